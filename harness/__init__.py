@@ -1,0 +1,1 @@
+"""Replay recorded trades through a kline aggregator and prove what it published."""

@@ -1,0 +1,47 @@
+"""The exception tree, grouped by who must act.
+
+HarnessError
+├── UserError                 the person who gave the command: exit code 2
+│   ├── UsageError            an option, a scenario or a combination of files is wrong
+│   ├── InputError            a file is not what it should be: file, line, expected, found
+│   └── OutputError           the run folder cannot be written
+└── ContractError             the author of an aggregator or consumer broke the seam's contract
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class HarnessError(Exception):
+    """Base of everything the harness raises on purpose."""
+
+
+class UserError(HarnessError):
+    """Something the person at the command line can mend; shown as one sentence, exit code 2."""
+
+
+class UsageError(UserError):
+    """An option, a scenario or a combination of files that cannot be run."""
+
+
+class InputError(UserError):
+    """A file that is not what it should be; names file, line, what was expected and found."""
+
+    def __init__(
+        self, path: Path | str, expected: str, found: str, *, line: int | None = None
+    ) -> None:
+        self.path = str(path)
+        self.line = line
+        self.expected = expected
+        self.found = found
+        place = self.path if line is None else f"{self.path}, line {line}"
+        super().__init__(f"{place}: expected {expected}, found {found}")
+
+
+class OutputError(UserError):
+    """The run folder cannot be created or written."""
+
+
+class ContractError(HarnessError):
+    """An aggregator or consumer broke the contract of its seam."""

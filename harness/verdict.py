@@ -1,0 +1,125 @@
+"""What a check says: valid, invalid or unknown, with counts and findings as data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+
+class Validity(Enum):
+    """The three answers of a check; on merging, the worst wins."""
+
+    VALID = "valid"
+    UNKNOWN = "unknown"
+    INVALID = "invalid"
+
+    @property
+    def exit_code(self) -> int:
+        """Return the exit code of the command: 0 valid, 1 invalid, 3 unknown."""
+        return {"valid": 0, "invalid": 1, "unknown": 3}[self.value]
+
+
+_WORSE = (Validity.VALID, Validity.UNKNOWN, Validity.INVALID)
+
+
+class Severity(Enum):
+    """Whether a finding makes its check invalid, leaves it unknown, or is only told."""
+
+    ERROR = "error"
+    DOUBT = "doubt"
+    NOTICE = "notice"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing a check found.
+
+    `kind` is a stable snake_case name; `open_time_ns` the kline concerned and `at_ns` the
+    virtual instant, where there is one; `evidence` holds numbers and text only (exact numbers
+    as decimal text).
+    """
+
+    check: str
+    kind: str
+    severity: Severity = Severity.ERROR
+    symbol: str | None = None
+    interval: str | None = None
+    open_time_ns: int | None = None
+    at_ns: int | None = None
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the finding as a JSON object."""
+        return {
+            "check": self.check,
+            "kind": self.kind,
+            "severity": self.severity.value,
+            "symbol": self.symbol,
+            "interval": self.interval,
+            "open_time_ns": self.open_time_ns,
+            "at_ns": self.at_ns,
+            "evidence": dict(self.evidence),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer of one check.
+
+    `counts` are what it looked at and what it saw; `not_checked` says what it does not verify.
+    """
+
+    check: str
+    validity: Validity
+    counts: Mapping[str, int] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+    not_checked: tuple[str, ...] = ()
+
+    @staticmethod
+    def of(
+        check: str,
+        counts: Mapping[str, int],
+        findings: Iterable[Finding],
+        not_checked: tuple[str, ...] = (),
+    ) -> Verdict:
+        """Judge by the findings: an error makes the check invalid, a doubt unknown."""
+        found = tuple(findings)
+        severities = {finding.severity for finding in found}
+        validity = Validity.VALID
+        if Severity.ERROR in severities:
+            validity = Validity.INVALID
+        elif Severity.DOUBT in severities:
+            validity = Validity.UNKNOWN
+        return Verdict(check, validity, dict(counts), found, not_checked)
+
+    @staticmethod
+    def crashed(check: str, error: BaseException) -> Verdict:
+        """Return the verdict of a check that raised: unknown, with the error as a finding."""
+        finding = Finding(
+            check,
+            "check_crashed",
+            Severity.DOUBT,
+            evidence={"error": f"{type(error).__name__}: {error}"},
+        )
+        return Verdict(check, Validity.UNKNOWN, {}, (finding,))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the verdict as a JSON object, findings counted by kind."""
+        kinds: dict[str, int] = {}
+        for finding in self.findings:
+            kinds[finding.kind] = kinds.get(finding.kind, 0) + 1
+        return {
+            "check": self.check,
+            "verdict": self.validity.value,
+            "counts": dict(self.counts),
+            "findings": dict(sorted(kinds.items())),
+            "not_checked": list(self.not_checked),
+        }
+
+
+def worst(validities: Iterable[Validity]) -> Validity:
+    """Merge answers: invalid before unknown before valid; unknown when there is none."""
+    merged = max((_WORSE.index(validity) for validity in validities), default=1)
+    return _WORSE[merged]
