@@ -1,16 +1,10 @@
-"""The oracle against the exchange's own klines, and against cases worked out by hand."""
+"""The oracle against cases worked out by hand; `test_oracle_real_data.py` has the real ones."""
 
 from __future__ import annotations
 
-import csv
-import gzip
-import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
-from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
@@ -27,7 +21,6 @@ from tests.oracle import (
     next_open,
     open_time,
 )
-from tests.real_data import DATA, needs_real_data
 
 MS = 1_000_000
 SECOND = 1_000 * MS
@@ -314,137 +307,3 @@ def test_a_feed_may_come_event_by_event() -> None:
         feed.event(event)
     whole = feed_klines([trade(1, "0"), tick("60"), trade(2, "61")], ["1m"])
     assert feed.finish() == whole
-
-
-# --- the exchange's own klines -----------------------------------------------------------------
-
-
-def archive_trades(path: Path) -> Iterator[OracleTrade]:
-    """A USD-M `trades` file."""
-    with path.open(newline="") as lines:
-        for row in csv.DictReader(lines):
-            yield OracleTrade(
-                id=int(row["id"]),
-                price=Decimal(row["price"]),
-                quantity=Decimal(row["qty"]),
-                first_id=int(row["id"]),
-                last_id=int(row["id"]),
-                time_ns=int(row["time"]) * MS,
-                buyer_is_maker=row["is_buyer_maker"] == "true",
-                quote_quantity=Decimal(row["quote_qty"]),
-            )
-
-
-def recorded_trades(path: Path) -> Iterator[OracleTrade]:
-    """A USD-M trade stream recording, in arrival order; quote quantities are price x quantity."""
-    with gzip.open(path, "rt") as lines:
-        for line in lines:
-            arrival, message = line.split(" ", 1)
-            data = json.loads(message)["data"]
-            yield OracleTrade(
-                id=data["t"],
-                price=Decimal(data["p"]),
-                quantity=Decimal(data["q"]),
-                first_id=data["t"],
-                last_id=data["t"],
-                time_ns=data["T"] * MS,
-                buyer_is_maker=data["m"],
-                arrival_ns=int(arrival),
-                kind=data["X"],
-            )
-
-
-def exchange_fields(path: Path) -> dict[int, tuple[object, ...]]:
-    """The nine fields of each row of a kline file with a header, by open time in nanoseconds."""
-    with path.open(newline="") as lines:
-        return {
-            int(row["open_time"]) * MS: (
-                *(Decimal(row[name]) for name in ("open", "high", "low", "close", "volume")),
-                Decimal(row["quote_volume"]),
-                int(row["count"]),
-                Decimal(row["taker_buy_volume"]),
-                Decimal(row["taker_buy_quote_volume"]),
-            )
-            for row in csv.DictReader(lines)
-        }
-
-
-def nine_fields(row: OracleKline) -> tuple[object, ...]:
-    """The fields that a kline file holds."""
-    prices = (row.open, row.high, row.low, row.close)
-    taker = (row.taker_buy_volume, row.taker_buy_quote_volume)
-    return (*prices, row.volume, row.quote_volume, row.count, *taker)
-
-
-@needs_real_data
-@pytest.mark.parametrize("symbol", ["BTC", "ETH"])
-@pytest.mark.parametrize("layout", ["archive", "recording", "feed"])
-def test_complete_minutes_equal_the_exchange(symbol: str, layout: str) -> None:
-    folder = DATA / f"um-{symbol.lower()}usdt-20240718"
-    if layout == "archive":
-        trades = list(archive_trades(folder / f"{symbol}USDT-trades-2024-07-18_19.csv"))
-    else:
-        trades = list(recorded_trades(folder / f"{symbol}USDT-trade-stream.txt.gz"))
-    if layout == "feed":
-        rows = feed_klines(trades, ["1m"])[("ALFAUSDT", "1m")].klines
-    else:
-        rows = klines(trades, "1m")
-    official = exchange_fields(folder / f"{symbol}USDT-1m-2024-07-18_19.csv")
-    # The first and last minute are partial: the recording starts and ends within them.
-    complete = rows[1:-1]
-    assert len(complete) == 7
-    for row in complete:
-        assert nine_fields(row) == official[row.open_time_ns]
-
-
-@needs_real_data
-@pytest.mark.parametrize(("interval", "traded"), [("1m", 2469), ("5m", 706)])
-def test_aggregates_of_59_hours_equal_an_independent_tool(interval: str, traded: int) -> None:
-    folder = DATA / "spot-xrpeth-20191011"
-    trades = []
-    with (folder / "XRPETH-aggTrades-2019-10-11_13.csv").open(newline="") as lines:
-        for row in csv.reader(lines):
-            trades.append(
-                OracleTrade(
-                    id=int(row[0]),
-                    price=Decimal(row[1]),
-                    quantity=Decimal(row[2]),
-                    first_id=int(row[3]),
-                    last_id=int(row[4]),
-                    time_ns=int(row[5]) * MS,
-                    buyer_is_maker=row[6] == "True",
-                )
-            )
-    ours = {row.open_time_ns: row for row in klines(trades, interval) if row.count}
-    with (folder / f"freqtrade-{interval}.csv").open(newline="") as lines:
-        theirs = {int(row["date"]) * MS: row for row in csv.DictReader(lines)}
-    assert len(ours) == traded
-    assert ours.keys() == theirs.keys()
-    for opened, kline in ours.items():
-        for name in ("open", "high", "low", "close", "volume"):
-            assert getattr(kline, name) == Decimal(theirs[opened][name])
-
-
-@needs_real_data
-def test_exchange_klines_open_where_the_calendar_says() -> None:
-    files = sorted((DATA / "spot-klines-btcusdt-20230121").glob("*.csv"))
-    assert len(files) == 11
-    for path in files:
-        interval = path.name.split("-")[1]
-        with path.open(newline="") as lines:
-            for row in csv.reader(lines):
-                opened, last_ms = int(row[0]) * MS, int(row[6]) * MS
-                assert open_time(interval, opened) == opened
-                assert next_open(interval, opened) == last_ms + MS
-
-
-@needs_real_data
-@pytest.mark.parametrize(("interval", "rows"), [("1d", 3064), ("1w", 439)])
-def test_exchange_days_and_weeks_open_where_the_calendar_says(interval: str, rows: int) -> None:
-    path = DATA / "spot-klines-btcusdt-1d-1w" / f"BTCUSDT_{interval}.csv"
-    with path.open(newline="") as lines:
-        opens = [int(row["open_time"]) * MS for row in csv.DictReader(lines)]
-    assert len(opens) == rows
-    for opened, following in pairwise(opens):
-        assert open_time(interval, opened) == opened
-        assert next_open(interval, opened) == following
