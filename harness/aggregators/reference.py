@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.aggregators.per_event import Amount, PerEventAggregator, TradeRow
-from harness.aggregators.seen_ids import SeenIds
+from harness.aggregators.id_runs import IdRuns
 from harness.columns import Instrument
 from harness.interfaces import Tick
 from harness.interval import CODE, Interval
@@ -106,7 +106,7 @@ class ReferenceAggregator(PerEventAggregator):
     def __init__(self, intervals: Sequence[Interval]) -> None:
         super().__init__(sorted(set(intervals), key=CODE.__getitem__))
         self._series: dict[int, list[_Series]] = {}
-        self._seen: dict[int, SeenIds] = {}
+        self._seen: dict[int, IdRuns] = {}
 
     def on_trade(self, trade: TradeRow, at_ns: int) -> None:
         """Apply a trade to each interval by rules 1 to 4."""
@@ -114,7 +114,7 @@ class ReferenceAggregator(PerEventAggregator):
         if trade.kind != TradeKind.MARKET:
             ids = account.rejected.setdefault(TradeKind(trade.kind).name, [])
             ids.append(trade.trade_id)
-        elif not self._seen.setdefault(trade.symbol, SeenIds()).add(trade.trade_id):
+        elif not self._seen.setdefault(trade.symbol, IdRuns()).add(trade.trade_id):
             account.duplicate.append(trade.trade_id)
         else:
             for series in self._series_of(trade.symbol):

@@ -1,39 +1,49 @@
-"""A set of trade ids that costs memory for its gaps only."""
+"""A set of trade ids, added a column at a time, that costs memory for its gaps only."""
 
 from __future__ import annotations
 
-from bisect import bisect_right
+import numpy as np
+
+from harness.units import BoolArray, Int64Array
 
 
 class SeenIds:
     """Ids seen so far, held as disjoint runs: a tape of consecutive ids is one run."""
 
     def __init__(self) -> None:
-        self._starts: list[int] = []
-        self._ends: list[int] = []  # exclusive
+        self._starts: Int64Array = np.empty(0, dtype=np.int64)
+        self._ends: Int64Array = np.empty(0, dtype=np.int64)  # exclusive
 
-    def add(self, trade_id: int) -> bool:
-        """Remember an id; tell whether it is new."""
-        ends = self._ends
-        if ends and trade_id == ends[-1]:
-            ends[-1] = trade_id + 1
-            return True
-        place = bisect_right(self._starts, trade_id)
-        if place and trade_id < ends[place - 1]:
-            return False
-        self._insert(place, trade_id)
-        return True
+    def add(self, ids: Int64Array) -> BoolArray:
+        """Remember a column of ids; tell which are new, the first of equal ones."""
+        fresh = np.ones(len(ids), dtype=np.bool_)
+        if len(ids) == 0:
+            return fresh
+        rising = bool((ids[1:] > ids[:-1]).all())
+        if not rising or (len(self._ends) and ids[0] < self._ends[-1]):
+            ids, first = np.unique(ids, return_index=True)
+            new = ~self._known(ids)
+            fresh[:] = False
+            fresh[first[new]] = True
+            ids = ids[new]
+        self._merge(ids)
+        return fresh
 
-    def _insert(self, place: int, trade_id: int) -> None:
-        joins_left = place > 0 and self._ends[place - 1] == trade_id
-        joins_right = place < len(self._starts) and self._starts[place] == trade_id + 1
-        if joins_left and joins_right:
-            self._ends[place - 1] = self._ends.pop(place)
-            self._starts.pop(place)
-        elif joins_left:
-            self._ends[place - 1] = trade_id + 1
-        elif joins_right:
-            self._starts[place] = trade_id
-        else:
-            self._starts.insert(place, trade_id)
-            self._ends.insert(place, trade_id + 1)
+    def _known(self, ids: Int64Array) -> BoolArray:
+        place = np.searchsorted(self._starts, ids, side="right")
+        known = place > 0
+        known[known] = ids[known] < self._ends[place[known] - 1]
+        return known
+
+    def _merge(self, ids: Int64Array) -> None:
+        """Join rising ids that are not in any run."""
+        if len(ids) == 0:
+            return
+        breaks = np.flatnonzero(np.diff(ids) != 1)
+        starts = np.concatenate([self._starts, ids[:1], ids[breaks + 1]])
+        ends = np.concatenate([self._ends, ids[breaks] + 1, ids[-1:] + 1])
+        order = np.argsort(starts, kind="stable")
+        starts, ends = starts[order], ends[order]
+        apart = starts[1:] != ends[:-1]
+        self._starts = starts[np.concatenate([[True], apart])]
+        self._ends = ends[np.concatenate([apart, [True]])]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Context, Decimal
 
 from harness.aggregators.reference import ReferenceAggregator
-from harness.aggregators.seen_ids import SeenIds
+from harness.aggregators.id_runs import IdRuns
 from harness.interfaces import Aggregator
 from harness.interval import parse_interval
 from harness.kline import Life, Trigger
@@ -97,7 +97,7 @@ def test_numbers_beyond_64_bits_stay_exact() -> None:
 
 
 def test_seen_ids_hold_runs() -> None:
-    seen = SeenIds()
+    seen = IdRuns()
     assert [seen.add(i) for i in (5, 6, 6, 2, 4, 3, 5, 9, 1, 8, 7)] == [
         *(True, True, False, True, True, True, False, True, True, True, True),
     ]
