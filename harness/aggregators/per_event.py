@@ -89,7 +89,7 @@ class PerEventAggregator:
         return self._emit()
 
     def accounts(self) -> Mapping[str, TradeAccount]:
-        """Return, per symbol with a trade received, what became of every trade so far."""
+        """Return, per symbol of the feed, what became of every trade received so far."""
         return self._accounts
 
     # --- what a subclass implements ------------------------------------------------------------
@@ -183,7 +183,7 @@ class PerEventAggregator:
 
     def _meet(self, tape: Tape) -> Tape:
         for instrument in tape.instruments:
-            self.meet(instrument)
+            self.account(self.meet(instrument))
         return tape.over(tuple(self.instruments))
 
     def _count_received(self, tape: Tape) -> None:

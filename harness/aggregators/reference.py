@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.aggregators.per_event import Amount, PerEventAggregator, TradeRow
 from harness.aggregators.id_runs import IdRuns
+from harness.aggregators.per_event import Amount, PerEventAggregator, TradeRow
 from harness.columns import Instrument
 from harness.interfaces import Tick
 from harness.interval import CODE, Interval
@@ -98,7 +98,8 @@ class ReferenceAggregator(PerEventAggregator):
        decides for itself.
     5. A tick at t finalizes every kline whose close time is t or earlier and opens the bucket
        that holds t, flat at the previous close until a trade comes.
-    6. At the end of the feed the klines still open are published.
+    6. At the end of the feed the klines still open are published; their trades stay `open` in
+       the account, as the feed's end made these klines final, not the exchange.
 
     Intervals are published shortest first. Commands and pulls change nothing.
     """
@@ -112,8 +113,8 @@ class ReferenceAggregator(PerEventAggregator):
         """Apply a trade to each interval by rules 1 to 4."""
         account = self.account(trade.symbol)
         if trade.kind != TradeKind.MARKET:
-            ids = account.rejected.setdefault(TradeKind(trade.kind).name, [])
-            ids.append(trade.trade_id)
+            kind = TradeKind(trade.kind).name.lower()
+            account.rejected.setdefault(kind, []).append(trade.trade_id)
         elif not self._seen.setdefault(trade.symbol, IdRuns()).add(trade.trade_id):
             account.duplicate.append(trade.trade_id)
         else:
@@ -135,6 +136,7 @@ class ReferenceAggregator(PerEventAggregator):
             for series in self._series[symbol]:
                 if series.kline is not None:
                     self._finalize(series, series.kline)
+                    series.account.open = series.kline.rows
                     series.kline = None
 
     def on_rescale(self, symbol: int, old: Instrument, new: Instrument) -> None:
@@ -148,10 +150,11 @@ class ReferenceAggregator(PerEventAggregator):
                 )
 
     def accounts(self) -> Mapping[str, TradeAccount]:
-        """Return, per symbol with a trade received, what became of every trade so far."""
+        """Return, per symbol of the feed, what became of every trade received so far."""
         for rows in self._series.values():
             for series in rows:
-                series.account.open = series.kline.rows if series.kline else 0
+                if series.kline is not None:
+                    series.account.open = series.kline.rows
         return super().accounts()
 
     def _series_of(self, symbol: int) -> list[_Series]:

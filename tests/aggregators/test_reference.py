@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from decimal import Context, Decimal
 
-from harness.aggregators.reference import ReferenceAggregator
 from harness.aggregators.id_runs import IdRuns
+from harness.aggregators.reference import ReferenceAggregator
 from harness.interfaces import Aggregator
 from harness.interval import parse_interval
 from harness.kline import Life, Trigger
