@@ -1,0 +1,42 @@
+"""Readers: one file per source format, bytes to a tape or to the exchange's klines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from harness.archives.compressed import TextFile
+from harness.archives.info import FileInfo
+from harness.archives.klines import ExchangeKlines, read_klines
+from harness.archives.layout import sniff
+from harness.archives.trade_file import TradeFile
+
+__all__ = [
+    "ExchangeKlines",
+    "FileInfo",
+    "TradeFile",
+    "detect",
+    "open_trades",
+    "read_klines",
+]
+
+
+def detect(path: Path | str) -> Literal["trades", "klines"]:
+    """Tell whether a file holds trades (of any layout) or klines, from its first lines.
+
+    Raises InputError for anything else.
+    """
+    return "klines" if sniff(TextFile(path)).kind == "klines" else "trades"
+
+
+def open_trades(
+    path: Path | str, *, symbol: str | None = None, market: str | None = None
+) -> TradeFile:
+    """Open a file of trades: CSV aggTrades or trades, or a stream recording; plain, gz or zip.
+
+    `symbol` names a CSV file's symbol where its name does not, and selects one of a recording's;
+    `market` (spot, um, cm) is told from the file where it is not given.
+
+    Raises InputError for anything else, and UsageError for an unknown market.
+    """
+    return TradeFile(path, symbol=symbol, market=market)

@@ -1,0 +1,41 @@
+"""What is known about one input file."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class FileInfo:
+    """One input file as read.
+
+    `path` as given; `sha256` and `bytes` of the file on disk (`sha256` is None before a full
+    pass); `layout` aggTrades, trades, stream or klines; `unit` of the timestamps in the file;
+    `rows` data rows read, `skipped` messages of other kinds in a recording; ids and times are the
+    smallest and largest seen (of klines: open times, no ids); `market` is None for klines unless
+    they are COIN-M; `coverage` the [start, end) that the file's name claims, in nanoseconds;
+    `receive_unit` only of recordings.
+    """
+
+    path: str
+    sha256: str | None
+    bytes: int
+    layout: str
+    market: str | None
+    symbols: tuple[str, ...]
+    unit: str
+    header: bool
+    compression: str
+    rows: int
+    skipped: int
+    first_trade_id: int | None
+    last_trade_id: int | None
+    first_event_time_ns: int | None
+    last_event_time_ns: int | None
+    coverage: tuple[int, int] | None
+    receive_unit: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain data for JSON."""
+        return asdict(self)

@@ -1,0 +1,148 @@
+"""A file of trades of any layout, to read as often as needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from harness.archives.compressed import BLOCK_BYTES, TextFile
+from harness.archives.info import FileInfo
+from harness.archives.layout import (
+    Layout,
+    check_market,
+    market_of,
+    name_coverage,
+    name_symbol,
+    sniff,
+    unit_name,
+)
+from harness.archives.stream import Recording
+from harness.archives.trades import read_trades
+from harness.errors import InputError
+from harness.tape import Tape
+from harness.units import Int64Array
+
+_PEEK_BYTES = 64 << 10
+
+
+class TradeFile:
+    """Trades of one file; `info` is complete after a full pass over `chunks`."""
+
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        symbol: str | None = None,
+        market: str | None = None,
+        block_bytes: int = BLOCK_BYTES,
+    ) -> None:
+        check_market(market)
+        self.path = str(path)
+        self._file = TextFile(path)
+        self._layout = sniff(self._file)
+        self._block_bytes = block_bytes
+        self._symbol = symbol
+        self._market = market
+        self._info: FileInfo | None = None
+        if self._layout.kind == "klines":
+            raise InputError(self.path, "trades", "klines")
+        if self._layout.kind != "stream":
+            self._name_csv(self._layout)
+
+    def _name_csv(self, layout: Layout) -> None:
+        self._symbol = self._symbol or name_symbol(self.path, self._file.member)
+        if self._symbol is None:
+            raise InputError(self.path, "a symbol, in the file's name or given", "none")
+        best, base = "best" in layout.columns, "base" in layout.columns
+        self._market = self._market or market_of(self._symbol, best_match=best, base=base)
+
+    @property
+    def info(self) -> FileInfo:
+        """What is known of the file; all of it once `chunks` has been read to its end."""
+        return self._info or self.peek()
+
+    def peek(self) -> FileInfo:
+        """Return what the first lines show, cheaply; without sha256, rows are those looked at."""
+        recording, tapes = self._read(_PEEK_BYTES, background=False)
+        span = _Span()
+        for tape in tapes:
+            span.add(tape)
+            break
+        return self._describe(span, recording)
+
+    def chunks(self) -> Iterator[Tape]:
+        """Yield the trades as tapes of some hundred thousand rows, each call from the start.
+
+        Raises InputError for the first bad row, or where the file breaks its packing's promise.
+        """
+        recording, tapes = self._read(self._block_bytes, background=True)
+        span = _Span()
+        for tape in tapes:
+            span.add(tape)
+            yield tape
+        if span.rows == 0:
+            skipped = recording.skipped if recording else 0
+            raise InputError(self.path, "trades", f"none ({skipped} messages of other kinds)")
+        self._info = replace(self._describe(span, recording), sha256=self._file.sha256)
+
+    def _read(
+        self, block_bytes: int, *, background: bool
+    ) -> tuple[Recording | None, Iterator[Tape]]:
+        if self._layout.kind == "stream":
+            recording = Recording(self.path, self._symbol, self._market)
+            return recording, recording.tapes(self._file, block_bytes, background=background)
+        assert self._symbol is not None
+        assert self._market is not None
+        return None, read_trades(
+            self._file,
+            self._layout,
+            self._symbol,
+            self._market,
+            block_bytes,
+            background=background,
+        )
+
+    def _describe(self, span: _Span, recording: Recording | None) -> FileInfo:
+        unit = recording.unit if recording else self._layout.unit
+        receive = recording.receive_unit if recording else None
+        return FileInfo(
+            path=self.path,
+            sha256=None,
+            bytes=self._file.size,
+            layout=self._layout.kind,
+            market=recording.market if recording else self._market,
+            symbols=tuple(recording.symbols) if recording else (self._symbol or "",),
+            unit=unit_name(unit) if unit else "",
+            header=self._layout.header,
+            compression=self._file.compression,
+            rows=span.rows,
+            skipped=recording.skipped if recording else 0,
+            first_trade_id=span.ids[0] if span.rows else None,
+            last_trade_id=span.ids[1] if span.rows else None,
+            first_event_time_ns=span.times[0] if span.rows else None,
+            last_event_time_ns=span.times[1] if span.rows else None,
+            coverage=name_coverage(self.path),
+            receive_unit=unit_name(receive) if receive else None,
+        )
+
+
+class _Span:
+    """Rows, smallest and largest id and event time of the tapes added."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.ids = (0, 0)
+        self.times = (0, 0)
+
+    def add(self, tape: Tape) -> None:
+        ids, times = _ends(tape.trade_id), _ends(tape.event_time_ns)
+        if self.rows:
+            ids = min(ids[0], self.ids[0]), max(ids[1], self.ids[1])
+            times = min(times[0], self.times[0]), max(times[1], self.times[1])
+        self.ids, self.times = ids, times
+        self.rows += len(tape)
+
+
+def _ends(values: Int64Array) -> tuple[int, int]:
+    return int(values.min()), int(values.max())
