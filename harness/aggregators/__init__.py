@@ -1,0 +1,1 @@
+"""Kline aggregators behind one seam: the exact one and models of real services."""

@@ -1,0 +1,1 @@
+"""Our klines against the exchange's, field by field."""

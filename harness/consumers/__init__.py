@@ -1,0 +1,1 @@
+"""Pure state machines that listen to the broadcast: writer, completeness, lifecycle."""

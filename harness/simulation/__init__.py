@@ -1,0 +1,1 @@
+"""The virtual clock and the channels: the only room that knows SimPy."""

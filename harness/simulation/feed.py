@@ -1,0 +1,182 @@
+"""From trades as recorded to the feed of an aggregator: arrival, merging, ticks in between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from harness.columns import concat
+from harness.interfaces import FeedSlice
+from harness.simulation.clock import Clock, ClockOptions
+from harness.tape import Tape
+
+# Large enough to be columnar, small enough that a slice's temporaries stay in tens of MB.
+SLICE_ROWS = 1 << 18
+
+
+class Disorder(Exception):
+    """A source that was to be streamed is not in order: it has to be read whole and sorted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """How a recording was received.
+
+    `clock_offset_ns` is the smallest arrival minus trade time: the receiver's clock against the
+    exchange's, plus the fastest way between them, which nobody can tell apart. Latencies are
+    measured from it.
+    """
+
+    path: str
+    clock_offset_ns: int
+    latency_mean_ns: int
+    latency_p50_ns: int
+    latency_p99_ns: int
+    latency_max_ns: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain data for JSON."""
+        return asdict(self)
+
+
+def received(path: str, recording: Tape) -> tuple[Tape, Reception]:
+    """Put a recording into order of arrival, with the clock offset removed."""
+    delays = recording.arrival_ns - recording.event_time_ns
+    offset = int(delays.min())
+    latency = np.sort(delays - offset)
+    rows = len(latency)
+    reception = Reception(
+        path,
+        offset,
+        int(latency.sum()) // rows,
+        int(latency[rows // 2]),
+        int(latency[min(rows - 1, rows * 99 // 100)]),
+        int(latency[-1]),
+    )
+    arrived = recording.with_columns({"arrival_ns": recording.arrival_ns - offset})
+    return arrived.take(np.argsort(arrived.arrival_ns, kind="stable")), reception
+
+
+def streamed(chunks: Iterable[Tape]) -> Iterator[Tape]:
+    """Yield an archive's chunks in order of (trade time, trade id), chunk by chunk.
+
+    Raises Disorder when a chunk reaches back behind the one before it.
+    """
+    last: tuple[int, int] | None = None
+    for chunk in chunks:
+        if len(chunk) == 0:
+            continue
+        ordered = in_order(chunk)
+        first = (int(ordered.event_time_ns[0]), int(ordered.trade_id[0]))
+        if last is not None and first < last:
+            raise Disorder
+        last = (int(ordered.event_time_ns[-1]), int(ordered.trade_id[-1]))
+        yield ordered
+
+
+def in_order(tape: Tape) -> Tape:
+    """Return trades sorted by (trade time, trade id); unchanged when they already are."""
+    times, ids = tape.event_time_ns, tape.trade_id
+    later = times[1:] > times[:-1]
+    if np.all(later | ((times[1:] == times[:-1]) & (ids[1:] >= ids[:-1]))):
+        return tape
+    return tape.take(np.lexsort((ids, times)))
+
+
+def merged(sources: Sequence[Iterator[Tape]]) -> Iterator[Tape]:
+    """Merge sources, each in order of arrival, into one; equal arrivals keep the sources' order.
+
+    How the sources are cut into chunks does not matter.
+    """
+    if len(sources) == 1:
+        yield from sources[0]
+        return
+    waiting: list[Tape | None] = [next(source, None) for source in sources]
+    live = [tape is not None for tape in waiting]
+    while any(live):
+        ends = {
+            k: int(t.arrival_ns[-1]) for k, t in enumerate(waiting) if live[k] and t is not None
+        }
+        # What may still come of a live source arrives at its last arrival or later.
+        safe_ns = min(ends.values())
+        ready = _take_before(waiting, safe_ns)
+        if ready is not None:
+            yield ready
+        for k, end_ns in ends.items():
+            if end_ns == safe_ns:
+                more = next(sources[k], None)
+                live[k] = more is not None
+                held = waiting[k]
+                if more is not None and held is not None:
+                    waiting[k] = concat([held, more])
+    rest = _take_before(waiting, None)
+    if rest is not None:
+        yield rest
+
+
+def _take_before(waiting: list[Tape | None], instant_ns: int | None) -> Tape | None:
+    """Take the rows that arrive before an instant (None: all) out of the waiting tapes."""
+    taken = []
+    for k, tape in enumerate(waiting):
+        if tape is None:
+            continue
+        stop = len(tape)
+        if instant_ns is not None:
+            stop = int(np.searchsorted(tape.arrival_ns, instant_ns, side="left"))
+        if stop:
+            taken.append(tape[:stop])
+            waiting[k] = tape[stop:]
+    if not taken:
+        return None
+    joined = concat(taken)
+    if len(taken) == 1:
+        return joined
+    return joined.take(np.argsort(joined.arrival_ns, kind="stable"))
+
+
+@dataclass(slots=True)
+class Feed:
+    """Yields the feed slice by slice: trades by arrival with the clock's ticks in between.
+
+    The clock starts with the first trade. It runs through `until_ns` where the sources claim to
+    cover time up to there, else it stops with the last trade. `end_ns` is known after the last
+    slice: the instant at which the feed is over.
+    """
+
+    tapes: Iterator[Tape]
+    clock_options: ClockOptions
+    delay_ns: int = 0
+    until_ns: int | None = None
+    slice_rows: int = SLICE_ROWS
+    progress: Callable[[int], None] | None = None
+    start_ns: int = 0
+    end_ns: int = 0
+    trades: int = 0
+
+    def __iter__(self) -> Iterator[FeedSlice]:
+        clock: Clock | None = None
+        for tape in self.tapes:
+            for start in range(0, len(tape), self.slice_rows):
+                trades = tape[start : start + self.slice_rows]
+                if clock is None:
+                    self.start_ns = int(trades.arrival_ns[0])
+                    clock = Clock(self.clock_options, self.start_ns, self.delay_ns)
+                self.end_ns = int(trades.arrival_ns[-1])
+                self.trades += len(trades)
+                ticks = clock.before(self.end_ns)
+                at_ns = np.array([tick.at_ns for tick in ticks], dtype=np.int64)
+                positions = np.searchsorted(trades.arrival_ns, at_ns, side="right")
+                yield FeedSlice(trades, tuple(ticks), tuple(positions.tolist()))
+                if self.progress is not None:
+                    self.progress(self.trades)
+        if clock is None:
+            return
+        last = clock.before(self.end_ns + 1)
+        if self.until_ns is not None:
+            last += clock.through(self.until_ns)
+        if last:
+            self.end_ns = max(self.end_ns, last[-1].at_ns)
+            yield FeedSlice(Tape.empty(), tuple(last), (0,) * len(last))

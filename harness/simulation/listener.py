@@ -1,0 +1,141 @@
+"""A consumer as a process in virtual time: it waits, is served, lags, and is drained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, cast
+
+import simpy
+
+from harness.columns import Rows, T
+from harness.simulation.broadcast import (
+    Closed,
+    Empty,
+    Lagged,
+    Receiver,
+    ReceiverStatistics,
+    Sender,
+)
+from harness.simulation.kernel import CONSUMER, TIMER, Due, Wake
+
+
+class Listening(Protocol):
+    """The part of a consumer that does not depend on what it consumes."""
+
+    name: str
+    timer_period_ns: int | None
+
+    def on_lag(self, now_ns: int, missed: int) -> None: ...
+    def on_timer(self, now_ns: int) -> None: ...
+    def on_close(self, now_ns: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerOptions:
+    """How a consumer behaves in time.
+
+    `service_ns` is what it needs for each value; `subscribe_at_ns` None means before the
+    producer starts; in each of `stalls`, (from, to) instants, it takes nothing.
+    """
+
+    service_ns: int = 0
+    subscribe_at_ns: int | None = None
+    stalls: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(slots=True)
+class Listener(Generic[T]):
+    """Runs one consumer on one broadcast channel.
+
+    Values are handed to `deliver` when their service is over. The timer fires at multiples of the
+    consumer's period after the start, but only after something was delivered: an idle timer
+    finds nothing to do. `depths` are (instant, values waiting) at each wake-up.
+    """
+
+    env: simpy.Environment
+    sender: Sender[Any]
+    consumer: Listening
+    deliver: Callable[[int, Rows[T]], None]
+    options: ListenerOptions = field(default_factory=ListenerOptions)
+    missed_before_subscribing: int = 0
+    depths: list[tuple[int, int]] = field(default_factory=list)
+    process: simpy.Process | None = None
+    _receiver: Receiver[Any] | None = None
+    _waiting: Wake | None = None
+    _timer_due: bool = False
+    _start_ns: int = 0
+
+    def start(self) -> None:
+        """Subscribe (unless late) and begin to run."""
+        self._start_ns = int(self.env.now)
+        if self.options.subscribe_at_ns is None:
+            self._subscribe()
+        self.process = self.env.process(self._run())
+
+    def statistics(self) -> ReceiverStatistics:
+        """Return what became of everything sent since it subscribed."""
+        assert self._receiver is not None
+        return self._receiver.statistics()
+
+    def _subscribe(self) -> None:
+        self.missed_before_subscribing = self.sender.tail
+        self._receiver = self.sender.subscribe()
+        self._receiver.waker = self._wake
+
+    def _wake(self) -> None:
+        if self._waiting is not None:
+            self._waiting.fire()
+            self._waiting = None
+
+    def _run(self) -> Generator[simpy.Event, Any, None]:
+        env, options = self.env, self.options
+        if options.subscribe_at_ns is not None:
+            yield Due(env, max(0, options.subscribe_at_ns - int(env.now)), CONSUMER)
+            self._subscribe()
+        receiver = self._receiver
+        assert receiver is not None
+        limit = 1 if options.service_ns else None
+        while True:
+            stalled_ns = self._stalled_for()
+            if stalled_ns:
+                yield Due(env, stalled_ns, CONSUMER)
+            try:
+                rows = cast("Rows[T]", receiver.try_recv_many(limit))
+            except Empty:
+                self._waiting = Wake(env)
+                yield self._waiting
+                self.depths.append((int(env.now), len(receiver)))
+                continue
+            except Lagged as lag:
+                self.consumer.on_lag(int(env.now), lag.missed)
+                continue
+            except Closed:
+                break
+            if options.service_ns:
+                self.depths.append((int(env.now), len(receiver)))
+                yield Due(env, options.service_ns, CONSUMER)
+            self.deliver(int(env.now), rows)
+            self._plan_timer()
+        self.consumer.on_close(int(env.now))
+        receiver.drop()
+
+    def _stalled_for(self) -> int:
+        now_ns = int(self.env.now)
+        return max(
+            (end - now_ns for start, end in self.options.stalls if start <= now_ns), default=0
+        )
+
+    def _plan_timer(self) -> None:
+        period_ns = self.consumer.timer_period_ns
+        if period_ns is None or self._timer_due:
+            return
+        self._timer_due = True
+        elapsed_ns = int(self.env.now) - self._start_ns
+        due = Due(self.env, period_ns - elapsed_ns % period_ns, TIMER)
+        due.callbacks.append(self._on_timer)
+
+    def _on_timer(self, _: simpy.Event) -> None:
+        self._timer_due = False
+        if self.process is not None and self.process.is_alive:
+            self.consumer.on_timer(int(self.env.now))
