@@ -1,0 +1,79 @@
+"""The few steps that make a file appear whole or not at all; replaceable by a model of a disk."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Protocol
+
+
+class FileSystem(Protocol):
+    """The steps of a commit, in order: create, write, sync, close, rename, sync_directory.
+
+    Every step may raise OSError. `remove` clears away what a failed commit left.
+    """
+
+    def create(self, path: Path) -> int:
+        """Open a new or emptied file for writing; return its handle."""
+        ...
+
+    def write(self, handle: int, data: memoryview) -> None:
+        """Write all of the data."""
+        ...
+
+    def sync(self, handle: int) -> None:
+        """Wait until the file's content is on the medium."""
+        ...
+
+    def close(self, handle: int) -> None:
+        """Close the handle."""
+        ...
+
+    def rename(self, source: Path, target: Path) -> None:
+        """Give the file its final name, at once."""
+        ...
+
+    def sync_directory(self, directory: Path) -> None:
+        """Wait until the directory's entries are on the medium."""
+        ...
+
+    def remove(self, path: Path) -> None:
+        """Delete a file if it exists."""
+        ...
+
+
+class LocalFileSystem:
+    """The operating system's files."""
+
+    def create(self, path: Path) -> int:
+        """Open a new or emptied file for writing; return its descriptor."""
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+
+    def write(self, handle: int, data: memoryview) -> None:
+        """Write all of the data, however small the pieces the system takes."""
+        while len(data):
+            data = data[os.write(handle, data) :]
+
+    def sync(self, handle: int) -> None:
+        """Wait until the file's content is on the medium."""
+        os.fsync(handle)
+
+    def close(self, handle: int) -> None:
+        """Close the descriptor."""
+        os.close(handle)
+
+    def rename(self, source: Path, target: Path) -> None:
+        """Give the file its final name, at once."""
+        os.replace(source, target)
+
+    def sync_directory(self, directory: Path) -> None:
+        """Wait until the directory's entries are on the medium."""
+        handle = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def remove(self, path: Path) -> None:
+        """Delete a file if it exists."""
+        path.unlink(missing_ok=True)

@@ -1,0 +1,162 @@
+"""The consumer that stores every final, and accounts for every one it could not store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.columns import Rows
+from harness.consumers.dataset import CommitError, KlineDataset
+from harness.consumers.filesystem import FileSystem
+from harness.consumers.kline_table import to_arrow
+from harness.consumers.pending import Pending
+from harness.errors import OutputError
+from harness.kline import KlineBatch
+from harness.ledger import Equation
+from harness.units import NS_PER_SECOND
+from harness.verdict import Finding, Severity, Verdict
+
+NOT_CHECKED = (
+    "the content of the klines: only that each one delivered is on disk, once",
+    "that the medium keeps what it confirmed as synced",
+)
+
+
+@dataclass(slots=True)
+class WriterCounters:
+    """What became of the klines a writer received.
+
+    received = buffered + flushed + dropped from the buffer; flushed = open part + committed +
+    dropped from the part. `lag_missed` klines never arrived. `flushes` and `parts` are numbers
+    of flushes and of committed files; `dropped` were lost by the writer itself.
+    """
+
+    received: int = 0
+    buffered: int = 0
+    flushed: int = 0
+    flushes: int = 0
+    committed: int = 0
+    parts: int = 0
+    dropped: int = 0
+    lag_missed: int = 0
+    lags: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WriterOptions:
+    """How a writer works.
+
+    `buffer_rows` klines are flushed at once, fewer by the timer; a part is committed when at
+    least `part_rows` are flushed. The defaults of buffer and timer are production's.
+    """
+
+    buffer_rows: int = 5_000
+    flush_period_ns: int = NS_PER_SECOND
+    part_rows: int = 250_000
+
+
+@dataclass(slots=True)
+class ParquetWriter:
+    """Buffers finals, flushes them to an open part, and commits parts to a `KlineDataset`.
+
+    A flush happens whenever `buffer_rows` klines are buffered, by the timer, and at the close. A
+    failed commit loses its part: the rows are counted as dropped and the writer goes on.
+    """
+
+    directory: Path
+    options: WriterOptions = field(default_factory=WriterOptions)
+    files: FileSystem | None = None
+    name: str = "writer"
+    timer_period_ns: int | None = field(init=False)
+    counters: WriterCounters = field(init=False, default_factory=WriterCounters)
+    dataset: KlineDataset = field(init=False)
+    _buffer: Pending[KlineBatch] = field(init=False, default_factory=Pending)
+    _open_part: Pending[KlineBatch] = field(init=False, default_factory=Pending)
+    _findings: list[Finding] = field(init=False, default_factory=list)
+    _rows_before: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.timer_period_ns = self.options.flush_period_ns
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.dataset = KlineDataset(self.directory, self.files)
+        self.dataset.clear_leftovers()
+        self._rows_before = self.dataset.rows()
+
+    def on_klines(self, now_ns: int, rows: Rows[KlineBatch]) -> None:
+        """Buffer klines; flush each full buffer."""
+        self._buffer.add(rows)
+        self.counters.received += rows.stop - rows.start
+        while self._buffer.rows >= self.options.buffer_rows:
+            self._flush(now_ns, self.options.buffer_rows)
+
+    def on_lag(self, now_ns: int, missed: int) -> None:
+        """Record klines that were overwritten before they were read: they are not stored."""
+        self.counters.lags += 1
+        self.counters.lag_missed += missed
+        self._find("klines_lost_to_lag", Severity.ERROR, now_ns, missed=missed)
+
+    def on_timer(self, now_ns: int) -> None:
+        """Flush what is buffered."""
+        if self._buffer.rows:
+            self._flush(now_ns, self._buffer.rows)
+
+    def on_close(self, now_ns: int) -> None:
+        """Flush and commit everything; a second close finds nothing to do."""
+        self.on_timer(now_ns)
+        self._commit(now_ns)
+
+    def abandon(self, now_ns: int) -> None:
+        """The writer dies: what is not committed is lost, and counted as dropped."""
+        lost = self._buffer.rows + self._open_part.rows
+        self._buffer, self._open_part = Pending(), Pending()
+        if lost:
+            self.counters.dropped += lost
+            self._find("klines_lost_in_crash", Severity.ERROR, now_ns, dropped=lost)
+
+    def equations(self) -> list[Equation]:
+        """Return the writer's conservation laws; they balance after the close."""
+        counters = self.counters
+        on_disk = self.dataset.rows() - self._rows_before
+        delivered = {"written": counters.committed, "dropped": counters.dropped}
+        return [
+            Equation("klines delivered", self.name, counters.received, delivered),
+            Equation("klines written", self.name, counters.committed, {"rows on disk": on_disk}),
+        ]
+
+    def verdict(self) -> Verdict:
+        """Return what the writer lost, and why."""
+        self.counters.buffered = self._buffer.rows
+        counters = self.counters
+        counts = {name: getattr(counters, name) for name in WriterCounters.__slots__}
+        return Verdict.of(self.name, counts, self._findings, NOT_CHECKED)
+
+    def _flush(self, now_ns: int, rows: int) -> None:
+        self._buffer.move(rows, self._open_part)
+        self.counters.flushed += rows
+        self.counters.flushes += 1
+        if self._open_part.rows >= self.options.part_rows:
+            self._commit(now_ns)
+
+    def _commit(self, now_ns: int) -> None:
+        rows = self._open_part.rows
+        if rows == 0:
+            return
+        klines = self._open_part.take(rows)
+        try:
+            part = self.dataset.commit(to_arrow(klines))
+        except OutputError:
+            self.counters.dropped += rows
+            raise
+        except CommitError as error:
+            self.counters.dropped += rows
+            evidence = {"dropped": rows, "step": error.step, "reason": error.reason}
+            self._find("write_failed", Severity.ERROR, now_ns, **evidence)
+            return
+        self.counters.committed += rows
+        self.counters.parts += 1
+        if part.doubt is not None:
+            evidence = {"part": part.path.name, "rows": rows, "reason": part.doubt}
+            self._find("durability_unknown", Severity.DOUBT, now_ns, **evidence)
+
+    def _find(self, kind: str, severity: Severity, now_ns: int, **evidence: object) -> None:
+        self._findings.append(Finding(self.name, kind, severity, at_ns=now_ns, evidence=evidence))
