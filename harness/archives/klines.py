@@ -31,6 +31,7 @@ _GROUPS = (
     dict.fromkeys(PRICE_FIELDS, "price")
     | dict.fromkeys(QUANTITY_FIELDS, "quantity")
     | {"quote_volume": "quote", "taker_buy_quote_volume": "quote", "count": "count"}
+    | {"ignore": "ignore"}
 )
 
 
@@ -61,9 +62,9 @@ def read_klines(
 ) -> ExchangeKlines:
     """Read a kline file whole.
 
-    The interval is the one given, else that of the file's name, of a timeframe column, of the
-    times from open to close, or the smallest step between open times. Klines are published by
-    the tick at their close time and have no trade ids (-1).
+    The symbol is the one given, else that of a column or of the file's name. So is the interval,
+    and where neither says it, it is the time from open to close, or the smallest step between
+    open times. Klines are published by the tick at their close time and have no trade ids (-1).
 
     Raises InputError for the first bad row, and where symbol or interval cannot be told.
     """
@@ -93,8 +94,9 @@ class _Reader:
         self._layout = layout
         self._unit: TimeUnit = layout.unit
         self._table = ExactTable(file.path, tuple(_column(name) for name in layout.columns))
-        self._symbol = symbol or name_symbol(file.path, file.member)
-        self._interval = interval or name_interval(file.path) or name_interval(file.member or "")
+        self._symbol = symbol
+        self._interval = interval
+        self._stated: dict[str, str] = {}
 
     def read(self, block_bytes: int) -> tuple[KlineBatch, Int64Array]:
         batches: list[KlineBatch] = []
@@ -103,6 +105,7 @@ class _Reader:
         for block in bodies(self._file.blocks(block_bytes), self._layout):
             columns = self._table.read(block, line)
             self._check_times(columns, block, line)
+            self._check_counts(columns, block, line)
             self._take_names(columns, block, line)
             batches.append(self._batch(columns))
             closes.append(self._closes(columns, batches[-1]))
@@ -124,22 +127,29 @@ class _Reader:
     def _take_names(self, columns: dict[str, Any], block: bytes, line: int) -> None:
         """Take symbol and interval from their columns, and see that there is one of each."""
         for name in ("symbol", "timeframe"):
-            values = columns.get(name)
-            if values is not None and np.any(values != values[0]):
-                row = int(np.argmax(values != values[0]))
-                raise self._table.bad_row(block, line, row, f"one {name} in a file: {values[0]}")
-        if "symbol" in columns:
-            self._symbol = self._symbol or columns["symbol"][0]
-        if self._symbol is None:
-            expected = "a symbol, in the file's name, in a column or given"
-            raise InputError(self._file.path, expected, "none")
+            if name in columns:
+                stated = self._stated.setdefault(name, columns[name][0])
+                other = columns[name] != stated
+                if other.any():
+                    row = int(np.argmax(other))
+                    raise self._table.bad_row(block, line, row, f"one {name} in a file, {stated}")
+        path, member = self._file.path, self._file.member
+        self._symbol = self._symbol or self._stated.get("symbol") or name_symbol(path, member)
+        if not self._symbol:
+            raise InputError(path, "a symbol, in the file's name, in a column or given", "none")
         if self._interval is None and "timeframe" in columns:
             try:
                 self._interval = parse_interval(columns["timeframe"][0])
             except UsageError:
                 raise self._table.bad_row(block, line, 0, "a known timeframe") from None
         if self._interval is None:
-            self._interval = self._measured(columns)
+            named = name_interval(path) or name_interval(member or "")
+            self._interval = named or self._measured(columns)
+
+    def _check_counts(self, columns: dict[str, Any], block: bytes, line: int) -> None:
+        if scale := self._table.scales.get("count"):
+            row = int(np.argmax(columns["count"] % 10**scale != 0))
+            raise self._table.bad_row(block, line, row, "a whole number for count")
 
     def _measured(self, columns: dict[str, Any]) -> Interval:
         """Tell the interval from open to close, else from the smallest step of open times."""
@@ -163,8 +173,6 @@ class _Reader:
     def _batch(self, columns: dict[str, Any]) -> KlineBatch:
         assert self._interval is not None
         scales = self._table.scales
-        if scales.get("count"):
-            raise InputError(self._file.path, "whole numbers for count", "fractions")
         instrument = Instrument(
             self._symbol or "",
             scales["price"],

@@ -58,7 +58,7 @@ _KLINE_LAYOUTS = (KLINE_COLUMNS, KLINE_COLUMNS[:11], KLINE_COLUMNS[:6])
 
 _RECORDING = re.compile(rb"[0-9]{10,19}[ \t]+[\[{]")
 _COIN_M = re.compile(r"[A-Z0-9]+USD_(PERP|[0-9]{6})")
-_NAME = re.compile(r"(?P<symbol>\w+)-(?:aggTrades|trades|klines|[0-9]+[smhdwM]o?)(?:[-_.]|$)")
+_NAME = re.compile(r"(?P<symbol>\w+?)[-_](?:aggTrades|trades|klines|[0-9]+[smhdwM]o?)(?:[-_.]|$)")
 _DATE = re.compile(r"-(\d{4})-(\d{2})(?:-(\d{2}))?(?:\.(?:csv|txt|zip|gz))*$", re.ASCII)
 
 
@@ -125,9 +125,6 @@ def _is_number(field: str) -> bool:
 
 
 def _by_shape(file: TextFile, row: list[str]) -> Layout:
-    for columns in _KLINE_LAYOUTS:
-        if len(row) == len(columns) and _is_number(row[-1]) and _unit(row[0]):
-            return Layout("klines", False, columns, _unit(row[0]))
     for kind, layouts in _TRADE_LAYOUTS.items():
         for columns in layouts:
             if len(row) != len(columns):
@@ -136,6 +133,10 @@ def _by_shape(file: TextFile, row: list[str]) -> Layout:
             words = (*TRUE_WORDS, *FALSE_WORDS, "1", "0")
             if _unit(fields["time"]) and fields["maker"] in words:
                 return Layout(kind, False, columns, _unit(fields["time"]))
+    # After the trades: a trade id can look like a timestamp, and a taker side like a number.
+    for columns in _KLINE_LAYOUTS:
+        if len(row) == len(columns) and _is_number(row[-1]) and _unit(row[0]):
+            return Layout("klines", False, columns, _unit(row[0]))
     expected = "the columns of aggTrades (7 or 8), trades (6 or 7) or klines (12)"
     raise InputError(file.path, expected, repr(_short(",".join(row))), line=1)
 

@@ -134,12 +134,12 @@ class _Message:
         self._path = path
         self._number = number
         self._line = line
-        receive, _, text = line.strip().partition(b" ")
-        if not receive.isdigit() or len(receive) > 19:
+        receive, *rest = line.split(None, 1)
+        if not rest or not receive.isdigit() or len(receive) > 19:
             self._fail("<receive time> <json>", line)
         self._receive = int(receive)
         try:
-            message = json.loads(text, parse_float=str, parse_constant=str)
+            message = json.loads(rest[0], parse_float=str, parse_constant=str)
         except (ValueError, RecursionError):
             self._fail("<receive time> <json>", line)
         if isinstance(message, dict) and isinstance(message.get("data"), dict):

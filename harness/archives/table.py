@@ -15,13 +15,15 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
+from numpy.typing import NDArray
 
 from harness.archives.layout import FALSE_WORDS, TRUE_WORDS, Layout
 from harness.errors import InputError
 from harness.units import INT64_MAX, ExactArray, narrow, parse_exact, trailing_zeros
 
 DIGITS_MAX = 18
-_SUSPECT = (b" ", b"\t", b"+", b"x", b"X", b'"', b"\0")
+# What pyarrow takes in a number and the grammar does not, apart from exponents.
+_SUSPECT = (b" ", b"\t", b"+", b"x", b"X")
 _INTEGER = re.compile(rb"-?[0-9]+")
 _EXACT = re.compile(rb"-?[0-9]+(?:\.[0-9]*)?|-?\.[0-9]+")
 # Small enough that pyarrow can spread a block over the cores.
@@ -68,9 +70,11 @@ class ExactTable:
                 table = self._parse(block, digits)
             except pa.ArrowInvalid as error:
                 raise InputError(self.path, "rows of numbers", str(error)) from None
-        if table.num_rows != _count_lines(block) or self._lines.has_exponent(block):
+        # pyarrow takes a bare carriage return for a line end, and numbers like 1e5.
+        lines = _count_lines(block)
+        if table.num_rows != lines or self._lines.has_exponent(block, lines):
             self._lines.digits(block, first_line)
-            raise InputError(self.path, f"{_count_lines(block)} rows", f"{table.num_rows}")
+            raise InputError(self.path, f"{lines} rows", f"{table.num_rows}")
         self._digits = digits
         return self._columns(table, digits, block, first_line)
 
@@ -102,7 +106,7 @@ class ExactTable:
             if column.kind == "exact":
                 found[column.name] = _unscaled(data)
             elif column.kind != "ignored":
-                found[column.name] = data.to_numpy(zero_copy_only=False)
+                found[column.name] = _plain_column(data, column.kind)
         for group in self.scales:
             names = [c.name for c in self.columns if c.kind == "exact" and c.group == group]
             self._tighten(found, names, group, digits[group])
@@ -143,11 +147,18 @@ def bodies(blocks: Iterable[bytes], layout: Layout) -> Iterator[bytes]:
     held = b""
     for number, block in enumerate(blocks):
         block = held + (block if number else layout.strip(block))
-        rows = block.rstrip(b"\r\n")
-        end = (block.find(b"\n", len(rows)) + 1 or len(block)) if rows else 0
+        end = _end_of_rows(block)
         held = block[end:]
-        if rows:
+        if end:
             yield block[:end]
+
+
+def _end_of_rows(block: bytes) -> int:
+    """Return where the last line that is not blank ends."""
+    end = len(block)
+    while end and block[end - 1] in b"\r\n":
+        end -= 1
+    return block.find(b"\n", end) + 1 or len(block) if end else 0
 
 
 class _Line:
@@ -165,18 +176,15 @@ class _Line:
         """Tell whether nothing in a block hints at what pyarrow would take and we do not."""
         return not self._free_text and not any(mark in block for mark in _SUSPECT)
 
-    def has_exponent(self, block: bytes) -> bool:
+    def has_exponent(self, block: bytes, lines: int) -> bool:
         """Tell whether a block has an e that no boolean accounts for: each word has exactly one.
 
         Blocks with free text have been gone over line by line already.
         """
         if self._free_text:
             return False
-        text = np.frombuffer(block, dtype=np.uint8)
-        found = np.count_nonzero(text == ord("e")) + np.count_nonzero(text == ord("E"))
-        if found == 0:
-            return False
-        return bool(found != self._booleans * _count_lines(block))
+        found = sum(_count(block, letter) for letter in b"eE" if letter in block)
+        return found not in (0, self._booleans * lines)
 
     def digits(self, block: bytes, first_line: int) -> dict[str, int]:
         """Return the most digits after the point for each group of a block's rows.
@@ -242,9 +250,13 @@ def _more(left: Mapping[str, int], right: Mapping[str, int]) -> dict[str, int]:
     return {group: max(left[group], right[group]) for group in left}
 
 
+def _count(block: bytes, letter: int) -> int:
+    # Six times as fast as bytes.count.
+    return int(np.count_nonzero(np.frombuffer(block, dtype=np.uint8) == letter))
+
+
 def _count_lines(block: bytes) -> int:
-    text = np.frombuffer(block, dtype=np.uint8)
-    return int(np.count_nonzero(text == ord("\n"))) + (not block.endswith(b"\n"))
+    return _count(block, ord("\n")) + (not block.endswith(b"\n"))
 
 
 def _longest(block: bytes) -> int:
@@ -256,6 +268,25 @@ def _arrow_type(column: Column, digits: Mapping[str, int]) -> Any:
     if column.kind == "exact":
         return pa.decimal128(38, digits[column.group])
     return {"integer": pa.int64(), "boolean": pa.bool_()}.get(column.kind, pa.string())
+
+
+def _plain_column(data: Any, kind: str) -> NDArray[Any]:
+    """Return a column without nulls as numpy; read off its buffers, as to_numpy loads pandas."""
+    if kind == "text":
+        return np.array(data.to_pylist(), dtype=object)
+    if kind == "integer":
+        return _joined(
+            [np.frombuffer(c.buffers()[1], np.int64, len(c), c.offset * 8) for c in data.chunks]
+        )
+    parts = []
+    for chunk in data.chunks:
+        bits = np.unpackbits(np.frombuffer(chunk.buffers()[1], np.uint8), bitorder="little")
+        parts.append(bits[chunk.offset : chunk.offset + len(chunk)].view(np.bool_))
+    return _joined(parts)
+
+
+def _joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
+    return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
 
 
 def _unscaled(data: Any) -> ExactArray:
@@ -273,7 +304,7 @@ def _unscaled(data: Any) -> ExactArray:
             parts.append(low)
         else:
             parts.append(high.astype(object) * 2**64 + low.view(np.uint64).astype(object))
-    return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+    return _joined(parts)
 
 
 def _divided(values: ExactArray, digits: int) -> ExactArray | None:

@@ -12,7 +12,7 @@ from harness.archives.layout import Layout, unit_name, unit_range
 from harness.archives.table import Column, ExactTable, bodies
 from harness.columns import Instrument
 from harness.tape import Tape, TradeKind
-from harness.units import ExactArray, magnitude, rescale, widen
+from harness.units import INT64_MAX, ExactArray, magnitude, narrow, widen
 
 _CM_QUOTE_SCALE = 8
 _COLUMNS = {
@@ -121,12 +121,13 @@ def coin_margined(
     """
     contract = 100 if instrument.symbol.startswith("BTCUSD") else 10
     digits = _CM_QUOTE_SCALE + instrument.price_scale - instrument.quantity_scale
-    dollars = rescale(widen(quantity) * (2 * contract), max(0, digits))
-    divisor = rescale(widen(price), max(0, -digits))
+    up, down = 2 * contract * 10 ** max(0, digits), 10 ** max(0, -digits)
+    if (magnitude(quantity) + 1) * up + 2 * (magnitude(price) + 1) * down > INT64_MAX:
+        quantity, price = widen(quantity), widen(price)
     # An invalid row may have the price 0; its quantity is 0 too.
-    divisor = np.where(divisor == 0, 1, divisor)
-    quote: ExactArray = (dollars + divisor) // (2 * divisor)
+    divisor = np.where(price == 0, 1, price * down)
+    quote: ExactArray = (quantity * up + divisor) // (2 * divisor)
     settled = Instrument(
         instrument.symbol, instrument.price_scale, instrument.quantity_scale, _CM_QUOTE_SCALE
     )
-    return settled, quote if magnitude(quote) >= 2**63 else quote.astype(np.int64)
+    return settled, narrow(quote)
