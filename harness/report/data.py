@@ -1,0 +1,138 @@
+"""The frozen data of a report, read from a run folder alone: no state of a run, no clock."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import InputError
+from harness.report.differences import Difference, read_differences
+from harness.report.klines import Series, read_klines, read_table, text_codes
+from harness.units import Int64Array
+
+SCHEMA = "kline-harness/run/1"
+VERDICTS = ("valid", "invalid", "unknown")
+
+# A part that a run folder does not have is an empty part of the page.
+_LISTS = ("inputs", "checks", "ledger", "channels", "series", "lateness", "transitions", "faults")
+_OBJECTS = ("scenario", "versions")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DepthLine:
+    """How many klines waited for one consumer of a channel, at each change."""
+
+    channel: str
+    consumer: str
+    at_ns: Int64Array
+    depth: Int64Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReportData:
+    """Everything a report shows.
+
+    `run` is the content of run.json with every part present; the other fields are the tables
+    beside it.
+    """
+
+    run: Mapping[str, Any]
+    klines: tuple[Series, ...]
+    differences: tuple[Difference, ...]
+    findings: tuple[Mapping[str, Any], ...]
+    expectations: Mapping[str, Any] | None
+    timeline: tuple[DepthLine, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all but the columns of the klines and the timeline as a JSON object."""
+        return {
+            "run": dict(self.run),
+            "klines": [[line.symbol, line.interval, len(line)] for line in self.klines],
+            "differences": [difference.to_dict() for difference in self.differences],
+            "findings": [dict(finding) for finding in self.findings],
+            "expectations": self.expectations,
+            "timeline": [[line.channel, line.consumer, len(line.at_ns)] for line in self.timeline],
+        }
+
+
+def read_run(run_dir: Path) -> ReportData:
+    """Read a run folder.
+
+    Raises InputError for a folder without a run.json of the known schema, or with a file that
+    is not what it should be.
+    """
+    return ReportData(
+        run=read_run_json(run_dir / "run.json"),
+        klines=read_klines(run_dir / "klines"),
+        differences=read_differences(run_dir / "differences.parquet"),
+        findings=_read_findings(run_dir / "findings.ndjson"),
+        expectations=_read_expectations(run_dir / "expectations.json"),
+        timeline=_read_timeline(run_dir / "timeline.parquet"),
+    )
+
+
+def read_run_json(path: Path) -> Mapping[str, Any]:
+    """Read the figures of a run, every part present.
+
+    Raises InputError for a file that is missing, no JSON object, or of another schema.
+    """
+    run = _load(path, path.read_text("utf-8")) if path.exists() else None
+    if run is None:
+        raise InputError(path, "the figures of a run", "no such file")
+    if run.get("schema") != SCHEMA:
+        raise InputError(path, f"the schema {SCHEMA}", repr(run.get("schema")))
+    if run.get("verdict") not in VERDICTS:
+        raise InputError(path, f"a verdict of {', '.join(VERDICTS)}", repr(run.get("verdict")))
+    empty: dict[str, Any] = {name: [] for name in _LISTS} | {name: {} for name in _OBJECTS}
+    plain = {"sentence": "", "command": "", "seed": None, "exit_code": None, "comparison": None}
+    return empty | plain | {name: value for name, value in run.items() if value is not None}
+
+
+def _load(path: Path, text: str, line: int | None = None) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise InputError(path, "JSON", str(error), line=line) from error
+    if not isinstance(value, dict):
+        raise InputError(path, "a JSON object", type(value).__name__, line=line)
+    return value
+
+
+def _read_findings(path: Path) -> tuple[Mapping[str, Any], ...]:
+    if not path.exists():
+        return ()
+    lines = path.read_text("utf-8").split("\n")
+    return tuple(
+        _load(path, text, number) for number, text in enumerate(lines, start=1) if text.strip()
+    )
+
+
+def _read_expectations(path: Path) -> Mapping[str, Any] | None:
+    return _load(path, path.read_text("utf-8")) if path.exists() else None
+
+
+def _read_timeline(path: Path) -> tuple[DepthLine, ...]:
+    """Read the depth of the channels, a line per consumer in the order of the file."""
+    if not path.exists():
+        return ()
+    table = read_table(path, ["channel", "consumer", "at_ns", "depth"])
+    channel_codes, channels = text_codes(table["channel"])
+    consumer_codes, consumers = text_codes(table["consumer"])
+    at_ns, depth = _int64(table["at_ns"]), _int64(table["depth"])
+    lines = []
+    for channel, channel_name in enumerate(channels):
+        for consumer, consumer_name in enumerate(consumers):
+            rows = np.flatnonzero((channel_codes == channel) & (consumer_codes == consumer))
+            if len(rows):
+                lines.append(DepthLine(channel_name, consumer_name, at_ns[rows], depth[rows]))
+    return tuple(lines)
+
+
+def _int64(column: Any) -> NDArray[np.int64]:
+    return np.asarray(column.combine_chunks().cast("int64").to_numpy(zero_copy_only=False))

@@ -1,0 +1,159 @@
+"""The report: one self-contained file, and evidence pages beside it for what does not fit."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.errors import OutputError
+from harness.report.data import ReportData, read_run
+from harness.report.evidence import (
+    FIRST_BUDGET,
+    Chunk,
+    cut,
+    encode_differences,
+    encode_findings,
+    pages_beside,
+)
+from harness.report.summary import summarise
+from harness.report.wording import duration, flatten, label, number, plain, size, utc, words
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_FILTERS = {
+    "number": number,
+    "utc": utc,
+    "duration": duration,
+    "size": size,
+    "words": words,
+    "label": label,
+    "flatten": flatten,
+    "plain": plain,
+}
+# A section's anchor names its template; the order is that of an auditor's questions.
+SECTIONS = (
+    ("checks", "Checks"),
+    ("replayed", "What was replayed"),
+    ("comparison", "Against the exchange"),
+    ("differences", "Differences"),
+    ("ledger", "Ledger"),
+    ("lifecycle", "Lifecycle"),
+    ("channels", "Channels"),
+    ("lateness", "How late each final was"),
+    ("faults", "Faults and their detection"),
+    ("findings", "Findings"),
+    ("expectations", "Expectations"),
+    ("files", "Files"),
+)
+# Findings are short: they get what the differences leave, and at least this.
+_FINDINGS_BUDGET = 150_000
+
+
+def build_report(run_dir: Path) -> Path:
+    """Build report.html, and evidence pages where it is not enough, from a run folder alone.
+
+    The same folder gives the same bytes.
+
+    Raises InputError for a folder that holds no run; OutputError when a page cannot be written.
+    """
+    data = read_run(run_dir)
+    differences = cut("differences", encode_differences(data.differences), FIRST_BUDGET)
+    findings = cut("findings", encode_findings(data.findings), _FINDINGS_BUDGET)
+    beside = [*pages_beside(differences), *pages_beside(findings)]
+    pages = {"report.html": _report(data, differences, findings)}
+    for name, chunk in beside:
+        total = len(data.differences if chunk.kind == "differences" else data.findings)
+        pages[name] = _evidence_page(data, chunk, total)
+    _write(run_dir, pages)
+    return run_dir / "report.html"
+
+
+def _report(data: ReportData, differences: Sequence[Chunk], findings: Sequence[Chunk]) -> str:
+    faults = bool(data.run["faults"])
+    return render(
+        "report.html.j2",
+        run=data.run,
+        data=data,
+        sections=[(anchor, text) for anchor, text in SECTIONS if anchor != "faults" or faults],
+        summary=summarise(data),
+        blocks={
+            "differences": differences[0].block(len(data.differences)),
+            "findings": findings[0].block(len(data.findings)),
+        },
+        shown={"differences": differences[0], "findings": findings[0]},
+        beside={
+            "differences": list(pages_beside(differences)),
+            "findings": list(pages_beside(findings)),
+        },
+    )
+
+
+def _evidence_page(data: ReportData, chunk: Chunk, total: int) -> str:
+    return render(
+        "evidence.html.j2",
+        run=data.run,
+        summary=summarise(data),
+        chunk=chunk,
+        total=total,
+        blocks={chunk.kind: chunk.block(total)},
+    )
+
+
+def render(template: str, **context: Any) -> str:
+    """Fill a template; every name is escaped, style and script stand inside the page."""
+    # Late: importing the report must stay cheap for commands that do not build one.
+    from jinja2 import Environment, FileSystemLoader
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(_FILTERS)
+    style, script = ((_TEMPLATES / name).read_text("utf-8") for name in ("report.css", "report.js"))
+    return environment.get_template(template).render(
+        style=Markup(style),
+        script=Markup(script),
+        policy=_policy(style, script),
+        safe=Markup,
+        **context,
+    )
+
+
+def _policy(style: str, script: str) -> str:
+    """Return a content security policy that allows this style and this script, nothing else."""
+    return (
+        f"default-src 'none'; style-src {_digest(style)}; script-src {_digest(script)}; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _digest(text: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return f"'sha256-{digest}'"
+
+
+def _write(run_dir: Path, pages: Mapping[str, str]) -> None:
+    """Write the pages, each whole or not at all, and remove evidence pages of an older build."""
+    try:
+        for kind in ("differences", "findings"):
+            for old in run_dir.glob(f"report-{kind}-*.html"):
+                if old.name not in pages:
+                    old.unlink()
+        for name, text in pages.items():
+            write_whole(run_dir / name, text)
+    except OSError as error:
+        raise OutputError(f"{run_dir}: the report cannot be written: {error}") from error
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file so that readers see the old one or the new one, never a part."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    # A name may hold half of a surrogate pair, which UTF-8 cannot say.
+    temporary.write_bytes(text.encode("utf-8", "replace"))
+    os.replace(temporary, path)

@@ -1,0 +1,92 @@
+"""The figures at the top of a report, each a plain sum over run.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.kline import FIELDS
+from harness.report.data import ReportData
+from harness.report.wording import utc
+
+CLASSES = ("identical", "explained", "unexplained", "missing", "extra", "outside")
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a reader wants to know first.
+
+    `figures` are (name, number, tone) where the tone is a verdict's or empty; `totals` the
+    comparison's classes and fields summed over all series.
+    """
+
+    title: str
+    symbols: tuple[str, ...]
+    period: str
+    figures: tuple[tuple[str, int, str], ...]
+    totals: Mapping[str, int]
+    field_totals: Mapping[str, int]
+    files: Sequence[tuple[str, str]]
+
+
+def summarise(data: ReportData) -> Summary:
+    """Return the summary of a run."""
+    run = data.run
+    symbols = _symbols(run)
+    period = _period(run)
+    series = run["comparison"]["series"] if run["comparison"] else []
+    totals = {name: sum(row.get(name, 0) for row in series) for name in CLASSES}
+    fields = {
+        name: sum((row.get("fields") or {}).get(name, 0) for row in series) for name in FIELDS
+    }
+    shown = ", ".join(symbols[:3]) + (f" and {len(symbols) - 3} more" if len(symbols) > 3 else "")
+    title = f"{run['verdict'].capitalize()}: {shown or 'a run'}{f', {period}' if period else ''}"
+    return Summary(title, symbols, period, tuple(_figures(data, totals)), totals, fields, _FILES)
+
+
+def _symbols(run: Mapping[str, Any]) -> tuple[str, ...]:
+    named = [row["symbol"] for row in run["series"]]
+    named += [name for row in run["inputs"] for name in row.get("symbols") or ()]
+    return tuple(dict.fromkeys(named))
+
+
+def _period(run: Mapping[str, Any]) -> str:
+    trades = [row for row in run["inputs"] if row.get("role") == "trades"]
+    firsts = [row["first_event_time_ns"] for row in trades if row.get("first_event_time_ns")]
+    lasts = [row["last_event_time_ns"] for row in trades if row.get("last_event_time_ns")]
+    if not firsts or not lasts:
+        return ""
+    first, last = utc(min(firsts))[:10], utc(max(lasts))[:10]
+    return first if first == last else f"{first} to {last}"
+
+
+def _figures(data: ReportData, totals: Mapping[str, int]) -> list[tuple[str, int, str]]:
+    run = data.run
+    trades = sum(row.get("rows") or 0 for row in run["inputs"] if row.get("role") == "trades")
+    figures = [
+        ("trades read", trades, ""),
+        ("klines stored", sum(row.get("klines", 0) for row in run["series"]), ""),
+    ]
+    if run["comparison"]:
+        figures += [(name, totals[name], _tone(name, totals[name])) for name in CLASSES[:5]]
+    unbalanced = sum(not row.get("balanced", False) for row in run["ledger"])
+    figures.append(("ledger lines unbalanced", unbalanced, "invalid" if unbalanced else ""))
+    figures.append(("findings", len(data.findings), ""))
+    return figures
+
+
+def _tone(name: str, count: int) -> str:
+    if name in ("unexplained", "missing", "extra") and count:
+        return "invalid"
+    return ""
+
+
+_FILES = (
+    ("run.json", "every figure of this page"),
+    ("klines/", "the stored klines, a Parquet dataset"),
+    ("differences.parquet", "every differing kline, both sides, with cause and proof"),
+    ("findings.ndjson", "one finding a line"),
+    ("expectations.json", "the results of the expectations"),
+    ("timeline.parquet", "the depth of each channel over time"),
+)

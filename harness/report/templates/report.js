@@ -1,0 +1,271 @@
+"use strict";
+(() => {
+  const PAGE = 50;
+  const LONG = 100;
+
+  // Everything is set as text or attribute, never as markup: names are data.
+  const el = (tag, attributes, ...children) => {
+    const node = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes || {})) {
+      if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+      else if (value !== null && value !== false) node.setAttribute(name, value === true ? "" : value);
+    }
+    node.append(...children.filter((child) => child !== null));
+    return node;
+  };
+  const grouped = (count) => String(count).replace(/\B(?=(\d{3})+$)/g, ",");
+  const words = (name) => String(name).replace(/_ns$/, "").replaceAll("_", " ");
+  const utc = (ms) => new Date(ms).toISOString().replace("T", " ").replace(/(\.000)?Z$/, "");
+  const state = (name) => el("span", { class: "state " + name }, words(name));
+  const bdi = (name) => el("bdi", {}, name === null ? "–" : name);
+
+  // Exact decimal subtraction: both sides as integers of the finer scale.
+  const minus = (left, right) => {
+    const places = (text) => (text.split(".")[1] || "").length;
+    const scale = Math.max(places(left), places(right));
+    const whole = (text) => BigInt(text.replace(".", "") + "0".repeat(scale - places(text)));
+    const value = whole(left) - whole(right);
+    const digits = String(value < 0n ? -value : value).padStart(scale + 1, "0");
+    const fraction = scale ? digits.slice(-scale).replace(/0+$/, "") : "";
+    const head = scale ? digits.slice(0, -scale) : digits;
+    return (value < 0n ? "−" : value > 0n ? "+" : "") + head + (fraction ? "." + fraction : "");
+  };
+
+  const table = (caption, heads, rows) => {
+    const shown = rows.slice(0, LONG);
+    const body = el("tbody", {}, ...shown.map((row) => el("tr", {}, ...row)));
+    const grid = el("table", {}, el("caption", {}, caption),
+      el("thead", {}, el("tr", {}, ...heads.map(([text, kind]) => el("th", { scope: "col", class: kind }, text)))), body);
+    if (shown.length === rows.length) return grid;
+    const more = el("button", { type: "button", onclick: () => {
+      body.append(...rows.slice(LONG).map((row) => el("tr", {}, ...row)));
+      more.remove();
+    } }, `Show all ${grouped(rows.length)} rows`);
+    return el("div", {}, grid, more);
+  };
+
+  const isNumber = (value) => value !== null && value !== "" && !Number.isNaN(Number(value));
+  const cell = (value) => el("td", { class: isNumber(value) ? "number" : null }, scalar(value));
+  const scalar = (value) => value === null ? "none" : value === true ? "yes" : value === false ? "no"
+    : typeof value === "object" ? tree(value) : String(value);
+
+  // Evidence of any shape: objects as lists of names, lists of like objects as tables.
+  const tree = (value, name) => {
+    if (value === null || typeof value !== "object") return scalar(value);
+    if (Array.isArray(value)) {
+      return value.every((item) => item === null || typeof item !== "object")
+        ? value.map(scalar).join(", ") || "none"
+        : el("div", {}, ...value.map((item) => el("div", {}, tree(item))));
+    }
+    const keys = Object.keys(value);
+    if (keys.length === 1 && keys[0] === "") {
+      const [names, rows] = value[""];
+      const heads = names.map((text, at) => [words(text), isNumber(rows[0][at]) ? "number" : null]);
+      return table(`${words(name || "rows")}: ${grouped(rows.length)}`, heads, rows.map((row) => row.map(cell)));
+    }
+    return el("dl", { class: "tree" }, ...keys.map((key) =>
+      el("div", {}, el("dt", {}, words(key)), el("dd", {}, tree(value[key], key)))));
+  };
+
+  const SVG = "http://www.w3.org/2000/svg";
+  const shape = (tag, attributes) => {
+    const node = document.createElementNS(SVG, tag);
+    for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+    return node;
+  };
+
+  // Both candles on one scale; drawn from floats, the table beside it is exact.
+  const candles = (ours, theirs) => {
+    const sides = [["ours", ours], ["exchange's", theirs]].filter(([, side]) => side[0] !== null);
+    const prices = sides.flatMap(([, side]) => side.slice(0, 4).map(Number));
+    const low = Math.min(...prices), span = Math.max(...prices) - low || 1;
+    const y = (price) => 84 - (Number(price) - low) / span * 76;
+    const svg = shape("svg", { viewBox: "0 0 128 104", class: "pair-candle", role: "img" });
+    const title = shape("title", {});
+    title.textContent = `Open, high, low and close on one scale: ${sides.map(([name]) => name).join(" and ")}`;
+    svg.append(title);
+    sides.forEach(([name, side], place) => {
+      const x = 34 + place * 60, [open, high, lowest, close] = side;
+      const color = Number(close) >= Number(open) ? "var(--up)" : "var(--down)";
+      const top = y(Math.max(Number(open), Number(close))), bottom = y(Math.min(Number(open), Number(close)));
+      svg.append(shape("path", { d: `M${x} ${y(high)}V${y(lowest)}`, stroke: color, "stroke-width": 1.5 }),
+        shape("rect", { x: x - 9, y: top, width: 18, height: Math.max(1.5, bottom - top), fill: color }));
+      const text = shape("text", { x, y: 100, "text-anchor": "middle", "font-size": 10, fill: "var(--muted)" });
+      text.textContent = name;
+      svg.append(text);
+    });
+    return svg;
+  };
+
+  const sides = (data, row) => {
+    const ours = row[5].split(" ").map((text) => text === "-" ? null : text);
+    const theirs = row[6].split(" ").map((text, at) => text === "-" ? null : text === "=" ? ours[at] : text);
+    return [ours, theirs];
+  };
+  const fieldNames = (data, row) => data.fields.filter((_, bit) => row[4] >> bit & 1);
+
+  const differenceDetail = (data, row) => {
+    const [ours, theirs] = sides(data, row);
+    const rows = data.fields.map((name, at) => {
+      const both = ours[at] !== null && theirs[at] !== null;
+      const differs = both && ours[at] !== theirs[at];
+      const kind = differs ? "number differs" : "number";
+      return [el("th", { scope: "row" }, words(name)), el("td", { class: kind }, ours[at] || "–"),
+        el("td", { class: kind }, theirs[at] || "–"),
+        el("td", { class: kind }, differs ? minus(ours[at], theirs[at]) : both ? "equal" : "–")];
+    });
+    const cause = row[7] < 0 ? null : words(data.causes[row[7]]);
+    const why = { missing: "The exchange published this kline; the aggregator did not.",
+      extra: "The aggregator published this kline; the exchange did not." }[data.classes[row[3]]];
+    const proved = el("div", {}, candles(ours, theirs),
+      el("p", {}, cause === null ? why || "No cause was proved for this difference." : `Cause: ${cause}.`),
+      row.length > 8 ? tree(row[8], "proof") : null);
+    const heads = [["Field", null], ["Ours", "number"], ["Exchange's", "number"], ["Ours − exchange's", "number"]];
+    const caption = `${data.intervals[row[1]]} kline that opened ${utc(row[2])}`;
+    return el("div", { class: "detail-grid" }, el("div", {}, table(caption, heads, rows)), proved);
+  };
+
+  const SPECS = {
+    differences: {
+      one: "difference",
+      caption: "Differing klines",
+      heads: ["Number", "Symbol", "Interval", "Opened", "Class", "Fields", "Cause"],
+      filters: [["Symbol", "symbols", 0], ["Interval", "intervals", 1], ["Class", "classes", 3]],
+      cells: (data, row) => [bdi(data.symbols[row[0]]), data.intervals[row[1]], utc(row[2]), state(data.classes[row[3]]),
+        fieldNames(data, row).map(words).join(", ") || "all", row[7] < 0 ? "–" : words(data.causes[row[7]])],
+      text: (data, row) => [data.symbols[row[0]], data.intervals[row[1]], utc(row[2]), data.classes[row[3]],
+        fieldNames(data, row).join(" "), row[5], row[6], row[7] < 0 ? "" : data.causes[row[7]], JSON.stringify(row[8] || "")],
+      detail: differenceDetail,
+    },
+    findings: {
+      one: "finding",
+      caption: "Findings of the checks",
+      heads: ["Number", "Severity", "Check", "Kind", "Symbol", "Interval", "Opened", "At"],
+      filters: [["Check", "checks", 0], ["Kind", "kinds", 1], ["Severity", "severities", 2], ["Symbol", "symbols", 3], ["Interval", "intervals", 4]],
+      cells: (data, row) => [state(data.severities[row[2]]), words(data.checks[row[0]]), words(data.kinds[row[1]]),
+        row[3] < 0 ? "–" : bdi(data.symbols[row[3]]), row[4] < 0 ? "–" : data.intervals[row[4]], row[5] || "–", row[6] || "–"],
+      text: (data, row) => [data.checks[row[0]], data.kinds[row[1]], data.severities[row[2]], data.symbols[row[3]] || "",
+        data.intervals[row[4]] || "", row[5] || "", row[6] || "", JSON.stringify(row[7])],
+      detail: (data, row) => Object.keys(row[7]).length ? tree(row[7], "evidence") : el("p", {}, "No further evidence."),
+    },
+  };
+
+  const view = (root, name) => {
+    const spec = SPECS[name];
+    const data = JSON.parse(document.getElementById("data-" + name).textContent);
+    const chosen = new Map(), open = new Set(), haystack = [];
+    let needle = "", page = 0, matches = data.rows.map((_, at) => at);
+
+    const status = el("p", { class: "status", role: "status" });
+    const body = el("tbody");
+    const pager = el("nav", { class: "pager", "aria-label": "Pages of " + name });
+
+    const holds = (at) => {
+      for (const [column, code] of chosen) if (data.rows[at][column] !== code) return false;
+      if (!needle) return true;
+      haystack[at] = haystack[at] || spec.text(data, data.rows[at]).join(" ").toLowerCase();
+      return haystack[at].includes(needle);
+    };
+    const refilter = () => {
+      matches = [];
+      for (let at = 0; at < data.rows.length; at += 1) if (holds(at)) matches.push(at);
+      page = 0;
+      draw();
+    };
+
+    const toggle = (at, button, row) => {
+      const opened = !open.has(at);
+      if (opened) open.add(at); else open.delete(at);
+      button.setAttribute("aria-expanded", String(opened));
+      if (opened) row.after(detail(at)); else row.nextSibling.remove();
+    };
+    const detail = (at) => el("tr", { class: "detail", id: `${spec.one}-${data.first + at}-detail` },
+      el("td", { colspan: spec.heads.length }, spec.detail(data, data.rows[at])));
+    const rowsOf = (at) => {
+      const number = data.first + at;
+      const button = el("button", { type: "button", class: "expand number", "aria-expanded": String(open.has(at)),
+        "aria-label": `Evidence of ${spec.one} ${number}`, onclick: () => toggle(at, button, row) }, grouped(number));
+      const row = el("tr", { class: "row", id: `${spec.one}-${number}` }, el("th", { scope: "row" }, button),
+        ...spec.cells(data, data.rows[at]).map((content) => el("td", {}, content)));
+      return open.has(at) ? [row, detail(at)] : [row];
+    };
+
+    const draw = () => {
+      const pages = Math.max(1, Math.ceil(matches.length / PAGE));
+      page = Math.min(Math.max(0, page), pages - 1);
+      body.replaceChildren(...matches.slice(page * PAGE, (page + 1) * PAGE).flatMap(rowsOf));
+      const all = data.rows.length;
+      status.textContent = matches.length === all ? `${grouped(all)} ${name}` : `${grouped(matches.length)} of ${grouped(all)} ${name}`;
+      const step = (text, to) => el("button", { type: "button", disabled: to < 0 || to >= pages || to === page,
+        onclick: () => { page = to; draw(); root.scrollIntoView({ block: "nearest" }); } }, text);
+      pager.hidden = pages === 1;
+      pager.replaceChildren(step("First", 0), step("Previous", page - 1),
+        el("span", {}, `Page ${grouped(page + 1)} of ${grouped(pages)}`), step("Next", page + 1), step("Last", pages - 1));
+    };
+
+    const select = ([text, names, column]) => {
+      const counts = new Map();
+      for (const row of data.rows) counts.set(row[column], (counts.get(row[column]) || 0) + 1);
+      const options = data[names].map((label, code) => [label, code]).filter(([, code]) => counts.has(code));
+      if (options.length < 2) return null;
+      const control = el("select", { onchange: () => {
+        if (control.value === "") chosen.delete(column); else chosen.set(column, Number(control.value));
+        refilter();
+      } }, el("option", { value: "" }, "all"),
+      ...options.map(([label, code]) => el("option", { value: code }, `${words(label)} (${grouped(counts.get(code))})`)));
+      return el("label", {}, text, control);
+    };
+    const search = el("input", { type: "search", autocomplete: "off", spellcheck: "false",
+      oninput: () => { needle = search.value.trim().toLowerCase(); refilter(); } });
+
+    // A link such as #difference-1234 opens that row, whatever is filtered.
+    const follow = () => {
+      const found = new RegExp(`^#${spec.one}-(\\d+)$`).exec(location.hash);
+      const at = found ? Number(found[1]) - data.first : -1;
+      if (at < 0 || at >= data.rows.length) return;
+      if (!matches.includes(at)) {
+        chosen.clear();
+        needle = search.value = "";
+        for (const control of root.querySelectorAll("select")) control.value = "";
+        refilter();
+      }
+      page = Math.floor(matches.indexOf(at) / PAGE);
+      open.add(at);
+      draw();
+      const row = document.getElementById(`${spec.one}-${data.first + at}`);
+      row.scrollIntoView({ block: "center" });
+      row.querySelector("button").focus();
+    };
+
+    root.append(
+      el("div", { class: "filters", role: "search", "aria-label": "Filter " + name }, ...spec.filters.map(select),
+        el("label", { class: "search" }, "Text", search)),
+      status,
+      el("div", { class: "scroll" }, el("table", {}, el("caption", {}, spec.caption),
+        el("thead", {}, el("tr", {}, ...spec.heads.map((text) => el("th", { scope: "col" }, text)))), body)),
+      pager);
+    draw();
+    follow();
+    window.addEventListener("hashchange", follow);
+  };
+
+  for (const root of document.querySelectorAll("[data-viewer]")) view(root, root.dataset.viewer);
+
+  // A box that scrolls must be reachable by keyboard; one that does not must not be a stop.
+  const reach = () => {
+    for (const box of document.querySelectorAll(".scroll")) {
+      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0; else box.removeAttribute("tabindex");
+    }
+  };
+  reach();
+  new ResizeObserver(reach).observe(document.body);
+
+  const closed = new Set();
+  window.addEventListener("beforeprint", () => {
+    for (const node of document.querySelectorAll("details:not([open])")) { closed.add(node); node.open = true; }
+  });
+  window.addEventListener("afterprint", () => {
+    for (const node of closed) node.open = false;
+    closed.clear();
+  });
+})();
