@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.columns import concat
-from harness.consumers.series import INTERVAL_CODES, NONE, series_key
+from harness.consumers.series import INTERVAL_CODES, NONE, close_times, series_key
 from harness.interval import INTERVALS
 from harness.kline import FIELDS, KlineBatch
 from harness.units import INT64_MAX, NS_PER_SECOND, BoolArray, ExactArray, Int64Array, sum_groups
@@ -86,7 +86,7 @@ class RollUpBook:
 
     def _unfinished(self, roll_ups: RollUps) -> BoolArray:
         series = roll_ups.symbol.astype(np.int32) * INTERVAL_CODES
-        closes = _close_times(roll_ups.parent, roll_ups.parent_open_ns)
+        closes = close_times(roll_ups.parent, roll_ups.parent_open_ns)
         far = 3 * closes - 2 * roll_ups.parent_open_ns
         kept: BoolArray = self._latest_ns[series + roll_ups.interval] < far
         kept &= self._latest_ns[series + roll_ups.parent] < roll_ups.parent_open_ns
@@ -189,7 +189,7 @@ def _pick(
 
 def _match(klines: KlineBatch, roll_ups: RollUps) -> Comparison:
     """Find for each kline the complete roll-up of the longest interval."""
-    spans = _close_times(roll_ups.parent, roll_ups.parent_open_ns) - roll_ups.parent_open_ns
+    spans = close_times(roll_ups.parent, roll_ups.parent_open_ns) - roll_ups.parent_open_ns
     lengths = np.array([i.length_ns or INT64_MAX for i in INTERVALS], dtype=np.int64)
     complete = roll_ups.take(roll_ups.children * lengths[roll_ups.interval] == spans)
     identity = complete.identity()
@@ -218,11 +218,3 @@ def _identity(
     # Open times are whole seconds before the year 2500: 34 bits.
     pair = (symbol.astype(np.int64) * INTERVAL_CODES + child) * INTERVAL_CODES + parent
     return (pair << _SECONDS_BITS) + parent_open_ns // NS_PER_SECOND
-
-
-def _close_times(codes: NDArray[np.int8], opens_ns: Int64Array) -> Int64Array:
-    out = np.empty(len(codes), dtype=np.int64)
-    for code in np.unique(codes).tolist():
-        rows = codes == code
-        out[rows] = INTERVALS[code].close_times_ns(opens_ns[rows])
-    return out

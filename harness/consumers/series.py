@@ -114,6 +114,15 @@ def starts_of(key: NDArray[np.int32]) -> BoolArray:
     return first
 
 
+def close_times(codes: NDArray[np.int8], opens_ns: Int64Array) -> Int64Array:
+    """Return the exclusive close time of each kline of mixed intervals."""
+    out = np.empty(len(codes), dtype=np.int64)
+    for code in np.unique(codes).tolist():
+        rows = codes == code
+        out[rows] = INTERVALS[code].close_times_ns(opens_ns[rows])
+    return out
+
+
 def _aligned(klines: KlineBatch) -> BoolArray:
     out = np.ones(len(klines), dtype=np.bool_)
     for code in np.unique(klines.interval).tolist():
