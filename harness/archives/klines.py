@@ -121,7 +121,7 @@ class _Reader:
         if times.min() < low or times.max() > high:
             row = int(np.argmax((times < low) | (times > high)))
             expected = f"an open time in {unit_name(self._unit)} like the rows before"
-            raise self._table.bad_row(block, line, row, expected)
+            raise self._table.bad_row(block, line, row, expected, "open_time")
         columns["open_time"] = times * self._unit.value
 
     def _take_names(self, columns: dict[str, Any], block: bytes, line: int) -> None:
@@ -132,7 +132,9 @@ class _Reader:
                 other = columns[name] != stated
                 if other.any():
                     row = int(np.argmax(other))
-                    raise self._table.bad_row(block, line, row, f"one {name} in a file, {stated}")
+                    raise self._table.bad_row(
+                        block, line, row, f"one {name} in a file, {stated}", name
+                    )
         path, member = self._file.path, self._file.member
         self._symbol = self._symbol or self._stated.get("symbol") or name_symbol(path, member)
         if not self._symbol:
@@ -141,7 +143,9 @@ class _Reader:
             try:
                 self._interval = parse_interval(columns["timeframe"][0])
             except UsageError:
-                raise self._table.bad_row(block, line, 0, "a known timeframe") from None
+                raise self._table.bad_row(
+                    block, line, 0, "a known timeframe", "timeframe"
+                ) from None
         if self._interval is None:
             named = name_interval(path) or name_interval(member or "")
             self._interval = named or self._measured(columns)
@@ -149,7 +153,7 @@ class _Reader:
     def _check_counts(self, columns: dict[str, Any], block: bytes, line: int) -> None:
         if scale := self._table.scales.get("count"):
             row = int(np.argmax(columns["count"] % 10**scale != 0))
-            raise self._table.bad_row(block, line, row, "a whole number for count")
+            raise self._table.bad_row(block, line, row, "a whole number for count", "count")
 
     def _measured(self, columns: dict[str, Any]) -> Interval:
         """Tell the interval from open to close, else from the smallest step of open times."""
@@ -176,7 +180,7 @@ class _Reader:
         instrument = Instrument(
             self._symbol or "",
             scales["price"],
-            scales["quantity"],
+            scales.get("quantity", 0),
             scales.get("quote", 0),
         )
         rows = len(columns["open_time"])

@@ -163,7 +163,7 @@ def _require(file: TextFile, kind: str, columns: tuple[str, ...], names: list[st
     needed = {
         "aggTrades": _AGG_FUTURES,
         "trades": ("id", "price", "quantity", "time", "maker"),
-        "klines": KLINE_COLUMNS[:6],
+        "klines": KLINE_COLUMNS[:5],
     }[kind]
     header = _short(",".join(names))
     for name in needed:

@@ -111,7 +111,7 @@ class ExactTable:
             names = [c.name for c in self.columns if c.kind == "exact" and c.group == group]
             self._tighten(found, names, group, digits[group])
             for name in names:
-                found[name] = self._checked(found[name], block, first_line)
+                found[name] = self._checked(found[name], name, block, first_line)
         return found
 
     def _tighten(self, found: dict[str, Any], names: list[str], group: str, digits: int) -> None:
@@ -124,17 +124,22 @@ class ExactTable:
         self.scales[group] = digits - excess
         found.update(tight)
 
-    def _checked(self, column: ExactArray, block: bytes, first_line: int) -> ExactArray:
+    def _checked(self, column: ExactArray, name: str, block: bytes, first_line: int) -> ExactArray:
         limit = 10**DIGITS_MAX
         if len(column) and (column.min() < 0 or column.max() >= limit):
             row = int(np.argmax((column < 0) | (column >= limit)))
-            expected = "numbers of at most 18 digits, none negative"
-            raise self.bad_row(block, first_line, row, expected)
+            scale = next(self.scales[c.group] for c in self.columns if c.name == name)
+            expected = f"a number from 0 on, of at most {DIGITS_MAX} digits with {scale} decimals"
+            raise self.bad_row(block, first_line, row, f"{expected} as before, for {name}", name)
         return narrow(column)
 
-    def bad_row(self, block: bytes, first_line: int, row: int, expected: str) -> InputError:
-        """Return the error that names a row of a block and shows its text."""
+    def bad_row(
+        self, block: bytes, first_line: int, row: int, expected: str, name: str = ""
+    ) -> InputError:
+        """Return the error that names a row of a block and shows it, or its column `name`."""
         text = block.split(b"\n", row + 1)[row].rstrip(b"\r")
+        if name:
+            text = text.split(b",")[[column.name for column in self.columns].index(name)]
         return InputError(self.path, expected, _shown(text), line=first_line + row)
 
 

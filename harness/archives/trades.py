@@ -71,7 +71,7 @@ class _Reader:
         if times.min() < low or times.max() > high:
             row = int(np.argmax((times < low) | (times > high)))
             expected = f"a timestamp in {unit_name(self._unit)} like the rows before"
-            raise self._table.bad_row(block, line, row, expected)
+            raise self._table.bad_row(block, line, row, expected, "time")
         kind = self._kinds(columns, block, line)
         instrument, quote = self._quote(columns)
         return Tape.of(
