@@ -145,3 +145,12 @@ def parse_interval(text: str) -> Interval:
     if interval is None:
         raise UsageError(f"unknown interval {text!r}: expected one of {' '.join(_BY_TEXT)}")
     return interval
+
+
+def parse_intervals(text: str) -> tuple[Interval, ...]:
+    """Return the intervals of a comma-separated list, each once, the shortest first.
+
+    Raises UsageError as `parse_interval` does.
+    """
+    chosen = {parse_interval(part.strip()) for part in text.split(",")}
+    return tuple(sorted(chosen, key=CODE.__getitem__))

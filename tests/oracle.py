@@ -301,9 +301,14 @@ class OracleFeed:
         self._events += 1
 
     def finish(self) -> dict[tuple[str, str], OracleSeries]:
-        """Finalize what is still open, traded or flat, and return all series."""
-        for key in list(self._forming):
-            self._finalize(key, "end")
+        """Publish what is still open and has trades, and return all series.
+
+        A flat kline that is still open says nothing yet: its time is not over and nothing
+        happened in it.
+        """
+        for key, forming in list(self._forming.items()):
+            if forming.trades:
+                self._finalize(key, "end")
             del self._forming[key]
         return self.series
 

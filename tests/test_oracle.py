@@ -233,7 +233,6 @@ def test_a_tick_finalizes_what_has_expired_and_opens_flat_klines() -> None:
         (0, "5", "5", 1, "tick", 3),
         (1, "5", "5", 0, "tick", 4),
         (2, "5", "5", 0, "tick", 4),
-        (3, "5", "5", 0, "end", 6),
     ]
 
 
@@ -264,7 +263,7 @@ def test_late_is_decided_by_each_interval() -> None:
     assert (one.applied, one.late) == ([1], [2])
     assert (five.applied, five.late) == ([1, 2], [])
     assert [row.close for row in five.klines] == [Decimal(6)]
-    assert [row.close for row in one.klines] == [Decimal(5), Decimal(5)]
+    assert [row.close for row in one.klines] == [Decimal(5)]
 
 
 def test_every_received_trade_is_accounted_for() -> None:
@@ -292,7 +291,7 @@ def test_symbols_are_apart_and_ticks_are_for_all() -> None:
     result = feed_klines(
         [trade(1, "0"), trade(1, "30", "7", symbol="BRAVOUSDT"), tick("60")], ["1m"]
     )
-    assert [len(series.finals) for series in result.values()] == [2, 2]
+    assert [len(series.finals) for series in result.values()] == [1, 1]
     assert result[("BRAVOUSDT", "1m")].finals[0].kline.close == Decimal(7)
 
 

@@ -109,7 +109,7 @@ class ExactAggregator:
         )
 
     def finish(self, at_ns: int) -> Emission:
-        """Publish every open kline with trigger END."""
+        """Publish every open kline that has trades, with trigger END."""
         start = self._sequence
         self._sequence += 1
         end = (start, at_ns)
@@ -118,15 +118,19 @@ class ExactAggregator:
         base.state = p.empty()
         self._roll_up(None, end)
         for level in self._levels:
-            for row in range(p.rows_of(level.closed)):
-                account = self._accounts[self._instruments[int(level.closed["symbol"][row])].symbol]
-                if level.visible:
-                    series = account.series[level.interval.text]
-                    series.open += int(level.closed["applied"][row])
+            level.closed = p.take(level.closed, level.closed["applied"] > 0)
+            if level.visible:
+                self._count_open(level)
         visible = [
             (level.interval, level.closed, level.state) for level in self._levels if level.visible
         ]
         return emission_of(self._instruments, visible, start, [])
+
+    def _count_open(self, level: Level) -> None:
+        rows = zip(level.closed["symbol"].tolist(), level.closed["applied"].tolist(), strict=True)
+        for symbol, applied in rows:
+            account = self._accounts[self._instruments[symbol].symbol]
+            account.series[level.interval.text].open += int(applied)
 
     def accounts(self) -> Mapping[str, TradeAccount]:
         """Return, per symbol, what became of every trade."""

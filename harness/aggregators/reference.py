@@ -98,7 +98,8 @@ class ReferenceAggregator(PerEventAggregator):
        decides for itself.
     5. A tick at t finalizes every kline whose close time is t or earlier and opens the bucket
        that holds t, flat at the previous close until a trade comes.
-    6. At the end of the feed the klines still open are published; their trades stay `open` in
+    6. At the end of the feed the klines still open that have trades are published (a flat one
+       says nothing: its time is not over); their trades stay `open` in
        the account, as the feed's end made these klines final, not the exchange.
 
     Intervals are published shortest first. Commands and pulls change nothing.
@@ -131,13 +132,13 @@ class ReferenceAggregator(PerEventAggregator):
         self.publish_tick(tick)
 
     def on_end(self, at_ns: int) -> None:
-        """Publish what is still open."""
+        """Publish what is still open and has trades."""
         for symbol in sorted(self._series):
             for series in self._series[symbol]:
-                if series.kline is not None:
+                if series.kline is not None and series.kline.rows:
                     self._finalize(series, series.kline)
                     series.account.open = series.kline.rows
-                    series.kline = None
+                series.kline = None
 
     def on_rescale(self, symbol: int, old: Instrument, new: Instrument) -> None:
         """Bring the open klines of a symbol to finer scales."""

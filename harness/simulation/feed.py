@@ -141,14 +141,15 @@ def _take_before(waiting: list[Tape | None], instant_ns: int | None) -> Tape | N
 class Feed:
     """Yields the feed slice by slice: trades by arrival with the clock's ticks in between.
 
-    The clock starts with the first trade. It runs through `until_ns` where the sources claim to
+    `delay_ns` gives the average latency, asked for once the first trade is there. The clock
+    starts with the first trade. It runs through `until_ns` where the sources claim to
     cover time up to there, else it stops with the last trade. `end_ns` is known after the last
     slice: the instant at which the feed is over.
     """
 
     tapes: Iterator[Tape]
     clock_options: ClockOptions
-    delay_ns: int = 0
+    delay_ns: Callable[[], int] = int
     until_ns: int | None = None
     slice_rows: int = SLICE_ROWS
     progress: Callable[[int], None] | None = None
@@ -163,7 +164,7 @@ class Feed:
                 trades = tape[start : start + self.slice_rows]
                 if clock is None:
                     self.start_ns = int(trades.arrival_ns[0])
-                    clock = Clock(self.clock_options, self.start_ns, self.delay_ns)
+                    clock = Clock(self.clock_options, self.start_ns, self.delay_ns())
                 self.end_ns = int(trades.arrival_ns[-1])
                 self.trades += len(trades)
                 ticks = clock.before(self.end_ns)

@@ -42,7 +42,6 @@ def test_life_by_ticks() -> None:
         ("OPENED_PROVISIONAL", "TICK", 2, 0),
         ("FINALIZED", "TICK", 2, 0),
         ("OPENED_PROVISIONAL", "TICK", 3, 0),
-        ("FINALIZED", "END", 3, 0),
     ]
 
 

@@ -1,0 +1,128 @@
+"""The command line: arguments in, exit code out.
+
+Each verb imports what it runs, so that ``--help`` does not pay for numpy and Arrow.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.errors import UserError
+
+EXIT_USAGE = 2
+
+app = typer.Typer(
+    name="kline-harness",
+    help="Replay recorded trades through a kline aggregator and prove what it published.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def _root() -> None:
+    """Replay recorded trades through a kline aggregator and prove what it published."""
+
+
+@app.command()
+def replay(
+    trades: Annotated[
+        list[Path], typer.Argument(help="Trade archives or stream recordings: plain, gz or zip.")
+    ],
+    klines: Annotated[
+        list[Path] | None,
+        typer.Option(help="The exchange's kline files to compare with."),
+    ] = None,
+    market: Annotated[str | None, typer.Option(help="spot, um or cm; told from the file.")] = None,
+    symbol: Annotated[
+        str | None, typer.Option(help="The symbol, where a file's name does not say it.")
+    ] = None,
+    intervals: Annotated[
+        str | None, typer.Option(help="Comma-separated, such as 1m,5m,1h. [default: 1m to 1d]")
+    ] = None,
+    aggregator: Annotated[str, typer.Option(help="exact.")] = "exact",
+    seed: Annotated[int, typer.Option(help="Everything random is drawn from it.")] = 0,
+    audit: Annotated[str, typer.Option(help="full, or off: the writer alone.")] = "full",
+    fidelity: Annotated[
+        str, typer.Option(help="batch, or trade: one event per trade, the same bytes.")
+    ] = "batch",
+    out: Annotated[
+        Path | None, typer.Option(help="The run folder. [default: reports/NAME OF FIRST FILE]")
+    ] = None,
+    no_report: Annotated[bool, typer.Option("--no-report", help="Leave the page out.")] = False,
+) -> None:
+    """Replay trades, check and compare every kline, and write a run folder with a report.
+
+    Exit code: 0 valid, 1 invalid, 2 bad input or usage, 3 unknown.
+    """
+    from harness.interval import DEFAULT_INTERVALS, parse_intervals
+    from harness.replay import Audit, Scenario
+    from harness.replay import replay as run
+    from harness.simulation.simulation import Fidelity
+    from harness.terminal import progress_of_trades, show_outcome
+
+    scenario = Scenario(
+        intervals=parse_intervals(intervals) if intervals else DEFAULT_INTERVALS,
+        aggregator=aggregator,
+        symbol=symbol,
+        market=_choice("--market", market, ("spot", "um", "cm")),
+        seed=seed,
+        audit=Audit(_choice("--audit", audit, ("full", "off"))),
+        fidelity=Fidelity(_choice("--fidelity", fidelity, ("batch", "trade"))),
+    )
+    target = out or Path("reports") / _stem(trades[0])
+    with progress_of_trades() as progress:
+        outcome = run(
+            scenario,
+            trades,
+            klines or [],
+            target,
+            command=_command(),
+            progress=progress,
+            report=not no_report,
+        )
+    show_outcome(outcome)
+    raise typer.Exit(outcome.validity.exit_code)
+
+
+def main() -> None:
+    """Run the command; a `UserError` is one sentence and exit code 2."""
+    try:
+        app()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(EXIT_USAGE)
+
+
+def _choice(option: str, given: str | None, choices: tuple[str, ...]) -> str | None:
+    if given is not None and given not in choices:
+        raise UserError(f"{option}: expected one of {' '.join(choices)}, found {given!r}")
+    return given
+
+
+def _stem(path: Path) -> str:
+    name = path.name
+    for suffix in (".zip", ".gz", ".csv", ".txt"):
+        name = name.removesuffix(suffix)
+    return name
+
+
+def _command() -> str:
+    """Return the command as given, with files by name: where they lie changes nothing."""
+    words, skip = ["kline-harness"], False
+    for word in sys.argv[1:]:
+        if skip or word == "--out":
+            skip = not skip
+        elif not word.startswith("--out="):
+            words.append(Path(word).name if "/" in word else word)
+    return shlex.join(words)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,339 @@
+"""One replay from files to run folder."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import harness
+from harness.comparison.compare import Comparison, Stored, compare
+from harness.comparison.edge import prove_edge, prove_omitted
+from harness.consumers.completeness import CompletenessAuditor
+from harness.consumers.lifecycle import LifecycleChecker
+from harness.consumers.parquet_writer import ParquetWriter
+from harness.errors import UsageError
+from harness.expectations import ExpectationsWorker
+from harness.interfaces import Aggregator
+from harness.ledger import Equation, judge, trade_equations
+from harness.replay.folder import RUN_FILE, run_folder, write_json, write_lines
+from harness.replay.scenario import Audit, Scenario
+from harness.replay.sources import Disorder, Sources
+from harness.replay.tables import write_differences, write_timeline
+from harness.replay.timings import Timings
+from harness.report import build_report
+from harness.simulation.feed import Feed
+from harness.simulation.simulation import ChannelRecord, Simulation
+from harness.verdict import Finding, Severity, Validity, Verdict, worst
+
+SCHEMA = "kline-harness/run/1"
+_PACKAGES = ("numpy", "pyarrow", "simpy", "great-expectations", "pandas")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a replay came to; `directory` is its run folder."""
+
+    validity: Validity
+    sentence: str
+    checks: tuple[Verdict, ...]
+    comparison: Comparison | None
+    klines: int
+    trades: int
+    directory: Path
+    seconds: float
+
+
+@dataclass(slots=True)
+class _Run:
+    """One pass through the simulation: who took part, and what it left behind."""
+
+    aggregator: Aggregator
+    feed: Feed
+    writer: ParquetWriter
+    completeness: CompletenessAuditor | None
+    lifecycle: LifecycleChecker | None
+    channels: list[ChannelRecord]
+
+
+def replay(
+    scenario: Scenario,
+    trades: Sequence[Path],
+    klines: Sequence[Path],
+    out: Path,
+    *,
+    command: str,
+    progress: Callable[[int], None] | None = None,
+    report: bool = True,
+) -> Outcome:
+    """Replay files of trades and write the run folder `out`.
+
+    `progress` is told the number of trades fed so far. Without `report` the page is left out.
+
+    Raises UserError for anything the user can mend; nothing is left half-written then.
+    """
+    timings = Timings()
+    scenario.make_aggregator()
+    with ExitStack() as stack:
+        sources = Sources.open(trades, klines, scenario)
+        folder = stack.enter_context(run_folder(out))
+        worker = None
+        if scenario.audit is Audit.FULL:
+            worker = stack.enter_context(ExpectationsWorker())
+        with timings.stage("simulate"):
+            run = _simulate(scenario, sources, folder / "klines", progress)
+        comparison = None
+        if sources.klines:
+            with timings.stage("compare"):
+                comparison = _compare(run, sources)
+        with timings.stage("expectations"):
+            expected = None if worker is None else worker.result(folder / "klines")
+        ledger = _equations(run, sources)
+        checks = _checks(run, comparison, judge(ledger))
+        if worker is not None and expected is not None:
+            checks.append(worker.verdict(expected))
+        with timings.stage("write"):
+            if expected is not None:
+                write_json(folder / "expectations.json", expected)
+            outcome = _outcome(run, tuple(checks), comparison, out, timings)
+            _write(folder, scenario, sources, run, outcome, ledger, command)
+        if report:
+            with timings.stage("report"):
+                build_report(folder)
+        seconds = timings.seconds | {"total": timings.total()}
+        write_json(folder / "timings.json", {k: round(v, 6) for k, v in seconds.items()})
+        return replace(outcome, seconds=timings.total())
+
+
+def _simulate(
+    scenario: Scenario, sources: Sources, klines: Path, progress: Callable[[int], None] | None
+) -> _Run:
+    try:
+        return _pass(scenario, sources, klines, progress, whole=False)
+    except Disorder:
+        # Nothing was committed that a second pass would not replace: start over, sorted.
+        for part in klines.iterdir():
+            part.unlink()
+        return _pass(scenario, sources, klines, progress, whole=True)
+
+
+def _pass(
+    scenario: Scenario,
+    sources: Sources,
+    klines: Path,
+    progress: Callable[[int], None] | None,
+    *,
+    whole: bool,
+) -> _Run:
+    tapes = sources.tapes(whole=whole)
+    feed = Feed(tapes, scenario.clock, sources.delay_ns, sources.until_ns(), progress=progress)
+    aggregator = scenario.make_aggregator()
+    simulation = Simulation(aggregator, feed, scenario.channels, scenario.fidelity)
+    writer = ParquetWriter(klines, scenario.writer)
+    simulation.listen_to_klines(writer, writer.on_klines, scenario.listener("writer"))
+    completeness, lifecycle = None, None
+    if scenario.audit is Audit.FULL:
+        completeness, lifecycle = CompletenessAuditor(), LifecycleChecker()
+        simulation.listen_to_klines(
+            completeness, completeness.on_klines, scenario.listener("completeness")
+        )
+        simulation.listen_to_life(lifecycle, lifecycle.on_events, scenario.listener("lifecycle"))
+    channels = simulation.run(lambda: feed.end_ns)
+    if feed.trades == 0:
+        raise UsageError("the files given hold no trades")
+    return _Run(aggregator, feed, writer, completeness, lifecycle, channels)
+
+
+def _compare(run: _Run, sources: Sources) -> Comparison:
+    stored = Stored.of(run.writer.dataset.read())
+    found = compare(stored, sources.references(), sources.coverage())
+    return Comparison(
+        tuple(
+            replace(
+                result,
+                differences=tuple(
+                    replace(d, proof=prove_edge(d) or prove_omitted(d)) for d in result.differences
+                ),
+            )
+            for result in found.series
+        )
+    )
+
+
+def _equations(run: _Run, sources: Sources) -> list[Equation]:
+    """Return every conservation law of the run."""
+    accounts = run.aggregator.accounts()
+    received = {symbol: account.received for symbol, account in accounts.items()}
+    rows = sum(file.info.rows for file in sources.trades)
+    equations = [Equation("trades read", "all files", rows, received)]
+    equations += trade_equations(accounts)
+    for channel in run.channels:
+        carried = {"sent": channel.sent, "without a receiver": channel.unsent}
+        equations.append(Equation("published", channel.name, channel.published, carried))
+        for consumer in channel.consumers:
+            parts = {
+                "delivered": consumer.delivered,
+                "lagged": consumer.lagged,
+                "before subscribing": consumer.before_subscribing,
+            }
+            subject = f"{channel.name} to {consumer.name}"
+            equations.append(Equation("sent", subject, channel.sent, parts))
+    return equations + run.writer.equations()
+
+
+def _checks(run: _Run, comparison: Comparison | None, ledger: Verdict) -> list[Verdict]:
+    checks = [ledger, _trades(run), run.writer.verdict()]
+    for checker in (run.completeness, run.lifecycle):
+        if checker is not None:
+            try:
+                checks.append(checker.verdict())
+            except Exception as error:  # a checker that crashes is unknown, not a dead run
+                checks.append(Verdict.crashed(checker.name, error))
+    if comparison is not None:
+        checks.append(comparison.verdict())
+    return checks
+
+
+def _trades(run: _Run) -> Verdict:
+    """Tell which trades are in no kline, or not in every interval's."""
+    findings: list[Finding] = []
+    counts = {"received": 0, "late": 0, "duplicate": 0, "rejected": 0, "unmapped": 0}
+    for symbol, account in run.aggregator.accounts().items():
+        counts["received"] += account.received
+        classes = {"duplicate": account.duplicate, "unmapped": account.unmapped}
+        classes |= {f"rejected_{kind}": ids for kind, ids in account.rejected.items()}
+        for name, ids in classes.items():
+            counts[name.split("_")[0]] += len(ids)
+            if ids:
+                findings.append(_ids_finding(name, ids, symbol, None))
+        for interval, series in account.series.items():
+            counts["late"] += len(series.late)
+            if series.late:
+                findings.append(_ids_finding("late", series.late, symbol, interval))
+    return Verdict.of("trades", counts, findings)
+
+
+def _ids_finding(kind: str, ids: list[int], symbol: str, interval: str | None) -> Finding:
+    evidence: dict[str, Any] = {"trades": len(ids), "first_ids": ids[:20]}
+    return Finding("trades", kind, Severity.NOTICE, symbol, interval, evidence=evidence)
+
+
+def _outcome(
+    run: _Run,
+    checks: tuple[Verdict, ...],
+    comparison: Comparison | None,
+    out: Path,
+    timings: Timings,
+) -> Outcome:
+    validity = worst(check.validity for check in checks)
+    klines = run.channels[0].published
+    sentence = _sentence(validity, run, checks, comparison)
+    return Outcome(
+        validity, sentence, checks, comparison, klines, run.feed.trades, out, timings.total()
+    )
+
+
+def _sentence(
+    validity: Validity, run: _Run, checks: Sequence[Verdict], comparison: Comparison | None
+) -> str:
+    symbols = len(run.aggregator.accounts())
+    what = (
+        f"{run.feed.trades:,} trades of {symbols} symbol{'s' if symbols != 1 else ''} made "
+        f"{run.channels[0].published:,} final klines"
+    )
+    if comparison is None:
+        against = "no klines of the exchange were given to compare with"
+    else:
+        counts = {k: v for k, v in comparison.verdict().counts.items() if v or k == "identical"}
+        counts.pop("outside", None)
+        against = "against the exchange's: " + ", ".join(f"{v:,} {k}" for k, v in counts.items())
+    failed = [check.check for check in checks if check.validity is not Validity.VALID]
+    end = f"; see {', '.join(failed)}" if failed else "; every check is valid"
+    return f"{validity.value.capitalize()}: {what}; {against}{end}."
+
+
+def _write(
+    folder: Path,
+    scenario: Scenario,
+    sources: Sources,
+    run: _Run,
+    outcome: Outcome,
+    ledger: Sequence[Equation],
+    command: str,
+) -> None:
+    write_lines(
+        folder / "findings.ndjson",
+        (finding.to_dict() for check in outcome.checks for finding in check.findings),
+    )
+    differences = outcome.comparison.differences if outcome.comparison else []
+    write_differences(folder / "differences.parquet", differences)
+    write_timeline(folder / "timeline.parquet", run.channels)
+    content = {
+        "schema": SCHEMA,
+        "verdict": outcome.validity.value,
+        "exit_code": outcome.validity.exit_code,
+        "sentence": outcome.sentence,
+        "command": command,
+        "scenario": scenario.to_dict(),
+        "seed": scenario.seed,
+        "versions": {
+            "kline-harness": harness.__version__,
+            "python": platform.python_version(),
+            **{name: version(name) for name in _PACKAGES},
+        },
+        "inputs": sources.to_list(),
+        "receptions": [reception.to_dict() for reception in sources.receptions],
+        "checks": [check.to_dict() for check in outcome.checks],
+        "ledger": [equation.to_dict() for equation in ledger],
+        "comparison": None
+        if outcome.comparison is None
+        else {"series": [result.to_dict() for result in outcome.comparison.series]},
+        "channels": [_channel(channel) for channel in run.channels],
+        **_statistics(run),
+        "faults": [],
+    }
+    write_json(folder / RUN_FILE, content)
+
+
+def _channel(channel: ChannelRecord) -> dict[str, Any]:
+    return {
+        "name": channel.name,
+        "capacity": channel.capacity,
+        "published": channel.published,
+        "sent": channel.sent,
+        "unsent": channel.unsent,
+        "consumers": [
+            {
+                "name": consumer.name,
+                "delivered": consumer.delivered,
+                "lagged": consumer.lagged,
+                "lag_events": consumer.lag_events,
+                "depth_peak": consumer.depth_peak,
+                "before_subscribing": consumer.before_subscribing,
+            }
+            for consumer in channel.consumers
+        ],
+    }
+
+
+def _statistics(run: _Run) -> dict[str, Any]:
+    series = [] if run.completeness is None else run.completeness.series()
+    return {
+        "series": [
+            {
+                "symbol": one.symbol,
+                "interval": one.interval,
+                "klines": one.rows,
+                "quiet": one.quiet,
+                "first_open_time_ns": one.first_open_ns,
+                "last_open_time_ns": one.last_open_ns,
+            }
+            for one in series
+        ],
+        "lateness": [],
+        "transitions": [],
+    }

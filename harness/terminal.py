@@ -1,0 +1,91 @@
+"""What a person sees in the terminal: progress while a run goes on, a summary at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from harness.comparison.compare import Class
+from harness.replay import Outcome
+from harness.verdict import Validity
+
+_STYLE = {
+    Validity.VALID: "bold green",
+    Validity.UNKNOWN: "bold yellow",
+    Validity.INVALID: "bold red",
+}
+_FINDINGS_SHOWN = 8
+
+
+@contextmanager
+def progress_of_trades() -> Iterator[Callable[[int], None] | None]:
+    """Show how many trades were fed, on a terminal only."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("opening files")
+        yield lambda trades: progress.update(task, description=f"{trades:,} trades")
+
+
+def show_outcome(outcome: Outcome) -> None:
+    """Print the checks, the comparison, the first findings and the verdict."""
+    console = Console(highlight=False)
+    console.print(_checks(outcome))
+    if outcome.comparison is not None:
+        console.print(_comparison(outcome))
+    _findings(outcome, console)
+    console.print(Text(outcome.sentence, style=_STYLE[outcome.validity]))
+    report = outcome.directory / "report.html"
+    shown = report if report.exists() else outcome.directory
+    console.print(f"{shown}  ({outcome.seconds:.1f} s)", soft_wrap=True)
+
+
+def _checks(outcome: Outcome) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("check")
+    table.add_column("verdict")
+    table.add_column("what it looked at")
+    for check in outcome.checks:
+        seen = ", ".join(
+            f"{name} {count:,}" for name, count in check.counts.items() if count and "+" not in name
+        )
+        table.add_row(
+            check.check, Text(check.validity.value, style=_STYLE[check.validity]), Text(seen)
+        )
+    return table
+
+
+def _comparison(outcome: Outcome) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", title=None)
+    table.add_column("symbol")
+    table.add_column("interval")
+    for klass in Class:
+        table.add_column(klass.value, justify="right")
+    table.add_column("outside", justify="right")
+    assert outcome.comparison is not None
+    for result in outcome.comparison.series:
+        counts = [f"{result.count(klass):,}" for klass in Class]
+        table.add_row(Text(result.symbol), str(result.interval), *counts, f"{result.outside:,}")
+    return table
+
+
+def _findings(outcome: Outcome, console: Console) -> None:
+    findings = [f for check in outcome.checks for f in check.findings]
+    findings.sort(key=lambda finding: finding.severity.value != "error")
+    for finding in findings[:_FINDINGS_SHOWN]:
+        place = " ".join(part for part in (finding.symbol, finding.interval) if part)
+        evidence = ", ".join(f"{name} {value}" for name, value in finding.evidence.items())
+        console.print(
+            Text(f"{finding.severity.value}: {finding.check} {finding.kind} {place}: {evidence}"),
+            style="dim" if finding.severity.value == "notice" else "",
+        )
+    if len(findings) > _FINDINGS_SHOWN:
+        console.print(f"and {len(findings) - _FINDINGS_SHOWN:,} more in findings.ndjson")
