@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.columns import Rows, concat
+from harness.columns import Rows
 from harness.consumers.finding_log import FINDINGS_PER_KIND, FindingLog
 from harness.consumers.kline_rules import RULE_FIELDS, RULES, field_text, quiet_not_level
 from harness.consumers.lags import Lags
@@ -19,6 +19,7 @@ from harness.consumers.sequence import Place, Places, Sequence
 from harness.consumers.series import (
     INTERVAL_CODES,
     NONE,
+    Accepted,
     Block,
     SeriesBook,
     arrange,
@@ -27,7 +28,7 @@ from harness.consumers.series import (
 )
 from harness.interval import INTERVALS
 from harness.kline import KlineBatch, Trigger
-from harness.units import BoolArray, Int64Array
+from harness.units import BoolArray
 from harness.verdict import Finding, Severity, Verdict
 
 # What to tell about a row beside the fields of the rule.
@@ -97,8 +98,7 @@ class CompletenessAuditor:
         self._lags = Lags()
         self._position = 0
         self._last = KlineBatch.empty()
-        self._held = KlineBatch.empty()
-        self._held_positions: Int64Array = np.empty(0, dtype=np.int64)
+        self._held = Accepted.empty()
         self._closed = False
 
     def on_klines(self, now_ns: int, rows: Rows[KlineBatch]) -> None:
@@ -126,7 +126,7 @@ class CompletenessAuditor:
         self._closed = True
         if self._pending.rows:
             self._check(self._pending.rows)
-        self._compare(self._held, self._held_positions)
+        self._compare(self._held)
         self._find_stopped()
 
     def verdict(self) -> Verdict:
@@ -282,17 +282,18 @@ class CompletenessAuditor:
 
     def _hold(self, block: Block, places: Places) -> None:
         """Compare the higher klines of all instants but the last, which may go on."""
-        accepted = places.accepted
-        held = concat([self._held, block.klines.take(accepted)])
-        positions = np.concatenate([self._held_positions, block.position[accepted]])
-        goes_on = held.at_ns >= block.klines.at_ns[block.fresh].max()
-        self._held, self._held_positions = held.take(goes_on), positions[goes_on]
-        self._compare(held.take(~goes_on), positions[~goes_on])
+        rows = places.accepted
+        fresh = Accepted(block.klines.take(rows), block.position[rows], places.advancing[rows])
+        held = self._held.join(fresh)
+        goes_on = held.klines.at_ns >= block.klines.at_ns[block.fresh].max()
+        self._held = held.take(goes_on)
+        self._compare(held.take(~goes_on))
 
-    def _compare(self, klines: KlineBatch, positions: Int64Array) -> None:
+    def _compare(self, accepted: Accepted) -> None:
+        klines = accepted.klines
         if len(klines) == 0:
             return
-        comparison = self._roll_ups.add(klines)
+        comparison = self._roll_ups.add(klines, accepted.advancing)
         keys = series_key(klines)[comparison.rows]
         self._book.compared += np.bincount(keys, minlength=len(self._book.rows))
         differing = comparison.differing()
@@ -306,7 +307,7 @@ class CompletenessAuditor:
             evidence |= {f"{name}_of_children": field_text(roll_ups, row, name) for name in fields}
             return self._finding("cross_interval_mismatch", klines, kline, evidence)
 
-        where = positions[comparison.rows]
+        where = accepted.position[comparison.rows]
         self._log.add_rows("cross_interval_mismatch", wrong, where, mismatch)
 
     def _find_stopped(self) -> None:

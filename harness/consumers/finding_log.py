@@ -65,7 +65,8 @@ class FindingLog:
     def findings(self) -> list[Finding]:
         """Return the kept findings in the order of the stream, then what was left out."""
         merged: list[tuple[int, Finding]] = []
-        for kind in sorted(self._kept):
+        # A lag lies before the row delivered at its position.
+        for kind in sorted(self._kept, key=lambda kind: (kind != "lagged", kind)):
             merged += sorted(self._kept[kind], key=_position)[: self._limit]
         merged.sort(key=_position)
         return [finding for _, finding in merged] + list(self._omissions())

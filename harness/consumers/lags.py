@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 
 class Lags:
     """Counts lags; lends each gap that spans a lag the klines that the lag swallowed.
@@ -29,7 +31,8 @@ class Lags:
 
         If so, those are spent.
         """
-        spans = [n for n, p in enumerate(self._positions) if after < p <= until]
+        first = bisect_right(self._positions, after)
+        spans = range(first, bisect_right(self._positions, until))
         if sum(self._remaining[n] for n in spans) < lost:
             return False
         for number in spans:

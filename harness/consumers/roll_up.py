@@ -60,20 +60,23 @@ class Comparison:
 class RollUpBook:
     """Puts lower klines together and hands out those that a higher kline can be held to.
 
-    A kline is compared with the roll-up of the longest interval of which every kline inside it
-    was published no later than itself. A roll-up is forgotten once its parent's series is past
-    it, or once its own series is two parent lengths past it.
+    A kline that moves its series forward is compared with the roll-up of the longest interval of
+    which every kline inside it was published no later than itself. A roll-up is forgotten once
+    its parent's series is past it, or once its own series is two parent lengths past it.
     """
 
     def __init__(self) -> None:
         self._open = RollUps.empty()
         self._latest_ns: Int64Array = np.empty(0, dtype=np.int64)
 
-    def add(self, klines: KlineBatch) -> Comparison:
-        """Take klines, each delivered for the first time, and all of every instant in them."""
+    def add(self, klines: KlineBatch, advancing: BoolArray) -> Comparison:
+        """Take klines, each delivered for the first time, and all of every instant in them.
+
+        Those that do not advance their series count as lower klines only.
+        """
         fresh = [level for code in range(INTERVAL_CODES) for level in _levels(klines, code)]
         merged = _reduce(concat([self._open.over(klines.instruments), *fresh]))
-        comparison = _match(klines, merged)
+        comparison = _match(klines, advancing, merged)
         self._note_latest(klines)
         self._open = merged.take(self._unfinished(merged))
         return comparison
@@ -187,7 +190,7 @@ def _pick(
     return picked
 
 
-def _match(klines: KlineBatch, roll_ups: RollUps) -> Comparison:
+def _match(klines: KlineBatch, wanted: BoolArray, roll_ups: RollUps) -> Comparison:
     """Find for each kline the complete roll-up of the longest interval."""
     spans = close_times(roll_ups.parent, roll_ups.parent_open_ns) - roll_ups.parent_open_ns
     lengths = np.array([i.length_ns or INT64_MAX for i in INTERVALS], dtype=np.int64)
@@ -195,14 +198,14 @@ def _match(klines: KlineBatch, roll_ups: RollUps) -> Comparison:
     identity = complete.identity()
     found = np.full(len(klines), NONE, dtype=np.intp)
     for parent in np.unique(klines.interval).tolist() if len(complete) else []:
-        missing = np.flatnonzero(klines.interval == parent)
+        missing = np.flatnonzero((klines.interval == parent) & wanted)
         for child in REFINERS[parent]:
             if len(missing) == 0:
                 break
             some = klines.symbol[missing], klines.open_time_ns[missing]
-            wanted = _identity(some[0], child, parent, some[1])
-            place = np.minimum(np.searchsorted(identity, wanted), len(identity) - 1)
-            hit = (identity[place] == wanted) & (complete.at_ns[place] <= klines.at_ns[missing])
+            sought = _identity(some[0], child, parent, some[1])
+            place = np.minimum(np.searchsorted(identity, sought), len(identity) - 1)
+            hit = (identity[place] == sought) & (complete.at_ns[place] <= klines.at_ns[missing])
             found[missing[hit]] = place[hit]
             missing = missing[~hit]
     rows = np.flatnonzero(found != NONE)

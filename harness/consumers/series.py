@@ -78,6 +78,33 @@ class Block:
     close_time_ns: Int64Array
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Accepted:
+    """Klines delivered for the first time, their positions, and which moved their series on."""
+
+    klines: KlineBatch
+    position: Int64Array
+    advancing: BoolArray
+
+    @staticmethod
+    def empty() -> Accepted:
+        """Return no klines."""
+        nothing = np.empty(0, dtype=np.int64)
+        return Accepted(KlineBatch.empty(), nothing, nothing.astype(np.bool_))
+
+    def take(self, rows: BoolArray) -> Accepted:
+        """Return the rows of a mask."""
+        return Accepted(self.klines.take(rows), self.position[rows], self.advancing[rows])
+
+    def join(self, other: Accepted) -> Accepted:
+        """Return these klines and then the others."""
+        return Accepted(
+            concat([self.klines, other.klines]),
+            np.concatenate([self.position, other.position]),
+            np.concatenate([self.advancing, other.advancing]),
+        )
+
+
 def arrange(remembered: KlineBatch, klines: KlineBatch, position: int) -> Block:
     """Sort a block of the stream that begins at `position`, behind the remembered klines."""
     both = concat([remembered, klines])
