@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,11 @@ class Series:
 
     def __len__(self) -> int:
         return len(self.open_time_ns)
+
+    def rows(self, chosen: NDArray[np.bool_]) -> Series:
+        """Return the klines for which a mask is true."""
+        columns = (field.name for field in fields(self) if field.name not in _TEXT)
+        return replace(self, **{name: getattr(self, name)[chosen] for name in columns})
 
 
 def interval_order(interval: str) -> tuple[int, str]:

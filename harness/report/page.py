@@ -19,6 +19,7 @@ from harness.report.evidence import (
     encode_findings,
     pages_beside,
 )
+from harness.report.pictures import draw_pictures
 from harness.report.summary import summarise
 from harness.report.wording import duration, flatten, label, number, plain, size, utc, words
 
@@ -38,6 +39,7 @@ SECTIONS = (
     ("checks", "Checks"),
     ("replayed", "What was replayed"),
     ("comparison", "Against the exchange"),
+    ("candles", "Candlesticks"),
     ("differences", "Differences"),
     ("ledger", "Ledger"),
     ("lifecycle", "Lifecycle"),
@@ -73,12 +75,14 @@ def build_report(run_dir: Path) -> Path:
 
 def _report(data: ReportData, differences: Sequence[Chunk], findings: Sequence[Chunk]) -> str:
     faults = bool(data.run["faults"])
+    summary = summarise(data)
     return render(
         "report.html.j2",
         run=data.run,
         data=data,
         sections=[(anchor, text) for anchor, text in SECTIONS if anchor != "faults" or faults],
-        summary=summarise(data),
+        summary=summary,
+        pictures=draw_pictures(data, summary.symbols),
         blocks={
             "differences": differences[0].block(len(data.differences)),
             "findings": findings[0].block(len(data.findings)),
@@ -114,13 +118,12 @@ def render(template: str, **context: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(_FILTERS)
+    environment.filters.update(_FILTERS, inline=Markup)
     style, script = ((_TEMPLATES / name).read_text("utf-8") for name in ("report.css", "report.js"))
     return environment.get_template(template).render(
         style=Markup(style),
         script=Markup(script),
         policy=_policy(style, script),
-        safe=Markup,
         **context,
     )
 

@@ -1,0 +1,67 @@
+"""A few SVG shapes: pictures that take their colours from the page, light or dark."""
+
+from __future__ import annotations
+
+from html import escape
+
+# A name of the style sheet's palette, such as "identical".
+Tone = str
+
+
+class Drawing:
+    """An SVG picture, made shape by shape; lengths are its own units, about a pixel."""
+
+    def __init__(self, width: float, height: float, alternative: str) -> None:
+        self.width = width
+        self.height = height
+        self._alternative = alternative
+        self._parts: list[str] = []
+
+    def __html__(self) -> str:
+        box = f"0 0 {short(self.width)} {short(self.height)}"
+        name = escape(self._alternative)
+        return f'<svg viewBox="{box}" role="img" aria-label="{name}">{"".join(self._parts)}</svg>'
+
+    def rect(self, x: float, y: float, width: float, height: float, tone: Tone) -> None:
+        """Draw a filled box."""
+        self._parts.append(f'<path fill="var(--{tone})" d="{box(x, y, width, height)}"/>')
+
+    def path(self, shape: str, *, fill: Tone = "", stroke: Tone = "", extra: str = "") -> None:
+        """Draw any path; `extra` holds further attributes."""
+        paint = f'fill="var(--{fill})"' if fill else 'fill="none"'
+        if stroke:
+            paint += f' stroke="var(--{stroke})"'
+        self._parts.append(f'<path {paint}{extra} d="{shape}"/>')
+
+    def text(
+        self,
+        x: float,
+        y: float,
+        text: str,
+        *,
+        tone: Tone = "ink",
+        size: float = 12,
+        anchor: str = "start",
+        bold: bool = False,
+    ) -> None:
+        """Write text whose base line begins, ends or is centred at a point."""
+        extra = "" if anchor == "start" else f' text-anchor="{anchor}"'
+        extra += ' font-weight="600"' if bold else ""
+        place = f'x="{short(x)}" y="{short(y)}" font-size="{short(size)}" fill="var(--{tone})"'
+        self._parts.append(f"<text {place}{extra}>{escape(text)}</text>")
+
+    def told(self, parts: list[tuple[str, Tone]], text: str) -> None:
+        """Draw filled paths that show a text when pointed at."""
+        shapes = "".join(f'<path fill="var(--{tone})" d="{shape}"/>' for shape, tone in parts)
+        self._parts.append(f"<g><title>{escape(text)}</title>{shapes}</g>")
+
+
+def box(x: float, y: float, width: float, height: float) -> str:
+    """Return the path of a box."""
+    return f"M{short(x)} {short(y)}h{short(width)}v{short(height)}h{short(-width)}z"
+
+
+def short(value: float) -> str:
+    """Write a length with at most one decimal."""
+    text = f"{value:.1f}"
+    return text[:-2] if text.endswith(".0") else text

@@ -1,0 +1,137 @@
+"""Which pictures a report shows, with their captions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from harness.report.coverage import coverage_maps, draw_coverage, span_ns
+from harness.report.data import ReportData
+from harness.report.drawing import Drawing
+from harness.report.flow import draw_ledger, hidden_flows
+from harness.report.lifecycle import draw_lifecycle
+from harness.report.plots import charted_series, draw_candles, draw_depth, draw_lateness
+from harness.report.wording import number
+
+# Pictures of more symbols would outgrow the page; the worst come first.
+SYMBOLS_SHOWN = 4
+_CONSUMERS_SHOWN = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An SVG element, its caption, and the heading it stands under."""
+
+    heading: str
+    svg: str
+    caption: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """The pictures by section; `symbols_hidden` symbols have none."""
+
+    coverage: tuple[Picture, ...]
+    candles: tuple[Picture, ...]
+    ledger: tuple[Picture, ...]
+    lifecycle: tuple[Picture, ...]
+    channels: tuple[Picture, ...]
+    lateness: tuple[Picture, ...]
+    symbols_hidden: int
+
+
+def draw_pictures(data: ReportData, symbols: Sequence[str]) -> Pictures:
+    """Draw every picture of a report."""
+    shown = worst_symbols(data, symbols)
+    return Pictures(
+        coverage=tuple(_coverage(data, shown)),
+        candles=tuple(_candles(data, shown)),
+        ledger=_one(draw_ledger(data.run["ledger"]), _ledger_caption(data)),
+        lifecycle=_one(draw_lifecycle(data.run["transitions"]), _LIFECYCLE),
+        channels=_channels(data),
+        lateness=_one(draw_lateness(data), _LATENESS),
+        symbols_hidden=len(symbols) - len(shown),
+    )
+
+
+def worst_symbols(data: ReportData, symbols: Sequence[str]) -> tuple[str, ...]:
+    """Return the symbols to draw: those with most unproved differences, in the run's order."""
+    weight = dict.fromkeys(symbols, 0)
+    for row in data.differences:
+        if row.symbol in weight:
+            weight[row.symbol] += 1 if row.kind == "explained" else 1_000_000
+    chosen = sorted(symbols, key=lambda symbol: -weight[symbol])[:SYMBOLS_SHOWN]
+    return tuple(symbol for symbol in symbols if symbol in chosen)
+
+
+_LIFECYCLE = (
+    "Each arrow is a transition from one state to the next, with how often it happened. "
+    "Only what happened is drawn; an illegal transition would be dashed."
+)
+_LATENESS = (
+    "Lateness by interval, on a logarithmic scale. The shape is every stored kline; the marks are "
+    "half, 90 %, 99 % and the latest."
+)
+
+
+def _one(drawn: Drawing | str | None, caption: str) -> tuple[Picture, ...]:
+    if drawn is None:
+        return ()
+    return (Picture("", drawn if isinstance(drawn, str) else drawn.__html__(), caption),)
+
+
+def _coverage(data: ReportData, symbols: Sequence[str]) -> Iterator[Picture]:
+    for coverage in coverage_maps(data, symbols):
+        caption = "A cell is filled in proportion to its klines; a number counts those that differ."
+        yield Picture(coverage.symbol, draw_coverage(coverage).__html__(), caption)
+
+
+def _candles(data: ReportData, symbols: Sequence[str]) -> Iterator[Picture]:
+    span = span_ns(data)
+    for symbol in symbols:
+        series = charted_series(data, symbol, span)
+        if series is None:
+            continue
+        differences = [
+            row
+            for row in data.differences
+            if (row.symbol, row.interval) == (symbol, series.interval)
+        ]
+        caption = f"{number(len(series))} klines of {series.interval} and their volume"
+        if data.run["comparison"]:
+            caption += (
+                ". Solid is ours; hollow is the exchange's where it differs; "
+                f"the marks at the foot show where: {number(len(differences))} klines"
+            )
+        yield Picture(symbol, draw_candles(series, differences), f"{caption}.")
+
+
+def _ledger_caption(data: ReportData) -> str:
+    caption = (
+        "From left to right, each total splits into its parts; heights are in proportion, and "
+        "anything lost is at least visible. Lines with the same numbers are drawn once."
+    )
+    hidden = hidden_flows(data.run["ledger"])
+    return f"{caption} {number(hidden)} more are in the table only." if hidden else caption
+
+
+def _channels(data: ReportData) -> tuple[Picture, ...]:
+    lines = [line for line in data.timeline if len(line.at_ns)]
+    lines.sort(key=lambda line: -int(line.depth.max()))
+    lines = lines[:_CONSUMERS_SHOWN]
+    if not lines:
+        return ()
+    capacities = [row.get("capacity") for row in data.run["channels"]]
+    start, end = span_ns(data)
+    start = min(start, *(int(line.at_ns.min()) for line in lines))
+    end = max(end, *(int(line.at_ns.max()) for line in lines)) + 1
+    svg = draw_depth(
+        lines, max(filter(None, capacities), default=None), data.run["faults"], (start, end)
+    )
+    caption = (
+        "How many klines waited for each consumer, on a logarithmic scale; of every stretch of "
+        "time the highest. The dashed line is the channel's capacity."
+    )
+    if data.run["faults"]:
+        caption += " Shaded: while a fault was planted."
+    return (Picture("", svg, caption),)
