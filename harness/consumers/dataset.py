@@ -12,12 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.consumers.filesystem import FileSystem, LocalFileSystem
-from harness.consumers.kline_table import SCHEMA
+from harness.consumers.kline_table import DECIMAL_COLUMNS, SCHEMA
 
 ROW_GROUP_ROWS = 125_000
-_TEXT_COLUMNS = ["symbol", "interval", "trigger"]
-# Neighbouring values share their high bytes, so splitting bytes into streams lets zstd see runs.
-_SPLIT = {name: "BYTE_STREAM_SPLIT" for name in SCHEMA.names if name not in _TEXT_COLUMNS}
+# Prices repeat, so a dictionary is smaller than anything else; polars cannot read decimals split
+# into byte streams. Times and ids share their high bytes: split, zstd sees those as runs.
+_DICTIONARY = ["symbol", "interval", "trigger", *DECIMAL_COLUMNS]
+_SPLIT = {name: "BYTE_STREAM_SPLIT" for name in SCHEMA.names if name not in _DICTIONARY}
 
 
 class CommitError(Exception):
@@ -128,7 +129,7 @@ def _encode(table: pa.Table) -> memoryview:
         sink,
         row_group_size=ROW_GROUP_ROWS,
         compression="zstd",
-        use_dictionary=_TEXT_COLUMNS,
+        use_dictionary=_DICTIONARY,
         column_encoding=_SPLIT,
     )
     return memoryview(sink.getvalue())
