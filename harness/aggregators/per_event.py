@@ -71,9 +71,8 @@ class PerEventAggregator:
 
     def advance(self, feed: FeedSlice) -> Emission:
         """Process the next slice and return what was published while doing so."""
-        tape = self._meet(feed.trades)
-        self._count_received(tape)
-        rows = self.trade_rows(tape)
+        self._receive(feed.trades)
+        rows = self.trade_rows(feed.trades)
         done = 0
         for signal, position in zip(feed.signals, feed.positions, strict=True):
             self._trades(islice(rows, position - done))
@@ -167,13 +166,8 @@ class PerEventAggregator:
         return code
 
     def trade_rows(self, tape: Tape) -> Iterator[TradeRow]:
-        """Yield the trades of a tape over `instruments` as plain numbers."""
-        names = TradeRow._fields
-        for start in range(0, len(tape), _CHUNK_ROWS):
-            chunk = tape[start : start + _CHUNK_ROWS]
-            yield from map(
-                TradeRow._make, zip(*(getattr(chunk, n).tolist() for n in names), strict=True)
-            )
+        """Yield the trades of a tape as plain numbers at the scales of `instruments`."""
+        return plain_trades(tape.over(tuple(self.instruments)))
 
     def seal(self, rows: list[Row]) -> list[Row]:
         """Turn published klines into exact integers at the scales of `instruments`."""
@@ -181,15 +175,11 @@ class PerEventAggregator:
 
     # --- inside --------------------------------------------------------------------------------
 
-    def _meet(self, tape: Tape) -> Tape:
-        for instrument in tape.instruments:
-            self.account(self.meet(instrument))
-        return tape.over(tuple(self.instruments))
-
-    def _count_received(self, tape: Tape) -> None:
-        for symbol, count in enumerate(np.bincount(tape.symbol).tolist()):
-            if count:
-                self.account(symbol).received += count
+    def _receive(self, tape: Tape) -> None:
+        codes = [self.meet(instrument) for instrument in tape.instruments]
+        counts = np.bincount(tape.symbol, minlength=len(codes)).tolist()
+        for code, count in zip(codes, counts, strict=True):
+            self.account(code).received += count
 
     def _pass_to(self, at_ns: int, trigger: Trigger) -> None:
         self.trigger = trigger
@@ -221,6 +211,15 @@ class PerEventAggregator:
             build_table(KlineBatch, instruments, klines),
             build_table(LifeBatch, instruments, events),
         )
+
+
+def plain_trades(tape: Tape) -> Iterator[TradeRow]:
+    """Yield the trades of a tape as plain numbers, at its own scales."""
+    names = TradeRow._fields
+    for start in range(0, len(tape), _CHUNK_ROWS):
+        chunk = tape[start : start + _CHUNK_ROWS]
+        columns = (getattr(chunk, name).tolist() for name in names)
+        yield from map(TradeRow._make, zip(*columns, strict=True))
 
 
 def build_table(table: type[B], instruments: tuple[Instrument, ...], rows: list[Row]) -> B:

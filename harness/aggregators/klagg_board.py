@@ -1,0 +1,123 @@
+"""klagg's flat arrays: the slots of every symbol index, their names, and what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import replace
+
+from harness.aggregators.klagg_periods import Period
+from harness.aggregators.klagg_quirks import Quirk
+from harness.aggregators.klagg_slots import BarRules, Slot, SymbolSlots
+from harness.ledger import SeriesAccount
+
+
+class Board:
+    """Slots by symbol index, the index-to-name list, and the list of changed slots.
+
+    Only the first `managed` indices belong to a symbol. A slot is named by its index in one flat
+    array, symbol after symbol, as in production; `changed` holds such numbers in the order of the
+    first change since the last pull.
+    """
+
+    def __init__(
+        self,
+        capacity: int,
+        periods: Sequence[Period],
+        rules: BarRules,
+        quirks: Container[Quirk],
+    ) -> None:
+        self.periods = tuple(periods)
+        self.quirks = quirks
+        self.managed = 0
+        self.names = [""] * capacity
+        self.index_of: dict[str, int] = {}
+        self.changed: list[int] = []
+        self.rows = [SymbolSlots([Slot() for _ in periods], rules) for _ in range(capacity)]
+
+    @property
+    def capacity(self) -> int:
+        """Return how many symbols fit."""
+        return len(self.rows)
+
+    def name_of(self, index: int) -> str:
+        """Return a symbol index's name in snapshots and deltas."""
+        return self.names[index] if index < len(self.names) else f"UNKNOWN_{index}"
+
+    def slots(self) -> Iterator[tuple[int, int, Slot]]:
+        """Yield the slots of managed symbols with symbol and period index."""
+        for index in range(self.managed):
+            for place, slot in enumerate(self.rows[index].slots):
+                yield index, place, slot
+
+    def settle(self) -> None:
+        """Add every trade that waits to its bars, and look at the next ones anew."""
+        for index in range(self.managed):
+            self.rows[index].settle()
+            self.rows[index].close_window()
+
+    def touch(self, index: int, place: int) -> None:
+        """Note that a slot has changed since the last pull."""
+        slot = self.rows[index].slots[place]
+        if not slot.dirty:
+            slot.dirty = True
+            self.changed.append(index * len(self.periods) + place)
+
+    def drain(self) -> list[tuple[int, int]]:
+        """Return the changed slots and forget that they changed."""
+        drained = []
+        for number in self.changed:
+            index, place = divmod(number, len(self.periods))
+            row = self.rows[index]
+            row.settle()
+            row.close_window()
+            row.slots[place].dirty = False
+            drained.append((index, place))
+        self.changed = []
+        return drained
+
+    def assign(self, symbol: str, accounts: Sequence[SeriesAccount]) -> int:
+        """Give a symbol the next index; its slots keep what is in them."""
+        index = self.managed
+        self.names[index] = symbol
+        self.index_of[symbol] = index
+        self.managed += 1
+        row = self.rows[index]
+        row.close_window()
+        for slot, account in zip(row.slots, accounts, strict=True):
+            slot.account, slot.rows, slot.foreign = account, 0, 0
+        return index
+
+    def remove(self, index: int) -> dict[str, int]:
+        """Take a symbol off and shift the later ones down; return their new indices."""
+        del self.index_of[self.names[index]]
+        self.managed -= 1
+        for later in range(index, self.managed):
+            self.rows[later].slots = self.rows[later + 1].slots
+            self.rows[later].close_window()
+        self._vacate(self.managed)
+        del self.names[index]
+        if Quirk.NAMES_SHRINK not in self.quirks:
+            self.names.append("")
+        self._forget_changes(index)
+        moved = {self.names[later]: later for later in range(index, self.managed)}
+        self.index_of.update(moved)
+        return moved
+
+    def _vacate(self, index: int) -> None:
+        """Leave the slots behind the last symbol: as they are, or as new."""
+        row = self.rows[index]
+        row.close_window()
+        left = []
+        for slot in row.slots:
+            ghost = replace(slot, account=SeriesAccount(), rows=0, foreign=0)
+            if Quirk.GHOST_SLOTS not in self.quirks:
+                ghost = Slot(dirty=slot.dirty)
+            if Quirk.STALE_DIRTY_FLAGS not in self.quirks:
+                ghost.dirty = False
+            left.append(ghost)
+        row.slots = left
+
+    def _forget_changes(self, index: int) -> None:
+        first, after = index * len(self.periods), (index + 1) * len(self.periods)
+        kept = [number for number in self.changed if not first <= number < after]
+        self.changed = [n - len(self.periods) if n >= after else n for n in kept]
