@@ -16,7 +16,7 @@ from harness.report.differences import Difference
 from harness.report.drawing import Drawing, box
 from harness.report.klines import Series, interval_order
 from harness.report.wording import number, utc
-from harness.units import NS_PER_DAY, NS_PER_HOUR, Int64Array
+from harness.units import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, Int64Array
 
 # From the bottom of a cell to its top: what matters most never hides.
 STATES = (
@@ -81,7 +81,9 @@ def span_ns(data: ReportData) -> tuple[int, int]:
     firsts = [row["first_event_time_ns"] for row in inputs if row.get("first_event_time_ns")]
     lasts = [row["last_event_time_ns"] for row in inputs if row.get("last_event_time_ns")]
     if firsts and lasts:
-        return min(firsts), max(lasts) + 1
+        # Recordings begin and end within a minute; axes with it.
+        start, end = min(firsts), max(lasts) + 1
+        return start - start % NS_PER_MINUTE, end + -end % NS_PER_MINUTE
     lines = [line for line in data.klines if len(line)]
     lines = [line for line in lines if _length_ns(line.interval) <= NS_PER_DAY] or lines
     return (
@@ -205,9 +207,9 @@ def _draw_cell(
     told = ", ".join(f"{number(n)} {s}" for s, n in zip(STATES, cell.counts, strict=True) if n)
     drawing.told(shapes, f"{interval} from {utc(cell.start_ns)}: {told}")
     differing = sum(cell.counts[:_DIFFERING])
-    if differing and width > 8 * len(str(differing)):
-        text = number(differing)
-        drawing.text(x + width / 2, y + 15, text, size=11, anchor="middle", bold=True)
+    if differing and cell.expected > 1 and width > 8 * len(str(differing)):
+        middle, text = x + width / 2, number(differing)
+        drawing.text(middle, y + 16, text, size=11, anchor="middle", bold=True, halo=True)
 
 
 def _heights(cell: Cell) -> list[tuple[str, float]]:

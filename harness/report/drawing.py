@@ -43,10 +43,15 @@ class Drawing:
         size: float = 12,
         anchor: str = "start",
         bold: bool = False,
+        halo: bool = False,
     ) -> None:
-        """Write text whose base line begins, ends or is centred at a point."""
+        """Write text whose base line begins, ends or is centred at a point.
+
+        With a halo it can be read on any ground.
+        """
         extra = "" if anchor == "start" else f' text-anchor="{anchor}"'
         extra += ' font-weight="600"' if bold else ""
+        extra += ' class="halo"' if halo else ""
         place = f'x="{short(x)}" y="{short(y)}" font-size="{short(size)}" fill="var(--{tone})"'
         self._parts.append(f"<text {place}{extra}>{escape(text)}</text>")
 

@@ -9,7 +9,7 @@ from typing import Any
 from harness.report.drawing import Drawing, short
 from harness.report.wording import number, words
 
-_WIDTH, _STAGE, _BAR = 960.0, 232.0, 7.0
+_WIDTH, _STAGE, _BAR = 960.0, 280.0, 7.0
 _HEIGHT, _STUB, _LEAST, _TITLE = 44.0, 18.0, 3.0, 22.0
 _SHOWN = 24
 
@@ -142,8 +142,8 @@ def _draw_flow(drawing: Drawing, flow: Flow, top: float) -> None:
     for place, row in enumerate(flow.chain):
         height = _draw_stage(drawing, row, _main(flow, place), place * _STAGE, y, height)
     if all(row["balanced"] for row in flow.chain):
-        x = min(len(flow.chain) * _STAGE + 130, _WIDTH - 80)
-        drawing.text(x, y + 14, "= balanced", tone="valid", size=12, bold=True)
+        x = min(len(flow.chain) * _STAGE + 20, _WIDTH - 80)
+        drawing.text(x, y + height / 2 + 4, "= balanced", tone="valid", size=12, bold=True)
 
 
 def _draw_stage(
@@ -156,15 +156,15 @@ def _draw_stage(
     lost = [max(_LEAST, abs(count) * scale) for _, count, _ in stubs]
     kept = max(_LEAST, height - sum(lost)) if main is not None else 0.0
     target = x + _STAGE
-    drawing.text(x + _BAR + 6, y + 14, number(total), size=12)
     if main is not None:
         _ribbon(drawing, x + _BAR, target, y, y, kept, "area")
         drawing.rect(target, y, _BAR, kept, "theirs")
         told = f"{number(row['parts'][main])} {words(main)}"
         drawing.text(target - 8, y + 14, told, size=12, anchor="end")
+    drawing.text(x + _BAR + 6, y + 14, number(total), size=12)
     start, place = y + kept, y + height + _STUB * 0.6
     for (name, count, tone), thick in zip(stubs, lost, strict=True):
-        end = x + _STAGE * 0.42
+        end = x + _STAGE * 0.36
         _ribbon(drawing, x + _BAR, end, start, place, thick, tone)
         tone_of_text = "invalid" if tone == "unexplained" else "ink"
         drawing.text(end + 6, place + 7, f"{number(abs(count))} {name}", size=12, tone=tone_of_text)

@@ -70,7 +70,7 @@ _LIFECYCLE = (
 )
 _LATENESS = (
     "Lateness by interval, on a logarithmic scale. The shape is every stored kline; the marks are "
-    "half, 90 %, 99 % and the latest."
+    "half, 90 %, 99 % and the latest."
 )
 
 
@@ -100,10 +100,10 @@ def _candles(data: ReportData, symbols: Sequence[str]) -> Iterator[Picture]:
         caption = f"{number(len(series))} klines of {series.interval} and their volume"
         if data.run["comparison"]:
             caption += (
-                ". Solid is ours; hollow is the exchange's where it differs; "
+                ". Solid is ours; hollow is the exchange's where a price differs; "
                 f"the marks at the foot show where: {number(len(differences))} klines"
             )
-        yield Picture(symbol, draw_candles(series, differences), f"{caption}.")
+        yield Picture(symbol, draw_candles(series, differences, span), f"{caption}.")
 
 
 def _ledger_caption(data: ReportData) -> str:

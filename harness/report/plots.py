@@ -31,13 +31,17 @@ def charted_series(data: ReportData, symbol: str, span_ns: tuple[int, int]) -> S
     return next((line for line in lines if len(line) <= _CANDLES), lines[-1] if lines else None)
 
 
-def draw_candles(series: Series, differences: Sequence[Difference]) -> str:
+def draw_candles(
+    series: Series, differences: Sequence[Difference], span_ns: tuple[int, int]
+) -> str:
     """Draw our klines, the exchange's where they differ, and a mark under each that does.
 
     `differences` are those of the series.
     """
     length = _lengths(series)
-    exchange = [row for row in differences if None not in row.theirs[:4]]
+    exchange = [
+        row for row in differences if None not in row.theirs[:4] and row.theirs[:4] != row.ours[:4]
+    ]
     theirs = np.array([[float(v or 0) for v in row.theirs[:4]] for row in exchange]).reshape(-1, 4)
     theirs_at = np.array([row.open_time_ns for row in exchange], dtype=np.int64)
     with figure(_WIDTH, 380) as canvas:
@@ -47,7 +51,8 @@ def draw_candles(series: Series, differences: Sequence[Difference]) -> str:
         _paint_exchange(prices, theirs_at, theirs, length)
         _paint_marks(prices, differences, length)
         _paint_volume(volumes, series, length)
-        start, end = int(series.open_time_ns[0]), int(series.close_time_ns[-1])
+        start = min(span_ns[0], int(series.open_time_ns[0]))
+        end = max(span_ns[1], int(series.close_time_ns[-1]))
         for axes in (prices, volumes):
             axes.set_xlim(start, end)
         prices.set_xticks([])
@@ -136,7 +141,8 @@ def _paint(axes: Any, outline: Any, **style: Any) -> None:
     from matplotlib.patches import PathPatch
 
     if len(outline.vertices):
-        axes.add_patch(PathPatch(outline, clip_on=False, **style))
+        # Not add_patch: limits are set here, and measuring thousands of corners takes time.
+        axes.add_artist(PathPatch(outline, clip_on=False, **style))
 
 
 def _strokes(x0: Any, y0: Any, x1: Any, y1: Any) -> Any:
@@ -166,6 +172,7 @@ def _paint_candles(axes: Any, series: Series, length: Int64Array) -> None:
         _paint(axes, _boxes(x - half, x + half, below, above), facecolor=tone(name), linewidth=0)
     room = (high - low or 1.0) * 0.06
     axes.set_ylim(low - room * 2, high + room)
+    axes.set_yticks([value for value in axes.get_yticks() if low <= value <= high])
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.10g}")
 
 
@@ -271,7 +278,7 @@ def _log(values_ns: Any) -> Any:
 
 
 def _at_most(place: int, power: float) -> str:
-    text = duration(round(10**power))
+    text = duration(round(10**power)).replace(".00 ", " ").replace(".0 ", " ")
     return f"≤ {text}" if place == 0 else text
 
 
@@ -287,4 +294,6 @@ def _time_axis(axes: Any, start_ns: int, end_ns: int) -> None:
 
 
 def _ticks(start_ns: int, end_ns: int, step_ns: int) -> Iterator[int]:
-    yield from range(-(-start_ns // step_ns) * step_ns, end_ns + 1, step_ns)
+    # A label at the very end would be cut off.
+    last = end_ns - (end_ns - start_ns) // 50
+    yield from range(-(-start_ns // step_ns) * step_ns, last, step_ns)

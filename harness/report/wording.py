@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from harness.units import NS_PER_SECOND
+from harness.units import NS_PER_SECOND, format_exact
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Beyond this, a script's number is no longer exact.
@@ -55,6 +55,11 @@ def duration(length_ns: Any) -> str:
     return "0 s"
 
 
+def seconds(length_ns: int) -> str:
+    """Write a length of time exactly, in seconds."""
+    return f"{format_exact(length_ns, 9)} s"
+
+
 def size(count: Any) -> str:
     """Write a number of bytes with a decimal unit."""
     if not isinstance(count, int):
@@ -86,7 +91,7 @@ def readable(name: str, value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int):
         return value
     if name.endswith("_ns"):
-        return utc(value) if value >= _FIRST_TIME_NS else f"{value} ns"
+        return utc(value) if value >= _FIRST_TIME_NS else seconds(value)
     return value if abs(value) < _EXACT_NUMBER else str(value)
 
 
@@ -103,7 +108,7 @@ def flatten(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]
                     item if isinstance(item, Mapping) else {"": item}, f"{path}[{place}]."
                 )
         else:
-            rows.append((path, plain(readable(str(name), inner))))
+            rows.append((path.removesuffix("_ns"), plain(readable(str(name), inner))))
     return rows
 
 

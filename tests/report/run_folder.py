@@ -51,8 +51,10 @@ def write_run(directory: Path, options: RunOptions) -> Path:
         for number, symbol in enumerate(options.symbols)
         for row in _day(symbol, 60_000 / 10**number, rng)
     ]
-    _write(directory / "klines/part-00000.parquet", klines, _kline_schema())
     differences = _differences(klines, options, rng)
+    missing = {_key(row) for row in differences if row["class"] == "missing"}
+    stored = [row for row in klines if _key(row) not in missing]
+    _write(directory / "klines/part-00000.parquet", stored, _kline_schema())
     if options.exchange:
         _write(directory / "differences.parquet", differences, _difference_schema())
     _write_json(directory / "run.json", _run(klines, differences, options))
@@ -62,6 +64,10 @@ def write_run(directory: Path, options: RunOptions) -> Path:
     _write(directory / "timeline.parquet", _timeline(options, rng), _timeline_schema())
     _write_json(directory / "timings.json", {"wall_s": 1.234})
     return directory
+
+
+def _key(row: dict[str, Any]) -> tuple[Any, ...]:
+    return row["symbol"], row["interval"], row["open_time"]
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -1,6 +1,6 @@
 "use strict";
 (() => {
-  const PAGE = 50;
+  const PAGE = 25;
   const LONG = 100;
 
   // Everything is set as text or attribute, never as markup: names are data.
@@ -128,6 +128,7 @@
   const SPECS = {
     differences: {
       one: "difference",
+      long: [4, 5],
       caption: "Differing klines",
       heads: ["Number", "Symbol", "Interval", "Opened", "Class", "Fields", "Cause"],
       filters: [["Symbol", "symbols", 0], ["Interval", "intervals", 1], ["Class", "classes", 3]],
@@ -139,6 +140,7 @@
     },
     findings: {
       one: "finding",
+      long: [2],
       caption: "Findings of the checks",
       heads: ["Number", "Severity", "Check", "Kind", "Symbol", "Interval", "Opened", "At"],
       filters: [["Check", "checks", 0], ["Kind", "kinds", 1], ["Severity", "severities", 2], ["Symbol", "symbols", 3], ["Interval", "intervals", 4]],
@@ -186,7 +188,7 @@
       const button = el("button", { type: "button", class: "expand number", "aria-expanded": String(open.has(at)),
         "aria-label": `Evidence of ${spec.one} ${number}`, onclick: () => toggle(at, button, row) }, grouped(number));
       const row = el("tr", { class: "row", id: `${spec.one}-${number}` }, el("th", { scope: "row" }, button),
-        ...spec.cells(data, data.rows[at]).map((content) => el("td", {}, content)));
+        ...spec.cells(data, data.rows[at]).map((content, at) => el("td", { class: spec.long.includes(at) ? null : "time" }, content)));
       return open.has(at) ? [row, detail(at)] : [row];
     };
 
