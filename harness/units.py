@@ -7,6 +7,7 @@ that a sum can be slow but never wrong.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 from typing import Any, TypeAlias
@@ -49,6 +50,18 @@ class TimeUnit(Enum):
             if 100_000_000 <= timestamp * unit.value // NS_PER_SECOND < 10_000_000_000:
                 return unit
         raise ValueError(f"{timestamp} is no epoch timestamp in s, ms, us or ns after 1973")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A stretch of virtual time [from, until) in nanoseconds."""
+
+    from_ns: int
+    until_ns: int
+
+    def __post_init__(self) -> None:
+        if self.until_ns <= self.from_ns:
+            raise ValueError("expected a window that ends after it begins")
 
 
 def parse_exact(text: str) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from harness.simulation.broadcast import (
     Sender,
 )
 from harness.simulation.kernel import CONSUMER, TIMER, Due, Wake
+from harness.units import Window
 
 
 class Listening(Protocol):
@@ -36,12 +37,12 @@ class ListenerOptions:
     """How a consumer behaves in time.
 
     `service_ns` is what it needs for each value; `subscribe_at_ns` None means before the
-    producer starts; in each of `stalls`, (from, to) instants, it takes nothing.
+    producer starts; during each of `stalls` it takes nothing.
     """
 
     service_ns: int = 0
     subscribe_at_ns: int | None = None
-    stalls: tuple[tuple[int, int], ...] = ()
+    stalls: tuple[Window, ...] = ()
 
 
 @dataclass(slots=True)

@@ -1,0 +1,39 @@
+"""Scenario files: TOML tables, each decoded to the options of the part that uses them."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from harness.errors import InputError, UsageError
+from harness.replay.decode import decode
+from harness.replay.scenario import Scenario
+
+
+def load_scenario(path: Path) -> Scenario:
+    """Read a scenario; what it leaves out has the default of `Scenario`.
+
+    Raises InputError when it is not TOML, UsageError for a key or value that does not fit.
+    """
+    return decode_scenario(read_toml(path), str(path))
+
+
+def decode_scenario(table: dict[str, Any], where: str) -> Scenario:
+    """Return the scenario of a TOML table; `where` names it in errors."""
+    scenario = decode(Scenario, table, where)
+    assert isinstance(scenario, Scenario)
+    return scenario
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises InputError when it cannot be read or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(path, "TOML", str(error)) from error
