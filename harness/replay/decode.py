@@ -55,7 +55,7 @@ def decode(kind: Any, value: Any, where: str, *, unit_ns: bool = False) -> Any:
         table = _expect(value, dict, "a table", where)
         return {name: decode(arguments[1], v, f"{where}.{name}") for name, v in table.items()}
     if isinstance(kind, type) and issubclass(kind, Interval):
-        return parse_interval(_expect(value, str, "an interval such as '5m'", where))
+        return _interval(_expect(value, str, "an interval such as '5m'", where), where)
     if isinstance(kind, type) and issubclass(kind, Enum):
         choices = [member.value for member in kind]
         if value not in choices:
@@ -64,6 +64,13 @@ def decode(kind: Any, value: Any, where: str, *, unit_ns: bool = False) -> Any:
     if is_dataclass(kind):
         return _decode_dataclass(kind, value, where)
     return _decode_plain(kind, value, where, unit_ns)
+
+
+def _interval(text: str, where: str) -> Interval:
+    try:
+        return parse_interval(text)
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from error
 
 
 def _decode_dataclass(kind: Any, value: Any, where: str) -> Any:

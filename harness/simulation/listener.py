@@ -123,9 +123,12 @@ class Listener(Generic[T]):
 
     def _stalled_for(self) -> int:
         now_ns = int(self.env.now)
-        return max(
-            (end - now_ns for start, end in self.options.stalls if start <= now_ns), default=0
-        )
+        left = [
+            window.until_ns - now_ns
+            for window in self.options.stalls
+            if window.from_ns <= now_ns < window.until_ns
+        ]
+        return max(left, default=0)
 
     def _plan_timer(self) -> None:
         period_ns = self.consumer.timer_period_ns
