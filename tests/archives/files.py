@@ -12,7 +12,6 @@ from typing import NamedTuple
 from harness.archives.trade_file import TradeFile
 from harness.columns import concat
 from harness.tape import Tape, TradeKind
-from harness.units import to_decimal
 
 START_MS = 1715731200000  # 2024-05-15
 COMPRESSIONS = ("plain", "gz", "zip", "stored")
@@ -47,6 +46,11 @@ def write(path: Path, text: str | bytes, compression: str = "plain", member: str
     return path
 
 
+def exact(value: int, scale: int) -> Decimal:
+    """Return the number behind a scaled integer, of however many digits."""
+    return Decimal((int(value < 0), tuple(map(int, str(abs(int(value))))), -scale))
+
+
 def rows_of(tapes: Iterable[Tape]) -> list[Row]:
     """Return tapes as rows of exact decimals, by plain Python."""
     rows = []
@@ -56,9 +60,9 @@ def rows_of(tapes: Iterable[Tape]) -> list[Row]:
             rows.append(
                 Row(
                     int(tape.trade_id[r]),
-                    to_decimal(tape.price[r], instrument.price_scale),
-                    to_decimal(tape.quantity[r], instrument.quantity_scale),
-                    to_decimal(tape.quote[r], instrument.quote_scale),
+                    exact(tape.price[r], instrument.price_scale),
+                    exact(tape.quantity[r], instrument.quantity_scale),
+                    exact(tape.quote[r], instrument.quote_scale),
                     int(tape.first_id[r]),
                     int(tape.last_id[r]),
                     int(tape.event_time_ns[r]),

@@ -13,8 +13,7 @@ from harness.archives import ExchangeKlines, detect, read_klines
 from harness.errors import InputError
 from harness.interval import INTERVALS, parse_interval
 from harness.kline import FIELDS, PRICE_FIELDS, QUANTITY_FIELDS, Trigger
-from harness.units import to_decimal
-from tests.archives.files import COMPRESSIONS, START_MS, write
+from tests.archives.files import COMPRESSIONS, START_MS, exact, write
 
 D = Decimal
 HEADER = (
@@ -71,7 +70,7 @@ def values(klines: ExchangeKlines) -> list[dict[str, Decimal]]:
     scales |= dict.fromkeys(PRICE_FIELDS, instrument.price_scale)
     scales |= dict.fromkeys(QUANTITY_FIELDS, instrument.quantity_scale)
     return [
-        {name: to_decimal(getattr(klines.batch, name)[row], scales[name]) for name in FIELDS}
+        {name: exact(getattr(klines.batch, name)[row], scales[name]) for name in FIELDS}
         for row in range(len(klines.batch))
     ]
 

@@ -184,7 +184,7 @@ def test_a_product_beyond_int64_stays_exact(tmp_path: Path) -> None:
     content = f"1,99999999.99999999,99999999.99999999,1,1,{START_MS},True,True\n"
     path = write(tmp_path / "ALFAUSDT-aggTrades-2024-05-15.csv", content)
     (row,) = read(path)
-    assert row.quote == D(9999999999999999) ** 2 / D(10) ** 16
+    assert row.quote == D("9999999999999998.0000000000000001")
 
 
 @pytest.mark.parametrize(
