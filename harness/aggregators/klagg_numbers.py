@@ -91,6 +91,13 @@ class FloatNumbers(Numbers):
         value = int(decimal.scaleb(scale))
         return (value // 10, 0) if scale == 1 and value % 10 == 0 else (value, scale)
 
+    def text(self, amount: Amount, measure: Measure) -> str:
+        """Write the shortest decimal, without `repr`'s exponent or trailing ``.0``."""
+        digits = repr(amount)
+        if "e" in digits:
+            return super().text(amount, measure)
+        return digits.removesuffix(".0")
+
 
 class ExactNumbers(Numbers):
     """Python integers at one scale for all symbols, so that any two amounts can be added."""
