@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.errors import InputError, OutputError
 from harness.report.data import read_run_json
+from harness.report.drawing import Drawing, box
 from harness.report.page import render, write_whole
 from harness.report.summary import CLASSES
+
+
+_WIDTH, _HEIGHT = 960.0, 120.0
+_BARS = ((("explained",), "explained"), (("unexplained", "missing", "extra"), "unexplained"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +41,42 @@ def build_index(reports_dir: Path) -> Path:
     """
     folders = sorted(path.parent for path in reports_dir.glob("*/run.json"))
     runs = [_past_run(folder) for folder in folders]
-    page = render("index.html.j2", runs=runs, classes=CLASSES[:5])
+    trend = _draw_trend(runs)
+    page = render(
+        "index.html.j2",
+        runs=runs,
+        classes=CLASSES[:5],
+        trend=trend.__html__() if trend else None,
+    )
     try:
         write_whole(reports_dir / "index.html", page)
     except OSError as error:
         raise OutputError(f"{reports_dir}: the index cannot be written: {error}") from error
     return reports_dir / "index.html"
+
+
+def _draw_trend(runs: Sequence[PastRun]) -> Drawing | None:
+    """Draw a column per run: its verdict, and above it how many klines differ."""
+    if len(runs) < 2:
+        return None
+    told = ", ".join(f"{run.name} {run.verdict}" for run in runs)
+    drawing = Drawing(_WIDTH, _HEIGHT + 30, f"Trend of {len(runs)} runs: {told}")
+    step = _WIDTH / len(runs)
+    width = min(step * 0.8, 40.0)
+    drawing.rect(0, _HEIGHT, _WIDTH, 1, "line")
+    for place, run in enumerate(runs):
+        x = place * step
+        parts = [(box(x, _HEIGHT + 6, width, 14), run.verdict)]
+        for offset, (names, tone) in enumerate(_BARS):
+            height = _HEIGHT * _log_share(sum(run.figures[name] or 0 for name in names))
+            parts.append((box(x + offset * width / 2, _HEIGHT - height, width / 2, height), tone))
+        drawing.told(parts, f"{run.name}: {run.verdict}. {run.sentence}")
+    return drawing
+
+
+def _log_share(count: int) -> float:
+    """Return the height of a bar, 1 for a hundred million."""
+    return min(1.0, math.log10(1 + count) / 8)
 
 
 def _past_run(folder: Path) -> PastRun:

@@ -27,6 +27,7 @@ _SETTINGS: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.spines.left": False,
+    "axes.facecolor": "none",
     "axes.edgecolor": _MARKER["line"],
     "axes.axisbelow": True,
     "axes.grid": True,

@@ -121,15 +121,15 @@ def _channels(data: ReportData) -> tuple[Picture, ...]:
     lines = lines[:_CONSUMERS_SHOWN]
     if not lines:
         return ()
-    capacities = [row.get("capacity") for row in data.run["channels"]]
+    capacities = {
+        row["name"]: row["capacity"] for row in data.run["channels"] if row.get("capacity")
+    }
     start, end = span_ns(data)
     start = min(start, *(int(line.at_ns.min()) for line in lines))
     end = max(end, *(int(line.at_ns.max()) for line in lines)) + 1
-    svg = draw_depth(
-        lines, max(filter(None, capacities), default=None), data.run["faults"], (start, end)
-    )
+    svg = draw_depth(lines, capacities, data.run["faults"], (start, end))
     caption = (
-        "How many klines waited for each consumer, on a logarithmic scale; of every stretch of "
+        "How much waited for each consumer, on a logarithmic scale; of every stretch of "
         "time the highest. The dashed line is the channel's capacity."
     )
     if data.run["faults"]:

@@ -66,7 +66,7 @@ def draw_candles(
 
 def draw_depth(
     lines: Sequence[DepthLine],
-    capacity: int | None,
+    capacities: Mapping[str, int],
     faults: Sequence[Mapping[str, Any]],
     span_ns: tuple[int, int],
 ) -> str:
@@ -75,12 +75,12 @@ def draw_depth(
     Fault windows are shaded; of every stretch of time the highest depth is shown.
     """
     edges = np.linspace(*span_ns, _DEPTH_COLUMNS + 1).astype(np.int64)
-    highest = max([capacity or 1, *(int(line.depth.max(initial=0)) for line in lines)])
+    highest = max([1, *capacities.values(), *(int(line.depth.max(initial=0)) for line in lines)])
     with figure(_WIDTH, 40 + 90 * len(lines)) as canvas:
         bottom, height = 28 / (40 + 90 * len(lines)), 90 / (40 + 90 * len(lines))
         for place, line in enumerate(reversed(lines)):
             axes = canvas.add_axes((_LEFT, bottom + place * height, _RIGHT - _LEFT, height * 0.78))
-            _paint_depth(axes, edges, line, capacity, highest)
+            _paint_depth(axes, edges, line, capacities.get(line.channel), highest)
             _shade_faults(axes, faults, span_ns)
             axes.set_xlim(*span_ns)
             axes.text(0, 1.04, f"{line.channel} to {line.consumer}", transform=axes.transAxes)

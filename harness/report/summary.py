@@ -8,9 +8,13 @@ from typing import Any
 
 from harness.kline import FIELDS
 from harness.report.data import ReportData
+from harness.report.klines import interval_order
 from harness.report.wording import utc
 
-CLASSES = ("identical", "explained", "unexplained", "missing", "extra", "outside")
+CLASSES = (
+    *("identical", "explained", "unexplained", "missing", "extra"),
+    *("outside", "uncompared"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,27 +31,35 @@ class Summary:
     figures: tuple[tuple[str, int, str], ...]
     totals: Mapping[str, int]
     field_totals: Mapping[str, int]
+    series: Sequence[Mapping[str, Any]]
     files: Sequence[tuple[str, str]]
 
 
 def summarise(data: ReportData) -> Summary:
     """Return the summary of a run."""
     run = data.run
-    symbols = _symbols(run)
+    symbols = _symbols(data)
     period = _period(run)
-    series = run["comparison"]["series"] if run["comparison"] else []
+    series = sorted(run["comparison"]["series"] if run["comparison"] else [], key=_by_interval)
     totals = {name: sum(row.get(name, 0) for row in series) for name in CLASSES}
     fields = {
         name: sum((row.get("fields") or {}).get(name, 0) for row in series) for name in FIELDS
     }
     shown = ", ".join(symbols[:3]) + (f" and {len(symbols) - 3} more" if len(symbols) > 3 else "")
     title = f"{run['verdict'].capitalize()}: {shown or 'a run'}{f', {period}' if period else ''}"
-    return Summary(title, symbols, period, tuple(_figures(data, totals)), totals, fields, _FILES)
+    return Summary(
+        title, symbols, period, tuple(_figures(data, totals)), totals, fields, series, _FILES
+    )
 
 
-def _symbols(run: Mapping[str, Any]) -> tuple[str, ...]:
-    named = [row["symbol"] for row in run["series"]]
-    named += [name for row in run["inputs"] for name in row.get("symbols") or ()]
+def _by_interval(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return row["symbol"], *interval_order(row["interval"])
+
+
+def _symbols(data: ReportData) -> tuple[str, ...]:
+    named = [name for row in data.run["inputs"] for name in row.get("symbols") or ()]
+    named += [line.symbol for line in data.klines]
+    named += [row.symbol for row in data.differences]
     return tuple(dict.fromkeys(named))
 
 
@@ -66,7 +78,7 @@ def _figures(data: ReportData, totals: Mapping[str, int]) -> list[tuple[str, int
     trades = sum(row.get("rows") or 0 for row in run["inputs"] if row.get("role") == "trades")
     figures = [
         ("trades read", trades, ""),
-        ("klines stored", sum(row.get("klines", 0) for row in run["series"]), ""),
+        ("klines stored", sum(len(line) for line in data.klines), ""),
     ]
     if run["comparison"]:
         figures += [(name, totals[name], _tone(name, totals[name])) for name in CLASSES[:5]]

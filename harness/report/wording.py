@@ -24,7 +24,7 @@ def number(value: Any) -> str:
 
 
 def utc(time_ns: Any) -> str:
-    """Write an instant as ``YYYY-MM-DD HH:MM:SS`` UTC, with a fraction only if it has one."""
+    """Write an instant as ``YYYY-MM-DD HH:MM:SS`` UTC, with a fraction of 3, 6 or 9 digits only if it has one."""
     if not isinstance(time_ns, int):
         return "–"
     seconds, rest = divmod(time_ns, NS_PER_SECOND)
@@ -32,7 +32,10 @@ def utc(time_ns: Any) -> str:
         text = (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%d %H:%M:%S")
     except OverflowError:
         return f"{time_ns} ns"
-    return f"{text}.{rest:09d}".rstrip("0") if rest else text
+    if not rest:
+        return text
+    digits = next(digits for digits in (3, 6, 9) if rest % 10 ** (9 - digits) == 0)
+    return f"{text}.{rest // 10 ** (9 - digits):0{digits}d}"
 
 
 def duration(length_ns: Any) -> str:

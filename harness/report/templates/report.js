@@ -2,6 +2,7 @@
 (() => {
   const PAGE = 25;
   const LONG = 100;
+  const PRINTED = 500;
 
   // Everything is set as text or attribute, never as markup: names are data.
   const el = (tag, attributes, ...children) => {
@@ -61,10 +62,11 @@
     if (keys.length === 1 && keys[0] === "") {
       const [names, rows] = value[""];
       const heads = names.map((text, at) => [words(text), isNumber(rows[0][at]) ? "number" : null]);
-      return table(`${words(name || "rows")}: ${grouped(rows.length)}`, heads, rows.map((row) => row.map(cell)));
+      return table(`${grouped(rows.length)} ${words(name || "rows")}`, heads, rows.map((row) => row.map(cell)));
     }
-    return el("dl", { class: "tree" }, ...keys.map((key) =>
-      el("div", {}, el("dt", {}, words(key)), el("dd", {}, tree(value[key], key)))));
+    const isTable = (inner) => inner !== null && typeof inner === "object" && "" in inner;
+    return el("dl", { class: "tree" }, ...keys.map((key) => el("div", { class: isTable(value[key]) ? "rows" : null },
+      el("dt", {}, words(key)), el("dd", {}, tree(value[key], key)))));
   };
 
   const SVG = "http://www.w3.org/2000/svg";
@@ -117,12 +119,12 @@
     const cause = row[7] < 0 ? null : words(data.causes[row[7]]);
     const why = { missing: "The exchange published this kline; the aggregator did not.",
       extra: "The aggregator published this kline; the exchange did not." }[data.classes[row[3]]];
-    const proved = el("div", {}, candles(ours, theirs),
+    const proved = el("div", { class: "scroll" }, candles(ours, theirs),
       el("p", {}, cause === null ? why || "No cause was proved for this difference." : `Cause: ${cause}.`),
       row.length > 8 ? tree(row[8], "proof") : null);
     const heads = [["Field", null], ["Ours", "number"], ["Exchange's", "number"], ["Ours − exchange's", "number"]];
     const caption = `${data.intervals[row[1]]} kline that opened ${utc(row[2])}`;
-    return el("div", { class: "detail-grid" }, el("div", {}, table(caption, heads, rows)), proved);
+    return el("div", { class: "detail-grid" }, el("div", { class: "scroll" }, table(caption, heads, rows)), proved);
   };
 
   const SPECS = {
@@ -156,7 +158,7 @@
     const spec = SPECS[name];
     const data = JSON.parse(document.getElementById("data-" + name).textContent);
     const chosen = new Map(), open = new Set(), haystack = [];
-    let needle = "", page = 0, matches = data.rows.map((_, at) => at);
+    let needle = "", page = 0, size = PAGE, matches = data.rows.map((_, at) => at);
 
     const status = el("p", { class: "status", role: "status" });
     const body = el("tbody");
@@ -193,9 +195,9 @@
     };
 
     const draw = () => {
-      const pages = Math.max(1, Math.ceil(matches.length / PAGE));
+      const pages = Math.max(1, Math.ceil(matches.length / size));
       page = Math.min(Math.max(0, page), pages - 1);
-      body.replaceChildren(...matches.slice(page * PAGE, (page + 1) * PAGE).flatMap(rowsOf));
+      body.replaceChildren(...matches.slice(page * size, (page + 1) * size).flatMap(rowsOf));
       const all = data.rows.length;
       status.textContent = matches.length === all ? `${grouped(all)} ${name}` : `${grouped(matches.length)} of ${grouped(all)} ${name}`;
       const step = (text, to) => el("button", { type: "button", disabled: to < 0 || to >= pages || to === page,
@@ -249,6 +251,17 @@
     draw();
     follow();
     window.addEventListener("hashchange", follow);
+
+    // Paper has no pages to turn: print what is filtered, up to a limit that is told.
+    const resize = (rows) => {
+      page = Math.floor(page * size / rows);
+      size = rows;
+      draw();
+      if (rows > PAGE && matches.length > rows) status.textContent += `, of which ${grouped(rows)} are printed`;
+    };
+    let before = 0;
+    window.addEventListener("beforeprint", () => { before = page; page = 0; resize(PRINTED); });
+    window.addEventListener("afterprint", () => { resize(PAGE); page = before; draw(); });
   };
 
   for (const root of document.querySelectorAll("[data-viewer]")) view(root, root.dataset.viewer);
