@@ -8,12 +8,19 @@ the lowest and highest trade id; a quiet interval is a flat kline at the previou
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from harness.aggregators import partials as p
 from harness.aggregators.emitting import emission_of
+from harness.aggregators.levels import (
+    CLOSE,
+    Level,
+    close_at_end,
+    known_closes,
+    plan_levels,
+    roll_up,
+)
 from harness.aggregators.partials import Partials
 from harness.aggregators.seen_ids import SeenIds
 from harness.aggregators.segments import (
@@ -24,41 +31,11 @@ from harness.aggregators.segments import (
 )
 from harness.columns import Instrument, join_instruments
 from harness.interfaces import FeedSlice, Tick
-from harness.interval import CODE, INTERVALS, Interval
-from harness.kline import Emission, Trigger
+from harness.interval import Interval
+from harness.kline import Emission
 from harness.ledger import SeriesAccount, TradeAccount
 from harness.tape import Tape, TradeKind
-from harness.units import NS_PER_SECOND, Int64Array, rescale
-
-
-@dataclass(slots=True)
-class Level:
-    """One interval: where its klines come from and which are open.
-
-    The finest level is made of trades (`child` None), any other of the klines of its child, the
-    longest interval that divides it. `state` holds one row per symbol: its open kline, without
-    what still lies in the child's open kline.
-    """
-
-    interval: Interval
-    child: Level | None
-    visible: bool
-    state: Partials = field(default_factory=p.empty)
-    closed: Partials = field(default_factory=p.empty)
-
-
-def plan_levels(intervals: Sequence[Interval]) -> list[Level]:
-    """Return the levels from the finest up; 1m joins unseen where none divides all the others."""
-    wanted = sorted(set(intervals), key=lambda interval: CODE[interval])
-    finest = wanted[0]
-    whole = list(wanted)
-    if not all(finest.refines(interval) for interval in wanted):
-        whole.insert(0, INTERVALS[1])
-    levels: list[Level] = []
-    for interval in whole:
-        children = [level for level in levels if level.interval.refines(interval)]
-        levels.append(Level(interval, children[-1] if children else None, interval in wanted))
-    return levels
+from harness.units import NS_PER_SECOND, BoolArray, Int64Array, rescale
 
 
 class ExactAggregator:
@@ -114,7 +91,7 @@ class ExactAggregator:
         self._sequence += 1
         end = (start, at_ns)
         base = self._levels[0]
-        base.closed = _close_at_end(base.state, end)
+        base.closed = close_at_end(base.state, end)
         base.state = p.empty()
         self._roll_up(None, end)
         for level in self._levels:
@@ -251,7 +228,7 @@ class ExactAggregator:
                 extra = None
                 if late is not None and missed is not None:
                     extra = p.take(late, _too_late(level.child.interval, late) & ~missed)
-                _roll_up(level, level.child, extra, end)
+                roll_up(level, level.child, extra, end)
             if late is None or missed is None or not level.visible:
                 continue
             for row in np.flatnonzero(missed):
@@ -261,13 +238,13 @@ class ExactAggregator:
                 series.applied -= 1
 
 
-def _started(symbols: Int64Array, kind: Int64Array) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _started(symbols: Int64Array, kind: Int64Array) -> BoolArray:
     """Tell which rows come at or after their symbol's state or first trade."""
     alive = np.cumsum(kind != 2)
     starts = p.group_starts(symbols)
     lengths = np.diff(starts, append=len(symbols))
     before = np.repeat(alive[starts] - (kind[starts] != 2), lengths)
-    started: np.ndarray[tuple[int], np.dtype[np.bool_]] = alive > before
+    started: BoolArray = alive > before
     return started
 
 
@@ -296,11 +273,11 @@ def _single_trades(
     return p.take(table, order)
 
 
-def _too_late(interval: Interval, late: Partials) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _too_late(interval: Interval, late: Partials) -> BoolArray:
     """Tell which late trades of the finest level are late for an interval too."""
-    passed: np.ndarray[tuple[int], np.dtype[np.bool_]] = interval.open_times_ns(
-        late["bucket"]
-    ) < interval.open_times_ns(late["frontier"])
+    passed: BoolArray = interval.open_times_ns(late["bucket"]) < interval.open_times_ns(
+        late["frontier"]
+    )
     return passed
 
 
@@ -313,7 +290,7 @@ def _settle_base(base: Level, runs: Partials) -> None:
     table = runs | {name: np.zeros(rows, dtype=np.int64) for name in CLOSE}
     for name in CLOSE:
         table[name][closing] = runs[name.replace("close", "open")][closing + 1]
-    known = np.ones(rows, dtype=np.bool_) if rows == 0 else _known(table)
+    known = np.ones(rows, dtype=np.bool_) if rows == 0 else known_closes(table)
     fillers = _fillers(base.interval, table, closing)
     if p.rows_of(fillers):
         table = p.join([table, fillers])
@@ -324,16 +301,6 @@ def _settle_base(base: Level, runs: Partials) -> None:
     p.carry_close(table, known)
     base.closed = p.take(table, ~last)
     base.state = {name: table[name][last] for name in p.COLUMNS}
-
-
-CLOSE = ("close_seq", "close_at", "close_trigger")
-
-
-def _known(table: Partials) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Tell which rows, sorted by symbol, have a close of their own or carry one."""
-    known: np.ndarray[tuple[int], np.dtype[np.bool_]] = table["applied"] > 0
-    known[p.group_starts(table["symbol"])] = True
-    return known
 
 
 def _fillers(interval: Interval, table: Partials, closing: Int64Array) -> Partials:
@@ -352,50 +319,3 @@ def _fillers(interval: Interval, table: Partials, closing: Int64Array) -> Partia
         fillers[name] = table[name][cause]
         fillers[name.replace("close", "open")] = table[name][cause]
     return fillers
-
-
-def _close_at_end(state: Partials, end: tuple[int, int]) -> Partials:
-    """Return open klines closed by the end of the feed."""
-    rows = p.rows_of(state)
-    return state | {
-        "close_seq": np.full(rows, end[0]),
-        "close_at": np.full(rows, end[1]),
-        "close_trigger": np.full(rows, Trigger.END, dtype=np.int64),
-    }
-
-
-def _roll_up(
-    level: Level, child: Level, extra: Partials | None, end: tuple[int, int] | None
-) -> None:
-    """Move one level on by what its child has closed.
-
-    A kline is closed by the event that closed the last of its children. The child's open kline
-    adds no values yet, but tells when this level's open kline was opened and first traded.
-    """
-    growing = child.state | {"applied": np.zeros_like(child.state["applied"])}
-    parts = [level.state, child.closed, growing, *([] if extra is None else [extra])]
-    counts = [p.rows_of(part) for part in parts]
-    table = p.join([{name: part[name] for name in p.COLUMNS} for part in parts])
-    from_child = slice(counts[0], counts[0] + counts[1])
-    ends = np.full(len(table["symbol"]), -1, dtype=np.int64)
-    ends[from_child] = child.interval.close_times_ns(child.closed["bucket"])
-    closer = np.full(len(ends), -1, dtype=np.int64)
-    closer[from_child] = np.arange(counts[1])
-    buckets = level.interval.open_times_ns(table["bucket"])
-    closer[ends != level.interval.close_times_ns(buckets)] = -1
-    table["bucket"] = buckets
-    order = np.lexsort((buckets, table["symbol"]))
-    table, closer = p.take(table, order), closer[order]
-    starts = p.group_starts(table["symbol"], table["bucket"])
-    total = p.add_up(table, starts)
-    p.carry_close(total, _known(total))
-    last = np.maximum.reduceat(closer, starts) if len(starts) else closer
-    done = last >= 0
-    for name in CLOSE:
-        total[name] = np.zeros(len(starts), dtype=np.int64)
-        total[name][done] = child.closed[name][last[done]]
-    level.closed = p.take(total, done)
-    level.state = {name: total[name][~done] for name in p.COLUMNS}
-    if end is not None:
-        level.closed = p.join([level.closed, _close_at_end(level.state, end)])
-        level.state = p.empty()
