@@ -91,7 +91,7 @@ class SymbolCodes:
             if code == len(self.names):
                 self.names.append(instrument.symbol)
             codes.append(code)
-        # The last entry is what the index -1 of a tick finds.
+        # The last entry is what a tick's index -1 finds, even in a table without symbols.
         return np.array([*codes, -1], dtype=np.int32)[batch.symbol]
 
 
