@@ -128,9 +128,11 @@ class KlaggAggregator(KlaggBars):
 
     def _announce(self, at_ns: int) -> None:
         """Publish that the bars loaded from the database are open, with the first event."""
-        self.now_ns, self.trigger = max(self.now_ns, at_ns), Trigger.TICK
+        self.now_ns = max(self.now_ns, at_ns)
         for index, place in self._unannounced:
+            # A stored bar with a count is live by trades from before the feed.
             live = self._board.rows[index].slots[place].count > 0
+            self.trigger = Trigger.TRADE if live else Trigger.TICK
             self.tell(Life.OPENED_LIVE if live else Life.OPENED_PROVISIONAL, index, place)
         self._unannounced = []
 

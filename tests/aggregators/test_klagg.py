@@ -242,7 +242,7 @@ def test_more_symbols_than_slots() -> None:
 def test_loaded_bars_are_told_with_the_first_event() -> None:
     ran = run_klagg("tick 0:30", "1m", database=database("1m", row=stored("100", "5", 5)))
     assert [row[1] for row in ran.events] == [Life.OPENED_LIVE, Life.TICK]
-    assert ran.events[0][5:] == (at("0:30"), Trigger.TICK)
+    assert ran.events[0][5:] == (at("0:30"), Trigger.TRADE)
 
 
 def test_quirks_have_papers() -> None:
