@@ -14,6 +14,7 @@ import harness
 from harness.comparison.compare import Comparison, Stored, compare
 from harness.comparison.edge import prove_edge, prove_omitted
 from harness.consumers.completeness import CompletenessAuditor
+from harness.consumers.life_table import TRANSITIONS
 from harness.consumers.lifecycle import LifecycleChecker
 from harness.consumers.parquet_writer import ParquetWriter
 from harness.errors import UsageError
@@ -80,6 +81,8 @@ def replay(
     scenario.make_aggregator()
     with ExitStack() as stack:
         sources = Sources.open(trades, klines, scenario)
+        # Klines to compare with ask for their interval, or they would all seem to be missing.
+        scenario = scenario.with_intervals(one.interval for one in sources.klines)
         folder = stack.enter_context(run_folder(out))
         worker = None
         if scenario.audit is Audit.FULL:
@@ -334,6 +337,31 @@ def _statistics(run: _Run) -> dict[str, Any]:
             }
             for one in series
         ],
-        "lateness": [],
-        "transitions": [],
+        "lateness": [
+            {
+                "interval": one.interval,
+                "count": one.finals,
+                "min_ns": one.min_ns,
+                "p50_ns": one.p50_ns,
+                "p90_ns": one.p90_ns,
+                "p99_ns": one.p99_ns,
+                "max_ns": one.max_ns,
+            }
+            for one in ([] if run.lifecycle is None else run.lifecycle.lateness())
+        ],
+        "transitions": [] if run.lifecycle is None else _transitions(run.lifecycle),
     }
+
+
+def _transitions(lifecycle: LifecycleChecker) -> list[dict[str, Any]]:
+    return [
+        {
+            "state": state.name.lower(),
+            "life": life.name.lower(),
+            "trigger": trigger.name.lower(),
+            "next": TRANSITIONS[state, life, trigger].name.lower(),
+            "count": count,
+            "legal": True,
+        }
+        for (state, life, trigger), count in lifecycle.transitions().items()
+    ]

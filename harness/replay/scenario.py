@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -10,7 +11,7 @@ from harness.aggregators.exact import ExactAggregator
 from harness.consumers.parquet_writer import WriterOptions
 from harness.errors import UsageError
 from harness.interfaces import Aggregator
-from harness.interval import DEFAULT_INTERVALS, Interval
+from harness.interval import CODE, DEFAULT_INTERVALS, Interval
 from harness.simulation.clock import ClockOptions
 from harness.simulation.listener import ListenerOptions
 from harness.simulation.simulation import ChannelOptions, Fidelity
@@ -47,6 +48,11 @@ class Scenario:
         if self.aggregator == "exact":
             return ExactAggregator(self.intervals)
         raise UsageError(f"unknown aggregator {self.aggregator!r}: expected exact")
+
+    def with_intervals(self, intervals: Iterable[Interval]) -> Scenario:
+        """Return the scenario with further intervals."""
+        joined = sorted({*self.intervals, *intervals}, key=CODE.__getitem__)
+        return replace(self, intervals=tuple(joined))
 
     def listener(self, consumer: str) -> ListenerOptions:
         """Return how a consumer behaves in time."""
