@@ -132,7 +132,8 @@ class Columns:
         if instruments == self.instruments:
             return self
         index = {instrument.symbol: code for code, instrument in enumerate(instruments)}
-        codes = np.array([index[i.symbol] for i in self.instruments] or [0], dtype=np.int16)
+        # A row of no symbol has code -1, which finds the last entry here and stays what it is.
+        codes = np.array([*(index[i.symbol] for i in self.instruments), -1], dtype=np.int16)
         moved = replace(self, instruments=instruments).with_columns({"symbol": codes[self.symbol]})
         scaled: dict[str, ExactArray] = {}
         for old in self.instruments:
