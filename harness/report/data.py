@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.errors import InputError
 from harness.report.differences import Difference, read_differences
-from harness.report.klines import Series, read_klines, read_table, text_codes
+from harness.report.klines import Series, numbers, read_klines, read_table, text_codes
 from harness.units import Int64Array
 
 SCHEMA = "kline-harness/run/1"
@@ -124,7 +123,7 @@ def _read_timeline(path: Path) -> tuple[DepthLine, ...]:
     table = read_table(path, ["channel", "consumer", "at_ns", "depth"])
     channel_codes, channels = text_codes(table["channel"])
     consumer_codes, consumers = text_codes(table["consumer"])
-    at_ns, depth = _int64(table["at_ns"]), _int64(table["depth"])
+    at_ns, depth = numbers(table["at_ns"]), numbers(table["depth"])
     lines = []
     for channel, channel_name in enumerate(channels):
         for consumer, consumer_name in enumerate(consumers):
@@ -132,7 +131,3 @@ def _read_timeline(path: Path) -> tuple[DepthLine, ...]:
             if len(rows):
                 lines.append(DepthLine(channel_name, consumer_name, at_ns[rows], depth[rows]))
     return tuple(lines)
-
-
-def _int64(column: Any) -> NDArray[np.int64]:
-    return np.asarray(column.combine_chunks().cast("int64").to_numpy(zero_copy_only=False))

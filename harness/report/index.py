@@ -14,7 +14,6 @@ from harness.report.drawing import Drawing, box
 from harness.report.page import render, write_whole
 from harness.report.summary import CLASSES
 
-
 _WIDTH, _HEIGHT = 960.0, 120.0
 _BARS = ((("explained",), "explained"), (("unexplained", "missing", "extra"), "unexplained"))
 
@@ -61,22 +60,22 @@ def _draw_trend(runs: Sequence[PastRun]) -> Drawing | None:
         return None
     told = ", ".join(f"{run.name} {run.verdict}" for run in runs)
     drawing = Drawing(_WIDTH, _HEIGHT + 30, f"Trend of {len(runs)} runs: {told}")
+    highest = max(1, *(_differing(run, names) for run in runs for names, _ in _BARS))
     step = _WIDTH / len(runs)
     width = min(step * 0.8, 40.0)
     drawing.rect(0, _HEIGHT, _WIDTH, 1, "line")
     for place, run in enumerate(runs):
-        x = place * step
+        x = (place + 0.5) * step - width / 2
         parts = [(box(x, _HEIGHT + 6, width, 14), run.verdict)]
         for offset, (names, tone) in enumerate(_BARS):
-            height = _HEIGHT * _log_share(sum(run.figures[name] or 0 for name in names))
+            height = _HEIGHT * math.log10(1 + _differing(run, names)) / math.log10(1 + highest)
             parts.append((box(x + offset * width / 2, _HEIGHT - height, width / 2, height), tone))
         drawing.told(parts, f"{run.name}: {run.verdict}. {run.sentence}")
     return drawing
 
 
-def _log_share(count: int) -> float:
-    """Return the height of a bar, 1 for a hundred million."""
-    return min(1.0, math.log10(1 + count) / 8)
+def _differing(run: PastRun, names: Sequence[str]) -> int:
+    return sum(run.figures[name] or 0 for name in names)
 
 
 def _past_run(folder: Path) -> PastRun:

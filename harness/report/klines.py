@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 _TEXT = ("symbol", "interval")
 _PRICES = ("open", "high", "low", "close")
 _TIMES = ("open_time", "close_time", "finalized_at")
-_COLUMNS = [*_TEXT, *_TIMES, *_PRICES, "volume", "count"]
+_COLUMNS = [*_TEXT, *_TIMES, *_PRICES, "volume", "count", "trigger"]
 _ORDER = {interval.text: code for code, interval in enumerate(INTERVALS)}
 
 
@@ -31,6 +31,7 @@ class Series:
     """The finals of one symbol and interval by open time.
 
     Prices and volume are floats: they place ink, nothing on the page is calculated from them.
+    `ended` tells which were published only because the feed ended.
     """
 
     symbol: str
@@ -44,6 +45,7 @@ class Series:
     close: Floats
     volume: Floats
     count: Int64Array
+    ended: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.open_time_ns)
@@ -70,7 +72,9 @@ def read_klines(directory: Path) -> tuple[Series, ...]:
     table = pa.concat_tables(parts)
     columns: dict[str, Any] = {name: _floats(table[name]) for name in (*_PRICES, "volume")}
     columns |= {name: times_ns(table[name]) for name in _TIMES}
-    columns["count"] = _numbers(table["count"])
+    columns["count"] = numbers(table["count"])
+    triggers, names = text_codes(table["trigger"])
+    columns["ended"] = triggers == (names.index("end") if "end" in names else -2)
     return tuple(_split(table, columns))
 
 
@@ -93,23 +97,30 @@ def text_codes(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], list[str]]:
     """Return a text column as codes and the texts they stand for."""
     plain = column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
     encoded = plain.combine_chunks().dictionary_encode()
-    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
-    return codes, encoded.dictionary.to_pylist()
+    return _buffer(encoded.indices.cast(pa.int64()), -1), encoded.dictionary.to_pylist()
 
 
 def times_ns(column: pa.ChunkedArray) -> Int64Array:
     """Return a column of zoned timestamps as epoch nanoseconds."""
     factor = {"us": NS_PER_MICROSECOND, "ns": 1, "ms": 10**6, "s": 10**9}[column.type.unit]
-    return _numbers(column.cast(pa.int64())) * np.int64(factor)
+    return numbers(column.cast(pa.int64())) * np.int64(factor)
 
 
-def _numbers(column: pa.ChunkedArray) -> Int64Array:
-    return np.asarray(column.combine_chunks().to_numpy(zero_copy_only=False), dtype=np.int64)
+def numbers(column: pa.ChunkedArray) -> Int64Array:
+    """Return a column of whole numbers, 0 where there is none."""
+    return _buffer(column.cast(pa.int64()).combine_chunks(), 0)
 
 
 def _floats(column: pa.ChunkedArray) -> Floats:
-    plain = pc.cast(column, pa.float64()).combine_chunks()
-    return np.asarray(plain.to_numpy(zero_copy_only=False), dtype=np.float64)
+    values = _buffer(pc.cast(column, pa.float64()).combine_chunks(), 0.0)
+    return values.view(np.float64)
+
+
+def _buffer(values: pa.Array, none: float) -> NDArray[Any]:
+    """Return 64-bit values off their buffer (`to_numpy` would import pandas)."""
+    filled = values.fill_null(none) if values.null_count else values
+    start, stop = filled.offset, filled.offset + len(filled)
+    return np.frombuffer(filled.buffers()[1] or b"", dtype=np.int64)[start:stop]
 
 
 def _split(table: pa.Table, columns: dict[str, Any]) -> Iterator[Series]:

@@ -93,7 +93,8 @@ def draw_lateness(data: ReportData) -> str | None:
     """Draw the distribution of lateness of each interval, on a logarithmic scale of time."""
     late: dict[str, list[NDArray[Any]]] = {}
     for line in data.klines:
-        late.setdefault(line.interval, []).append(line.finalized_at_ns - line.close_time_ns)
+        lateness = line.finalized_at_ns - line.close_time_ns
+        late.setdefault(line.interval, []).append(lateness[~line.ended])
     rows = {name: np.concatenate(late[name]) for name in sorted(late, key=interval_order)}
     rows = {name: values for name, values in rows.items() if len(values)}
     if not rows:
@@ -142,7 +143,7 @@ def _paint(axes: Any, outline: Any, **style: Any) -> None:
 
     if len(outline.vertices):
         # Not add_patch: limits are set here, and measuring thousands of corners takes time.
-        axes.add_artist(PathPatch(outline, clip_on=False, **style))
+        axes.add_artist(PathPatch(outline, clip_on=False, **{"facecolor": "none"} | style))
 
 
 def _strokes(x0: Any, y0: Any, x1: Any, y1: Any) -> Any:

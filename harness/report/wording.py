@@ -24,7 +24,7 @@ def number(value: Any) -> str:
 
 
 def utc(time_ns: Any) -> str:
-    """Write an instant as ``YYYY-MM-DD HH:MM:SS`` UTC, with a fraction of 3, 6 or 9 digits only if it has one."""
+    """Write an instant as ``YYYY-MM-DD HH:MM:SS`` UTC; a fraction has 3, 6 or 9 digits."""
     if not isinstance(time_ns, int):
         return "–"
     seconds, rest = divmod(time_ns, NS_PER_SECOND)

@@ -251,6 +251,8 @@
     draw();
     follow();
     window.addEventListener("hashchange", follow);
+    // The browser's own jump to the anchor, after this, takes the focus away.
+    window.addEventListener("load", () => setTimeout(follow));
 
     // Paper has no pages to turn: print what is filtered, up to a limit that is told.
     const resize = (rows) => {
