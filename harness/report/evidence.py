@@ -15,8 +15,7 @@ from harness.report.differences import CLASSES, Difference
 from harness.report.wording import readable, utc
 from harness.units import NS_PER_MILLISECOND
 
-# Half of the report's 1.5 MB; an evidence page may be larger, for it holds nothing else.
-FIRST_BUDGET = 700_000
+# An evidence page may be larger than the report, for it holds nothing else.
 PAGE_BUDGET = 4_000_000
 SEVERITIES = ("error", "doubt", "notice")
 # What would end a script element early, open markup, or break a line of a script.
@@ -36,6 +35,11 @@ class Chunk:
     def last(self) -> int:
         """Return the number of the last row."""
         return self.first + len(self.rows) - 1
+
+    @property
+    def size(self) -> int:
+        """Return how many characters the rows take on the page."""
+        return sum(len(row) + 1 for row in self.rows)
 
     def block(self, total: int) -> str:
         """Return the JSON text of the rows and what their codes stand for."""

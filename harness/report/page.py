@@ -6,22 +6,32 @@ import base64
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from harness.errors import OutputError
 from harness.report.data import ReportData, read_run
 from harness.report.evidence import (
-    FIRST_BUDGET,
     Chunk,
     cut,
     encode_differences,
     encode_findings,
     pages_beside,
 )
-from harness.report.pictures import draw_pictures
-from harness.report.summary import summarise
-from harness.report.wording import duration, flatten, label, number, plain, size, utc, words
+from harness.report.pictures import Pictures, draw_pictures
+from harness.report.summary import Summary, summarise
+from harness.report.wording import (
+    duration,
+    flatten,
+    label,
+    number,
+    plain,
+    readable,
+    size,
+    utc,
+    words,
+)
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _FILTERS = {
@@ -33,6 +43,7 @@ _FILTERS = {
     "label": label,
     "flatten": flatten,
     "plain": plain,
+    "readable": partial(readable, ""),
 }
 # A section's anchor names its template; the order is that of an auditor's questions.
 SECTIONS = (
@@ -50,8 +61,12 @@ SECTIONS = (
     ("expectations", "Expectations"),
     ("files", "Files"),
 )
-# Findings are short: they get what the differences leave, and at least this.
+# A report stays below 1.5 MB for a day of two symbols, so differences get what the rest leaves:
+# pictures, findings, and tables whose rows take at most so many bytes.
+_PAGE_BUDGET = 1_300_000
+_LEAST_BUDGET = 150_000
 _FINDINGS_BUDGET = 150_000
+_ROW_BYTES = 700
 
 
 def build_report(run_dir: Path) -> Path:
@@ -62,27 +77,41 @@ def build_report(run_dir: Path) -> Path:
     Raises InputError for a folder that holds no run; OutputError when a page cannot be written.
     """
     data = read_run(run_dir)
-    differences = cut("differences", encode_differences(data.differences), FIRST_BUDGET)
+    summary = summarise(data)
+    pictures = draw_pictures(data, summary.symbols)
     findings = cut("findings", encode_findings(data.findings), _FINDINGS_BUDGET)
-    beside = [*pages_beside(differences), *pages_beside(findings)]
-    pages = {"report.html": _report(data, differences, findings)}
-    for name, chunk in beside:
-        total = len(data.differences if chunk.kind == "differences" else data.findings)
-        pages[name] = _evidence_page(data, chunk, total)
+    room = _room(data, pictures) - findings[0].size
+    differences = cut("differences", encode_differences(data.differences), room)
+    pages = {"report.html": _report(data, summary, pictures, differences, findings)}
+    for chunks, total in ((differences, len(data.differences)), (findings, len(data.findings))):
+        for name, chunk in pages_beside(chunks):
+            pages[name] = _evidence_page(data, summary, chunk, total)
     _write(run_dir, pages)
     return run_dir / "report.html"
 
 
-def _report(data: ReportData, differences: Sequence[Chunk], findings: Sequence[Chunk]) -> str:
+def _room(data: ReportData, pictures: Pictures) -> int:
+    """Return how many bytes of differences the report has room for beside all else."""
+    series = data.run["comparison"]["series"] if data.run["comparison"] else []
+    rows = len(data.run["ledger"]) + 2 * len(series) + len(data.run["inputs"])
+    return max(_LEAST_BUDGET, _PAGE_BUDGET - pictures.size - rows * _ROW_BYTES)
+
+
+def _report(
+    data: ReportData,
+    summary: Summary,
+    pictures: Pictures,
+    differences: Sequence[Chunk],
+    findings: Sequence[Chunk],
+) -> str:
     faults = bool(data.run["faults"])
-    summary = summarise(data)
     return render(
         "report.html.j2",
         run=data.run,
         data=data,
         sections=[(anchor, text) for anchor, text in SECTIONS if anchor != "faults" or faults],
         summary=summary,
-        pictures=draw_pictures(data, summary.symbols),
+        pictures=pictures,
         blocks={
             "differences": differences[0].block(len(data.differences)),
             "findings": findings[0].block(len(data.findings)),
@@ -95,11 +124,11 @@ def _report(data: ReportData, differences: Sequence[Chunk], findings: Sequence[C
     )
 
 
-def _evidence_page(data: ReportData, chunk: Chunk, total: int) -> str:
+def _evidence_page(data: ReportData, summary: Summary, chunk: Chunk, total: int) -> str:
     return render(
         "evidence.html.j2",
         run=data.run,
-        summary=summarise(data),
+        summary=summary,
         chunk=chunk,
         total=total,
         blocks={chunk.kind: chunk.block(total)},

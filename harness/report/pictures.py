@@ -39,6 +39,12 @@ class Pictures:
     lateness: tuple[Picture, ...]
     symbols_hidden: int
 
+    @property
+    def size(self) -> int:
+        """Return how many characters the pictures take on the page."""
+        kinds = (self.coverage, self.candles, self.ledger, self.lifecycle, self.channels)
+        return sum(len(one.svg) for kind in (*kinds, self.lateness) for one in kind)
+
 
 def draw_pictures(data: ReportData, symbols: Sequence[str]) -> Pictures:
     """Draw every picture of a report."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from harness.units import NS_PER_SECOND, format_exact
+from harness.units import NS_PER_MICROSECOND, NS_PER_SECOND, format_exact
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Beyond this, a script's number is no longer exact.
@@ -82,19 +82,20 @@ def words(name: Any) -> str:
 
 def label(name: Any) -> str:
     """Write a snake_case name as words, without the unit of a time that is shown as one."""
-    return words(str(name).removesuffix("_ns"))
+    return words(str(name).removesuffix("_ns").removesuffix("_us"))
 
 
 def readable(name: str, value: Any) -> Any:
     """Make a value of evidence fit to be shown: times as UTC text, large integers as text."""
-    if isinstance(value, Mapping):
-        return {str(key): readable(str(key), inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, dict):
+        return {key: readable(key, inner) for key, inner in value.items()}
+    if isinstance(value, list):
         return [readable(name, inner) for inner in value]
     if isinstance(value, bool) or not isinstance(value, int):
         return value
-    if name.endswith("_ns"):
-        return utc(value) if value >= _FIRST_TIME_NS else seconds(value)
+    if name.endswith(("_ns", "_us")):
+        time_ns = value * (NS_PER_MICROSECOND if name.endswith("_us") else 1)
+        return utc(time_ns) if time_ns >= _FIRST_TIME_NS else seconds(time_ns)
     return value if abs(value) < _EXACT_NUMBER else str(value)
 
 
@@ -111,7 +112,9 @@ def flatten(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]
                     item if isinstance(item, Mapping) else {"": item}, f"{path}[{place}]."
                 )
         else:
-            rows.append((path.removesuffix("_ns"), plain(readable(str(name), inner))))
+            rows.append(
+                (path.removesuffix("_ns").removesuffix("_us"), plain(readable(str(name), inner)))
+            )
     return rows
 
 
@@ -124,5 +127,5 @@ def plain(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(plain(item) for item in value) or "none"
     if isinstance(value, Mapping):
-        return ", ".join(f"{words(key)} {plain(item)}" for key, item in value.items()) or "none"
+        return ", ".join(f"{label(key)} {plain(item)}" for key, item in value.items()) or "none"
     return str(value)

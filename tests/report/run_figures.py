@@ -259,25 +259,28 @@ def _faults() -> list[dict[str, Any]]:
 
 def expectations(klines: list[dict[str, Any]], options: RunOptions) -> dict[str, Any]:
     failed = options.verdict == "invalid"
-    unexpected = [{"symbol": HOSTILE[0], "interval": "1m", "count": -1}] if failed else []
+    unexpected = (
+        [{"symbol": HOSTILE[0], "interval": "1m", "open_time_us": DAY_NS // 1000}] if failed else []
+    )
     return {
+        "rows": len(klines),
         "success": not failed,
         "expectations": [
             {
-                "name": "expect_column_values_to_not_be_null",
+                "name": "open_time_known",
                 "columns": ["open_time"],
                 "rule": "no open time is missing",
                 "success": True,
                 "unexpected_count": 0,
-                "unexpected": [],
+                "unexpected_rows": [],
             },
             {
-                "name": "expect_column_values_to_be_between",
+                "name": "count_not_negative",
                 "columns": ["count"],
                 "rule": "count is not negative",
                 "success": not failed,
                 "unexpected_count": len(unexpected),
-                "unexpected": unexpected,
+                "unexpected_rows": unexpected,
             },
         ],
     }

@@ -15,7 +15,7 @@
     return node;
   };
   const grouped = (count) => String(count).replace(/\B(?=(\d{3})+$)/g, ",");
-  const words = (name) => String(name).replace(/_ns$/, "").replaceAll("_", " ");
+  const words = (name) => String(name).replace(/_[nu]s$/, "").replaceAll("_", " ");
   const utc = (ms) => new Date(ms).toISOString().replace("T", " ").replace(/(\.000)?Z$/, "");
   const state = (name) => el("span", { class: "state " + name }, words(name));
   const bdi = (name) => el("bdi", {}, name === null ? "–" : name);
