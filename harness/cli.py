@@ -5,6 +5,7 @@ Each verb imports what it runs, so that ``--help`` does not pay for numpy and Ar
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -89,6 +90,47 @@ def replay(
         )
     show_outcome(outcome)
     raise typer.Exit(outcome.validity.exit_code)
+
+
+@app.command()
+def gate(
+    suite: Annotated[Path, typer.Argument(help="suite.toml: the cases and what they must give.")],
+    update: Annotated[
+        bool, typer.Option("--update", help="Write the baselines, and show what changes.")
+    ] = False,
+    junit: Annotated[Path | None, typer.Option(help="Write JUnit XML.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the result as JSON.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write a Markdown summary.")] = None,
+    annotations: Annotated[
+        str | None,
+        typer.Option(help="github: to stdout; gitlab: to gl-code-quality-report.json."),
+    ] = None,
+    work: Annotated[
+        Path | None, typer.Option(help="The run folders. [default: reports/gate-SUITE]")
+    ] = None,
+) -> None:
+    """Replay every case of a suite and hold it to its verdict and its baseline.
+
+    Exit code: 0 green, 1 red, 2 bad suite or input, 3 unknown.
+    """
+    from harness.gate import load_suite, run_suite
+    from harness.gate.deliver import Outputs, deliver
+
+    outputs = Outputs(
+        junit=junit,
+        json=json,
+        markdown=markdown,
+        annotations=_choice("--annotations", annotations, ("github", "gitlab")),
+        step_summary=os.environ.get("GITHUB_STEP_SUMMARY") or None,
+    )
+    result = run_suite(load_suite(suite), update, work=work, progress=_say_case)
+    typer.echo(deliver(result, outputs), nl=False)
+    raise typer.Exit(result.status.exit_code)
+
+
+def _say_case(name: str) -> None:
+    if sys.stderr.isatty():
+        typer.echo(f"replaying {name}", err=True)
 
 
 def main() -> None:

@@ -10,7 +10,8 @@ yardstick.py  how long a fixed piece of work takes on this machine
 one_import.py Great Expectations imported once for all cases
 gate.py       the one place that runs a suite
 results.py    Problem, CaseResult, GateResult
-output.py     a result as text, JSON and Markdown; junit.py, ci_annotations.py for CI
+output.py     a result as text, JSON and Markdown; junit.py and ci_annotations.py for CI servers
+deliver.py    where a result goes: files, the job's page, the terminal
 """
 
 from __future__ import annotations
