@@ -1,0 +1,151 @@
+"""The process that runs the suite, started early and asked late."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from harness.expectations.suite import load, run
+from harness.verdict import Finding, Severity, Verdict
+
+CHECK = "expectations"
+TIMEOUT_S = 600.0
+NOT_CHECKED = (
+    "klines that were published and not stored: that is the ledger's part",
+    "a higher kline of which not every lower kline is stored",
+)
+
+
+def serve() -> None:
+    """Be the worker: import, read one line with a directory, print one line of JSON.
+
+    Whatever libraries print goes to stderr, so that stdout holds the answer alone.
+    """
+    answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    load()
+    directory = sys.stdin.readline().rstrip("\n")
+    if directory:
+        answer.write(json.dumps(run(Path(directory)), sort_keys=True) + "\n")
+    answer.close()
+
+
+class ExpectationsWorker:
+    """Runs the suite in another process, which imports what it needs while the replay runs.
+
+    start() at the beginning, result() at the end; close(), or leaving a ``with`` block, ends the
+    process whatever state it is in. `command` is the worker's program, for tests.
+    """
+
+    def __init__(
+        self, command: tuple[str, ...] | None = None, *, timeout_s: float = TIMEOUT_S
+    ) -> None:
+        self._command = command or (sys.executable, "-m", "harness.expectations")
+        self._timeout_s = timeout_s
+        self._process: subprocess.Popen[str] | None = None
+        self._stderr: IO[str] | None = None
+
+    def start(self) -> None:
+        """Spawn the worker; it begins to import at once."""
+        if self._process is not None:
+            return
+        package = Path(__file__).resolve().parents[2]
+        paths = [str(package), *filter(None, [os.environ.get("PYTHONPATH")])]
+        # A file, not a pipe: nobody reads before the end, and a full pipe would block the worker.
+        self._stderr = tempfile.TemporaryFile(  # noqa: SIM115 - closed by close()
+            "w+", encoding="utf-8", errors="replace"
+        )
+        self._process = subprocess.Popen(
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            text=True,
+            encoding="utf-8",
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+        )
+
+    def result(self, directory: Path) -> dict[str, Any]:
+        """Return what the suite says of a stored dataset, or ``{"crashed": reason}``."""
+        self.start()
+        assert self._process is not None
+        try:
+            output, _ = self._process.communicate(f"{directory}\n", timeout=self._timeout_s)
+            code = self._process.returncode
+            found: dict[str, Any] = json.loads(output) if code == 0 else self._crashed(code)
+        except subprocess.TimeoutExpired:
+            found = {"crashed": f"no answer within {self._timeout_s:g} s"}
+        except ValueError:
+            found = {"crashed": "the answer is not one JSON object"}
+        self.close()
+        return found
+
+    def _crashed(self, code: int) -> dict[str, Any]:
+        assert self._stderr is not None
+        self._stderr.seek(0)
+        lines = self._stderr.read().split("\n")
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return {"crashed": last or f"exit code {code}"}
+
+    def close(self) -> None:
+        """End the process and free what it held."""
+        process, self._process = self._process, None
+        stderr, self._stderr = self._stderr, None
+        if process is not None:
+            process.kill()
+            for stream in (process.stdin, process.stdout):
+                if stream is not None:
+                    stream.close()
+            process.wait()
+        if stderr is not None:
+            stderr.close()
+
+    def __enter__(self) -> ExpectationsWorker:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @staticmethod
+    def verdict(result: dict[str, Any]) -> Verdict:
+        """Judge a result: each expectation not met is an error, a crash leaves it unknown."""
+        if "crashed" in result:
+            evidence = {"error": result["crashed"]}
+            crash = Finding(CHECK, "check_crashed", Severity.DOUBT, evidence=evidence)
+            return Verdict.of(CHECK, {}, [crash], NOT_CHECKED)
+        entries = result["expectations"]
+        unmet = [entry for entry in entries if not entry["success"]]
+        counts = {
+            "rows": result["rows"],
+            "expectations": len(entries),
+            "met": len(entries) - len(unmet),
+        }
+        counts |= {entry["name"]: entry["unexpected_count"] for entry in unmet}
+        return Verdict.of(CHECK, counts, [_finding(entry) for entry in unmet], NOT_CHECKED)
+
+
+def _finding(entry: dict[str, Any]) -> Finding:
+    """Return an unmet expectation with the first row that does not meet it."""
+    row = entry["unexpected_rows"][0] if entry["unexpected_rows"] else {}
+    evidence = {"rule": entry["rule"], "unexpected_count": entry["unexpected_count"], **row}
+    open_time_us = evidence.pop("open_time_us", None)
+    return Finding(
+        CHECK,
+        entry["name"],
+        symbol=evidence.pop("symbol", None),
+        interval=evidence.pop("interval", None),
+        open_time_ns=None if open_time_us is None else open_time_us * 1_000,
+        evidence=evidence,
+    )
