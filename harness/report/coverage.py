@@ -21,12 +21,15 @@ from harness.units import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, Int64Array
 # From the bottom of a cell to its top: what matters most never hides.
 STATES = (
     *("unexplained", "missing", "extra", "explained", "halted"),
-    *("stored", "identical", "quiet"),
+    *("uncompared", "identical", "quiet"),
 )
 _CODE = {name: code for code, name in enumerate(STATES)}
 _DIFFERING = 5
-_BUCKETS = tuple(hours * NS_PER_HOUR for hours in (1, 2, 4, 6, 12, 24, 48, 168, 720))
-_COLUMNS = 48
+_BUCKETS = (
+    *(minutes * NS_PER_MINUTE for minutes in (1, 2, 5, 15, 30)),
+    *(hours * NS_PER_HOUR for hours in (1, 2, 4, 6, 12, 24, 48, 168, 720)),
+)
+_COLUMNS = 31
 _ALWAYS = (-(2**63), 2**63 - 1)
 _LEFT, _TOP, _WIDTH = 40.0, 22.0, 960.0
 _ROW, _GAP, _LEAST = 24.0, 2.0, 5.0
@@ -51,6 +54,12 @@ class CoverageMap:
     end_ns: int
     bucket_ns: int
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
+
+    def totals(self) -> dict[str, int]:
+        """Return how many klines are in each state, states without any left out."""
+        counts = np.array([cell.counts for _, cells in self.rows for cell in cells])
+        sums = counts.reshape(-1, len(STATES)).sum(axis=0).tolist()
+        return {name: count for name, count in zip(STATES, sums, strict=True) if count}
 
 
 def coverage_maps(data: ReportData, symbols: Iterable[str]) -> Iterator[CoverageMap]:
@@ -122,7 +131,7 @@ def _states(
     opens = series.open_time_ns
     low, high = window or (0, 0)
     within = (opens >= low) & (opens < high)
-    states = np.where(within, _CODE["identical"], _CODE["stored"]).astype(np.int8)
+    states = np.where(within, _CODE["identical"], _CODE["uncompared"]).astype(np.int8)
     states[series.count == 0] = _CODE["quiet"]
     keep = ~np.isin(opens, differing)
     return np.concatenate([opens[keep], differing]), np.concatenate([states[keep], codes])
@@ -187,9 +196,10 @@ def draw_coverage(coverage: CoverageMap) -> Drawing:
 def _draw_axis(drawing: Drawing, coverage: CoverageMap, scale: float) -> None:
     columns = (coverage.end_ns - coverage.start_ns) // coverage.bucket_ns
     step = max(1, -(-columns // 24)) * coverage.bucket_ns
-    by_day = coverage.bucket_ns >= NS_PER_DAY
+    by_day, by_hour = coverage.bucket_ns >= NS_PER_DAY, coverage.bucket_ns >= NS_PER_HOUR
+    shown = slice(5, 10) if by_day else slice(11, 13) if by_hour else slice(11, 16)
     for time_ns in range(coverage.start_ns, coverage.end_ns, step):
-        text = utc(time_ns)[5:10] if by_day else utc(time_ns)[11:13]
+        text = utc(time_ns)[shown]
         x = _LEFT + (time_ns - coverage.start_ns) * scale
         drawing.text(x, 13, text, tone="muted", size=11)
 
@@ -224,9 +234,5 @@ def _heights(cell: Cell) -> list[tuple[str, float]]:
 
 
 def _alternative(coverage: CoverageMap) -> str:
-    sums = [
-        sum(cell.counts[code] for _, cells in coverage.rows for cell in cells)
-        for code in range(len(STATES))
-    ]
-    told = ", ".join(f"{number(n)} {name}" for name, n in zip(STATES, sums, strict=True) if n)
+    told = ", ".join(f"{number(count)} {name}" for name, count in coverage.totals().items())
     return f"Coverage of {coverage.symbol} by interval and time: {told or 'no klines'}"

@@ -114,7 +114,7 @@ def _main(flow: Flow, place: int) -> str | None:
 def _stubs(row: Mapping[str, Any], main: str | None) -> list[tuple[str, int, str]]:
     """Return what leaves the main stream as (name, count, tone), and what is not accounted for."""
     stubs = [
-        (words(name), count, "stored")
+        (words(name), count, "uncompared")
         for name, count in row["parts"].items()
         if name != main and count
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from harness.report.coverage import coverage_maps, draw_coverage, span_ns
+from harness.report.coverage import STATES, CoverageMap, coverage_maps, draw_coverage, span_ns
 from harness.report.data import ReportData
 from harness.report.drawing import Drawing
 from harness.report.flow import draw_ledger, hidden_flows
@@ -29,7 +29,10 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """The pictures by section; `symbols_hidden` symbols have none."""
+    """The pictures by section.
+
+    `states` are those the coverage maps show; `symbols_hidden` symbols have no picture.
+    """
 
     coverage: tuple[Picture, ...]
     candles: tuple[Picture, ...]
@@ -37,6 +40,7 @@ class Pictures:
     lifecycle: tuple[Picture, ...]
     channels: tuple[Picture, ...]
     lateness: tuple[Picture, ...]
+    states: tuple[str, ...]
     symbols_hidden: int
 
     @property
@@ -49,13 +53,16 @@ class Pictures:
 def draw_pictures(data: ReportData, symbols: Sequence[str]) -> Pictures:
     """Draw every picture of a report."""
     shown = worst_symbols(data, symbols)
+    maps = list(coverage_maps(data, shown))
+    states = {name for coverage in maps for name in coverage.totals()}
     return Pictures(
-        coverage=tuple(_coverage(data, shown)),
+        coverage=tuple(map(_coverage, maps)),
         candles=tuple(_candles(data, shown)),
         ledger=_one(draw_ledger(data.run["ledger"]), _ledger_caption(data)),
         lifecycle=_one(draw_lifecycle(data.run["transitions"]), _LIFECYCLE),
         channels=_channels(data),
         lateness=_one(draw_lateness(data), _LATENESS),
+        states=tuple(name for name in STATES if name in states),
         symbols_hidden=len(symbols) - len(shown),
     )
 
@@ -86,10 +93,9 @@ def _one(drawn: Drawing | str | None, caption: str) -> tuple[Picture, ...]:
     return (Picture("", drawn if isinstance(drawn, str) else drawn.__html__(), caption),)
 
 
-def _coverage(data: ReportData, symbols: Sequence[str]) -> Iterator[Picture]:
-    for coverage in coverage_maps(data, symbols):
-        caption = "A cell is filled in proportion to its klines; a number counts those that differ."
-        yield Picture(coverage.symbol, draw_coverage(coverage).__html__(), caption)
+def _coverage(coverage: CoverageMap) -> Picture:
+    caption = "A cell is filled in proportion to its klines; a number counts those that differ."
+    return Picture(coverage.symbol, draw_coverage(coverage).__html__(), caption)
 
 
 def _candles(data: ReportData, symbols: Sequence[str]) -> Iterator[Picture]:

@@ -13,12 +13,15 @@ from harness.report.differences import CLASSES, Difference
 from harness.report.ink import figure, inline_svg, tone
 from harness.report.klines import Floats, Series, interval_order
 from harness.report.wording import duration, number, utc
-from harness.units import NS_PER_DAY, NS_PER_HOUR, Int64Array
+from harness.units import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, Int64Array
 
 _WIDTH = 960.0
 _CANDLES = 320
 _DEPTH_COLUMNS = 480
-_HOURS = (1, 2, 3, 4, 6, 12, 24, 48, 168, 336, 720)
+_STEPS = (
+    *(minutes * NS_PER_MINUTE for minutes in (1, 2, 5, 10, 15, 30)),
+    *(hours * NS_PER_HOUR for hours in (1, 2, 3, 4, 6, 12, 24, 48, 168, 336, 720)),
+)
 # Where a chart's axes lie, in parts of the figure.
 _LEFT, _RIGHT = 0.07, 0.995
 
@@ -284,11 +287,7 @@ def _at_most(place: int, power: float) -> str:
 
 
 def _time_axis(axes: Any, start_ns: int, end_ns: int) -> None:
-    hours = (end_ns - start_ns) / NS_PER_HOUR
-    fitting = (step for step in _HOURS if hours / step <= 13)
-    step = next(fitting, _HOURS[-1]) * NS_PER_HOUR
-    if hours < 2:
-        step = NS_PER_HOUR // 6
+    step = next((step for step in _STEPS if (end_ns - start_ns) / step <= 13), _STEPS[-1])
     ticks = list(_ticks(start_ns, end_ns, step))
     by_day = step >= NS_PER_DAY
     axes.set_xticks(ticks, [utc(t)[5:10] if by_day else utc(t)[11:16] for t in ticks])

@@ -26,6 +26,7 @@ class Summary:
     """
 
     title: str
+    sentence: str
     symbols: tuple[str, ...]
     period: str
     figures: tuple[tuple[str, int, str], ...]
@@ -48,7 +49,16 @@ def summarise(data: ReportData) -> Summary:
     shown = ", ".join(symbols[:3]) + (f" and {len(symbols) - 3} more" if len(symbols) > 3 else "")
     title = f"{run['verdict'].capitalize()}: {shown or 'a run'}{f', {period}' if period else ''}"
     return Summary(
-        title, symbols, period, tuple(_figures(data, totals)), totals, fields, series, _FILES
+        title=title,
+        # The verdict already stands above the sentence.
+        sentence=run["sentence"].removeprefix(f"{run['verdict'].capitalize()}: "),
+        symbols=symbols,
+        period=period,
+        figures=tuple(_figures(data, totals)),
+        totals=totals,
+        field_totals=fields,
+        series=series,
+        files=_FILES,
     )
 
 

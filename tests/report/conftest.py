@@ -15,7 +15,9 @@ from tests.report.run_folder import write_run
 
 RUNS = {
     "valid": RunOptions("valid", differences=40, findings=12),
-    "invalid": RunOptions("invalid", differences=4000, findings=2500, faults=True),
+    "invalid": RunOptions(
+        "invalid", differences=4000, findings=2500, faults=True, trades_per_proof=12
+    ),
     "hostile": RunOptions("invalid", symbols=HOSTILE, differences=400, findings=60, faults=True),
     "unknown": RunOptions("unknown", exchange=False),
 }
