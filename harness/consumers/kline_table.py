@@ -12,7 +12,7 @@ from harness.columns import Instrument
 from harness.errors import OutputError
 from harness.interval import INTERVALS
 from harness.kline import KlineBatch, Trigger
-from harness.units import NS_PER_MICROSECOND, ExactArray, Int64Array, format_exact
+from harness.units import NS_PER_MICROSECOND, BoolArray, ExactArray, Int64Array, format_exact
 
 DECIMAL_DIGITS = 38
 DECIMAL_SCALE = 18
@@ -70,6 +70,40 @@ def to_arrow(batch: KlineBatch) -> pa.Table:
     return pa.Table.from_arrays([columns[name] for name in SCHEMA.names], schema=SCHEMA)
 
 
+def storable(batch: KlineBatch) -> BoolArray:
+    """Tell which klines `to_arrow` takes: it stores every number exactly or not at all."""
+    fits: BoolArray = (batch.open_time_ns % NS_PER_MICROSECOND == 0) & (
+        batch.close_time_ns() % NS_PER_MICROSECOND == 0
+    )
+    for names, scales in _scales(batch):
+        digits = _digits(batch, scales)
+        for name in names:
+            fits &= _fits(getattr(batch, name), digits)
+    return fits
+
+
+def _fits(values: ExactArray, digits: Int64Array) -> BoolArray:
+    if values.dtype != object and (len(digits) == 0 or digits.min() >= 0):
+        return np.ones(len(values), dtype=np.bool_)
+    limit = 10**DECIMAL_DIGITS
+    pairs = zip(values.tolist(), digits.tolist(), strict=True)
+    scaled = (_scaled(value, shift) for value, shift in pairs)
+    fits = [rest == 0 and -limit < whole < limit for whole, rest in scaled]
+    return np.array(fits, dtype=np.bool_)
+
+
+def _scaled(value: int, shift: int) -> tuple[int, int]:
+    """Return a number at the stored scale, and what of it lies below that scale."""
+    return (value * 10**shift, 0) if shift >= 0 else divmod(value, 10**-shift)
+
+
+def _digits(batch: KlineBatch, scales: list[int]) -> Int64Array:
+    """Return how many digits each row's numbers lack to the stored scale."""
+    digits = np.array([DECIMAL_SCALE - scale for scale in scales] or [0], dtype=np.int64)
+    rows: Int64Array = digits[batch.symbol]
+    return rows
+
+
 def _scales(batch: KlineBatch) -> list[tuple[tuple[str, ...], list[int]]]:
     """Return each group of columns that share a scale, with that scale per instrument."""
     instruments: tuple[Instrument, ...] = batch.instruments
@@ -109,8 +143,7 @@ def _text(codes: NDArray[Any], values: list[str]) -> pa.Array:
 
 def _decimal(batch: KlineBatch, name: str, scales: list[int]) -> pa.Array:
     values: ExactArray = getattr(batch, name)
-    digits = np.array([DECIMAL_SCALE - scale for scale in scales] or [0], dtype=np.int64)
-    digits = digits[batch.symbol]
+    digits = _digits(batch, scales)
     if values.dtype == object or (len(digits) and digits.min() < 0):
         words = _wide_words(batch, name, values, digits)
     else:
@@ -150,7 +183,7 @@ def _wide_words(
     limit = 10**DECIMAL_DIGITS
     out = bytearray()
     for row, (value, shift) in enumerate(zip(values.tolist(), digits.tolist(), strict=True)):
-        scaled, rest = (value * 10**shift, 0) if shift >= 0 else divmod(value, 10**-shift)
+        scaled, rest = _scaled(value, shift)
         if rest or not -limit < scaled < limit:
             text = format_exact(value, DECIMAL_SCALE - shift)
             raise OutputError(

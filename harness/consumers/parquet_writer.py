@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.columns import Rows
 from harness.consumers.dataset import CommitError, KlineDataset
 from harness.consumers.filesystem import FileSystem
-from harness.consumers.kline_table import to_arrow
+from harness.consumers.kline_table import storable, to_arrow
 from harness.consumers.pending import Pending
 from harness.errors import OutputError
 from harness.kline import KlineBatch
@@ -60,7 +60,8 @@ class ParquetWriter:
     """Buffers finals, flushes them to an open part, and commits parts to a `KlineDataset`.
 
     A flush happens whenever `buffer_rows` klines are buffered, by the timer, and at the close. A
-    failed commit loses its part: the rows are counted as dropped and the writer goes on.
+    failed commit loses its part: the rows are counted as dropped and the writer goes on. So it
+    does with klines whose numbers the stored types cannot hold: nothing is ever rounded.
     """
 
     directory: Path
@@ -138,15 +139,14 @@ class ParquetWriter:
             self._commit(now_ns)
 
     def _commit(self, now_ns: int) -> None:
-        rows = self._open_part.rows
+        if self._open_part.rows == 0:
+            return
+        klines = self._only_storable(self._open_part.take(self._open_part.rows), now_ns)
+        rows = len(klines)
         if rows == 0:
             return
-        klines = self._open_part.take(rows)
         try:
             part = self.dataset.commit(to_arrow(klines))
-        except OutputError:
-            self.counters.dropped += rows
-            raise
         except CommitError as error:
             self.counters.dropped += rows
             evidence = {"dropped": rows, "step": error.step, "reason": error.reason}
@@ -158,5 +158,25 @@ class ParquetWriter:
             evidence = {"part": part.path.name, "rows": rows, "reason": part.doubt}
             self._find("durability_unknown", Severity.DOUBT, now_ns, **evidence)
 
+    def _only_storable(self, klines: KlineBatch, now_ns: int) -> KlineBatch:
+        """Leave out klines that the stored types cannot hold exactly, counted as dropped."""
+        fits = storable(klines)
+        if fits.all():
+            return klines
+        dropped = klines.take(~fits)
+        self.counters.dropped += len(dropped)
+        evidence = {"dropped": len(dropped), "first": _refusal(dropped[:1])}
+        self._find("not_storable", Severity.ERROR, now_ns, **evidence)
+        return klines.take(fits)
+
     def _find(self, kind: str, severity: Severity, now_ns: int, **evidence: object) -> None:
         self._findings.append(Finding(self.name, kind, severity, at_ns=now_ns, evidence=evidence))
+
+
+def _refusal(kline: KlineBatch) -> str:
+    """Return why a kline cannot be stored."""
+    try:
+        to_arrow(kline)
+    except OutputError as error:
+        return str(error)
+    return ""

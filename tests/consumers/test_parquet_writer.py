@@ -22,7 +22,13 @@ from hypothesis import strategies as st
 from harness.columns import Instrument, Rows
 from harness.consumers.dataset import KlineDataset
 from harness.consumers.filesystem import LocalFileSystem
-from harness.consumers.kline_table import DECIMAL_COLUMNS, SCHEMA, scale_to_words, to_arrow
+from harness.consumers.kline_table import (
+    DECIMAL_COLUMNS,
+    SCHEMA,
+    scale_to_words,
+    storable,
+    to_arrow,
+)
 from harness.consumers.parquet_writer import ParquetWriter, WriterOptions
 from harness.errors import OutputError
 from harness.kline import KlineBatch
@@ -189,6 +195,7 @@ def test_stored_exactly_or_refused(value: int, scale: int, as_object: bool) -> N
     batch = KlineBatch.build((instrument,), {n: getattr(batch, n) for n in batch.column_names()})
     number = Decimal(f"{value}e-{scale}")
     fits = (value * 10**18) % 10**scale == 0 and abs(value) * 10**18 < 10 ** (38 + scale)
+    assert storable(batch).tolist() == [fits]
     if fits:
         (stored,) = to_arrow(batch)["volume"].to_pylist()
         assert stored == number
@@ -197,15 +204,19 @@ def test_stored_exactly_or_refused(value: int, scale: int, as_object: bool) -> N
             to_arrow(batch)
 
 
-def test_refused_rows_are_counted_as_dropped(tmp_path: Path) -> None:
-    rows = series("0 1 2")
+def test_klines_that_cannot_be_stored_are_dropped_and_counted(tmp_path: Path) -> None:
+    rows = series("0 1 2 3")
     rows[1]["volume"] = 10**38
-    writer = ParquetWriter(tmp_path)
-    writer.on_klines(NOW_NS, Rows.all(table(rows)))
-    with pytest.raises(OutputError):
-        writer.on_close(NOW_NS)
-    assert writer.counters.dropped == 3
+    rows[3]["open_time_ns"] += 1
+    writer = written(tmp_path, table(rows))
+    (finding,) = writer.verdict().findings
+    assert finding.kind == "not_storable"
+    assert finding.evidence["dropped"] == writer.counters.dropped == 2
+    assert "ALFAUSDT: volume 1" in finding.evidence["first"]
+    assert writer.verdict().validity is Validity.INVALID
     assert all(equation.balanced for equation in writer.equations())
+    opens = writer.dataset.read()["open_time"].cast("int64").to_pylist()
+    assert opens == [opening("1m", step) // 1_000 for step in (0, 2)]
 
 
 def test_times_finer_than_a_microsecond_are_refused() -> None:
