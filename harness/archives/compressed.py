@@ -142,9 +142,8 @@ class TextFile:
                 data = stream.unused_data if stream.eof else stream.unconsumed_tail
                 if stream.eof:
                     stream = None
-        while stream is not None and (piece := stream.decompress(b"", piece_bytes)):
-            yield piece
-        if stream is not None and not stream.eof:
+        # The trailer is read last, so nothing can be left inside the stream without it.
+        if stream is not None:
             raise InputError(self.path, "a complete gz file", "an early end (truncated)")
 
     def _zip_pieces(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import os
 import random
 import struct
@@ -13,6 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -159,6 +161,30 @@ def test_a_zip_holds_one_data_file(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w"):
         pass
     assert "one data file in the zip, found none" in found(path)
+
+
+def test_a_zip_with_extra_fields_or_written_to_a_pipe_is_read(tmp_path: Path) -> None:
+    entry = zipfile.ZipInfo("day.csv")
+    entry.extra = struct.pack("<HH4s", 0x7875, 4, b"user")
+    with zipfile.ZipFile(tmp_path / "extra.zip", "w") as archive:
+        archive.writestr(entry, TEXT)
+    assert text_of(tmp_path / "extra.zip") == TEXT
+
+    class Pipe(io.RawIOBase):
+        """Takes bytes in order only, so that sizes and crc follow the data."""
+
+        def writable(self) -> bool:
+            return True
+
+        def write(self, data: Any) -> int:
+            written.append(bytes(data))
+            return len(data)
+
+    written: list[bytes] = []
+    with zipfile.ZipFile(Pipe(), "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("day.csv", TEXT)
+    (tmp_path / "pipe.zip").write_bytes(b"".join(written))
+    assert text_of(tmp_path / "pipe.zip") == TEXT
 
 
 def test_a_zip_with_a_password_is_told(tmp_path: Path) -> None:

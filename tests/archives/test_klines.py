@@ -180,8 +180,9 @@ def test_an_unknown_timeframe_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("interval", INTERVALS[:15], ids=str)
 @pytest.mark.parametrize("closes", [True, False], ids=["closes", "opens"])
 def test_the_interval_of_the_times(tmp_path: Path, interval: Any, closes: bool) -> None:
-    rows = official(4, step_ms=interval.length_ns // MS)
+    rows = official(6, step_ms=interval.length_ns // MS)
     del rows[1]  # a gap does not make the interval longer
+    rows[2][6] = rows[2][0]  # nor does a wrong close time make it shorter
     columns = 12 if closes else 6
     content = text([row[:columns] for row in rows])
     assert read_klines(write(tmp_path / "x.csv", content), symbol="A").interval == interval

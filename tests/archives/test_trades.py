@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from harness.archives import detect, open_trades
+from harness.archives import table as table_module
 from harness.archives.trade_file import TradeFile
 from harness.errors import InputError, UsageError
 from harness.tape import TradeKind
@@ -142,11 +143,13 @@ def test_sentinels_and_empty_trades_have_their_kind(tmp_path: Path) -> None:
         f"5,0.00000000,0.00000000,-1,-1,{START_MS},True,True\n"
         f"6,1.5,0.00000000,10,10,{START_MS},True,True\n"
         f"7,0,0,10,10,{START_MS},True,True\n"
-        f"8,1.5,2,11,11,{START_MS},True,True\n",
+        f"8,0,0,-1,10,{START_MS},True,True\n"
+        f"9,0,0,10,-1,{START_MS},True,True\n"
+        f"10,1.5,0,-1,-1,{START_MS},True,True\n"
+        f"11,1.5,2,11,11,{START_MS},True,True\n",
     )
     kinds = [row.kind for row in read(path)]
-    empty = TradeKind.ZERO_QUANTITY
-    assert kinds == [TradeKind.SENTINEL, empty, empty, TradeKind.MARKET]
+    assert kinds == [TradeKind.SENTINEL, *[TradeKind.ZERO_QUANTITY] * 5, TradeKind.MARKET]
 
 
 def test_scales_are_the_smallest_that_hold_every_value_so_far(tmp_path: Path) -> None:
@@ -252,7 +255,7 @@ def test_info_is_complete_after_a_pass_and_peek_is_not_one(tmp_path: Path) -> No
     rows = 5000
     content = "".join(f"{n},2,3,6,{START_MS + n},true\n" for n in reversed(range(rows)))
     path = write(tmp_path / "ALFAUSDT-trades-2024-05-15.csv", content)
-    file = open_trades(path)
+    file = TradeFile(path, block_bytes=10_000)
     peeked = file.peek()
     assert peeked.sha256 is None
     assert 0 < peeked.rows < rows
@@ -265,6 +268,31 @@ def test_info_is_complete_after_a_pass_and_peek_is_not_one(tmp_path: Path) -> No
         assert file.info.last_event_time_ns == (START_MS + rows - 1) * 1_000_000
         assert file.info.bytes == path.stat().st_size
     assert file.info.to_dict()["path"] == str(path)
+
+
+@pytest.mark.parametrize("bad", ["1000000000000000000", "10000000000.0", "10000000000"])
+def test_a_number_too_long_at_the_scale_so_far_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, bad: str
+) -> None:
+    monkeypatch.setattr(table_module, "_PROBE_BYTES", 1)
+    prices = ["0.00000001", "9999999999.99999999", bad, "1"]
+    content = "".join(f"{n},{price},3,6,{START_MS},true\n" for n, price in enumerate(prices))
+    path = write(tmp_path / "ALFAUSDT-trades-2024-05-15.csv", content)
+    for block_bytes in (1, 4096):
+        with pytest.raises(InputError) as caught:
+            read(path, block_bytes=block_bytes)
+        assert (caught.value.line, caught.value.found) == (3, repr(bad))
+
+
+def test_a_bare_carriage_return_ends_no_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(table_module, "_PROBE_BYTES", 1)
+    good = f"1,2,3,6,{START_MS},1"
+    content = f"{good}\n{good}\r{good}\n{good}\n"
+    path = write(tmp_path / "ALFAUSDT-trades-2024-05-15.csv", content)
+    with pytest.raises(InputError, match="line 2: expected 6 columns, found 11"):
+        read(path)
 
 
 CELLS = ("", "NaN", "inf", "-1", "1e5", "1E5", "+1", " 1", "1 ", "0x1", "1_0", "x", '"1"', "1.2.3")
@@ -308,9 +336,16 @@ def test_a_bad_number_is_named_by_its_line(tmp_path: Path, cell: str, column: in
     ],
 )
 @pytest.mark.parametrize("header", [0, 1], ids=["bare", "header"])
+@pytest.mark.parametrize("probe_bytes", [1, 32 << 10])
 def test_a_bad_row_is_named_by_its_line(
-    tmp_path: Path, line: str, expected: str, header: int
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    line: str,
+    expected: str,
+    header: int,
+    probe_bytes: int,
 ) -> None:
+    monkeypatch.setattr(table_module, "_PROBE_BYTES", probe_bytes)
     good = f"1,2,3,6,{START_MS},true"
     lines = [FORMS[3].header] * header + [good] * 3 + [line] + [good]
     path = write(tmp_path / "ALFAUSDT-trades-2024-05-15.csv", "\n".join(lines) + "\n")
@@ -344,6 +379,7 @@ def test_an_aggregate_without_trades_is_no_trade(tmp_path: Path, ids: str) -> No
         ("1,2,3\n", "the columns of aggTrades", 1),
         (b"\x89PNG\r\n\x1a\n\x00\x00", "a CSV file or a recording", 1),
         ("a\0b\n".encode("utf-16"), "a CSV file or a recording", 1),
+        (b"\x00\x01,\x02\n1,2\n", "a CSV file or a recording", 1),
         (b"PAR1" + bytes(range(256)), "a CSV file or a recording", 1),
     ],
 )
@@ -370,18 +406,21 @@ def test_a_file_without_a_symbol_is_refused(tmp_path: Path) -> None:
     assert open_trades(path, symbol="ALFAUSDT").peek().symbols == ("ALFAUSDT",)
 
 
-def test_pyarrow_takes_no_row_that_the_grammar_refuses(tmp_path: Path) -> None:
+def test_pyarrow_takes_no_row_that_the_grammar_refuses(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Every single-byte change of a row is accepted or refused alike alone and beside free text.
 
     A file with a column that means nothing here is gone over line by line, so it shows what the
     grammar says; the same row without that column goes through pyarrow.
     """
+    monkeypatch.setattr(table_module, "_PROBE_BYTES", 1)
     header = "id,price,qty,quote_qty,time,is_buyer_maker"
     row = f"12,2.5,3,7.5,{START_MS},true"
     path = tmp_path / "ALFAUSDT-trades-2024-05-15.csv"
     fill = "".join(f"{n},2,3,6,{START_MS},false\n" for n in range(3))
     differing = []
-    for at, letter in itertools.product(range(len(row)), " ,.-+eExX0\t\"'\x0b\x7f_"):
+    for at, letter in itertools.product(range(len(row)), " ,.-+eExX0\t\r\n\"'\x0b\x7f_"):
         changed = row[:at] + letter + row[at + 1 :]
         results = []
         for extra in ("", "note,"):
