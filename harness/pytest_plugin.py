@@ -107,8 +107,8 @@ class CaseFailed(Exception):
     """A case that is not green; its text is what the test's report shows."""
 
     def __init__(self, result: Any) -> None:
-        lines = [f"case {result.case.name} is {result.status.value}"]
-        lines += [f"  {problem.message}" for problem in result.problems[:_SHOWN]]
+        lines = [f"case {result.case.name} is {result.status.value}: {result.sentence}"]
+        lines += [f"  {problem.message}" for problem in result.problems[1:_SHOWN]]
         hidden = max(0, len(result.problems) - _SHOWN) + result.more
         lines += [f"  and {hidden:,} more"] if hidden else []
         lines += [f"run folder: {result.folder}"] if result.folder is not None else []

@@ -7,6 +7,7 @@ over many short cases most of the time.
 from __future__ import annotations
 
 import json
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,15 +27,26 @@ class InProcessExpectations(ExpectationsWorker):
     def result(self, directory: Path) -> dict[str, Any]:
         """Return what the suite says of a stored dataset, or ``{"crashed": reason}``."""
         try:
-            with warnings.catch_warnings():
-                # The libraries' own, which a worker's stderr would have swallowed.
-                warnings.simplefilter("ignore")
+            with _quiet():
                 found = run(directory)
         except Exception as error:  # what kills a worker must not kill the gate
             return {"crashed": f"{type(error).__name__}: {error}"}
         # By way of JSON, as a worker's answer: the same bytes in expectations.json.
         answer: dict[str, Any] = json.loads(json.dumps(found, sort_keys=True))
         return answer
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the libraries' own warnings and logs away, as a worker's stderr does."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 @contextmanager

@@ -1,0 +1,288 @@
+"""The gate end to end: green, red with the very digits, unknown, broken, and updates."""
+
+from __future__ import annotations
+
+import hashlib
+import lzma
+from pathlib import Path
+
+import pytest
+
+from harness.gate import Status, load_suite, run_suite
+from harness.gate.deliver import Outputs, deliver
+from harness.gate.results import Kind
+from tests.gate.suites import CASE, FIXTURES, make_suite, messages, replace_text, run, run_one
+
+KLINES = "suite.baseline/stream.klines.csv.xz"
+FIGURES = "suite.baseline/stream.txt"
+EXCHANGE = "ALFAUSDT-1m-2024-05-15.csv"
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Path:
+    path = make_suite(tmp_path / "gate")
+    assert run(path, update=True).status is Status.GREEN
+    return path
+
+
+def test_the_fixture_suite_is_green(tmp_path: Path) -> None:
+    result = run_suite(load_suite(FIXTURES / "gate" / "suite.toml"), work=tmp_path)
+    assert [messages(case) for case in result.cases] == ["", "", ""]
+    assert result.status.exit_code == 0
+    assert result.cases[0].counters["klines"] == 4808
+
+
+def test_fixture_baselines_are_small() -> None:
+    sizes = [path.stat().st_size for path in (FIXTURES / "gate" / "suite.baseline").iterdir()]
+    # Two symbols of a day.
+    assert max(sizes) < 2 * 100_000
+
+
+def test_one_digit_of_the_exchanges_file_turns_it_red(suite: Path) -> None:
+    replace_text(suite.parent / EXCHANGE, "3151.50,145.447", "3151.60,145.447")
+    case = run_one(suite)
+    assert case.status is Status.RED
+    (found,) = [problem for problem in case.problems if problem.kind is Kind.EXCHANGE]
+    assert found.message == (
+        "ALFAUSDT 1m 2024-05-15T11:55:00Z close: exchange 3151.6, ours 3151.5; "
+        "cause: none proved (unexplained)"
+    )
+    assert (found.symbol, found.interval, found.open_time, found.field) == (
+        *("ALFAUSDT", "1m", "2024-05-15T11:55:00Z", "close"),
+    )
+    assert (found.before, found.now) == ("3151.6", "3151.5")
+    assert f"input {EXCHANGE}: sha256" in messages(case)
+    assert "identical: baseline 9, now 8" in messages(case)
+
+
+def test_one_digit_of_an_explained_kline_turns_it_red(suite: Path) -> None:
+    replace_text(suite.parent / EXCHANGE, "3151.14,3151.50", "3151.15,3151.50")
+    assert (
+        "difference ALFAUSDT 1m 2024-05-15T11:54:00Z: exchange's open: baseline 3151.14, "
+        "now 3151.15; cause: edge"
+    ) in messages(run_one(suite))
+
+
+def test_one_digit_of_the_baseline_turns_it_red(suite: Path) -> None:
+    replace_text(suite.parent / KLINES, "3151.5,145.447", "3151.5,145.448")
+    case = run_one(suite)
+    assert case.status is Status.RED
+    assert messages(case) == (
+        "ALFAUSDT 1m 2024-05-15T11:55:00Z volume: baseline 145.448, now 145.447; "
+        "cause: the baseline's klines are not those of its own digest, so it was edited; "
+        "against the exchange's: identical"
+    )
+
+
+def test_another_result_of_the_same_inputs_says_so(suite: Path) -> None:
+    """As if the code had changed: the whole baseline, digest included, is of another result."""
+    baseline = suite.parent / "suite.baseline"
+    replace_text(suite.parent / KLINES, "3151.5,145.447", "3151.5,145.448")
+    lines = [line for line in _klines(suite) if line.startswith("ALFAUSDT,1m,2024-05-15")]
+    digest = _sha256("".join(f"{line}\n" for line in lines))[:32]
+    figures = (baseline / "stream.txt").read_text()
+    stated = figures.split("sha256=")[1].split("\n")[0]
+    replace_text(baseline / "stream.txt", stated, digest)
+    (problem,) = run_one(suite).problems
+    assert problem.cause == (
+        "the same inputs now give another result; against the exchange's: identical"
+    )
+
+
+def test_the_digest_is_that_of_grep_and_sha256sum(suite: Path) -> None:
+    lines = [line for line in _klines(suite) if line.startswith("ALFAUSDT,1m,2024-05-15")]
+    digest = _sha256("".join(f"{line}\n" for line in lines))
+    assert f"sha256={digest[:32]}" in (suite.parent / FIGURES).read_text()
+
+
+def test_another_input_is_named_as_the_cause(suite: Path) -> None:
+    replace_text(suite.parent / KLINES, "3151.5,145.447", "3151.5,145.448")
+    figures = suite.parent / FIGURES
+    line = next(x for x in figures.read_text().split("\n") if x.startswith("input trades"))
+    replace_text(figures, line, line[:-4] + "0000")
+    # The edited klines are the stronger reason; without them it is the file.
+    assert "so it was edited" in messages(run_one(suite))
+    assert "input trades.txt.gz: sha256" in messages(run_one(suite))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("sha256=", "sha256=0", "baseline digest 0"),
+        ("late=0", "late=1", "series ALFAUSDT 1m: late: baseline 1, now 0"),
+        ("quiet=1", "quiet=2", "day ALFAUSDT 1m 2024-05-15: quiet: baseline 2, now 1"),
+        ("rows_fed=2016", "rows_fed=2015", "counters: rows_fed: baseline 2015, now 2016"),
+        ("parts=1", "parts=1 more=1", "counters: more: baseline 1, now none"),
+        ("case verdict=valid", "case verdict=invalid", "verdict: baseline invalid, now valid"),
+    ],
+)
+def test_every_figure_is_held(suite: Path, old: str, new: str, expected: str) -> None:
+    figures = suite.parent / FIGURES
+    lines = figures.read_text().split("\n")
+    row = next(i for i, line in enumerate(lines) if old in line and not line.startswith("input"))
+    lines[row] = lines[row].replace(old, new)
+    figures.write_text("\n".join(lines))
+    case = run_one(suite)
+    assert case.status is Status.RED
+    assert expected in messages(case)
+
+
+def test_a_kline_too_many_and_one_too_few_are_named(suite: Path) -> None:
+    lines = _klines(suite)
+    gone = lines.pop(3)
+    _store(suite, [*lines, lines[-1]])
+    told = messages(run_one(suite))
+    assert f"ALFAUSDT 1m {gone.split(',')[2]}: baseline no such kline, now one" in told
+    assert "(copy 2): baseline a kline, now none" in told
+
+
+def test_without_its_klines_file_the_digest_still_holds(suite: Path) -> None:
+    (suite.parent / KLINES).unlink()
+    case = run_one(suite)
+    assert case.status is Status.RED
+    assert "but the baseline has no klines of this day" in messages(case)
+
+
+def test_an_explanation_that_is_not_allowed_turns_it_red(tmp_path: Path) -> None:
+    path = make_suite(tmp_path, CASE.replace('allow = ["edge"]', ""))
+    case = run(path, update=True).cases[0]
+    assert case.status is Status.RED
+    assert "cause: edge, which the case does not allow" in messages(case)
+    assert not (tmp_path / "suite.baseline").exists()
+
+
+def test_an_unexpected_verdict_is_not_written_by_update(suite: Path) -> None:
+    before = (suite.parent / FIGURES).read_bytes()
+    replace_text(suite, 'audit = "off"', 'audit = "off"\nverdict = "invalid"')
+    case = run(suite, update=True).cases[0]
+    assert "verdict valid, expected invalid" in messages(case)
+    assert (suite.parent / FIGURES).read_bytes() == before
+
+
+def test_an_invalid_run_can_be_what_is_expected(suite: Path) -> None:
+    replace_text(suite.parent / EXCHANGE, "3151.50,145.447", "3151.60,145.447")
+    replace_text(suite, 'audit = "off"', 'audit = "off"\nverdict = "invalid"')
+    assert run(suite, update=True).status is Status.GREEN
+    assert "class=unexplained close=3151.6" in (suite.parent / FIGURES).read_text()
+    assert run(suite).status is Status.GREEN
+    replace_text(suite.parent / EXCHANGE, "3151.60,145.447", "3151.70,145.447")
+    assert "exchange's close: baseline 3151.6, now 3151.7" in messages(run_one(suite))
+
+
+def test_a_case_without_a_baseline_is_unknown(tmp_path: Path) -> None:
+    result = run(make_suite(tmp_path))
+    assert result.status.exit_code == 3
+    assert "no baseline; this run has 11 klines" in messages(result.cases[0])
+
+
+def test_a_baseline_without_a_case_is_red_until_updated(suite: Path) -> None:
+    replace_text(suite, '"stream"', '"renamed"')
+    result = run(suite)
+    assert result.orphans == ("stream",)
+    assert result.status is Status.RED
+    result = run(suite, update=True)
+    assert result.removed == ("stream",)
+    assert result.status is Status.GREEN
+    assert [path.name for path in sorted((suite.parent / "suite.baseline").iterdir())] == [
+        *("renamed.klines.csv.xz", "renamed.txt"),
+    ]
+
+
+def test_update_shows_what_it_changes_and_round_trips(suite: Path) -> None:
+    folder = suite.parent / "suite.baseline"
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert not run(suite, update=True).cases[0].updated
+    replace_text(suite.parent / KLINES, "3151.5,145.447", "3151.5,145.448")
+    case = run(suite, update=True).cases[0]
+    assert case.updated
+    assert case.status is Status.GREEN
+    assert [change.before for change in case.changes] == ["145.448"]
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert run(suite).status is Status.GREEN
+
+
+def test_klines_are_not_packed_again_when_only_a_figure_moves(suite: Path) -> None:
+    packed = suite.parent / KLINES
+    replace_text(packed, "3151.5,145.447", "3151.5,145.447")
+    other_compressor = packed.read_bytes()
+    replace_text(suite.parent / FIGURES, "late=0", "late=1")
+    assert run(suite, update=True).cases[0].updated
+    assert packed.read_bytes() == other_compressor
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "expected"),
+    [
+        (FIGURES, "case verdict", "<<<<<<< ours\ncase verdict", "line 2: expected words"),
+        (FIGURES, "case verdict=valid\n", "case verdict=valid\ncase verdict=valid\n", "again"),
+        (FIGURES, "baseline 1:", "baseline 2:", "line 1: expected the first line"),
+        (KLINES, "3151.5,145.447", "3151.5 145.447", "line 3: expected 12 columns"),
+    ],
+)
+def test_a_damaged_baseline_is_one_sentence(
+    suite: Path, name: str, old: str, new: str, expected: str
+) -> None:
+    replace_text(suite.parent / name, old, new)
+    result = run(suite)
+    assert result.status.exit_code == 2
+    (problem,) = result.cases[0].problems
+    assert expected in problem.message
+    assert "\n" not in problem.message
+
+
+def test_a_cut_off_klines_file_is_one_sentence(suite: Path) -> None:
+    packed = suite.parent / KLINES
+    packed.write_bytes(packed.read_bytes()[:100])
+    assert "expected an xz file of klines" in messages(run_one(suite))
+
+
+def test_a_bad_input_breaks_its_case_and_not_the_others(suite: Path) -> None:
+    suite.write_text(suite.read_text() + CASE.replace('"stream"', '"other"'))
+    run(suite, update=True)
+    (suite.parent / "bad.csv").write_text("a,b\n1,2\n")
+    replace_text(
+        suite, 'name = "other"\ntrades = "trades.txt.gz"', 'name = "other"\ntrades = "bad.csv"'
+    )
+    result = run(suite)
+    assert [case.status for case in result.cases] == [Status.GREEN, Status.BROKEN]
+    assert result.status.exit_code == 2
+
+
+def test_wall_time_is_red_only_where_the_suite_bounds_it(suite: Path) -> None:
+    suite.write_text("max_ratio = 0.0001\n" + suite.read_text())
+    case = run_one(suite)
+    assert case.status is Status.RED
+    assert "times the yardstick, max_ratio is 0.0001" in messages(case)
+
+
+def test_two_runs_give_the_same_bytes(suite: Path, tmp_path: Path) -> None:
+    replace_text(suite.parent / EXCHANGE, "3151.50,145.447", "3151.60,145.447")
+    names = ("junit.xml", "gate.json", "summary.md")
+    contents = []
+    for number in (1, 2):
+        files = [tmp_path / f"out-{number}" / name for name in names]
+        text = deliver(run(suite), Outputs(junit=files[0], json=files[1], markdown=files[2]))
+        contents.append([path.read_bytes() for path in files])
+        # The last line is the wall time.
+        contents[-1].append(text.rpartition("wall time")[0].encode())
+    assert contents[0] == contents[1]
+
+
+def test_a_red_case_has_its_report(suite: Path) -> None:
+    assert not (suite.parent / "work" / "stream" / "report.html").exists()
+    replace_text(suite.parent / KLINES, "3151.5,145.447", "3151.5,145.448")
+    run(suite)
+    assert (suite.parent / "work" / "stream" / "report.html").is_file()
+
+
+def _klines(suite: Path) -> list[str]:
+    return lzma.decompress((suite.parent / KLINES).read_bytes()).decode().split("\n")[:-1]
+
+
+def _store(suite: Path, lines: list[str]) -> None:
+    content = "".join(f"{line}\n" for line in lines).encode()
+    (suite.parent / KLINES).write_bytes(lzma.compress(content))
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
