@@ -133,13 +133,48 @@ def _say_case(name: str) -> None:
         typer.echo(f"replaying {name}", err=True)
 
 
+@app.command()
+def compare(
+    ours: Annotated[list[Path], typer.Argument(help="Our klines: kline files or run folders.")],
+    klines: Annotated[list[Path] | None, typer.Option(help="The exchange's kline files.")] = None,
+    symbol: Annotated[
+        str | None, typer.Option(help="The symbol, where a file's name does not say it.")
+    ] = None,
+) -> None:
+    """Compare klines with the exchange's, exactly; longer intervals are rolled up from ours.
+
+    Exit code: 0 valid, 1 invalid, 2 bad input or usage, 3 unknown.
+    """
+    from harness.replay.comparing import compare_files
+    from harness.terminal import show_comparison
+
+    if not klines:
+        raise UserError("compare: expected the exchange's files after --klines, found none")
+    comparison = compare_files(ours, klines, symbol)
+    show_comparison(comparison)
+    raise typer.Exit(comparison.verdict().validity.exit_code)
+
+
 def main() -> None:
     """Run the command; a `UserError` is one sentence and exit code 2."""
     try:
-        app()
+        app(args=repeat_klines(sys.argv[1:]))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(EXIT_USAGE)
+
+
+def repeat_klines(words: list[str]) -> list[str]:
+    """Let ``--klines`` take several files, as a shell's pattern gives them."""
+    out: list[str] = []
+    taking = False
+    for word in words:
+        if word.startswith("-"):
+            taking = word == "--klines"
+        elif taking and out[-1] != "--klines":
+            out.append("--klines")
+        out.append(word)
+    return out
 
 
 def _choice(option: str, given: str | None, choices: tuple[str, ...]) -> str | None:

@@ -10,9 +10,9 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from harness.comparison.compare import Class
+from harness.comparison.compare import Class, Comparison
 from harness.replay import Outcome
-from harness.verdict import Validity
+from harness.verdict import Finding, Validity
 
 _STYLE = {
     Validity.VALID: "bold green",
@@ -40,8 +40,8 @@ def show_outcome(outcome: Outcome) -> None:
     console = Console(highlight=False)
     console.print(_checks(outcome))
     if outcome.comparison is not None:
-        console.print(_comparison(outcome))
-    _findings(outcome, console)
+        console.print(_comparison(outcome.comparison))
+    _findings([f for check in outcome.checks for f in check.findings], console)
     console.print(Text(outcome.sentence, style=_STYLE[outcome.validity]))
     report = outcome.directory / "report.html"
     shown = report if report.exists() else outcome.directory
@@ -63,22 +63,30 @@ def _checks(outcome: Outcome) -> Table:
     return table
 
 
-def _comparison(outcome: Outcome) -> Table:
+def show_comparison(comparison: Comparison) -> None:
+    """Print a comparison, its first findings, and what it comes to."""
+    console = Console(highlight=False)
+    console.print(_comparison(comparison))
+    verdict = comparison.verdict()
+    _findings(list(verdict.findings), console)
+    counts = ", ".join(f"{count:,} {name}" for name, count in verdict.counts.items())
+    console.print(Text(f"{verdict.validity.value}: {counts}", style=_STYLE[verdict.validity]))
+
+
+def _comparison(comparison: Comparison) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim", title=None)
     table.add_column("symbol")
     table.add_column("interval")
     for klass in Class:
         table.add_column(klass.value, justify="right")
     table.add_column("outside", justify="right")
-    assert outcome.comparison is not None
-    for result in outcome.comparison.series:
+    for result in comparison.series:
         counts = [f"{result.count(klass):,}" for klass in Class]
         table.add_row(Text(result.symbol), str(result.interval), *counts, f"{result.outside:,}")
     return table
 
 
-def _findings(outcome: Outcome, console: Console) -> None:
-    findings = [f for check in outcome.checks for f in check.findings]
+def _findings(findings: list[Finding], console: Console) -> None:
     findings.sort(key=lambda finding: finding.severity.value != "error")
     for finding in findings[:_FINDINGS_SHOWN]:
         place = " ".join(part for part in (finding.symbol, finding.interval) if part)

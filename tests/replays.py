@@ -1,0 +1,59 @@
+"""Running the command in-process, and what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from typer.testing import CliRunner
+
+from harness.cli import app, repeat_klines
+from harness.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[1]
+UM_DAY = ROOT / "fixtures" / "um-day"
+UM_STREAM = ROOT / "fixtures" / "um-stream"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A finished command: exit code, what it printed, its run folder."""
+
+    exit_code: int
+    output: str
+    folder: Path
+
+    @property
+    def run(self) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads((self.folder / "run.json").read_text())
+        return content
+
+    def check(self, name: str) -> dict[str, Any]:
+        return next(check for check in self.run["checks"] if check["check"] == name)
+
+    def series(self, symbol: str, interval: str) -> dict[str, Any]:
+        rows = self.run["comparison"]["series"]
+        return next(r for r in rows if (r["symbol"], r["interval"]) == (symbol, interval))
+
+    def findings(self) -> list[dict[str, Any]]:
+        lines = (self.folder / "findings.ndjson").read_text().splitlines()
+        return [json.loads(line) for line in lines]
+
+
+def replay(folder: Path, *words: str | Path, quick: bool = True) -> Ran:
+    """Run ``kline-harness replay``; `quick` leaves out Great Expectations' audit and the page."""
+    options = ["--no-report"] if quick else []
+    return command("replay", *words, "--out", folder, *options, folder=folder)
+
+
+def command(*words: str | Path, folder: Path = Path()) -> Ran:
+    """Run the command; a user's error is told as `main` tells it."""
+    arguments: Sequence[str] = repeat_klines([str(word) for word in words])
+    try:
+        result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    except UserError as error:
+        return Ran(2, f"error: {error}", folder)
+    return Ran(result.exit_code, result.output, folder)
