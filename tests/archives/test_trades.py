@@ -289,9 +289,9 @@ def test_a_bare_carriage_return_ends_no_line(
 ) -> None:
     monkeypatch.setattr(table_module, "_PROBE_BYTES", 1)
     good = f"1,2,3,6,{START_MS},1"
-    content = f"{good}\n{good}\r{good}\n{good}\n"
+    content = f"{good}\n{good}\n{good}\r{good}\n{good}\n"
     path = write(tmp_path / "ALFAUSDT-trades-2024-05-15.csv", content)
-    with pytest.raises(InputError, match="line 2: expected 6 columns, found 11"):
+    with pytest.raises(InputError, match="line 3: expected 6 columns, found 11"):
         read(path)
 
 
