@@ -69,7 +69,8 @@ class Problem:
     @property
     def status(self) -> Status:
         """Return what the problem makes of its case."""
-        if self.kind is Kind.NO_BASELINE:
+        undecided = self.kind is Kind.VERDICT and self.now == Validity.UNKNOWN.value
+        if undecided or self.kind is Kind.NO_BASELINE:
             return Status.UNKNOWN
         return Status.BROKEN if self.kind is Kind.BROKEN else Status.RED
 

@@ -60,6 +60,8 @@ def test_status_and_exit_code_are_the_worst() -> None:
     assert exits == [0, 3, 1]
     assert result(red, broken, fresh).status.exit_code == 2
     assert result(case("g"), orphans=("x",)).status.exit_code == 1
+    undecided = Problem(Kind.VERDICT, "verdict unknown", before="valid", now="unknown")
+    assert result(case("u", undecided)).status.exit_code == 3
 
 
 def test_junit_is_well_formed_and_counts_right(mixed: GateResult) -> None:

@@ -16,7 +16,9 @@ QUIET = ("-p", "no:cacheprovider")
 
 
 @pytest.fixture
-def suite(pytester: pytest.Pytester) -> Path:
+def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Path:
+    # Where red cases leave their run folders.
+    monkeypatch.setenv("TMPDIR", str(pytester.path))
     path = make_suite(pytester.path)
     run(path, update=True)
     return path
