@@ -63,6 +63,9 @@ class Window:
         if self.until_ns <= self.from_ns:
             raise ValueError("expected a window that ends after it begins")
 
+    def __contains__(self, instant_ns: int) -> bool:
+        return self.from_ns <= instant_ns < self.until_ns
+
 
 def parse_exact(text: str) -> tuple[int, int]:
     """Split plain decimal text into (integer, scale), trailing zeros of the fraction removed.
@@ -80,7 +83,8 @@ def parse_exact(text: str) -> tuple[int, int]:
 
 def to_decimal(value: int, scale: int) -> Decimal:
     """Return the exact number behind a scaled integer."""
-    return Decimal(int(value)).scaleb(-scale) if scale <= 27 else Decimal(f"{int(value)}e-{scale}")
+    # Not scaleb: that would round to the context's 28 digits.
+    return Decimal(f"{int(value)}e-{scale}")
 
 
 def format_exact(value: int, scale: int) -> str:

@@ -1,0 +1,115 @@
+"""Running ahead in batches and one event per trade leave the same bytes behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.aggregators.exact import ExactAggregator
+from harness.columns import Columns, Rows, gather
+from harness.interfaces import FeedSlice
+from harness.interval import parse_interval
+from harness.simulation.listener import ListenerOptions
+from harness.simulation.simulation import ChannelOptions, Fidelity, Simulation
+from tests.contracts.aggregator import check_aggregator
+from tests.replays import UM_STREAM, replay
+from tests.tapes import Event, events, feed_slice
+
+INTERVALS = [parse_interval(text) for text in ("1m", "5m", "1h")]
+
+
+class Recorder:
+    """A consumer that remembers what it was told, and when."""
+
+    name = "recorder"
+    timer_period_ns: int | None = 1_000_000_000
+
+    def __init__(self) -> None:
+        self.log: list[tuple[str, int, int]] = []
+        self.rows: list[Rows[Any]] = []
+
+    def take(self, now_ns: int, rows: Rows[Any]) -> None:
+        self.rows.append(rows)
+        self.log.extend([("row", now_ns, 1)] * len(rows))
+
+    def on_lag(self, now_ns: int, missed: int) -> None:
+        self.log.append(("lag", now_ns, missed))
+
+    def on_timer(self, now_ns: int) -> None:
+        self.log.append(("timer", now_ns, 0))
+
+    def on_close(self, now_ns: int) -> None:
+        self.log.append(("close", now_ns, 0))
+
+
+def simulate(
+    feed: FeedSlice, cuts: list[int], fidelity: Fidelity, service_ns: int
+) -> tuple[list[tuple[str, int, int]], list[tuple[str, int, int]], list[list[int]]]:
+    pieces, done, rest = [], 0, feed
+    for cut in sorted(cuts):
+        head, rest = rest.cut(max(0, min(cut, len(feed)) - done))
+        done = max(done, min(cut, len(feed)))
+        pieces.append(head)
+    simulation = Simulation(
+        ExactAggregator(INTERVALS), [*pieces, rest], ChannelOptions(klines=4, life=4), fidelity
+    )
+    klines, life = Recorder(), Recorder()
+    options = ListenerOptions(service_ns=service_ns)
+    simulation.listen_to_klines(klines, klines.take, options)
+    simulation.listen_to_life(life, life.take, options)
+    last = [e.at_ns for e in feed.signals] + feed.trades.arrival_ns.tolist()
+    simulation.run(lambda: max(last, default=0))
+    values = [_columns(recorder) for recorder in (klines, life)]
+    return klines.log, life.log, values
+
+
+def _columns(recorder: Recorder) -> list[list[int]]:
+    if not recorder.rows:
+        return []
+    table: Columns = gather(recorder.rows)
+    return [getattr(table, name).tolist() for name in table.column_names()]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    events(),
+    st.lists(st.integers(0, 40), max_size=4),
+    st.sampled_from([0, 1_000_000, 30_000_000_000]),
+)
+def test_a_consumer_cannot_tell_the_fidelity(
+    feed: list[Event], cuts: list[int], service_ns: int
+) -> None:
+    ordered = sorted(feed, key=lambda e: e.at_ns)
+    piece = feed_slice(ordered)
+    batch = simulate(piece, cuts, Fidelity.BATCH, service_ns)
+    assert batch == simulate(piece, [], Fidelity.TRADE, service_ns)
+    assert batch == simulate(piece, [], Fidelity.BATCH, service_ns)
+
+
+def test_the_exact_aggregator_keeps_the_contract() -> None:
+    check_aggregator(lambda: ExactAggregator(INTERVALS))
+    check_aggregator(lambda: ExactAggregator([parse_interval("3m"), parse_interval("1M")]))
+
+
+@pytest.mark.parametrize("words", [(), ("--audit", "off")])
+def test_run_folders_are_the_same_bytes(words: tuple[str, ...], tmp_path: Path) -> None:
+    stream = UM_STREAM / "ALFAUSDT-trade-stream.txt.gz"
+    folders = []
+    for fidelity in ("batch", "trade"):
+        ran = replay(tmp_path / fidelity, stream, *words, "--fidelity", fidelity)
+        assert ran.exit_code == 0
+        folders.append(ran.folder)
+    names = sorted(p.relative_to(folders[0]) for p in folders[0].rglob("*") if p.is_file())
+    assert names == sorted(p.relative_to(folders[1]) for p in folders[1].rglob("*") if p.is_file())
+    for name in names:
+        if name.name == "timings.json":
+            continue
+        one, two = ((folder / name).read_bytes() for folder in folders)
+        if name.name == "run.json":
+            two = two.replace(b'"fidelity": "trade"', b'"fidelity": "batch"')
+            two = two.replace(b"--fidelity trade", b"--fidelity batch")
+        assert one == two, name
