@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from harness.aggregators.exact import ExactAggregator
 from harness.gate import Status, load_suite, run_suite
 from harness.gate.deliver import Outputs, deliver
 from harness.gate.results import Kind
+from harness.interfaces import FeedSlice
+from harness.kline import Emission
 from tests.gate.suites import CASE, FIXTURES, make_suite, messages, replace_text, run, run_one
 
 KLINES = "suite.baseline/stream.klines.csv.xz"
@@ -75,34 +78,62 @@ def test_one_digit_of_the_baseline_turns_it_red(suite: Path) -> None:
 
 
 def test_another_result_of_the_same_inputs_says_so(suite: Path) -> None:
-    """As if the code had changed: the whole baseline, digest included, is of another result."""
-    baseline = suite.parent / "suite.baseline"
-    replace_text(suite.parent / KLINES, "3151.5,145.447", "3151.5,145.448")
-    lines = [line for line in _klines(suite) if line.startswith("ALFAUSDT,1m,2024-05-15")]
-    digest = _sha256("".join(f"{line}\n" for line in lines))[:32]
-    figures = (baseline / "stream.txt").read_text()
-    stated = figures.split("sha256=")[1].split("\n")[0]
-    replace_text(baseline / "stream.txt", stated, digest)
+    _make_baseline_say(suite, "3151.5,145.447", "3151.5,145.448")
     (problem,) = run_one(suite).problems
     assert problem.cause == (
         "the same inputs now give another result; against the exchange's: identical"
     )
 
 
+def test_another_input_is_named_as_the_cause(suite: Path) -> None:
+    _make_baseline_say(suite, "3151.5,145.447", "3151.5,145.448")
+    figures = suite.parent / FIGURES
+    line = next(x for x in figures.read_text().split("\n") if x.startswith("input trades"))
+    replace_text(figures, line, line[:-4] + "0000")
+    case = run_one(suite)
+    assert case.problems[0].cause == (
+        "input trades.txt.gz is not the baseline's; against the exchange's: identical"
+    )
+    assert "input trades.txt.gz: sha256" in messages(case)
+
+
+def test_a_defect_in_the_aggregator_turns_it_red(
+    suite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    advance = ExactAggregator.advance
+
+    def one_more(self: ExactAggregator, piece: FeedSlice) -> Emission:
+        made = advance(self, piece)
+        high = made.klines.high.copy()
+        high[made.klines.count == 317] += 1
+        return Emission(made.klines.with_columns({"high": high}), made.events)
+
+    monkeypatch.setattr(ExactAggregator, "advance", one_more)
+    place = "ALFAUSDT 1m 2024-05-15T12:00:00Z high"
+    told = messages(run_one(suite))
+    assert f"{place}: exchange 3151.72, ours 3151.73; cause: none proved (unexplained)" in told
+    assert (
+        f"{place}: baseline 3151.72, now 3151.73; cause: the same inputs now give another "
+        "result; against the exchange's: unexplained"
+    ) in told
+
+
+def test_an_aggregator_that_raises_is_red_and_the_others_run(
+    suite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: ExactAggregator, piece: FeedSlice) -> Emission:
+        raise ZeroDivisionError("no trades")
+
+    monkeypatch.setattr(ExactAggregator, "advance", fail)
+    case = run_one(suite)
+    assert case.status is Status.RED
+    assert messages(case) == "the run crashed: ZeroDivisionError: no trades"
+
+
 def test_the_digest_is_that_of_grep_and_sha256sum(suite: Path) -> None:
     lines = [line for line in _klines(suite) if line.startswith("ALFAUSDT,1m,2024-05-15")]
     digest = _sha256("".join(f"{line}\n" for line in lines))
     assert f"sha256={digest[:32]}" in (suite.parent / FIGURES).read_text()
-
-
-def test_another_input_is_named_as_the_cause(suite: Path) -> None:
-    replace_text(suite.parent / KLINES, "3151.5,145.447", "3151.5,145.448")
-    figures = suite.parent / FIGURES
-    line = next(x for x in figures.read_text().split("\n") if x.startswith("input trades"))
-    replace_text(figures, line, line[:-4] + "0000")
-    # The edited klines are the stronger reason; without them it is the file.
-    assert "so it was edited" in messages(run_one(suite))
-    assert "input trades.txt.gz: sha256" in messages(run_one(suite))
 
 
 @pytest.mark.parametrize(
@@ -273,6 +304,14 @@ def test_a_red_case_has_its_report(suite: Path) -> None:
     replace_text(suite.parent / KLINES, "3151.5,145.447", "3151.5,145.448")
     run(suite)
     assert (suite.parent / "work" / "stream" / "report.html").is_file()
+
+
+def _make_baseline_say(suite: Path, old: str, new: str) -> None:
+    """Change a kline of the baseline and its digest, as if another version had written it."""
+    replace_text(suite.parent / KLINES, old, new)
+    figures = suite.parent / FIGURES
+    stated = figures.read_text().split("sha256=")[1].split("\n")[0]
+    replace_text(figures, stated, _sha256("".join(f"{line}\n" for line in _klines(suite)[1:]))[:32])
 
 
 def _klines(suite: Path) -> list[str]:
