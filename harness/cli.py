@@ -5,6 +5,7 @@ Each verb imports what it runs, so that ``--help`` does not pay for numpy and Ar
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import sys
@@ -153,6 +154,32 @@ def compare(
     comparison = compare_files(ours, klines, symbol)
     show_comparison(comparison)
     raise typer.Exit(comparison.verdict().validity.exit_code)
+
+
+@app.command()
+def inspect(
+    files: Annotated[list[Path], typer.Argument(help="Files of trades or klines, in any mixture.")],
+    symbol: Annotated[
+        str | None, typer.Option(help="The symbol, where a file's name does not say it.")
+    ] = None,
+    market: Annotated[str | None, typer.Option(help="spot, um or cm; told from the file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Look for what is missing, doubled, out of place or wrong in files of trades and klines.
+
+    Exit code: 0 valid, 1 invalid, 2 bad input or usage, 3 unknown.
+    """
+    from harness.inspection import inspect_files
+    from harness.terminal_inspection import progress_of_files, show_inspection
+
+    known = _choice("--market", market, ("spot", "um", "cm"))
+    with progress_of_files() as progress:
+        inspection = inspect_files(files, symbol=symbol, market=known, progress=progress)
+    if as_json:
+        print(json.dumps(inspection.to_dict(), indent=2))
+    else:
+        show_inspection(inspection)
+    raise typer.Exit(inspection.validity.exit_code)
 
 
 def main() -> None:

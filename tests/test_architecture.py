@@ -19,9 +19,9 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("columns", "tape", "kline", "verdict", "ledger"),
     ("interfaces",),
     ("archives", "aggregators", "simulation", "consumers", "comparison", "expectations"),
-    ("report",),
+    ("report", "inspection"),
     ("replay",),
-    ("gate", "explore", "campaign", "server", "terminal"),
+    ("gate", "explore", "campaign", "server", "terminal", "terminal_inspection"),
     ("cli", "pytest_plugin"),
 )
 # The few arrows inside a level: the tables of level 0 and 1 are built on one another.
@@ -40,7 +40,7 @@ OWNERS = {
     "jinja2": {"report"},
     "dask": {"campaign"},
     "typer": {"cli"},
-    "rich": {"cli", "terminal"},
+    "rich": {"cli", "terminal", "terminal_inspection"},
     "pandas": {"expectations", "report", "comparison"},
     "isal": {"archives"},
     "pytest": {"pytest_plugin"},

@@ -30,13 +30,18 @@ def detect(path: Path | str) -> Literal["trades", "klines"]:
 
 
 def open_trades(
-    path: Path | str, *, symbol: str | None = None, market: str | None = None
+    path: Path | str,
+    *,
+    symbol: str | None = None,
+    market: str | None = None,
+    lenient: bool = False,
 ) -> TradeFile:
     """Open a file of trades: CSV aggTrades or trades, or a stream recording; plain, gz or zip.
 
     `symbol` names a CSV file's symbol where its name does not, and selects one of a recording's;
-    `market` (spot, um, cm) is told from the file where it is not given.
+    `market` (spot, um, cm) is told from the file where it is not given. `lenient` lets rows of a
+    CSV file through that no trade can be, for who wants to judge them.
 
     Raises InputError for anything else, and UsageError for an unknown market.
     """
-    return TradeFile(path, symbol=symbol, market=market)
+    return TradeFile(path, symbol=symbol, market=market, lenient=lenient)

@@ -36,12 +36,14 @@ class TradeFile:
         symbol: str | None = None,
         market: str | None = None,
         block_bytes: int = BLOCK_BYTES,
+        lenient: bool = False,
     ) -> None:
         check_market(market)
         self.path = str(path)
         self._file = TextFile(path)
         self._layout = sniff(self._file)
         self._block_bytes = block_bytes
+        self._lenient = lenient
         self._symbol = symbol
         self._market = market
         self._info: FileInfo | None = None
@@ -101,6 +103,7 @@ class TradeFile:
             self._market,
             block_bytes,
             background=background,
+            lenient=self._lenient,
         )
 
     def _describe(self, span: _Span, recording: Recording | None) -> FileInfo:

@@ -38,16 +38,18 @@ def read_trades(
     block_bytes: int = BLOCK_BYTES,
     *,
     background: bool = True,
+    lenient: bool = False,
 ) -> Iterator[Tape]:
     """Yield the trades of a CSV file, a tape for each block of lines.
 
     Scales are the smallest that hold every value so far, so a later tape's may be larger. The
-    quote quantity is the file's own where it has one (of COIN-M: the base quantity).
+    quote quantity is the file's own where it has one (of COIN-M: the base quantity). `lenient` lets
+    rows through that no trade can be (ids below 0 or the wrong way round, price 0).
 
     Raises InputError for the first bad row.
     """
     blocks = file.blocks(block_bytes)
-    reader = _Reader(file.path, layout, symbol, market)
+    reader = _Reader(file.path, layout, symbol, market, lenient)
     line = layout.first_line
     for block in bodies(in_background(blocks) if background else blocks, layout):
         tape = reader.tape(block, line)
@@ -56,11 +58,12 @@ def read_trades(
 
 
 class _Reader:
-    def __init__(self, path: str, layout: Layout, symbol: str, market: str) -> None:
+    def __init__(self, path: str, layout: Layout, symbol: str, market: str, lenient: bool) -> None:
         assert layout.unit is not None
         self._path = path
         self._symbol = symbol
         self._market = market
+        self._lenient = lenient
         self._unit = layout.unit
         self._table = ExactTable(path, tuple(_COLUMNS[name] for name in layout.columns))
 
@@ -94,7 +97,7 @@ class _Reader:
         kind = np.where(empty, TradeKind.ZERO_QUANTITY, TradeKind.MARKET).astype(np.int8)
         kind[empty & (columns["price"] == 0) & (first == -1) & (last == -1)] = TradeKind.SENTINEL
         bad = ((first < 0) | (last < first) | (columns["price"] == 0)) & ~empty | (ids < 0)
-        if bad.any():
+        if bad.any() and not self._lenient:
             expected = "ids from 0 on, first <= last, and a price above 0"
             raise self._table.bad_row(block, line, int(np.argmax(bad)), expected)
         return kind
