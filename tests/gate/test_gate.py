@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import lzma
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.aggregators.exact import ExactAggregator
-from harness.gate import Status, load_suite, run_suite
+from harness.comparison.compare import Comparison, Proof
+from harness.gate import Case, Problem, Status, load_suite, run_suite
 from harness.gate.deliver import Outputs, deliver
+from harness.gate.judge import judge_expectations
 from harness.gate.results import Kind
 from harness.interfaces import FeedSlice
 from harness.kline import Emission
+from harness.replay import Outcome
 from tests.gate.suites import CASE, FIXTURES, make_suite, messages, replace_text, run, run_one
 
 KLINES = "suite.baseline/stream.klines.csv.xz"
@@ -180,6 +185,26 @@ def test_an_explanation_that_is_not_allowed_turns_it_red(tmp_path: Path) -> None
     assert case.status is Status.RED
     assert "cause: edge, which the case does not allow" in messages(case)
     assert not (tmp_path / "suite.baseline").exists()
+
+
+def test_of_several_causes_each_has_to_be_allowed(
+    suite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def joined(case: Case, outcome: Outcome) -> Iterator[Problem]:
+        assert outcome.comparison is not None
+        (series,) = outcome.comparison.series
+        differences = tuple(
+            replace(difference, proof=Proof("edge+late_trade", {}))
+            for difference in series.differences
+        )
+        comparison = Comparison((replace(series, differences=differences),))
+        return judge_expectations(case, replace(outcome, comparison=comparison))
+
+    monkeypatch.setattr("harness.gate.gate.judge_expectations", joined)
+    told = messages(run_one(suite))
+    assert 'cause: edge+late_trade, which the case does not allow (allow = ["late_trade"]' in told
+    replace_text(suite, '["edge"]', '["late_trade", "edge"]')
+    assert run_one(suite).status is Status.GREEN
 
 
 def test_an_unexpected_verdict_is_not_written_by_update(suite: Path) -> None:
