@@ -56,20 +56,21 @@ class KlineDataset:
 
     def parts(self) -> list[Path]:
         """Return the committed files in order."""
-        return sorted(self.directory.glob("part-*.parquet"))
+        return self._files.find(self.directory, "part-*.parquet")
 
     def rows(self) -> int:
         """Count the rows on disk, from the footers of the committed files."""
-        return sum(pq.read_metadata(path).num_rows for path in self.parts())
+        return sum(pq.read_metadata(self._files.source(path)).num_rows for path in self.parts())
 
     def read(self) -> pa.Table:
         """Return all stored klines in the order of publication."""
-        tables = [pq.read_table(path, partitioning=None) for path in self.parts()]
+        sources = [self._files.source(path) for path in self.parts()]
+        tables = [pq.read_table(source, partitioning=None) for source in sources]
         return pa.concat_tables(tables).unify_dictionaries() if tables else SCHEMA.empty_table()
 
     def clear_leftovers(self) -> int:
         """Delete temporary files of commits that died; return how many there were."""
-        leftovers = sorted(self.directory.glob(".part-*.tmp"))
+        leftovers = self._files.find(self.directory, ".part-*.tmp")
         for path in leftovers:
             self._files.remove(path)
         return len(leftovers)

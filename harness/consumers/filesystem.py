@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class FileSystem(Protocol):
     """The steps of a commit, in order: create, write, sync, close, rename, sync_directory.
 
-    Every step may raise OSError. `remove` clears away what a failed commit left.
+    Every step may raise OSError. `remove` clears away what a failed commit left; readers find
+    files with `find` and open what `source` returns.
     """
+
+    def make_directory(self, directory: Path) -> None:
+        """Make a directory, and those above it, if it does not exist."""
+        ...
+
+    def find(self, directory: Path, pattern: str) -> list[Path]:
+        """Return the files of a directory whose names fit a pattern, in order."""
+        ...
+
+    def source(self, path: Path) -> Any:
+        """Return what Arrow can read the file from."""
+        ...
 
     def create(self, path: Path) -> int:
         """Open a new or emptied file for writing; return its handle."""
@@ -44,6 +57,18 @@ class FileSystem(Protocol):
 
 class LocalFileSystem:
     """The operating system's files."""
+
+    def make_directory(self, directory: Path) -> None:
+        """Make a directory, and those above it, if it does not exist."""
+        directory.mkdir(parents=True, exist_ok=True)
+
+    def find(self, directory: Path, pattern: str) -> list[Path]:
+        """Return the files of a directory whose names fit a pattern, in order."""
+        return sorted(directory.glob(pattern))
+
+    def source(self, path: Path) -> Any:
+        """Return the path itself."""
+        return path
 
     def create(self, path: Path) -> int:
         """Open a new or emptied file for writing; return its descriptor."""

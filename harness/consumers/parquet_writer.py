@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.columns import Rows
 from harness.consumers.dataset import CommitError, KlineDataset
-from harness.consumers.filesystem import FileSystem
+from harness.consumers.filesystem import FileSystem, LocalFileSystem
 from harness.consumers.kline_table import storable, to_arrow
 from harness.consumers.pending import Pending
 from harness.errors import OutputError
@@ -78,8 +78,9 @@ class ParquetWriter:
 
     def __post_init__(self) -> None:
         self.timer_period_ns = self.options.flush_period_ns
-        self.directory.mkdir(parents=True, exist_ok=True)
-        self.dataset = KlineDataset(self.directory, self.files)
+        files = LocalFileSystem() if self.files is None else self.files
+        files.make_directory(self.directory)
+        self.dataset = KlineDataset(self.directory, files)
         self.dataset.clear_leftovers()
         self._rows_before = self.dataset.rows()
 

@@ -1,0 +1,131 @@
+"""Every fault there is, and how a list of them is put to work in a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, TypeAlias, TypeVar
+
+from harness.interfaces import FeedSlice
+from harness.simulation.faults.consumers import (
+    ConsumerFault,
+    LateConsumer,
+    SlowConsumer,
+    StalledConsumer,
+)
+from harness.simulation.faults.disk import DiskFault, DiskFull, KillDuringWrite, WriteError
+from harness.simulation.faults.draw import Draw
+from harness.simulation.faults.record import FaultRecord
+from harness.simulation.faults.stream import faulty
+from harness.simulation.faults.ticks import (
+    ClockDrift,
+    ClockJump,
+    FaultyTicks,
+    TickFault,
+    TicksCoalesced,
+    TicksMissed,
+    TicksRepeated,
+)
+from harness.simulation.faults.trades import (
+    DelayTrades,
+    Disconnect,
+    DropTrades,
+    DuplicateTrades,
+    ReorderTrades,
+    SentinelRows,
+    TradeFault,
+    WrongTime,
+    ZeroQuantity,
+)
+from harness.simulation.listener import ListenerOptions
+from harness.tape import Tape
+
+Fault: TypeAlias = (
+    DropTrades
+    | DuplicateTrades
+    | ReorderTrades
+    | DelayTrades
+    | WrongTime
+    | SentinelRows
+    | ZeroQuantity
+    | Disconnect
+    | TicksMissed
+    | TicksRepeated
+    | ClockJump
+    | ClockDrift
+    | TicksCoalesced
+    | SlowConsumer
+    | StalledConsumer
+    | LateConsumer
+    | DiskFull
+    | WriteError
+    | KillDuringWrite
+)
+CATALOGUE: dict[str, type[Fault]] = {kind.KIND: kind for kind in Fault.__args__}
+F = TypeVar("F", TradeFault, TickFault, ConsumerFault, DiskFault)
+
+
+@dataclass(slots=True)
+class Injection:
+    """The faults of one run at work: each with its draws and its record."""
+
+    faults: Sequence[Fault]
+    seed: int = 0
+    records: list[FaultRecord] = field(default_factory=list)
+    _ticks: FaultyTicks | None = None
+
+    def __post_init__(self) -> None:
+        self.records = [FaultRecord(fault.KIND) for fault in self.faults]
+
+    def trades(self, tapes: Iterable[Tape]) -> Iterator[Tape]:
+        """Put the faults of trades into a stream of tapes."""
+        faults = self._drawn(TradeFault)
+        return faulty(tapes, faults) if faults else iter(tapes)
+
+    def ticks(self, feed: Iterable[FeedSlice]) -> Iterable[FeedSlice]:
+        """Put the faults of the clock into a feed."""
+        faults = self._drawn(TickFault)
+        if not faults:
+            return feed
+        self._ticks = FaultyTicks(feed, faults)
+        return self._ticks
+
+    def end_ns(self, end_ns: int) -> int:
+        """Return when the feed ends, with ticks that were held up."""
+        return end_ns if self._ticks is None else max(end_ns, self._ticks.end_ns)
+
+    def listener(self, consumer: str, options: ListenerOptions) -> ListenerOptions:
+        """Return how a consumer behaves with the faults that strike it."""
+        for fault, record in zip(self.faults, self.records, strict=True):
+            if isinstance(fault, ConsumerFault) and fault.consumer == consumer:
+                options = fault.options(options)
+                record.steps.append(f"{consumer}: {fault.KIND}")
+                record.from_ns, record.to_ns = fault.window()
+        return options
+
+    def disk(self) -> list[tuple[DiskFault, FaultRecord]]:
+        """Return the faults of the disk."""
+        pairs = zip(self.faults, self.records, strict=True)
+        return [(fault, record) for fault, record in pairs if isinstance(fault, DiskFault)]
+
+    def _drawn(self, kind: type[Any]) -> list[tuple[Any, Draw, FaultRecord]]:
+        found = []
+        for place, (fault, record) in enumerate(zip(self.faults, self.records, strict=True)):
+            if isinstance(fault, kind):
+                number = place if fault.number is None else fault.number
+                found.append((fault, Draw(self.seed, number), record))
+        return found
+
+
+def to_table(fault: Fault) -> dict[str, Any]:
+    """Return a fault as a table of a scenario file: its kind, and what is not the default."""
+    given = asdict(fault)
+    plain = {
+        one.name: given[one.name]
+        for one in fields(fault)
+        if given[one.name] != one.default and given[one.name] is not None
+    }
+    return {"kind": fault.KIND} | {
+        name.removesuffix("_ns"): list(value) if isinstance(value, tuple) else value
+        for name, value in plain.items()
+    }
