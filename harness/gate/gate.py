@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,7 +50,7 @@ class Gate:
         except ContractError as error:
             return _failed(case, Kind.VERDICT, f"the contract is broken: {error}")
         except Exception as error:  # an aggregator under test may raise anything
-            return _failed(case, Kind.VERDICT, f"the run crashed: {type(error).__name__}: {error}")
+            return _failed(case, Kind.VERDICT, f"the run crashed: {_where(error)}")
         ratio = self._in_yardsticks(_work_s(outcome))
         expectations = [*judge_expectations(case, outcome), *_too_slow(ratio, self.suite.max_ratio)]
         changes = _changes(stored, now, outcome, expectations)
@@ -181,6 +182,13 @@ def _too_slow(ratio: float, max_ratio: float | None) -> list[Problem]:
 def _failed(case: Case, kind: Kind, message: str) -> CaseResult:
     problem = Problem(kind, message)
     return CaseResult(case, problem.status, message, problems=(problem,))
+
+
+def _where(error: Exception) -> str:
+    """Say what was raised, and where, without a page of frames."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{Path(frame.filename).name}, line {frame.lineno}"
+    return f"{type(error).__name__}: {error} ({place})"
 
 
 def _sentence(outcome: Outcome, problems: list[Problem], changes: list[Problem]) -> str:

@@ -132,7 +132,8 @@ def test_an_aggregator_that_raises_is_red_and_the_others_run(
     monkeypatch.setattr(ExactAggregator, "advance", fail)
     case = run_one(suite)
     assert case.status is Status.RED
-    assert messages(case) == "the run crashed: ZeroDivisionError: no trades"
+    told = messages(case)
+    assert told.startswith("the run crashed: ZeroDivisionError: no trades (test_gate.py, line ")
 
 
 def test_the_digest_is_that_of_grep_and_sha256sum(suite: Path) -> None:
