@@ -66,6 +66,21 @@ def decode(kind: Any, value: Any, where: str, *, unit_ns: bool = False) -> Any:
     return _decode_plain(kind, value, where, unit_ns)
 
 
+def encode(value: Any) -> Any:
+    """Return options as plain data for JSON; times stay nanoseconds under the fields' names."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: encode(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Interval):
+        return value.text
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, (tuple, list)):
+        return [encode(item) for item in value]
+    if isinstance(value, Mapping):
+        return {name: encode(item) for name, item in sorted(value.items())}
+    return value
+
+
 def _interval(text: str, where: str) -> Interval:
     try:
         return parse_interval(text)
@@ -89,7 +104,7 @@ def _decode_dataclass(kind: Any, value: Any, where: str) -> Any:
     except TypeError as error:
         missing = [key for key, name in known.items() if f"'{name}'" in str(error)]
         raise UsageError(f"{where}: missing key {_list(missing)}") from error
-    except ValueError as error:
+    except (ValueError, UsageError) as error:
         raise UsageError(f"{where}: {error}") from error
 
 

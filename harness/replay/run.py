@@ -21,6 +21,9 @@ from harness.errors import UsageError
 from harness.expectations import ExpectationsWorker
 from harness.interfaces import Aggregator
 from harness.ledger import Equation, judge, trade_equations
+from harness.replay.beside import Beside
+from harness.replay.channels import channel_dict, channel_equations, channels_verdict
+from harness.replay.feeding import make_feed, rows_equation
 from harness.replay.folder import RUN_FILE, run_folder, write_json, write_lines
 from harness.replay.scenario import Audit, Scenario
 from harness.replay.sources import Disorder, Sources
@@ -55,6 +58,7 @@ class _Run:
 
     aggregator: Aggregator
     feed: Feed
+    beside: Beside
     writer: ParquetWriter
     completeness: CompletenessAuditor | None
     lifecycle: LifecycleChecker | None
@@ -78,7 +82,7 @@ def replay(
     Raises UserError for anything the user can mend; nothing is left half-written then.
     """
     timings = Timings()
-    scenario.make_aggregator()
+    scenario.check()
     with ExitStack() as stack:
         sources = Sources.open(trades, klines, scenario)
         # Klines to compare with ask for their interval, or they would all seem to be missing.
@@ -133,8 +137,9 @@ def _pass(
     whole: bool,
 ) -> _Run:
     tapes = sources.tapes(whole=whole)
-    feed = Feed(tapes, scenario.clock, sources.delay_ns, sources.until_ns(), progress=progress)
-    aggregator = scenario.make_aggregator()
+    beside = Beside(scenario, sources.symbols() if scenario.aggregator == "klagg" else [])
+    feed = make_feed(scenario, sources, tapes, beside, progress)
+    aggregator = beside.aggregator
     simulation = Simulation(aggregator, feed, scenario.channels, scenario.fidelity)
     writer = ParquetWriter(klines, scenario.writer)
     simulation.listen_to_klines(writer, writer.on_klines, scenario.listener("writer"))
@@ -148,7 +153,7 @@ def _pass(
     channels = simulation.run(lambda: feed.end_ns)
     if feed.trades == 0:
         raise UsageError("the files given hold no trades")
-    return _Run(aggregator, feed, writer, completeness, lifecycle, channels)
+    return _Run(aggregator, feed, beside, writer, completeness, lifecycle, channels)
 
 
 def _compare(run: _Run, sources: Sources) -> Comparison:
@@ -172,19 +177,9 @@ def _equations(run: _Run, sources: Sources) -> list[Equation]:
     accounts = run.aggregator.accounts()
     received = {symbol: account.received for symbol, account in accounts.items()}
     rows = sum(file.info.rows for file in sources.trades)
-    equations = [Equation("trades read", "all files", rows, received)]
+    equations = [rows_equation(rows, received, run.feed)]
     equations += trade_equations(accounts)
-    for channel in run.channels:
-        carried = {"sent": channel.sent, "without a receiver": channel.unsent}
-        equations.append(Equation("published", channel.name, channel.published, carried))
-        for consumer in channel.consumers:
-            parts = {
-                "delivered": consumer.delivered,
-                "lagged": consumer.lagged,
-                "before subscribing": consumer.before_subscribing,
-            }
-            subject = f"{channel.name} to {consumer.name}"
-            equations.append(Equation("sent", subject, channel.sent, parts))
+    equations += channel_equations(run.channels)
     return equations + run.writer.equations()
 
 
@@ -198,7 +193,7 @@ def _checks(run: _Run, comparison: Comparison | None, ledger: Verdict) -> list[V
                 checks.append(Verdict.crashed(checker.name, error))
     if comparison is not None:
         checks.append(comparison.verdict())
-    return checks
+    return [*checks, channels_verdict(run.channels), *run.beside.verdicts(run.feed)]
 
 
 def _trades(run: _Run) -> Verdict:
@@ -295,32 +290,11 @@ def _write(
         "comparison": None
         if outcome.comparison is None
         else {"series": [result.to_dict() for result in outcome.comparison.series]},
-        "channels": [_channel(channel) for channel in run.channels],
+        "channels": [channel_dict(channel) for channel in run.channels],
         **_statistics(run),
         "faults": [],
     }
     write_json(folder / RUN_FILE, content)
-
-
-def _channel(channel: ChannelRecord) -> dict[str, Any]:
-    return {
-        "name": channel.name,
-        "capacity": channel.capacity,
-        "published": channel.published,
-        "sent": channel.sent,
-        "unsent": channel.unsent,
-        "consumers": [
-            {
-                "name": consumer.name,
-                "delivered": consumer.delivered,
-                "lagged": consumer.lagged,
-                "lag_events": consumer.lag_events,
-                "depth_peak": consumer.depth_peak,
-                "before_subscribing": consumer.before_subscribing,
-            }
-            for consumer in channel.consumers
-        ],
-    }
 
 
 def _statistics(run: _Run) -> dict[str, Any]:

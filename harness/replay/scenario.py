@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from typing import Any
 
 from harness.aggregators.exact import ExactAggregator
+from harness.aggregators.klagg_options import KlaggOptions
+from harness.consumers.gateway import GatewayOptions
 from harness.consumers.parquet_writer import WriterOptions
+from harness.consumers.snapshot_writer import SnapshotOptions
 from harness.errors import UsageError
 from harness.interfaces import Aggregator
 from harness.interval import CODE, DEFAULT_INTERVALS, Interval
+from harness.replay.decode import encode
 from harness.simulation.clock import ClockOptions
+from harness.simulation.delivery import DeliveryOptions, Outage
+from harness.simulation.designs import ChannelOptions
 from harness.simulation.listener import ListenerOptions
-from harness.simulation.simulation import ChannelOptions, Fidelity
+from harness.simulation.signals import LoopOptions, ScriptedCommand, SignalOptions
+from harness.simulation.simulation import Fidelity
+
+AGGREGATORS = ("exact", "klagg")
+# Who can listen; `listeners` names them.
+CONSUMERS = ("writer", "completeness", "lifecycle")
 
 
 class Audit(Enum):
@@ -26,7 +37,15 @@ class Audit(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """The options of a run; with the same inputs and version it gives the same bytes."""
+    """The options of a run; with the same inputs and version it gives the same bytes.
+
+    * `until_ns`: the clock runs on to this instant after the last trade; by default as far as
+      the files' names claim to cover.
+    * `shutdown_ns`: the aggregator is shut down at this instant, what comes later is not seen.
+    * `clock_offset_ns`: how far the clock of the recordings' receiver is ahead of the exchange's;
+      by default the smallest arrival minus trade time.
+    * `gateway` and `snapshots` pull deltas and full snapshots from the aggregator.
+    """
 
     intervals: tuple[Interval, ...] = DEFAULT_INTERVALS
     aggregator: str = "exact"
@@ -35,19 +54,55 @@ class Scenario:
     seed: int = 0
     audit: Audit = Audit.FULL
     fidelity: Fidelity = Fidelity.BATCH
+    until_ns: int | None = None
+    shutdown_ns: int | None = None
+    clock_offset_ns: int | None = None
     clock: ClockOptions = field(default_factory=ClockOptions)
+    loop: LoopOptions = field(default_factory=LoopOptions)
+    outages: tuple[Outage, ...] = ()
+    commands: tuple[ScriptedCommand, ...] = ()
+    klagg: KlaggOptions = field(default_factory=KlaggOptions)
+    gateway: GatewayOptions | None = None
+    snapshots: SnapshotOptions | None = None
     channels: ChannelOptions = field(default_factory=ChannelOptions)
     writer: WriterOptions = field(default_factory=WriterOptions)
     listeners: dict[str, ListenerOptions] = field(default_factory=dict)
 
-    def make_aggregator(self) -> Aggregator:
-        """Build the aggregator that the scenario names.
+    def __post_init__(self) -> None:
+        for name in (*self.listeners, self.channels.sole_consumer):
+            if name not in CONSUMERS:
+                raise UsageError(
+                    f"unknown consumer {name!r}: expected one of {', '.join(CONSUMERS)}"
+                )
+        asked = {
+            "commands": self.commands,
+            "gateway": self.gateway,
+            "snapshots": self.snapshots,
+        }
+        for name, given in asked.items():
+            if given and self.aggregator == "exact":
+                raise UsageError(f"{name}: the exact aggregator takes none, expected klagg")
+
+    def make_aggregator(self, symbols: Sequence[str] = ()) -> Aggregator:
+        """Build the aggregator that the scenario names; `symbols` are those of the trade files.
 
         Raises UsageError for an unknown name.
         """
         if self.aggregator == "exact":
             return ExactAggregator(self.intervals)
-        raise UsageError(f"unknown aggregator {self.aggregator!r}: expected exact")
+        if self.aggregator == "klagg":
+            return self.klagg.make(self.intervals, symbols)
+        self.check()
+        raise AssertionError("an aggregator that is listed but not made")
+
+    def check(self) -> None:
+        """Refuse, before anything is read, an aggregator that does not exist.
+
+        Raises UsageError.
+        """
+        if self.aggregator not in AGGREGATORS:
+            expected = " or ".join(AGGREGATORS)
+            raise UsageError(f"unknown aggregator {self.aggregator!r}: expected {expected}")
 
     def with_intervals(self, intervals: Iterable[Interval]) -> Scenario:
         """Return the scenario with further intervals."""
@@ -58,18 +113,16 @@ class Scenario:
         """Return how a consumer behaves in time."""
         return self.listeners.get(consumer, ListenerOptions())
 
+    def signal_options(self) -> SignalOptions:
+        """Return what reaches the aggregator beside trades."""
+        pull_period_ns = None if self.gateway is None else self.gateway.pull_period_ns
+        snapshots = self.snapshots is not None
+        return SignalOptions(self.clock, self.loop, self.commands, pull_period_ns, snapshots)
+
+    def delivery_options(self) -> DeliveryOptions:
+        """Return which trades do not reach the aggregator."""
+        return DeliveryOptions(self.outages, self.shutdown_ns)
+
     def to_dict(self) -> dict[str, Any]:
         """Return every option as plain data for JSON."""
-        return {
-            "intervals": [interval.text for interval in self.intervals],
-            "aggregator": self.aggregator,
-            "symbol": self.symbol,
-            "market": self.market,
-            "seed": self.seed,
-            "audit": self.audit.value,
-            "fidelity": self.fidelity.value,
-            "clock": asdict(self.clock),
-            "channels": asdict(self.channels),
-            "writer": asdict(self.writer),
-            "listeners": {name: asdict(o) for name, o in sorted(self.listeners.items())},
-        }
+        return {one.name: encode(getattr(self, one.name)) for one in fields(self)}

@@ -32,6 +32,7 @@ class Sources:
 
     trades: list[TradeFile]
     klines: list[ExchangeKlines]
+    clock_offset_ns: int | None = None
     receptions: list[Reception] = field(default_factory=list)
     _windows: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
 
@@ -51,9 +52,13 @@ class Sources:
         klines = [read_klines(path, symbol=scenario.symbol) for path in [*kline_paths, *extra]]
         if not trades:
             raise UsageError("no file of trades was given, only klines")
-        sources = Sources(sorted(trades, key=_first_time), klines)
+        sources = Sources(sorted(trades, key=_first_time), klines, scenario.clock_offset_ns)
         sources._refuse_overlap()
         return sources
+
+    def symbols(self) -> list[str]:
+        """Return the symbols of the files, in order of their names."""
+        return sorted({symbol for file in self.trades for symbol in file.peek().symbols})
 
     def delay_ns(self) -> int:
         """Return the average latency of the recordings, 0 without any."""
@@ -107,7 +112,7 @@ class Sources:
     def _recorded(self, file: TradeFile) -> Iterator[Tape]:
         tapes = list(self._watched(file))
         if tapes:
-            tape, reception = received(Path(file.path).name, concat(tapes))
+            tape, reception = received(Path(file.path).name, concat(tapes), self.clock_offset_ns)
             self.receptions.append(reception)
             yield tape
 

@@ -352,6 +352,11 @@ class Receiver(Generic[T]):
         """Position of the value to receive next."""
         return self._position
 
+    @property
+    def dropped(self) -> bool:
+        """Whether it has left."""
+        return self._dropped_tail is not None
+
     def statistics(self) -> ReceiverStatistics:
         """This receiver's account at this moment, or at its drop."""
         dropped = self._dropped_tail is not None

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
 from harness.columns import concat
-from harness.interfaces import FeedSlice
-from harness.simulation.clock import Clock, ClockOptions
+from harness.interfaces import FeedSlice, Signal
+from harness.simulation.delivery import Delivery, DeliveryOptions
+from harness.simulation.signals import SignalOptions, Signals
 from harness.tape import Tape
 
 # Large enough to be columnar, small enough that a slice's temporaries stay in tens of MB.
@@ -42,10 +43,15 @@ class Reception:
         return asdict(self)
 
 
-def received(path: str, recording: Tape) -> tuple[Tape, Reception]:
-    """Put a recording into order of arrival, with the clock offset removed."""
+def received(
+    path: str, recording: Tape, clock_offset_ns: int | None = None
+) -> tuple[Tape, Reception]:
+    """Put a recording into order of arrival, with the clock offset removed.
+
+    Without an offset that is known, the smallest arrival minus trade time is taken for it.
+    """
     delays = recording.arrival_ns - recording.event_time_ns
-    offset = int(delays.min())
+    offset = int(delays.min()) if clock_offset_ns is None else clock_offset_ns
     latency = np.sort(delays - offset)
     rows = len(latency)
     reception = Reception(
@@ -139,45 +145,74 @@ def _take_before(waiting: list[Tape | None], instant_ns: int | None) -> Tape | N
 
 @dataclass(slots=True)
 class Feed:
-    """Yields the feed slice by slice: trades by arrival with the clock's ticks in between.
+    """Yields the feed slice by slice: trades by arrival with signals in between.
 
     `delay_ns` gives the average latency, asked for once the first trade is there. The clock
     starts with the first trade. It runs through `until_ns` where the sources claim to
     cover time up to there, else it stops with the last trade. `end_ns` is known after the last
     slice: the instant at which the feed is over.
+
+    `witness` is shown every slice as it would be had no trade been kept from the aggregator.
     """
 
     tapes: Iterator[Tape]
-    clock_options: ClockOptions
+    options: SignalOptions
     delay_ns: Callable[[], int] = int
     until_ns: int | None = None
     slice_rows: int = SLICE_ROWS
     progress: Callable[[int], None] | None = None
+    delivery: Delivery = field(default_factory=lambda: Delivery(DeliveryOptions()))
+    witness: Callable[[FeedSlice], None] | None = None
     start_ns: int = 0
     end_ns: int = 0
     trades: int = 0
+    signals: Signals | None = None
 
     def __iter__(self) -> Iterator[FeedSlice]:
-        clock: Clock | None = None
         for tape in self.tapes:
             for start in range(0, len(tape), self.slice_rows):
-                trades = tape[start : start + self.slice_rows]
-                if clock is None:
-                    self.start_ns = int(trades.arrival_ns[0])
-                    clock = Clock(self.clock_options, self.start_ns, self.delay_ns())
-                self.end_ns = int(trades.arrival_ns[-1])
-                self.trades += len(trades)
-                ticks = clock.before(self.end_ns)
-                at_ns = np.array([tick.at_ns for tick in ticks], dtype=np.int64)
-                positions = np.searchsorted(trades.arrival_ns, at_ns, side="right")
-                yield FeedSlice(trades, tuple(ticks), tuple(positions.tolist()))
+                yield self._slice(tape[start : start + self.slice_rows])
                 if self.progress is not None:
                     self.progress(self.trades)
-        if clock is None:
+        if self.signals is None:
             return
-        last = clock.before(self.end_ns + 1)
-        if self.until_ns is not None:
-            last += clock.through(self.until_ns)
+        last = self._running(self.signals.rest(self.end_ns, self.until_ns))
         if last:
             self.end_ns = max(self.end_ns, last[-1].at_ns)
-            yield FeedSlice(Tape.empty(), tuple(last), (0,) * len(last))
+            yield self._shown(Tape.empty(), last)
+        if self.delivery.shutdown_ns is not None:
+            self.end_ns = min(self.end_ns, self.delivery.shutdown_ns)
+
+    def _slice(self, trades: Tape) -> FeedSlice:
+        loop = self.options.loop
+        if loop.busy:
+            arrival_ns = loop.processed(trades.arrival_ns)
+            trades = trades.with_columns({"arrival_ns": arrival_ns})
+        if self.signals is None:
+            self.start_ns = int(trades.arrival_ns[0])
+            self.signals = Signals(self.options, self.start_ns, self.delay_ns())
+        self.end_ns = int(trades.arrival_ns[-1])
+        self.trades += len(trades)
+        signals = self._running(self.signals.before(self.end_ns))
+        return self._shown(self.delivery.running(trades), signals)
+
+    def _running(self, signals: list[Signal]) -> list[Signal]:
+        """Return the signals that come before the shutdown, which a loop looks at first."""
+        shutdown_ns = self.delivery.shutdown_ns
+        if shutdown_ns is None:
+            return signals
+        return [signal for signal in signals if signal.at_ns < shutdown_ns]
+
+    def _shown(self, trades: Tape, signals: list[Signal]) -> FeedSlice:
+        whole = _slice_of(trades, signals)
+        if self.witness is not None:
+            self.witness(whole)
+        delivered = self.delivery.deliver(trades)
+        return whole if delivered is trades else _slice_of(delivered, signals)
+
+
+def _slice_of(trades: Tape, signals: list[Signal]) -> FeedSlice:
+    """Put signals between trades; what arrives at the instant of a signal goes before it."""
+    at_ns = np.array([signal.at_ns for signal in signals], dtype=np.int64)
+    positions = np.searchsorted(trades.arrival_ns, at_ns, side="right")
+    return FeedSlice(trades, tuple(signals), tuple(positions.tolist()))

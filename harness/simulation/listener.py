@@ -9,14 +9,8 @@ from typing import Any, Generic, Protocol, cast
 import simpy
 
 from harness.columns import Rows, T
-from harness.simulation.broadcast import (
-    Closed,
-    Empty,
-    Lagged,
-    Receiver,
-    ReceiverStatistics,
-    Sender,
-)
+from harness.simulation.broadcast import Closed, Empty, Lagged
+from harness.simulation.designs import Channel, Inlet
 from harness.simulation.kernel import CONSUMER, TIMER, Due, Wake
 from harness.units import Window
 
@@ -37,17 +31,22 @@ class ListenerOptions:
     """How a consumer behaves in time.
 
     `service_ns` is what it needs for each value; `subscribe_at_ns` None means before the
-    producer starts; during each of `stalls` it takes nothing.
+    producer starts; during each of `stalls` it takes nothing. At `leaves_at_ns` it ends, having
+    taken what waits unless `drains` is false. At `dies_at_ns` it is gone without a word: it does
+    not learn that anything is over.
     """
 
     service_ns: int = 0
     subscribe_at_ns: int | None = None
     stalls: tuple[Window, ...] = ()
+    leaves_at_ns: int | None = None
+    drains: bool = True
+    dies_at_ns: int | None = None
 
 
 @dataclass(slots=True)
 class Listener(Generic[T]):
-    """Runs one consumer on one broadcast channel.
+    """Runs one consumer on one channel.
 
     Values are handed to `deliver` when their service is over. The timer fires at multiples of the
     consumer's period after the start, but only after something was delivered: an idle timer
@@ -55,14 +54,15 @@ class Listener(Generic[T]):
     """
 
     env: simpy.Environment
-    sender: Sender[Any]
+    channel: Channel
     consumer: Listening
     deliver: Callable[[int, Rows[T]], None]
     options: ListenerOptions = field(default_factory=ListenerOptions)
     missed_before_subscribing: int = 0
     depths: list[tuple[int, int]] = field(default_factory=list)
     process: simpy.Process | None = None
-    _receiver: Receiver[Any] | None = None
+    died_at_ns: int | None = None
+    _receiver: Inlet | None = None
     _waiting: Wake | None = None
     _timer_due: bool = False
     _start_ns: int = 0
@@ -74,14 +74,9 @@ class Listener(Generic[T]):
             self._subscribe()
         self.process = self.env.process(self._run())
 
-    def statistics(self) -> ReceiverStatistics:
-        """Return what became of everything sent since it subscribed."""
-        assert self._receiver is not None
-        return self._receiver.statistics()
-
     def _subscribe(self) -> None:
-        self.missed_before_subscribing = self.sender.tail
-        self._receiver = self.sender.subscribe()
+        name = self.consumer.name
+        self._receiver, self.missed_before_subscribing = self.channel.subscribe(name)
         self._receiver.waker = self._wake
 
     def _wake(self) -> None:
@@ -94,16 +89,32 @@ class Listener(Generic[T]):
         if options.subscribe_at_ns is not None:
             yield Due(env, max(0, options.subscribe_at_ns - int(env.now)), CONSUMER)
             self._subscribe()
+        for end_ns in (options.leaves_at_ns, options.dies_at_ns):
+            if end_ns is not None:
+                due = Due(env, max(0, end_ns - int(env.now)), CONSUMER)
+                due.callbacks.append(lambda _: self._wake())
         receiver = self._receiver
         assert receiver is not None
+        yield from self._receive(receiver)
+        if self.died_at_ns is None:
+            self.consumer.on_close(int(env.now))
+        receiver.drop()
+
+    def _receive(self, receiver: Inlet) -> Generator[simpy.Event, Any, None]:
+        """Take values until the channel is closed or the consumer ends."""
+        env, options = self.env, self.options
         limit = 1 if options.service_ns else None
         while True:
             stalled_ns = self._stalled_for()
             if stalled_ns:
                 yield Due(env, stalled_ns, CONSUMER)
+            if self._is_dead() or (self._is_leaving() and not options.drains):
+                return
             try:
                 rows = cast("Rows[T]", receiver.try_recv_many(limit))
             except Empty:
+                if self._is_leaving():
+                    return
                 self._waiting = Wake(env)
                 yield self._waiting
                 self.depths.append((int(env.now), len(receiver)))
@@ -112,14 +123,22 @@ class Listener(Generic[T]):
                 self.consumer.on_lag(int(env.now), lag.missed)
                 continue
             except Closed:
-                break
+                return
             if options.service_ns:
                 self.depths.append((int(env.now), len(receiver)))
                 yield Due(env, options.service_ns, CONSUMER)
             self.deliver(int(env.now), rows)
             self._plan_timer()
-        self.consumer.on_close(int(env.now))
-        receiver.drop()
+
+    def _is_leaving(self) -> bool:
+        leaves_at_ns = self.options.leaves_at_ns
+        return leaves_at_ns is not None and int(self.env.now) >= leaves_at_ns
+
+    def _is_dead(self) -> bool:
+        dies_at_ns = self.options.dies_at_ns
+        if dies_at_ns is not None and int(self.env.now) >= dies_at_ns:
+            self.died_at_ns = int(self.env.now)
+        return self.died_at_ns is not None
 
     def _stalled_for(self) -> int:
         now_ns = int(self.env.now)

@@ -1,29 +1,31 @@
-"""One run in virtual time: an aggregator produces, consumers listen, everything is drained."""
+"""One run in virtual time: an aggregator produces, consumers listen, all is drained."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import simpy
 
-from harness.columns import Columns, Rows
 from harness.errors import ContractError
 from harness.interfaces import Aggregator, FeedSlice
 from harness.kline import Emission
-from harness.simulation.broadcast import ChannelStatistics, Sender, SendError
+from harness.simulation.designs import (
+    BroadcastChannel,
+    Channel,
+    ChannelOptions,
+    Design,
+    Lost,
+    QueueChannel,
+)
 from harness.simulation.kernel import PRODUCER, Due
 from harness.simulation.listener import Listener, ListenerOptions, Listening
-from harness.simulation.segments import Batch
 from harness.tape import Tape
 from harness.units import Int64Array
-
-KLINE_CAPACITY = 10_000
-LIFE_CAPACITY = 4_096
 
 
 class Fidelity(Enum):
@@ -38,16 +40,12 @@ class Fidelity(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class ChannelOptions:
-    """The capacities of the two broadcasts, in values; rounded up to a power of two."""
-
-    klines: int = KLINE_CAPACITY
-    life: int = LIFE_CAPACITY
-
-
-@dataclass(frozen=True, slots=True)
 class ConsumerRecord:
-    """What one consumer received: values by fate, and how many waited at each wake-up."""
+    """What one consumer received: values by fate, and how many waited at each wake-up.
+
+    Of the values sent, `before_subscribing`, `lagged`, `unread` and `after_leaving` never reached
+    it. `lost` are those it lagged behind, or the queue refused, where the channel remembers them.
+    """
 
     name: str
     delivered: int
@@ -55,54 +53,32 @@ class ConsumerRecord:
     lag_events: int
     depth_peak: int
     before_subscribing: int
+    unread: int
+    after_leaving: int
+    died_at_ns: int | None
+    lost: Lost
     depths: tuple[Int64Array, Int64Array]
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelRecord:
-    """What one broadcast carried; `unsent` was published while nobody listened."""
+    """What one channel carried; `unsent` was published while nobody listened.
+
+    `refused` found no room: that happens to a queue only.
+    """
 
     name: str
+    design: Design
     capacity: int
     published: int
     sent: int
     unsent: int
+    refused: int
     consumers: tuple[ConsumerRecord, ...]
 
 
-@dataclass(slots=True)
-class _Broadcast:
-    """A channel with its listeners while the simulation runs."""
-
-    name: str
-    sender: Sender[Any]
-    listeners: list[Listener[Any]] = field(default_factory=list)
-    published: int = 0
-
-    def publish(self, table: Columns, start: int, stop: int) -> None:
-        if stop == start:
-            return
-        self.published += stop - start
-        try:
-            self.sender.send_many(cast("Batch[Any]", Rows(table, start, stop)))
-        except SendError:
-            # Nobody listens: the channel counts what it rejected, and so does the ledger.
-            return
-
-    def record(self) -> ChannelRecord:
-        statistics: ChannelStatistics = self.sender.statistics()
-        return ChannelRecord(
-            self.name,
-            self.sender.capacity,
-            self.published,
-            statistics.sent,
-            statistics.rejected,
-            tuple(_consumer_record(listener) for listener in self.listeners),
-        )
-
-
 class Simulation:
-    """Wires an aggregator, two broadcasts and their consumers to one virtual clock."""
+    """Wires an aggregator, two channels and their consumers to one virtual clock."""
 
     def __init__(
         self,
@@ -111,19 +87,25 @@ class Simulation:
         channels: ChannelOptions | None = None,
         fidelity: Fidelity = Fidelity.BATCH,
     ) -> None:
-        capacities = channels or ChannelOptions()
+        self._options = channels or ChannelOptions()
         self._aggregator = aggregator
         self._feed = feed
         self._fidelity = fidelity
-        self._klines = _Broadcast("klines", Sender.new(capacities.klines))
-        self._life = _Broadcast("lifecycle", Sender.new(capacities.life))
+        self._klines: Channel = BroadcastChannel("klines", self._options.klines, remember=True)
+        if self._options.design is Design.MPSC:
+            self._klines = QueueChannel("klines", self._options.klines)
+        self._life: Channel = BroadcastChannel("lifecycle", self._options.life)
         self._env = simpy.Environment()
-        self._planned: list[tuple[_Broadcast, Listening, Any, ListenerOptions]] = []
+        self._planned: list[tuple[Channel, Listening, Any, ListenerOptions]] = []
+        self._listeners: list[Listener[Any]] = []
 
     def listen_to_klines(
         self, consumer: Listening, deliver: Callable[..., None], options: ListenerOptions
     ) -> None:
-        """Subscribe a consumer to the finals."""
+        """Subscribe a consumer to the finals; a queue takes its sole consumer only."""
+        channel_options = self._options
+        if channel_options.design is Design.MPSC and consumer.name != channel_options.sole_consumer:
+            return
         self._planned.append((self._klines, consumer, deliver, options))
 
     def listen_to_life(
@@ -142,21 +124,24 @@ class Simulation:
         slices = iter(self._feed)
         first = next(slices, FeedSlice(Tape.empty()))
         self._env = simpy.Environment(initial_time=_first_instant(first))
-        for broadcast, consumer, deliver, options in self._planned:
-            listener: Listener[Any] = Listener(
-                self._env, broadcast.sender, consumer, deliver, options
-            )
-            broadcast.listeners.append(listener)
+        for channel, consumer, deliver, options in self._planned:
+            listener: Listener[Any] = Listener(self._env, channel, consumer, deliver, options)
+            self._listeners.append(listener)
             # All subscribe before the producer starts, unless their options say otherwise.
             listener.start()
         produce = self._in_batches if self._fidelity is Fidelity.BATCH else self._by_event
         self._env.process(produce(first, slices, end_ns))
         self._env.run()
-        for broadcast in (self._klines, self._life):
-            for listener in broadcast.listeners:
-                if listener.process is None or listener.process.is_alive:
-                    raise ContractError(f"consumer {listener.consumer.name} never ended")
-        return [self._klines.record(), self._life.record()]
+        for listener in self._listeners:
+            if listener.process is None or listener.process.is_alive:
+                raise ContractError(f"consumer {listener.consumer.name} never ended")
+        return [self._record(self._klines), self._record(self._life)]
+
+    def _record(self, channel: Channel) -> ChannelRecord:
+        listeners = [one for one in self._listeners if one.channel is channel]
+        counts = (channel.published, channel.sent, channel.unsent, channel.refused)
+        consumers = tuple(_consumer_record(listener) for listener in listeners)
+        return ChannelRecord(channel.name, channel.design, channel.capacity, *counts, consumers)
 
     def _in_batches(
         self, first: FeedSlice, rest: Iterator[FeedSlice], end_ns: Callable[[], int]
@@ -179,8 +164,8 @@ class Simulation:
     def _end(self, end_ns: int) -> Generator[simpy.Event, Any, None]:
         yield from self._wait_until(end_ns)
         yield from self._publish(self._aggregator.finish(end_ns))
-        self._klines.sender.drop()
-        self._life.sender.drop()
+        self._klines.close()
+        self._life.close()
 
     def _wait_until(self, instant_ns: int) -> Generator[simpy.Event, Any, None]:
         if instant_ns > self._env.now:
@@ -202,8 +187,10 @@ class Simulation:
         ):
             if instant > env.now:
                 yield Due(env, instant - int(env.now), PRODUCER)
-            self._klines.publish(klines, kline_start, kline_stop)
-            self._life.publish(events, event_start, event_stop)
+            if kline_stop > kline_start:
+                self._klines.publish(klines, kline_start, kline_stop)
+            if event_stop > event_start and self._options.life_published:
+                self._life.publish(events, event_start, event_stop)
             kline_start, event_start = kline_stop, event_stop
 
 
@@ -215,17 +202,21 @@ def _first_instant(piece: FeedSlice) -> int:
 
 
 def _consumer_record(listener: Listener[Any]) -> ConsumerRecord:
-    statistics = listener.statistics()
-    last_by_instant = dict(listener.depths)
+    name, depths = listener.consumer.name, dict(listener.depths)
+    received = listener.channel.received(name)
     return ConsumerRecord(
-        listener.consumer.name,
-        statistics.delivered,
-        statistics.lagged,
-        statistics.lag_events,
-        statistics.depth_peak,
+        name,
+        received.delivered,
+        received.lagged,
+        received.lag_events,
+        received.depth_peak,
         listener.missed_before_subscribing,
+        received.unread,
+        received.after,
+        listener.died_at_ns,
+        listener.channel.lost(name),
         (
-            np.fromiter(last_by_instant.keys(), dtype=np.int64, count=len(last_by_instant)),
-            np.fromiter(last_by_instant.values(), dtype=np.int64, count=len(last_by_instant)),
+            np.fromiter(depths.keys(), dtype=np.int64, count=len(depths)),
+            np.fromiter(depths.values(), dtype=np.int64, count=len(depths)),
         ),
     )
