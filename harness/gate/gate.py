@@ -186,7 +186,10 @@ def _failed(case: Case, kind: Kind, message: str) -> CaseResult:
 
 def _where(error: Exception) -> str:
     """Say what was raised, and where, without a page of frames."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
+    first: BaseException = error
+    while first.__cause__ is not None:  # the simulation raises anew what a process raised
+        first = first.__cause__
+    frame = traceback.extract_tb(first.__traceback__)[-1]
     place = f"{Path(frame.filename).name}, line {frame.lineno}"
     return f"{type(error).__name__}: {error} ({place})"
 
