@@ -19,7 +19,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("columns", "tape", "kline", "verdict", "ledger"),
     ("interfaces",),
     ("archives", "aggregators", "simulation", "consumers", "comparison", "expectations"),
-    ("report", "inspection"),
+    ("report", "inspection", "canaries"),
     ("replay",),
     ("gate", "explore", "campaign", "server", "terminal", "terminal_inspection"),
     ("cli", "pytest_plugin"),

@@ -108,14 +108,14 @@ class MemoryFileSystem:
         self._keep(self._survivors(random))
         self._journal.clear()
         for content in self._durable.values():
-            length = random.randint(content.synced, max(content.synced, len(content.data)))
+            length = random.randrange(content.synced, max(content.synced, len(content.data)) + 1)
             del content.data[length:]
             content.synced = length
         self._files = dict(self._durable)
 
     def _survivors(self, random: Random) -> int:
         """Return how many changes the medium has; a rename is two of them, and one act."""
-        count = random.randint(0, len(self._journal))
+        count = random.randrange(len(self._journal) + 1)
         is_torn = 0 < count < len(self._journal) and self._journal[count].content is None
         return count + 1 if is_torn else count
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.columns import Rows
 from harness.consumers.dataset import KlineDataset
 from harness.consumers.faulty_filesystem import WriterKilled
-from harness.consumers.filesystem import FileSystem
+from harness.consumers.filesystem import FileSystem, LocalFileSystem
 from harness.consumers.parquet_writer import ParquetWriter, WriterOptions
 from harness.kline import KlineBatch
 from harness.ledger import Equation
@@ -25,7 +26,8 @@ class RestartingWriter:
 
     directory: Path
     options: WriterOptions = field(default_factory=WriterOptions)
-    files: FileSystem | None = None
+    files: FileSystem = field(default_factory=LocalFileSystem)
+    make: Callable[[Path, WriterOptions, FileSystem], ParquetWriter] = ParquetWriter
     name: str = "writer"
     timer_period_ns: int | None = field(init=False)
     writer: ParquetWriter = field(init=False)
@@ -37,7 +39,7 @@ class RestartingWriter:
     _rows_before: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.writer = ParquetWriter(self.directory, self.options, self.files, self.name)
+        self.writer = self.make(self.directory, self.options, self.files)
         self.timer_period_ns = self.writer.timer_period_ns
         self._rows_before = self.writer.dataset.rows()
 
@@ -45,6 +47,11 @@ class RestartingWriter:
     def dataset(self) -> KlineDataset:
         """Return what is stored."""
         return self.writer.dataset
+
+    @property
+    def dropped(self) -> int:
+        """Return how many klines all writers together lost."""
+        return self.lost + self.writer.counters.dropped
 
     def on_klines(self, now_ns: int, rows: Rows[KlineBatch]) -> None:
         """Hand klines on."""
@@ -77,7 +84,7 @@ class RestartingWriter:
         """Let the writer die now, with all that is not on disk, and start a new one."""
         dead = self.writer
         self._findings += dead.verdict().findings
-        self.writer = ParquetWriter(self.directory, self.options, self.files, self.name)
+        self.writer = self.make(self.directory, self.options, self.files)
         on_disk = self.dataset.rows() - self._rows_before
         dropped = sum(finding.evidence.get("dropped", 0) for finding in dead.verdict().findings)
         lost = dead.counters.received - dropped - (on_disk - self._stored)
@@ -99,7 +106,7 @@ class RestartingWriter:
         on_disk = self.dataset.rows() - self._rows_before
         parts = {
             "written": self._stored + counters.committed,
-            "dropped": self.lost + counters.dropped,
+            "dropped": self.dropped,
         }
         return [
             Equation("klines delivered", self.name, self._received, parts),

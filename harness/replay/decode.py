@@ -69,7 +69,8 @@ def decode(kind: Any, value: Any, where: str, *, unit_ns: bool = False) -> Any:
 def encode(value: Any) -> Any:
     """Return options as plain data for JSON; times stay nanoseconds under the fields' names."""
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: encode(getattr(value, field.name)) for field in fields(value)}
+        kind = {"kind": value.KIND} if hasattr(value, "KIND") else {}
+        return kind | {field.name: encode(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Interval):
         return value.text
     if isinstance(value, Enum):
@@ -110,6 +111,9 @@ def _decode_dataclass(kind: Any, value: Any, where: str) -> Any:
 
 def _decode_union(arguments: tuple[Any, ...], value: Any, where: str, unit_ns: bool) -> Any:
     """Take the first alternative that fits; None is never written in TOML, only left out."""
+    kinds = {getattr(a, "KIND", None): a for a in arguments}
+    if None not in kinds:
+        return _decode_kind(kinds, value, where)
     errors = []
     for alternative in arguments:
         if alternative is type(None):
@@ -119,6 +123,15 @@ def _decode_union(arguments: tuple[Any, ...], value: Any, where: str, unit_ns: b
         except UsageError as error:
             errors.append(error)
     raise errors[0]
+
+
+def _decode_kind(kinds: Mapping[Any, Any], value: Any, where: str) -> Any:
+    """Take the alternative that the key ``kind`` names."""
+    table = dict(_expect(value, dict, "a table", where))
+    named = table.pop("kind", None)
+    if named not in kinds:
+        raise UsageError(f"{where}.kind: expected one of {_list(sorted(kinds))}, found {named!r}")
+    return decode(kinds[named], table, where)
 
 
 def _decode_tuple(arguments: tuple[Any, ...], value: Any, where: str, unit_ns: bool) -> Any:

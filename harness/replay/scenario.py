@@ -19,6 +19,7 @@ from harness.replay.decode import encode
 from harness.simulation.clock import ClockOptions
 from harness.simulation.delivery import DeliveryOptions, Outage
 from harness.simulation.designs import ChannelOptions
+from harness.simulation.faults.catalogue import Fault
 from harness.simulation.listener import ListenerOptions
 from harness.simulation.signals import LoopOptions, ScriptedCommand, SignalOptions
 from harness.simulation.simulation import Fidelity
@@ -44,6 +45,7 @@ class Scenario:
     * `shutdown_ns`: the aggregator is shut down at this instant, what comes later is not seen.
     * `clock_offset_ns`: how far the clock of the recordings' receiver is ahead of the exchange's;
       by default the smallest arrival minus trade time.
+    * `faults` are injected, drawn from the seed.
     * `gateway` and `snapshots` pull deltas and full snapshots from the aggregator.
     """
 
@@ -67,6 +69,7 @@ class Scenario:
     channels: ChannelOptions = field(default_factory=ChannelOptions)
     writer: WriterOptions = field(default_factory=WriterOptions)
     listeners: dict[str, ListenerOptions] = field(default_factory=dict)
+    faults: tuple[Fault, ...] = ()
 
     def __post_init__(self) -> None:
         for name in (*self.listeners, self.channels.sole_consumer):

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 from harness.interfaces import FeedSlice
 from harness.simulation.faults.consumers import (
     ConsumerFault,
+    CrashedConsumer,
     LateConsumer,
     SlowConsumer,
     StalledConsumer,
@@ -39,6 +40,7 @@ from harness.simulation.faults.trades import (
 )
 from harness.simulation.listener import ListenerOptions
 from harness.tape import Tape
+from harness.units import Window
 
 Fault: TypeAlias = (
     DropTrades
@@ -57,6 +59,7 @@ Fault: TypeAlias = (
     | SlowConsumer
     | StalledConsumer
     | LateConsumer
+    | CrashedConsumer
     | DiskFull
     | WriteError
     | KillDuringWrite
@@ -102,6 +105,13 @@ class Injection:
                 record.steps.append(f"{consumer}: {fault.KIND}")
                 record.from_ns, record.to_ns = fault.window()
         return options
+
+    def down(self, consumer: str) -> Window | None:
+        """Return when a consumer is down after a crash."""
+        for fault in self.faults:
+            if isinstance(fault, CrashedConsumer) and fault.consumer == consumer:
+                return Window(fault.at_ns, fault.restart_ns)
+        return None
 
     def disk(self) -> list[tuple[DiskFault, FaultRecord]]:
         """Return the faults of the disk."""

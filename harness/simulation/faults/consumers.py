@@ -76,3 +76,32 @@ class LateConsumer(ConsumerFault):
     def window(self) -> tuple[int | None, int | None]:
         """Return the time without it."""
         return None, self.at_ns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrashedConsumer(ConsumerFault):
+    """A consumer that crashes at `at_ns` and runs again from `restart_ns` on.
+
+    What it held and what is sent meanwhile is lost to it.
+    """
+
+    KIND: ClassVar[str] = "consumer_crashed"
+    TOLD_BY: ClassVar[tuple[str, ...]] = (
+        *("writer.klines_lost_in_crash", "writer.klines_lost_to_lag"),
+        *("completeness.lagged", "lifecycle.lagged"),
+    )
+
+    at_ns: int
+    restart_ns: int
+
+    def __post_init__(self) -> None:
+        if self.restart_ns <= self.at_ns:
+            raise ValueError("expected a restart after the crash")
+
+    def options(self, options: ListenerOptions) -> ListenerOptions:
+        """Return the options as they are: the consumer is wrapped instead."""
+        return options
+
+    def window(self) -> tuple[int | None, int | None]:
+        """Return the time it is down."""
+        return self.at_ns, self.restart_ns

@@ -1,0 +1,1 @@
+"""Planted defects: each a small wrapper, and the check that has to find it."""
