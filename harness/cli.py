@@ -48,12 +48,23 @@ def replay(
     intervals: Annotated[
         str | None, typer.Option(help="Comma-separated, such as 1m,5m,1h. [default: 1m to 1d]")
     ] = None,
-    aggregator: Annotated[str, typer.Option(help="exact.")] = "exact",
-    seed: Annotated[int, typer.Option(help="Everything random is drawn from it.")] = 0,
-    audit: Annotated[str, typer.Option(help="full, or off: the writer alone.")] = "full",
+    aggregator: Annotated[
+        str | None, typer.Option(help="exact, or klagg: production's model. [default: exact]")
+    ] = None,
+    scenario: Annotated[
+        Path | None,
+        typer.Option(help="A TOML file of options; those given here come before its own."),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Everything random is drawn from it. [default: 0]")
+    ] = None,
+    audit: Annotated[
+        str | None, typer.Option(help="full, or off: the writer alone. [default: full]")
+    ] = None,
     fidelity: Annotated[
-        str, typer.Option(help="batch, or trade: one event per trade, the same bytes.")
-    ] = "batch",
+        str | None,
+        typer.Option(help="batch, or trade: one event per trade, same bytes. [default: batch]"),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="The run folder. [default: reports/NAME OF FIRST FILE]")
     ] = None,
@@ -63,25 +74,29 @@ def replay(
 
     Exit code: 0 valid, 1 invalid, 2 bad input or usage, 3 unknown.
     """
-    from harness.interval import DEFAULT_INTERVALS, parse_intervals
-    from harness.replay import Audit, Scenario
+    from harness.interval import parse_intervals
     from harness.replay import replay as run
+    from harness.replay.scenario import Audit
+    from harness.replay.scenario_file import scenario_of
     from harness.simulation.simulation import Fidelity
     from harness.terminal import progress_of_trades, show_outcome
 
-    scenario = Scenario(
-        intervals=parse_intervals(intervals) if intervals else DEFAULT_INTERVALS,
+    audited = _choice("--audit", audit, ("full", "off"))
+    detail = _choice("--fidelity", fidelity, ("batch", "trade"))
+    options = scenario_of(
+        scenario,
+        intervals=parse_intervals(intervals) if intervals else None,
         aggregator=aggregator,
         symbol=symbol,
         market=_choice("--market", market, ("spot", "um", "cm")),
         seed=seed,
-        audit=Audit(_choice("--audit", audit, ("full", "off"))),
-        fidelity=Fidelity(_choice("--fidelity", fidelity, ("batch", "trade"))),
+        audit=Audit(audited) if audited else None,
+        fidelity=Fidelity(detail) if detail else None,
     )
     target = out or Path("reports") / _stem(trades[0])
     with progress_of_trades() as progress:
         outcome = run(
-            scenario,
+            options,
             trades,
             klines or [],
             target,

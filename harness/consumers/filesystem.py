@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -102,3 +104,22 @@ class LocalFileSystem:
     def remove(self, path: Path) -> None:
         """Delete a file if it exists."""
         path.unlink(missing_ok=True)
+
+
+class FailingFileSystem(LocalFileSystem):
+    """The operating system's files, but the commits with the given numbers, from 0, fail."""
+
+    def __init__(self, failing: Collection[int]) -> None:
+        self._failing = frozenset(failing)
+        self._commits = 0
+
+    def create(self, path: Path) -> int:
+        """Open a new file, unless this commit fails.
+
+        Raises OSError when it does.
+        """
+        number = self._commits
+        self._commits += 1
+        if number in self._failing:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return super().create(path)

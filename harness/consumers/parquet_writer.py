@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.columns import Rows
 from harness.consumers.dataset import CommitError, KlineDataset
-from harness.consumers.filesystem import FileSystem, LocalFileSystem
+from harness.consumers.filesystem import FailingFileSystem, FileSystem, LocalFileSystem
 from harness.consumers.kline_table import storable, to_arrow
 from harness.consumers.pending import Pending
 from harness.errors import OutputError
@@ -48,11 +48,24 @@ class WriterOptions:
 
     `buffer_rows` klines are flushed at once, fewer by the timer; a part is committed when at
     least `part_rows` are flushed. The defaults of buffer and timer are production's.
+
+    The rest are rules that production breaks when they are off: what is buffered is flushed at
+    the close, lags are counted, and with `retries` a part that could not be committed is kept
+    for the next commit, and dropped only when that is the last. The commits numbered in
+    `failing_commits`, from 0, fail.
     """
 
     buffer_rows: int = 5_000
     flush_period_ns: int = NS_PER_SECOND
     part_rows: int = 250_000
+    flushes_on_close: bool = True
+    counts_lag: bool = True
+    retries: bool = False
+    failing_commits: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if min(self.buffer_rows, self.flush_period_ns, self.part_rows) < 1:
+            raise ValueError("expected buffer_rows, flush_period and part_rows above zero")
 
 
 @dataclass(slots=True)
@@ -78,7 +91,9 @@ class ParquetWriter:
 
     def __post_init__(self) -> None:
         self.timer_period_ns = self.options.flush_period_ns
-        files = LocalFileSystem() if self.files is None else self.files
+        failing = self.options.failing_commits
+        ours = FailingFileSystem(failing) if failing else LocalFileSystem()
+        files = ours if self.files is None else self.files
         files.make_directory(self.directory)
         self.dataset = KlineDataset(self.directory, files)
         self.dataset.clear_leftovers()
@@ -93,6 +108,8 @@ class ParquetWriter:
 
     def on_lag(self, now_ns: int, missed: int) -> None:
         """Record klines that were overwritten before they were read: they are not stored."""
+        if not self.options.counts_lag:
+            return
         self.counters.lags += 1
         self.counters.lag_missed += missed
         self._find("klines_lost_to_lag", Severity.ERROR, now_ns, missed=missed)
@@ -104,8 +121,10 @@ class ParquetWriter:
 
     def on_close(self, now_ns: int) -> None:
         """Flush and commit everything; a second close finds nothing to do."""
-        self.on_timer(now_ns)
-        self._commit(now_ns)
+        if self.options.flushes_on_close:
+            self.on_timer(now_ns)
+        if self._commit(now_ns, last=not self.options.retries):
+            self._commit(now_ns, last=True)
 
     def abandon(self, now_ns: int) -> None:
         """The writer dies: what is not committed is lost, and counted as dropped."""
@@ -137,27 +156,33 @@ class ParquetWriter:
         self.counters.flushed += rows
         self.counters.flushes += 1
         if self._open_part.rows >= self.options.part_rows:
-            self._commit(now_ns)
+            self._commit(now_ns, last=not self.options.retries)
 
-    def _commit(self, now_ns: int) -> None:
+    def _commit(self, now_ns: int, *, last: bool) -> bool:
+        """Commit the open part; return whether it failed and was kept, not being the last try."""
         if self._open_part.rows == 0:
-            return
+            return False
         klines = self._only_storable(self._open_part.take(self._open_part.rows), now_ns)
         rows = len(klines)
         if rows == 0:
-            return
+            return False
         try:
             part = self.dataset.commit(to_arrow(klines))
         except CommitError as error:
+            failure = {"step": error.step, "reason": error.reason}
+            if not last:
+                self._open_part.add(Rows.all(klines))
+                self._find("write_put_off", Severity.NOTICE, now_ns, kept=rows, **failure)
+                return True
             self.counters.dropped += rows
-            evidence = {"dropped": rows, "step": error.step, "reason": error.reason}
-            self._find("write_failed", Severity.ERROR, now_ns, **evidence)
-            return
+            self._find("write_failed", Severity.ERROR, now_ns, dropped=rows, **failure)
+            return False
         self.counters.committed += rows
         self.counters.parts += 1
         if part.doubt is not None:
             evidence = {"part": part.path.name, "rows": rows, "reason": part.doubt}
             self._find("durability_unknown", Severity.DOUBT, now_ns, **evidence)
+        return False
 
     def _only_storable(self, klines: KlineBatch, now_ns: int) -> KlineBatch:
         """Leave out klines that the stored types cannot hold exactly, counted as dropped."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,13 @@ _RUNS_TOLD = 1_000
 _STORES = "writer"
 
 
-def channel_equations(channels: Sequence[ChannelRecord]) -> Iterator[Equation]:
-    """Yield published = sent + refused + without a receiver, and where each value sent went."""
+def channel_equations(
+    channels: Sequence[ChannelRecord], counted: Mapping[str, int]
+) -> Iterator[Equation]:
+    """Yield published = sent + refused + without a receiver, and where each value sent went.
+
+    `counted` are the values that consumers say they lagged behind.
+    """
     for channel in channels:
         carried = {"sent": channel.sent, "without a receiver": channel.unsent}
         if channel.refused:
@@ -37,6 +42,9 @@ def channel_equations(channels: Sequence[ChannelRecord]) -> Iterator[Equation]:
             left = {"unread": consumer.unread, "after leaving": consumer.after_leaving}
             parts |= {name: count for name, count in left.items() if count}
             yield Equation("sent", f"{channel.name} to {consumer.name}", channel.sent, parts)
+            if consumer.lagged and consumer.name in counted:
+                parts = {"counted by it": counted[consumer.name]}
+                yield Equation("lagged", consumer.name, consumer.lagged, parts)
 
 
 def channels_verdict(channels: Sequence[ChannelRecord]) -> Verdict:

@@ -179,7 +179,8 @@ def _equations(run: _Run, sources: Sources) -> list[Equation]:
     rows = sum(file.info.rows for file in sources.trades)
     equations = [rows_equation(rows, received, run.feed)]
     equations += trade_equations(accounts)
-    equations += channel_equations(run.channels)
+    counted = {run.writer.name: run.writer.counters.lag_missed}
+    equations += channel_equations(run.channels, counted)
     return equations + run.writer.equations()
 
 

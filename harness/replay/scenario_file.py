@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,19 @@ def load_scenario(path: Path) -> Scenario:
     Raises InputError when it is not TOML, UsageError for a key or value that does not fit.
     """
     return decode_scenario(read_toml(path), str(path))
+
+
+def scenario_of(file: Path | None, **options: Any) -> Scenario:
+    """Return the scenario of a file, or the default one, with options that are not None instead.
+
+    Raises what `load_scenario` raises, and UsageError where file and options do not agree.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    table = {} if file is None else read_toml(file)
+    if "aggregator" in given:
+        # Other options may need the aggregator, so it is taken before they are looked at.
+        table["aggregator"] = given["aggregator"]
+    return replace(decode_scenario(table, str(file)), **given)
 
 
 def decode_scenario(table: dict[str, Any], where: str) -> Scenario:
