@@ -29,14 +29,18 @@ class InputError(UserError):
     """A file that is not what it should be; names file, line, what was expected and found."""
 
     def __init__(
-        self, path: Path | str, expected: str, found: str, *, line: int | None = None
+        self, path: Path | str, expected: str, found: str, line: int | None = None
     ) -> None:
+        # All four as `args`: SimPy rebuilds an error that leaves a process from them.
+        super().__init__(str(path), expected, found, line)
         self.path = str(path)
         self.line = line
         self.expected = expected
         self.found = found
-        place = self.path if line is None else f"{self.path}, line {line}"
-        super().__init__(f"{place}: expected {expected}, found {found}")
+
+    def __str__(self) -> str:
+        place = self.path if self.line is None else f"{self.path}, line {self.line}"
+        return f"{place}: expected {self.expected}, found {self.found}"
 
 
 class OutputError(UserError):

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Generic, TypeVar
 
 from harness.errors import InputError
 
@@ -24,6 +24,8 @@ except ImportError:  # isal has no wheel for every platform; zlib is three times
     inflater = zlib
 
 # Smaller blocks cost more hand-overs, larger ones memory; 4 to 8 MB read equally fast.
+T = TypeVar("T")
+
 BLOCK_BYTES = 4 << 20
 _READ_BYTES = 256 << 10
 _PIECE_BYTES = 1 << 20
@@ -237,18 +239,18 @@ def _holds_data(entry: zipfile.ZipInfo) -> bool:
     return not entry.is_dir() and not entry.filename.startswith("__MACOSX/")
 
 
-class _Relay:
+class _Relay(Generic[T]):
     """A bounded hand-over between one producing and one consuming thread."""
 
     def __init__(self, depth: int) -> None:
         self._depth = depth
-        self._items: deque[bytes] = deque()
+        self._items: deque[T] = deque()
         self._error: BaseException | None = None
         self._ended = False
         self._abandoned = False
         self._changed = threading.Condition()
 
-    def fill(self, source: Iterator[bytes]) -> None:
+    def fill(self, source: Iterator[T]) -> None:
         """Produce until the source ends or the consumer has left."""
         try:
             for item in source:
@@ -267,7 +269,7 @@ class _Relay:
                 self._ended = True
                 self._changed.notify_all()
 
-    def take(self) -> bytes | None:
+    def take(self) -> T | None:
         """Return the next item, None after the last; raise what the source raised."""
         with self._changed:
             self._changed.wait_for(lambda: self._items or self._ended)
@@ -286,13 +288,13 @@ class _Relay:
             self._changed.notify_all()
 
 
-def in_background(source: Iterator[bytes], depth: int = 2) -> Iterator[bytes]:
+def in_background(source: Iterator[T], depth: int = 2) -> Iterator[T]:
     """Yield what `source` yields, produced in another thread at most `depth` items ahead.
 
     The thread ends with the source or when this generator is closed or dropped.
     """
-    relay = _Relay(depth)
-    thread = threading.Thread(target=relay.fill, args=(source,), name="inflate", daemon=True)
+    relay: _Relay[T] = _Relay(depth)
+    thread = threading.Thread(target=relay.fill, args=(source,), name="reader", daemon=True)
     thread.start()
     try:
         while (item := relay.take()) is not None:

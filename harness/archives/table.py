@@ -82,6 +82,9 @@ class ExactTable:
         return pacsv.read_csv(
             pa.BufferReader(block),
             read_options=pacsv.ReadOptions(
+                # One of the threads of Arrow's pool may outlive the interpreter and abort it at
+                # exit; the parser has a thread of its own anyway.
+                use_threads=False,
                 block_size=max(_PYARROW_BLOCK_BYTES, _longest(block)),
                 column_names=[str(index) for index in range(len(self.columns))],
             ),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from harness.archives.compressed import BLOCK_BYTES, TextFile
+from harness.archives.compressed import BLOCK_BYTES, TextFile, in_background
 from harness.archives.info import FileInfo
 from harness.archives.layout import (
     Layout,
@@ -80,7 +80,8 @@ class TradeFile:
         """
         recording, tapes = self._read(self._block_bytes, background=True)
         span = _Span()
-        for tape in tapes:
+        # Parsed in a thread of its own, one tape ahead: pyarrow runs outside the interpreter lock.
+        for tape in in_background(tapes, depth=1):
             span.add(tape)
             yield tape
         if span.rows == 0:

@@ -54,15 +54,15 @@ def to_arrow(batch: KlineBatch) -> pa.Table:
     """
     names = [instrument.symbol for instrument in batch.instruments]
     columns = {
-        "symbol": _text(batch.symbol, names),
-        "interval": _text(batch.interval, [interval.text for interval in INTERVALS]),
+        "symbol": dictionary_text(batch.symbol, names),
+        "interval": dictionary_text(batch.interval, [interval.text for interval in INTERVALS]),
         "open_time": _microseconds(batch, "open time", batch.open_time_ns),
         "close_time": _microseconds(batch, "close time", batch.close_time_ns()),
         "count": _int64(batch.count, pa.int64()),
         "first_trade_id": _int64(batch.first_trade_id, pa.int64()),
         "last_trade_id": _int64(batch.last_trade_id, pa.int64()),
         "finalized_at": _int64(batch.at_ns, _NANOSECONDS),
-        "trigger": _text(batch.trigger, [trigger.name.lower() for trigger in Trigger]),
+        "trigger": dictionary_text(batch.trigger, [trigger.name.lower() for trigger in Trigger]),
     }
     for names_of_scale, scales in _scales(batch):
         for name in names_of_scale:
@@ -130,7 +130,7 @@ def _microseconds(batch: KlineBatch, what: str, times_ns: Int64Array) -> pa.Arra
     return _int64(whole, _MICROSECONDS)
 
 
-def _text(codes: NDArray[Any], values: list[str]) -> pa.Array:
+def dictionary_text(codes: NDArray[Any], values: list[str]) -> pa.Array:
     """Return a dictionary-encoded text column."""
     encoded = [value.encode() for value in values]
     offsets = np.cumsum([0, *(len(value) for value in encoded)]).astype(np.int32)

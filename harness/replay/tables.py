@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.comparison.compare import Difference
+from harness.consumers.kline_table import dictionary_text
 from harness.kline import FIELDS
 from harness.simulation.simulation import ChannelRecord
 from harness.units import NS_PER_MICROSECOND
@@ -38,7 +39,9 @@ def write_differences(path: Path, differences: Sequence[Difference]) -> None:
         ]
     )
     rows = [_row(difference, sides) for difference in differences]
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), path, compression="zstd")
+    # Arrow imports pandas to convert Python objects, which an empty table does not need.
+    table = pa.Table.from_pylist(rows, schema=schema) if rows else pa.Table.from_batches([], schema)
+    pq.write_table(table, path, compression="zstd")
 
 
 def _row(difference: Difference, sides: Sequence[tuple[str, str]]) -> dict[str, object]:
@@ -70,12 +73,7 @@ def write_timeline(path: Path, channels: Sequence[ChannelRecord]) -> None:
             instants.append(at_ns)
             depths.append(depth)
     code = np.concatenate([np.empty(0, dtype=np.int32), *codes])
-    texts = [
-        pa.DictionaryArray.from_arrays(
-            _array(code, pa.int32()), pa.array([name[part] for name in names], pa.string())
-        )
-        for part in (0, 1)
-    ]
+    texts = [dictionary_text(code, [name[part] for name in names]) for part in (0, 1)]
     table = pa.Table.from_arrays(
         [
             *texts,

@@ -83,6 +83,18 @@ def streamed(chunks: Iterable[Tape]) -> Iterator[Tape]:
         yield ordered
 
 
+def gathered(tapes: Iterable[Tape], rows: int) -> Iterator[Tape]:
+    """Join neighbouring tapes until they have at least that many rows: fewer, longer columns."""
+    waiting: list[Tape] = []
+    for tape in tapes:
+        waiting.append(tape)
+        if sum(map(len, waiting)) >= rows:
+            yield concat(waiting)
+            waiting = []
+    if waiting:
+        yield concat(waiting)
+
+
 def in_order(tape: Tape) -> Tape:
     """Return trades sorted by (trade time, trade id); unchanged when they already are."""
     times, ids = tape.event_time_ns, tape.trade_id
@@ -169,7 +181,7 @@ class Feed:
     signals: Signals | None = None
 
     def __iter__(self) -> Iterator[FeedSlice]:
-        for tape in self.tapes:
+        for tape in gathered(self.tapes, self.slice_rows // 2):
             for start in range(0, len(tape), self.slice_rows):
                 yield self._slice(tape[start : start + self.slice_rows])
                 if self.progress is not None:

@@ -241,7 +241,7 @@ def test_text_without_lines_is_refused_before_it_fills_memory(tmp_path: Path) ->
 
 
 def threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "inflate"]
+    return [thread for thread in threading.enumerate() if thread.name == "reader"]
 
 
 def test_the_background_thread_ends_with_its_reader(tmp_path: Path) -> None:
