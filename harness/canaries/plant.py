@@ -21,14 +21,14 @@ Deliver: TypeAlias = Callable[[int, Rows[Any]], None]
 class Plant:
     """Replacements for parts of a run; what is None stays as it is.
 
-    `channel` wraps one consumer's end of a broadcast; `clock` the feed with its ticks; `blind`
+    `channel` wraps one consumer's end of a broadcast; `feed` what goes to the aggregator; `blind`
     names the checks that find nothing.
     """
 
     aggregator: Callable[[Sequence[Interval]], Aggregator] | None = None
     channel: Callable[[Listening, Deliver], tuple[Listening, Deliver]] | None = None
     writer: Callable[[Path, WriterOptions, FileSystem], ParquetWriter] | None = None
-    clock: Callable[[Iterable[FeedSlice]], Iterable[FeedSlice]] | None = None
+    feed: Callable[[Iterable[FeedSlice]], Iterable[FeedSlice]] | None = None
     blind: frozenset[str] = frozenset()
 
 

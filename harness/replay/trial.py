@@ -155,7 +155,7 @@ class _Bench:
             self.market.until_ns,
         )
         pieces = self.injection.ticks(feed)
-        pieces = pieces if self.plant.clock is None else self.plant.clock(pieces)
+        pieces = pieces if self.plant.feed is None else self.plant.feed(pieces)
         watched = self.tick_audit.watched(self.feed_audit.watched(pieces))
         simulation = Simulation(
             self.aggregator, watched, self.scenario.channels, self.scenario.fidelity

@@ -1,0 +1,1 @@
+"""Many runs in memory: canaries, random scenarios, shrinking, bundles that replay a finding."""

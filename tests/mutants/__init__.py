@@ -1,0 +1,1 @@
+"""Every planted defect is found by the check that should find it."""
