@@ -60,7 +60,10 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A kline that is not identical: both sides in exact decimals, None where there is none."""
+    """A kline that is not identical: both sides in exact decimals, None where there is none.
+
+    `published_ns` is the virtual instant at which ours was published.
+    """
 
     symbol: str
     interval: Interval
@@ -72,6 +75,7 @@ class Difference:
     compared: tuple[str, ...]
     whole: bool
     source: str
+    published_ns: int | None = None
     proof: Proof | None = None
 
     @property
@@ -162,7 +166,7 @@ class Stored:
         names, codes = zip(
             *(_dictionary(table[name]) for name in ("symbol", "interval")), strict=True
         )
-        opens = _opens_ns(table)
+        opens = opens_ns(table)
         order = np.lexsort((opens, codes[1], codes[0]))
         key = codes[0][order].astype(np.int64) * len(names[1]) + codes[1][order]
         starts = np.flatnonzero(np.diff(key, prepend=-1)).tolist()
@@ -196,7 +200,7 @@ def compare(
 def _compare_series(mine: pa.Table, reference: Reference, coverage: Coverage) -> SeriesResult:
     interval = reference.interval
     theirs = reference.table
-    our_opens, their_opens = _opens_ns(mine), _opens_ns(theirs)
+    our_opens, their_opens = opens_ns(mine), opens_ns(theirs)
     _, our_rows, their_rows = np.intersect1d(our_opens, their_opens, return_indices=True)
     unequal = _unequal_fields(
         mine.take(pa.array(our_rows)), theirs.take(pa.array(their_rows)), reference.fields
@@ -246,7 +250,7 @@ def _difference(
     fields: tuple[str, ...],
 ) -> Difference:
     table, row = (reference.table, their_row) if their_row is not None else (mine, our_row)
-    open_ns = int(_opens_ns(table.slice(row, 1))[0])
+    open_ns = int(opens_ns(table.slice(row, 1))[0])
     close_ns = reference.interval.close_time_ns(open_ns)
     whole = coverage.whole(np.array([open_ns]), np.array([close_ns]))
     return Difference(
@@ -260,6 +264,7 @@ def _difference(
         reference.fields,
         bool(whole[0]),
         reference.source,
+        None if our_row is None else mine["finalized_at"][our_row].value,
     )
 
 
@@ -271,7 +276,8 @@ def _values(
     return {name: table[name][row].as_py() for name in fields}
 
 
-def _opens_ns(table: pa.Table) -> Int64Array:
+def opens_ns(table: pa.Table) -> Int64Array:
+    """Return the open times of a table of klines, in nanoseconds."""
     column = table["open_time"].combine_chunks()
     opens: Int64Array = column.cast(pa.int64()).to_numpy() * NS_PER_MICROSECOND
     return opens

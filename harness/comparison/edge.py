@@ -2,79 +2,66 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Any
+from collections.abc import Iterator
 
-from harness.comparison.compare import Difference, Proof, plain
-
-CAUSE = "edge"
-OMITTED = "quiet_left_out"
+from harness.comparison.case import Case, State
+from harness.comparison.rest import Missing, possible_rest
 
 
-def prove_edge(difference: Difference) -> Proof | None:
-    """Accept a kline as partial only if the rest can be the trades that were not recorded.
+class Edge:
+    """A kline of which only a part was recorded: the rest can be trades outside the recording.
 
-    The rest is theirs minus ours. It must be trades that exist: positive count and volume, a
-    quote volume within the kline's own low and high, taker parts within the whole; and ours may
-    not reach outside of the exchange's high and low.
+    The open may differ only where time before our first trade was not recorded, the close only
+    where time after our last one was not.
     """
-    theirs, ours = difference.theirs, difference.ours
-    if difference.whole or theirs is None:
-        return None
-    if ours is None:
-        return Proof(CAUSE, {"recorded": "nothing"})
-    if ours.get("count") == 0:
-        # Nothing of this kline was recorded: ours carries the close before it.
-        return Proof(CAUSE, {"recorded": "no trade"})
-    rest = {
-        name: Decimal(theirs[name]) - Decimal(ours[name])
-        for name in (
-            "volume",
-            "quote_volume",
-            "count",
-            "taker_buy_volume",
-            "taker_buy_quote_volume",
+
+    name = "edge"
+
+    def applies(self, case: Case) -> bool:
+        """Tell whether the kline reaches out of the recorded time."""
+        return not case.kline.whole and case.kline.theirs is not None
+
+    def undo(self, case: Case, state: State) -> Iterator[State]:
+        """Yield a settled state where the rest is possible."""
+        kline, coverage = case.kline, case.context.coverage
+        part = state.part(case)
+        first_ns = kline.close_time_ns if part is None else part["first_ns"]
+        last_ns = kline.open_time_ns if part is None else part["last_ns"]
+        windows = [list(window) for window in coverage.windows if _near(window, case)]
+        missing = Missing(
+            first=not _covered(coverage.windows, kline.open_time_ns, first_ns),
+            last=not _covered(coverage.windows, last_ns, kline.close_time_ns),
         )
-        if name in theirs
-    }
-    if any(value < 0 for value in rest.values()):
-        return None
-    if rest.get("count", rest.get("volume", Decimal(1))) == 0:
-        return None
-    low, high = Decimal(theirs["low"]), Decimal(theirs["high"])
-    if not low <= Decimal(ours["low"]) <= Decimal(ours["high"]) <= high:
-        return None
-    if not _possible(rest, "volume", "quote_volume", low, high):
-        return None
-    if not _possible(rest, "taker_buy_volume", "taker_buy_quote_volume", low, high):
-        return None
-    evidence: dict[str, Any] = {f"unrecorded_{name}": plain(v) for name, v in rest.items()}
-    return Proof(CAUSE, evidence)
+        rest = possible_rest(case, state, missing)
+        if rest is not None:
+            recorded = {"recorded_trades": 0 if part is None else part["count"]}
+            evidence = {"covered_ns": windows, **recorded, **rest}
+            yield state.after(self.name, evidence, settled={"rest_possible": True})
 
 
-def prove_omitted(difference: Difference) -> Proof | None:
-    """Accept a quiet kline of ours that a source made from trades leaves out.
+def _near(window: tuple[int, int], case: Case) -> bool:
+    return window[0] < case.kline.close_time_ns and window[1] > case.kline.open_time_ns
+
+
+def _covered(windows: tuple[tuple[int, int], ...], start_ns: int, end_ns: int) -> bool:
+    return any(start <= start_ns and end_ns <= end for start, end in windows)
+
+
+class QuietLeftOut:
+    """A quiet kline of ours that a source made from trades leaves out.
 
     Only for sources without trade counts: the exchange's own files have a row for every quiet
     interval, so one that is missing there needs another reason.
     """
-    ours = difference.ours
-    if ours is None or difference.theirs is not None or "count" in difference.compared:
-        return None
-    if ours["count"] != 0 or ours["volume"] != 0:
-        return None
-    return Proof(OMITTED, {"our_count": 0, "source_has_counts": False})
 
+    name = "quiet_left_out"
 
-def _possible(
-    rest: dict[str, Decimal], volume: str, quote: str, low: Decimal, high: Decimal
-) -> bool:
-    """Tell whether a quote volume can come from trades of a volume between low and high.
+    def applies(self, case: Case) -> bool:
+        """Tell whether a source without counts has no row."""
+        return case.kline.theirs is None and "count" not in case.kline.compared
 
-    The exchange rounds a trade's quote quantity to 8 decimals, hence the allowance of one unit
-    of the 8th decimal per trade.
-    """
-    if volume not in rest or quote not in rest:
-        return True
-    allowance = Decimal("0.00000001") * (rest.get("count", Decimal(0)) + 1)
-    return low * rest[volume] - allowance <= rest[quote] <= high * rest[volume] + allowance
+    def undo(self, case: Case, state: State) -> Iterator[State]:
+        """Yield a settled state where nothing was traded."""
+        if state.part(case) is None:
+            evidence = {"our_count": 0, "source_has_counts": False}
+            yield state.after(self.name, evidence, settled={"absent": True})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -11,28 +11,31 @@ from pathlib import Path
 from typing import Any
 
 import harness
-from harness.comparison.compare import Comparison, Stored, compare
-from harness.comparison.edge import prove_edge, prove_omitted
+from harness.comparison.compare import Comparison, Stored
+from harness.comparison.continuity import ContinuityWatch
 from harness.consumers.completeness import CompletenessAuditor
 from harness.consumers.life_table import TRANSITIONS
 from harness.consumers.lifecycle import LifecycleChecker
 from harness.consumers.parquet_writer import ParquetWriter
 from harness.errors import UsageError
 from harness.expectations import ExpectationsWorker
-from harness.interfaces import Aggregator
 from harness.ledger import Equation, judge, trade_equations
 from harness.replay.beside import Beside
 from harness.replay.channels import channel_dict, channel_equations, channels_verdict
+from harness.replay.checks import reception_verdict, trades_verdict
+from harness.replay.explaining import MISMATCH, Aftermath
 from harness.replay.feeding import make_feed, rows_equation
 from harness.replay.folder import RUN_FILE, run_folder, write_json, write_lines
 from harness.replay.scenario import Audit, Scenario
 from harness.replay.sources import Disorder, Sources
 from harness.replay.tables import write_differences, write_timeline
+from harness.replay.tallies import Tallied, value_equations
 from harness.replay.timings import Timings
 from harness.report import build_report
 from harness.simulation.feed import Feed
 from harness.simulation.simulation import ChannelRecord, Simulation
-from harness.verdict import Finding, Severity, Validity, Verdict, worst
+from harness.tape import Tape
+from harness.verdict import Validity, Verdict, worst
 
 SCHEMA = "kline-harness/run/1"
 _PACKAGES = ("numpy", "pyarrow", "simpy", "great-expectations", "pandas")
@@ -56,9 +59,11 @@ class Outcome:
 class _Run:
     """One pass through the simulation: who took part, and what it left behind."""
 
-    aggregator: Aggregator
+    aggregator: Tallied
     feed: Feed
     beside: Beside
+    continuity: ContinuityWatch
+    whole: bool
     writer: ParquetWriter
     completeness: CompletenessAuditor | None
     lifecycle: LifecycleChecker | None
@@ -89,24 +94,22 @@ def replay(
         scenario = scenario.with_intervals(one.interval for one in sources.klines)
         folder = stack.enter_context(run_folder(out))
         worker = None
-        if scenario.audit is Audit.FULL:
+        if scenario.audit is Audit.FULL and scenario.expectations:
             worker = stack.enter_context(ExpectationsWorker())
         with timings.stage("simulate"):
             run = _simulate(scenario, sources, folder / "klines", progress)
-        comparison = None
-        if sources.klines:
-            with timings.stage("compare"):
-                comparison = _compare(run, sources)
+        with timings.stage("compare"):
+            after = _explain(run, sources, scenario)
         with timings.stage("expectations"):
             expected = None if worker is None else worker.result(folder / "klines")
-        ledger = _equations(run, sources)
-        checks = _checks(run, comparison, judge(ledger))
+        ledger = _equations(run, sources, after)
+        checks = _checks(run, sources, after, scenario, judge(ledger))
         if worker is not None and expected is not None:
             checks.append(worker.verdict(expected))
         with timings.stage("write"):
             if expected is not None:
                 write_json(folder / "expectations.json", expected)
-            outcome = _outcome(run, tuple(checks), comparison, out, timings)
+            outcome = _outcome(run, tuple(checks), after.comparison, out, timings)
             _write(folder, scenario, sources, run, outcome, ledger, command)
         if report:
             with timings.stage("report"):
@@ -136,10 +139,10 @@ def _pass(
     *,
     whole: bool,
 ) -> _Run:
-    tapes = sources.tapes(whole=whole)
+    tapes, continuity = sources.tapes(whole=whole), ContinuityWatch()
     beside = Beside(scenario, sources.symbols() if scenario.aggregator == "klagg" else [])
     feed = make_feed(scenario, sources, tapes, beside, progress)
-    aggregator = beside.aggregator
+    aggregator = Tallied(beside.aggregator, continuity.add)
     simulation = Simulation(aggregator, feed, scenario.channels, scenario.fidelity)
     writer = ParquetWriter(klines, scenario.writer)
     simulation.listen_to_klines(writer, writer.on_klines, scenario.listener("writer"))
@@ -153,26 +156,36 @@ def _pass(
     channels = simulation.run(lambda: feed.end_ns)
     if feed.trades == 0:
         raise UsageError("the files given hold no trades")
-    return _Run(aggregator, feed, beside, writer, completeness, lifecycle, channels)
-
-
-def _compare(run: _Run, sources: Sources) -> Comparison:
-    stored = Stored.of(run.writer.dataset.read())
-    found = compare(stored, sources.references(), sources.coverage())
-    return Comparison(
-        tuple(
-            replace(
-                result,
-                differences=tuple(
-                    replace(d, proof=prove_edge(d) or prove_omitted(d)) for d in result.differences
-                ),
-            )
-            for result in found.series
-        )
+    return _Run(
+        *(aggregator, feed, beside, continuity, whole),
+        *(writer, completeness, lifecycle, channels),
     )
 
 
-def _equations(run: _Run, sources: Sources) -> list[Equation]:
+def _explain(run: _Run, sources: Sources, scenario: Scenario) -> Aftermath:
+    """Compare what was stored with the exchange's klines, and explain what differs."""
+    found = () if run.completeness is None else run.completeness.verdict().findings
+    return Aftermath.of(
+        Stored.of(run.writer.dataset.read()),
+        run.aggregator.accounts(),
+        sources.references(),
+        sources.coverage(),
+        [finding for finding in found if finding.kind == MISMATCH],
+        lambda: _again(run, sources, scenario),
+        faulty=bool(run.feed.delivery.lost),
+    )
+
+
+def _again(run: _Run, sources: Sources, scenario: Scenario) -> Iterator[tuple[Tape, Tape]]:
+    """Yield the trades a second time: as given to the aggregator, and with those kept from it."""
+    whole: list[Tape] = []
+    feed = make_feed(scenario, sources, sources.tapes(whole=run.whole), run.beside, None)
+    feed.witness = lambda piece: whole.append(piece.trades)
+    for piece in feed:
+        yield piece.trades, whole.pop()
+
+
+def _equations(run: _Run, sources: Sources, after: Aftermath) -> list[Equation]:
     """Return every conservation law of the run."""
     accounts = run.aggregator.accounts()
     received = {symbol: account.received for symbol, account in accounts.items()}
@@ -181,44 +194,33 @@ def _equations(run: _Run, sources: Sources) -> list[Equation]:
     equations += trade_equations(accounts)
     counted = {run.writer.name: run.writer.counters.lag_missed}
     equations += channel_equations(run.channels, counted)
-    return equations + run.writer.equations()
+    written = run.writer.equations()
+    # Where klines were lost on the way, the laws above say so, and the sums are the published.
+    stored = after.stored if after.stored.table.num_rows == run.channels[0].published else None
+    equations += value_equations(run.aggregator, stored, after.evidence)
+    return equations + written
 
 
-def _checks(run: _Run, comparison: Comparison | None, ledger: Verdict) -> list[Verdict]:
-    checks = [ledger, _trades(run), run.writer.verdict()]
+def _checks(
+    run: _Run, sources: Sources, after: Aftermath, scenario: Scenario, ledger: Verdict
+) -> list[Verdict]:
+    accounts = run.aggregator.accounts()
+    checks = [ledger, trades_verdict(accounts, after)]
+    checks.append(
+        run.continuity.verdict(after.stored, scenario.intervals, after.comparison, after.references)
+    )
+    if sources.receptions:
+        checks.append(reception_verdict(sources.receptions))
+    checks.append(run.writer.verdict())
     for checker in (run.completeness, run.lifecycle):
         if checker is not None:
             try:
-                checks.append(checker.verdict())
+                checks.append(after.reconciled(checker.verdict()))
             except Exception as error:  # a checker that crashes is unknown, not a dead run
                 checks.append(Verdict.crashed(checker.name, error))
-    if comparison is not None:
-        checks.append(comparison.verdict())
+    if after.comparison is not None:
+        checks.append(after.comparison.verdict())
     return [*checks, channels_verdict(run.channels), *run.beside.verdicts(run.feed)]
-
-
-def _trades(run: _Run) -> Verdict:
-    """Tell which trades are in no kline, or not in every interval's."""
-    findings: list[Finding] = []
-    counts = {"received": 0, "late": 0, "duplicate": 0, "rejected": 0, "unmapped": 0}
-    for symbol, account in run.aggregator.accounts().items():
-        counts["received"] += account.received
-        classes = {"duplicate": account.duplicate, "unmapped": account.unmapped}
-        classes |= {f"rejected_{kind}": ids for kind, ids in account.rejected.items()}
-        for name, ids in classes.items():
-            counts[name.split("_")[0]] += len(ids)
-            if ids:
-                findings.append(_ids_finding(name, ids, symbol, None))
-        for interval, series in account.series.items():
-            counts["late"] += len(series.late)
-            if series.late:
-                findings.append(_ids_finding("late", series.late, symbol, interval))
-    return Verdict.of("trades", counts, findings)
-
-
-def _ids_finding(kind: str, ids: list[int], symbol: str, interval: str | None) -> Finding:
-    evidence: dict[str, Any] = {"trades": len(ids), "first_ids": ids[:20]}
-    return Finding("trades", kind, Severity.NOTICE, symbol, interval, evidence=evidence)
 
 
 def _outcome(

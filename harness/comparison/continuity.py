@@ -1,0 +1,168 @@
+"""Quiet, lost or silent: what trade ids and the other symbols say of klines without trades."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from harness.comparison.compare import Comparison, Reference, Stored, opens_ns
+from harness.comparison.id_gaps import Gap, Gaps, IdBook
+from harness.comparison.silence import SILENCE_MIN_NS, Silences
+from harness.interval import Interval
+from harness.tape import Tape
+from harness.units import Int64Array
+from harness.verdict import Finding, Severity, Verdict
+
+CHECK = "continuity"
+NOT_CHECKED = (
+    "trades before the first and after the last recorded one",
+    "sources without raw trade ids",
+)
+_SHOWN = 20
+_NO_TIMES: Int64Array = np.empty(0, dtype=np.int64)
+
+
+class ContinuityWatch:
+    """Watches the feed's trades: which ids are missing and when nothing traded at all."""
+
+    def __init__(self) -> None:
+        self._ids = IdBook()
+        self._silences = Silences()
+
+    def add(self, tape: Tape) -> None:
+        """Take the next chunk, in the order of the feed."""
+        self._ids.add(tape)
+        self._silences.add(tape)
+
+    def verdict(
+        self,
+        stored: Stored,
+        intervals: Sequence[Interval],
+        comparison: Comparison | None = None,
+        references: Sequence[Reference] = (),
+    ) -> Verdict:
+        """Judge klines without trades by the ids around them.
+
+        Contiguous ids: quiet, only counted. Missing ids: the klines are made of nothing, an
+        error unless every one of them is the exchange's or its difference is proved. One id
+        alone stays in doubt: a fund trade uses one up and is in no kline. Missing ids between
+        trades of neighbouring klines are a notice; whether they mattered a comparison shows.
+        """
+        counts = dict.fromkeys(
+            ("quiet", "id_gaps", "missing_ids", "lost_stretches", "lost_klines", "silences"), 0
+        )
+        findings: list[Finding] = []
+        known = _Known(comparison, references)
+        for symbol, runs in sorted(self._ids.runs.items()):
+            gaps = runs.gaps()
+            interval = _finest(stored, symbol, intervals)
+            quiet = _NO_TIMES if interval is None else _quiet(stored, symbol, interval)
+            counts["quiet"] += len(quiet)
+            counts["id_gaps"] += len(gaps)
+            counts["missing_ids"] += gaps.missing
+            if len(gaps):
+                findings.append(_missing(symbol, gaps))
+            for gap, opens in _lost(gaps, quiet):
+                assert interval is not None
+                counts["lost_stretches"] += 1
+                counts["lost_klines"] += len(opens)
+                findings.append(_lost_stretch(symbol, interval, gap, opens, known))
+        counts["quiet"] -= counts["lost_klines"]
+        counts["symbols"] = len(self._ids.runs)
+        counts["silences"] = len(self._silences.found)
+        findings += self._silent()
+        return Verdict.of(CHECK, counts, findings, NOT_CHECKED)
+
+    def _silent(self) -> Iterator[Finding]:
+        found = self._silences.found
+        if not found:
+            return
+        evidence: dict[str, Any] = {
+            "symbols": len(self._ids.runs),
+            "stretches": len(found),
+            "longer_than_ns": SILENCE_MIN_NS,
+            "longest_ns": max(end - start for start, end in found),
+            "first_stretches": [list(stretch) for stretch in found[:_SHOWN]],
+        }
+        yield Finding(CHECK, "feed_silent", Severity.NOTICE, at_ns=found[0][0], evidence=evidence)
+
+
+class _Known:
+    """What the exchange's files say of single klines."""
+
+    def __init__(self, comparison: Comparison | None, references: Sequence[Reference]) -> None:
+        self._opens: dict[tuple[str, str], Int64Array] = {}
+        self._unproved: dict[tuple[str, str], Int64Array] = {}
+        self._proved: dict[tuple[str, str], Int64Array] = {}
+        series = () if comparison is None else comparison.series
+        for result, reference in zip(series, references, strict=True):
+            if "count" not in reference.fields:
+                continue
+            key = (result.symbol, result.interval.text)
+            proved = [d.open_time_ns for d in result.differences if d.proof is not None]
+            unproved = [d.open_time_ns for d in result.differences if d.proof is None]
+            for book, times in (
+                (self._opens, opens_ns(reference.table)),
+                (self._unproved, np.array(unproved, dtype=np.int64)),
+                (self._proved, np.array(proved, dtype=np.int64)),
+            ):
+                book[key] = np.union1d(book.get(key, _NO_TIMES), times)
+
+    def explains(self, symbol: str, interval: Interval, opens: Int64Array) -> bool:
+        """Tell whether every kline is as the exchange has it, or its difference is proved."""
+        key = (symbol, interval.text)
+        if key not in self._opens:
+            return False
+        known = np.isin(opens, self._opens[key]) | np.isin(opens, self._proved[key])
+        return bool(np.all(known & ~np.isin(opens, self._unproved[key])))
+
+
+def _finest(stored: Stored, symbol: str, intervals: Sequence[Interval]) -> Interval | None:
+    return next((i for i in intervals if (symbol, i.text) in stored.rows), None)
+
+
+def _quiet(stored: Stored, symbol: str, interval: Interval) -> Int64Array:
+    """Return the open times of our klines without trades."""
+    table = stored.series(symbol, interval.text)
+    counts = table["count"].combine_chunks().to_numpy()
+    quiet: Int64Array = opens_ns(table)[counts == 0]
+    return quiet
+
+
+def _lost(gaps: Gaps, quiet: Int64Array) -> Iterator[tuple[Gap, Int64Array]]:
+    """Yield each gap of ids with the klines without trades that lie over it."""
+    low, high = np.minimum(gaps.from_ns, gaps.to_ns), np.maximum(gaps.from_ns, gaps.to_ns)
+    first = np.searchsorted(quiet, low, side="right")
+    stop = np.searchsorted(quiet, high, side="left")
+    rows = np.flatnonzero(stop > first)
+    for row, gap in zip(rows.tolist(), gaps.take(rows), strict=True):
+        yield gap, quiet[first[row] : stop[row]]
+
+
+def _missing(symbol: str, gaps: Gaps) -> Finding:
+    evidence = {
+        "gaps": len(gaps),
+        "missing_ids": gaps.missing,
+        "first_gaps": [gap.to_dict() for gap in gaps.first(_SHOWN)],
+    }
+    return Finding(CHECK, "missing_trade_ids", Severity.NOTICE, symbol, evidence=evidence)
+
+
+def _lost_stretch(
+    symbol: str, interval: Interval, gap: Gap, opens: Int64Array, known: _Known
+) -> Finding:
+    explained = known.explains(symbol, interval, opens)
+    severity = Severity.NOTICE if explained else Severity.ERROR
+    if severity is Severity.ERROR and gap.missing == 1:
+        severity = Severity.DOUBT
+    evidence = {
+        **gap.to_dict(),
+        "flat_klines": len(opens),
+        "last_open_time_ns": int(opens[-1]),
+        "explained_by_comparison": explained,
+    }
+    return Finding(
+        CHECK, "lost_stretch", severity, symbol, interval.text, int(opens[0]), evidence=evidence
+    )

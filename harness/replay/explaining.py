@@ -1,0 +1,195 @@
+"""After a simulation: the trades that differences, late trades and mismatches are about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from harness.comparison import Comparison, Reference, Stored, Witnesses, compare, explain
+from harness.comparison.case import TRADES_SHOWN, Case, Context, State, make_case, shown
+from harness.comparison.compare import Difference, opens_ns
+from harness.comparison.coverage import Coverage
+from harness.comparison.trades_of import Collector, Evidence
+from harness.comparison.wanted import Refused, Wanted, among, wanted_for
+from harness.interval import parse_interval
+from harness.kline import FIELDS
+from harness.ledger import TradeAccount
+from harness.tape import Tape, TradeKind
+from harness.verdict import Finding, Severity, Verdict
+
+MISMATCH = "cross_interval_mismatch"
+RECONCILED = "cross_interval_late"
+OUTAGE = "outage"
+
+
+@dataclass(slots=True)
+class Aftermath:
+    """What is known after a run, and of its trades those that matter, read a second time.
+
+    The second pass over the trades happens only where something has to be explained.
+    """
+
+    stored: Stored
+    accounts: Mapping[str, TradeAccount]
+    comparison: Comparison | None = None
+    references: Sequence[Reference] = ()
+    evidence: Mapping[str, Evidence] = field(default_factory=dict)
+
+    @staticmethod
+    def of(
+        stored: Stored,
+        accounts: Mapping[str, TradeAccount],
+        references: Sequence[Reference],
+        coverage: Mapping[str, Coverage],
+        mismatches: Iterable[Finding],
+        again: Callable[[], Iterator[tuple[Tape, Tape]]],
+        *,
+        faulty: bool,
+    ) -> Aftermath:
+        """Compare with the references, if any, and explain what differs.
+
+        `again` gives the trades as the aggregator got them, each time with those that it would
+        have got, had none been kept from it; only if `faulty` they are not the same.
+        """
+        after = Aftermath(stored, accounts, references=references)
+        if references:
+            after.comparison = compare(stored, references, coverage)
+        klines = [] if after.comparison is None else after.comparison.differences
+        klines += [kline for finding in mismatches if (kline := _kline(finding)) is not None]
+        wanted = {}
+        for symbol, account in sorted(accounts.items()):
+            mine = [kline for kline in klines if kline.symbol == symbol]
+            refused = Refused.of(account)
+            if mine or refused.any():
+                wanted[symbol] = wanted_for(mine, refused, stored)
+        if not wanted:
+            return after
+        after.evidence, before = _collected(wanted, again(), faulty=faulty)
+        if after.comparison is not None:
+            undone = {symbol: [(OUTAGE, kept)] for symbol, kept in before.items()}
+            witnesses = Witnesses(after.evidence, coverage, references, undone)
+            after.comparison = explain(after.comparison, witnesses)
+        return after
+
+    def late_evidence(self, symbol: str, interval: str, ids: Sequence[int]) -> dict[str, Any]:
+        """Return late trades as data: how long after their kline was final each arrived."""
+        kept = self.evidence.get(symbol)
+        if kept is None:
+            return {}
+        wanted = np.unique(np.array(ids, dtype=np.int64))
+        late = among(kept.rows.trade_id, wanted) & (kept.rows.kind == TradeKind.MARKET)
+        rows = np.flatnonzero(late)
+        lateness = kept.rows.arrival_ns[rows] - self._final_ns(symbol, interval, kept.rows, rows)
+        told = shown(kept.rows, rows)
+        return {
+            "first_trades": told["first_trades"],
+            "lateness_ns": lateness[:TRADES_SHOWN].tolist(),
+            "lateness_max_ns": int(lateness.max()) if len(lateness) else 0,
+        }
+
+    def _final_ns(self, symbol: str, interval: str, trades: Tape, rows: Any) -> Any:
+        """Return when each trade's kline was published: its close time where it never was."""
+        frame = parse_interval(interval)
+        opens = frame.open_times_ns(trades.event_time_ns[rows])
+        final = frame.close_times_ns(trades.event_time_ns[rows])
+        table = self.stored.series(symbol, interval)
+        if table.num_rows == 0:
+            return final
+        ours = opens_ns(table)
+        published = table["finalized_at"].combine_chunks().cast("int64").to_numpy()
+        place = np.minimum(np.searchsorted(ours, opens), len(ours) - 1)
+        return np.where(ours[place] == opens, published[place], final)
+
+    def reconciled(self, verdict: Verdict) -> Verdict:
+        """Return a verdict whose mismatches that late trades make up are notices naming them.
+
+        A higher kline has the trades that were late only for the lower ones: it must be made of
+        its own trades, the roll-up of the lower ones of the same without the late.
+        """
+        kinds = [finding.kind for finding in verdict.findings]
+        if kinds.count(MISMATCH) != verdict.counts.get(MISMATCH, kinds.count(MISMATCH)):
+            # Some were only counted: nobody can say what they are.
+            return verdict
+        findings = [
+            self._reconcile(finding) if finding.kind == MISMATCH else finding
+            for finding in verdict.findings
+        ]
+        named = sum(finding.kind == RECONCILED for finding in findings)
+        if not named:
+            return verdict
+        counts = dict(verdict.counts)
+        counts[MISMATCH] = counts.get(MISMATCH, named) - named
+        counts[RECONCILED] = named
+        return Verdict.of(verdict.check, counts, findings, verdict.not_checked)
+
+    def _reconcile(self, finding: Finding) -> Finding:
+        kline, kept = _kline(finding), self.evidence.get(finding.symbol or "")
+        if kline is None or kept is None:
+            return finding
+        case = make_case(kline, kept, kept.runs.gaps(), Context())
+        lower = kept.wanted.refused.late.get(str(finding.evidence["children"]))
+        own = case.start()
+        if lower is None:
+            return finding
+        missed = own.included & among(own.rows.trade_id, lower) & case.inside
+        if not missed.any() or not _holds(finding, case, own, missed):
+            return finding
+        evidence = {**finding.evidence, **shown(own.rows, missed)}
+        return replace(finding, kind=RECONCILED, severity=Severity.NOTICE, evidence=evidence)
+
+
+def _collected(
+    wanted: Mapping[str, Wanted], pairs: Iterable[tuple[Tape, Tape]], *, faulty: bool
+) -> tuple[dict[str, Evidence], dict[str, Evidence]]:
+    """Collect what is wanted, and, if `faulty`, the same of all that could have been given."""
+    alone = {
+        symbol: replace(one, refused=Refused(duplicate=one.refused.duplicate))
+        for symbol, one in wanted.items()
+    }
+    given, whole = Collector(wanted), Collector(alone if faulty else {})
+    for got, could_have in pairs:
+        given.add(got)
+        whole.add(could_have)
+    return given.evidence(), whole.evidence()
+
+
+def _holds(finding: Finding, case: Case, own: State, missed: Any) -> bool:
+    """Tell whether a mismatch is the missed trades and nothing else, in all nine fields."""
+    whole = own.values(case)
+    parts = replace(own, included=own.included & ~missed).values(case)
+    if whole is None or parts is None:
+        return False
+    for name in FIELDS:
+        if name not in finding.evidence:
+            if whole[name] != parts[name]:
+                return False
+            continue
+        told = (finding.evidence[name], finding.evidence[f"{name}_of_children"])
+        if (whole[name], parts[name]) != tuple(Decimal(text) for text in told):
+            return False
+    return True
+
+
+def _kline(finding: Finding) -> Difference | None:
+    """Return the kline that a finding is about, to collect its trades."""
+    if finding.symbol is None or finding.interval is None or finding.open_time_ns is None:
+        return None
+    interval = parse_interval(finding.interval)
+    close_ns = interval.close_time_ns(finding.open_time_ns)
+    return Difference(
+        finding.symbol,
+        interval,
+        finding.open_time_ns,
+        close_ns,
+        None,
+        None,
+        (),
+        (),
+        whole=True,
+        source="",
+        published_ns=finding.at_ns,
+    )

@@ -1,0 +1,234 @@
+"""Column sums of trades and of klines, taken apart from whoever handles them in between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from harness.columns import concat
+from harness.comparison.compare import Stored
+from harness.comparison.trades_of import Evidence
+from harness.comparison.wanted import KINDS, among
+from harness.interfaces import Aggregator, FeedSlice
+from harness.interval import INTERVALS
+from harness.kline import Emission, KlineBatch, Trigger
+from harness.ledger import Equation, TradeAccount
+from harness.tape import Tape, TradeKind
+from harness.units import BoolArray, ExactArray, sum_groups
+
+# Numbers of all symbols and scales as integers of one unit, as the stored table has them.
+UNIT_SCALE = 18
+_WAITING_MAX = 4_096
+COLUMNS = ("count", "volume", "quote_volume", "taker_buy_volume", "taker_buy_quote_volume")
+
+Sums: TypeAlias = Mapping[str, int]
+NOTHING: Sums = dict.fromkeys(COLUMNS, 0)
+
+
+def trade_sums(trades: Tape, rows: NDArray[np.intp] | BoolArray | slice = slice(None)) -> Sums:
+    """Add up what trades of one symbol put into the columns of a kline, in units of 1e-18."""
+    if len(trades.symbol[rows]) == 0:
+        return dict(NOTHING)
+    instrument = trades.instruments[int(trades.symbol[rows][0])]
+    buyer = ~trades.buyer_is_maker[rows]
+    first, last = trades.first_id[rows], trades.last_id[rows]
+    quantity, quote = trades.quantity[rows], trades.quote[rows]
+    scale = (instrument.quantity_scale, instrument.quote_scale)
+    return {
+        "count": _sum(np.where(first < 0, 1, last - first + 1)),
+        "volume": _in_units(_sum(quantity), scale[0]),
+        "quote_volume": _in_units(_sum(quote), scale[1]),
+        "taker_buy_volume": _in_units(_sum(quantity * buyer), scale[0]),
+        "taker_buy_quote_volume": _in_units(_sum(quote * buyer), scale[1]),
+    }
+
+
+def kline_sums(klines: KlineBatch, rows: NDArray[np.intp]) -> Sums:
+    """Add up the same columns of klines of one symbol."""
+    instrument = klines.instruments[int(klines.symbol[rows[0]])]
+    scales = dict.fromkeys(klines.quantity_columns(), instrument.quantity_scale)
+    scales |= dict.fromkeys(klines.quote_columns(), instrument.quote_scale)
+    sums = {name: _sum(getattr(klines, name)[rows]) for name in COLUMNS}
+    return {name: _in_units(sums[name], scales.get(name, UNIT_SCALE)) for name in COLUMNS}
+
+
+def stored_sums(table: pa.Table) -> Sums:
+    """Add up the same columns of stored klines, from the words of their decimals."""
+    sums = {}
+    for name in COLUMNS:
+        column = table[name].combine_chunks()
+        if name == "count":
+            sums[name] = _sum(column.to_numpy(zero_copy_only=False))
+            continue
+        words = np.frombuffer(column.buffers()[1], dtype=np.uint64)
+        words = words[2 * column.offset : 2 * (column.offset + len(column))]
+        low, high = words[0::2], words[1::2].view(np.int64)
+        half = np.uint64(32)
+        sums[name] = (_sum(high) << 64) + (_sum((low >> half).view(np.int64)) << 32)
+        sums[name] += _sum((low & np.uint64(0xFFFFFFFF)).view(np.int64))
+    return sums
+
+
+def _sum(values: ExactArray) -> int:
+    if len(values) == 0:
+        return 0
+    return int(sum_groups(values, np.zeros(1, dtype=np.int64))[0])
+
+
+def _in_units(value: int, scale: int) -> int:
+    factor: int = 10 ** (UNIT_SCALE - scale)
+    return value * factor
+
+
+def _add(left: Sums, right: Sums) -> Sums:
+    return {name: left[name] + right[name] for name in COLUMNS}
+
+
+@dataclass(slots=True)
+class TradeTally:
+    """Sums of the trades read, by symbol and kind."""
+
+    read: dict[tuple[str, TradeKind], Sums] = field(default_factory=dict)
+
+    def add(self, tape: Tape) -> None:
+        """Take the next trades."""
+        alike = not tape.kind.any()
+        for code, instrument in enumerate(tape.instruments):
+            mine = tape if len(tape.instruments) == 1 else tape.take(tape.symbol == code)
+            kinds = [TradeKind.MARKET] if alike else [TradeKind(k) for k in np.unique(mine.kind)]
+            for kind in kinds:
+                rows = slice(None) if alike else mine.kind == kind
+                before = self.of(instrument.symbol, kind)
+                self.read[instrument.symbol, kind] = _add(before, trade_sums(mine, rows))
+
+    def of(self, symbol: str, kind: TradeKind) -> Sums:
+        """Return the sums of one symbol's trades of a kind."""
+        return self.read.get((symbol, kind), NOTHING)
+
+    def total(self, symbol: str) -> Sums:
+        """Return the sums of all of one symbol's trades."""
+        total = NOTHING
+        for kind in TradeKind:
+            total = _add(total, self.of(symbol, kind))
+        return total
+
+
+@dataclass(slots=True)
+class Tallied:
+    """An aggregator at whose door everything is counted: trades going in, finals coming out.
+
+    `published` are the sums of the finals by series; `ended` the series with a kline that the
+    end of the feed published. `watch` is shown the trades too.
+    """
+
+    inner: Aggregator
+    watch: Callable[[Tape], None]
+    given: TradeTally = field(default_factory=TradeTally)
+    published: dict[tuple[str, str], Sums] = field(default_factory=dict)
+    ended: set[tuple[str, str]] = field(default_factory=set)
+    _waiting: list[Tape] = field(default_factory=list)
+
+    def advance(self, feed: FeedSlice) -> Emission:
+        """Process the next slice."""
+        if len(feed.trades):
+            self._waiting.append(feed.trades)
+            # One trade at a time would cost more here than in the aggregator.
+            if len(feed.trades) > 1 or len(self._waiting) >= _WAITING_MAX:
+                self._count()
+        return self._tally(self.inner.advance(feed))
+
+    def finish(self, at_ns: int) -> Emission:
+        """End the feed."""
+        self._count()
+        return self._tally(self.inner.finish(at_ns))
+
+    def _count(self) -> None:
+        if self._waiting:
+            trades = concat(self._waiting)
+            self._waiting = []
+            self.given.add(trades)
+            self.watch(trades)
+
+    def accounts(self) -> Mapping[str, TradeAccount]:
+        """Return what became of every trade."""
+        return self.inner.accounts()
+
+    def _tally(self, emission: Emission) -> Emission:
+        klines = emission.klines
+        if len(klines) == 0:
+            return emission
+        keys = klines.symbol.astype(np.int64) * len(INTERVALS) + klines.interval
+        order = np.argsort(keys, kind="stable")
+        starts = np.flatnonzero(np.diff(keys[order], prepend=-1))
+        for rows in np.split(order, starts[1:]):
+            first = int(rows[0])
+            key = (klines.symbol_text(first), INTERVALS[int(klines.interval[first])].text)
+            before = self.published.get(key, NOTHING)
+            self.published[key] = _add(before, kline_sums(klines, rows))
+            if np.any(klines.trigger[rows] == Trigger.END):
+                self.ended.add(key)
+        return emission
+
+
+def value_equations(
+    tallied: Tallied,
+    stored: Stored | None,
+    evidence: Mapping[str, Evidence],
+) -> Iterator[Equation]:
+    """Yield, per series and column, sum over the trades given = klines + every class not in them.
+
+    The klines are those on disk, or those published where some were lost on the way (`stored`
+    None: the laws of the channel say so). A series is left out where open klines were never
+    published: nobody knows their sums.
+    """
+    for symbol, account in tallied.accounts().items():
+        kept = evidence.get(symbol)
+        for interval, series in account.series.items():
+            key = (symbol, interval)
+            if series.discarded or (series.open and key not in tallied.ended):
+                continue
+            klines = tallied.published.get(key, NOTHING)
+            if stored is not None:
+                klines = stored_sums(stored.series(symbol, interval))
+            refused = _refused(tallied.given, symbol, kept, account, interval)
+            total = tallied.given.total(symbol)
+            for name in COLUMNS:
+                parts = {"klines": klines[name]}
+                parts |= {group: sums[name] for group, sums in refused.items()}
+                unit = "" if name == "count" else " in 1e-18"
+                yield Equation(f"traded {name}{unit}", f"{symbol} {interval}", total[name], parts)
+
+
+def _refused(
+    read: TradeTally,
+    symbol: str,
+    kept: Evidence | None,
+    account: TradeAccount,
+    interval: str,
+) -> dict[str, Sums]:
+    """Add up the trades that are in no kline of an interval, by class."""
+    sums = dict.fromkeys(("late", "duplicate", "rejected", "unmapped"), NOTHING)
+    by_id: list[int] = []
+    for reason, ids in account.rejected.items():
+        if reason in KINDS:
+            sums["rejected"] = _add(sums["rejected"], read.of(symbol, KINDS[reason]))
+        else:
+            by_id += ids
+    if kept is not None:
+        market = kept.rows.kind == TradeKind.MARKET
+        listed = {
+            "late": account.series[interval].late,
+            "rejected": by_id,
+            "unmapped": account.unmapped,
+        }
+        for name, ids in listed.items():
+            wanted = np.unique(np.array(ids, dtype=np.int64))
+            rows = market & among(kept.rows.trade_id, wanted)
+            sums[name] = _add(sums[name], trade_sums(kept.rows, rows))
+        sums["duplicate"] = trade_sums(kept.repeated)
+    return sums
