@@ -359,7 +359,6 @@ class Receiver(Generic[T]):
 
     def statistics(self) -> ReceiverStatistics:
         """This receiver's account at this moment, or at its drop."""
-        dropped = self._dropped_tail is not None
         tail = self._dropped_tail if self._dropped_tail is not None else self._channel.tail
         unread = tail - self._position
         retained = min(unread, self._channel.capacity)
@@ -369,13 +368,13 @@ class Receiver(Generic[T]):
             lagged=self._lagged,
             lag_events=self._lag_events,
             overwritten=unread - retained,
-            depth=0 if dropped else retained,
+            depth=0 if self.dropped else retained,
             depth_peak=max(self._depth_peak, retained),
-            abandoned=retained if dropped else 0,
+            abandoned=retained if self.dropped else 0,
         )
 
     def _live(self) -> _Channel[T]:
-        if self._dropped_tail is not None:
+        if self.dropped:
             raise HandleDropped("this receiver was dropped")
         return self._channel
 
