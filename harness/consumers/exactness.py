@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from harness.columns import concat, join_instruments
 from harness.consumers.finding_log import FindingLog
 from harness.consumers.kline_rules import field_text
@@ -103,8 +105,26 @@ class _Comparison:
         for key, row in rows.items():
             if key not in seen and not self._is_spared(key):
                 self._miss(key, row)
+        self._judge_ids()
         counts = {"klines": len(self._ours), "exact": len(self._exact), **self._counts}
         return Verdict.of(self._log.check, counts, self._log.findings(), NOT_CHECKED)
+
+    def _judge_ids(self) -> None:
+        """Find series whose klines with trades tell no trade ids, so that quiet ones prove nothing.
+
+        A quiet kline between trade ids without a gap is quiet; without ids it may be an outage.
+        """
+        klines = self._ours
+        series = klines.symbol.astype(np.int64) * len(INTERVALS) + klines.interval
+        withheld = (klines.count > 0) & (klines.first_trade_id < 0)
+        for key in np.unique(series[withheld]).tolist():
+            mine = series == key
+            evidence = {
+                "klines": int(np.count_nonzero(mine & withheld)),
+                "quiet": int(np.count_nonzero(mine & (klines.count == 0))),
+            }
+            row = int(np.flatnonzero(mine & withheld)[0])
+            self._tell("trade_ids_withheld", row, klines, evidence)
 
     def _differing(self, row: int, other: int) -> dict[str, Any]:
         evidence: dict[str, Any] = {}

@@ -171,15 +171,17 @@ def _differing(shown: Bar | None, values: dict[str, str]) -> dict[str, str]:
 
 
 def tell_batch(checker: PullChecker, klines: KlineBatch, events: LifeBatch) -> Iterable[Any]:
-    """Yield (instant, what to call) for every row of an emission, in the order published."""
+    """Yield, for every row of an emission, its instant and trigger, what to call, and with what."""
     for row, (at_ns, life) in enumerate(
         zip(events.at_ns.tolist(), events.life.tolist(), strict=True)
     ):
         if life != Life.TICK:
             key = (events.symbol_text(row), INTERVALS[int(events.interval[row])].text)
             open_ns = int(events.open_time_ns[row])
-            yield at_ns, checker.on_event, (at_ns, key, open_ns, Life(life))
+            trigger = int(events.trigger[row])
+            yield at_ns, trigger, checker.on_event, (at_ns, key, open_ns, Life(life))
     for row, at_ns in enumerate(klines.at_ns.tolist()):
         key = (klines.symbol_text(row), INTERVALS[int(klines.interval[row])].text)
         values = {name: field_text(klines, row, name) for name in FIELDS}
-        yield at_ns, checker.on_final, (at_ns, key, int(klines.open_time_ns[row]), values)
+        arguments = (at_ns, key, int(klines.open_time_ns[row]), values)
+        yield at_ns, int(klines.trigger[row]), checker.on_final, arguments

@@ -15,9 +15,10 @@ from harness.ledger import TradeAccount
 from harness.replay.pulling import pull_verdicts
 from harness.replay.scenario import Scenario
 from harness.simulation.feed import Feed
+from harness.simulation.signals import Signals
 from harness.tape import Tape
 from harness.units import INT64_MAX, BoolArray, Window
-from harness.verdict import Verdict
+from harness.verdict import Finding, Severity, Verdict
 
 
 class Observed:
@@ -68,7 +69,8 @@ class Beside:
         """Take a slice as it would be had no trade been kept from the aggregator."""
         trades = feed.trades
         self._note_first_ids(trades)
-        kept = self._is_managed(trades)
+        bound_ns = self._scenario.klagg.future_bound_ns
+        kept = self._is_managed(trades) & (trades.event_time_ns <= trades.arrival_ns + bound_ns)
         if not kept.all():
             positions = np.append(0, np.cumsum(kept))[list(feed.positions)].tolist()
             feed = FeedSlice(trades.take(kept), feed.signals, tuple(positions))
@@ -78,7 +80,8 @@ class Beside:
         """Return the checks of what happened beside, once the run is over."""
         if not self.is_needed:
             return []
-        verdicts = [self._exactness_verdict(feed.end_ns)]
+        assert feed.signals is not None
+        verdicts = [self._exactness_verdict(feed.end_ns), _clock_verdict(feed.signals)]
         if isinstance(self._model, KlaggAggregator):
             observations = self._model.observations()
             aborted = int(self._model.aborted is not None)
@@ -125,6 +128,17 @@ class Beside:
             if held is None or not held <= stored.first_trade_id:
                 for interval in stored.intervals:
                     yield (stored.symbol, interval.text), stored.open_time_ns
+
+
+def _clock_verdict(signals: Signals) -> Verdict:
+    """Tell which ticks the loop never saw."""
+    counts = {"missed": signals.missed, "coalesced": signals.coalesced}
+    findings = [
+        Finding("clock", f"ticks_{name}", Severity.NOTICE, evidence={"ticks": count})
+        for name, count in counts.items()
+        if count
+    ]
+    return Verdict.of("clock", counts, findings)
 
 
 ALWAYS = Window(-INT64_MAX, INT64_MAX)

@@ -12,7 +12,7 @@ from harness.consumers.gateway import DeltaBatch, DeltaReader, Gateway, GatewayO
 from harness.consumers.pulls import PullChecker, tell_batch
 from harness.consumers.snapshot_writer import SnapshotOptions, SnapshotWriter
 from harness.interfaces import RemoveSymbol
-from harness.kline import Emission
+from harness.kline import Emission, Trigger
 from harness.replay.scenario import Scenario
 from harness.simulation.feed import Feed
 from harness.simulation.watch import channel
@@ -45,8 +45,9 @@ def _checked(
     checker = PullChecker()
     steps: list[Step] = []
     for emission in emissions:
-        for at_ns, call, arguments in tell_batch(checker, emission.klines, emission.events):
-            steps.append((at_ns, _BEFORE_PULL, call, arguments))
+        told = tell_batch(checker, emission.klines, emission.events)
+        for at_ns, trigger, call, arguments in told:
+            steps.append((at_ns, _order(trigger), call, arguments))
     for answer in answers:
         steps.append((answer.at_ns, _PULL, checker.on_answer, (answer,)))
     for scripted in scenario.commands:
@@ -56,6 +57,14 @@ def _checked(
             steps.append((at_ns, _AFTER_PULL, checker.on_removed, (command.symbol,)))
     _take(steps)
     return checker.verdict()
+
+
+def _order(trigger: int) -> int:
+    """Tell whether what is published comes before a pull at the same instant.
+
+    What a command or the end of the feed publishes does not.
+    """
+    return _AFTER_PULL if trigger == Trigger.END else _BEFORE_PULL
 
 
 def _take(steps: list[Step]) -> None:
@@ -106,7 +115,8 @@ def _snapshots(
         klines = emission.klines
         for row, at_ns in enumerate(klines.at_ns.tolist()):
             rows = Rows(klines, row, row + 1)
-            steps.append((at_ns, _BEFORE_PULL, writer.on_klines, (at_ns, rows)))
+            order = _order(int(klines.trigger[row]))
+            steps.append((at_ns, order, writer.on_klines, (at_ns, rows)))
     for answer in answers:
         if answer.kind == "snapshot":
             at_ns = answer.at_ns + options.store_delay_ns

@@ -40,6 +40,7 @@ class Audit(Enum):
 class Scenario:
     """The options of a run; with the same inputs and version it gives the same bytes.
 
+    * `expectations`: with a full audit, what is stored is also held to the suite of expectations.
     * `until_ns`: the clock runs on to this instant after the last trade; by default as far as
       the files' names claim to cover.
     * `shutdown_ns`: the aggregator is shut down at this instant, what comes later is not seen.
@@ -55,6 +56,7 @@ class Scenario:
     market: str | None = None
     seed: int = 0
     audit: Audit = Audit.FULL
+    expectations: bool = True
     fidelity: Fidelity = Fidelity.BATCH
     until_ns: int | None = None
     shutdown_ns: int | None = None
@@ -109,8 +111,9 @@ class Scenario:
 
     def with_intervals(self, intervals: Iterable[Interval]) -> Scenario:
         """Return the scenario with further intervals."""
-        joined = sorted({*self.intervals, *intervals}, key=CODE.__getitem__)
-        return replace(self, intervals=tuple(joined))
+        # The order given is kept: klagg looks at its periods in that order.
+        further = sorted({*intervals} - {*self.intervals}, key=CODE.__getitem__)
+        return replace(self, intervals=(*self.intervals, *further))
 
     def listener(self, consumer: str) -> ListenerOptions:
         """Return how a consumer behaves in time."""

@@ -94,7 +94,7 @@ class Channel(Protocol):
     @property
     def refused(self) -> int: ...
     def publish(self, table: Columns, start: int, stop: int) -> None: ...
-    def subscribe(self, consumer: str) -> tuple[Inlet, int]: ...
+    def subscribe(self, consumer: str) -> tuple[Inlet | None, int]: ...
     def close(self) -> None: ...
     def received(self, consumer: str) -> Received: ...
     def lost(self, consumer: str) -> Lost: ...
@@ -115,6 +115,7 @@ class BroadcastChannel:
         self._sender: Sender[Any] = Sender.new(capacity)
         self._receivers: dict[str, Receiver[Any]] = {}
         self._remember = remember
+        self._closed = False
         self._recent: deque[tuple[int, Rows[Any]]] = deque()
         self._lost: dict[str, Lost] = {}
         self._lost_until: dict[str, int] = {}
@@ -169,18 +170,26 @@ class BroadcastChannel:
                 pieces.append(piece)
         return pieces
 
-    def subscribe(self, consumer: str) -> tuple[Inlet, int]:
-        """Return a receiver of what is sent from now on, and how many values it missed."""
+    def subscribe(self, consumer: str) -> tuple[Inlet | None, int]:
+        """Return a receiver of what is sent from now on, and how many values it missed.
+
+        There is none once the channel is closed.
+        """
+        if self._closed:
+            return None, self.sent
         receiver = self._receivers[consumer] = self._sender.subscribe()
         return receiver, self._sender.tail
 
     def close(self) -> None:
         """End it: what is retained can still be received."""
+        self._closed = True
         self._sender.drop()
 
     def received(self, consumer: str) -> Received:
         """Return what became of everything sent since a consumer subscribed."""
-        receiver = self._receivers[consumer]
+        receiver = self._receivers.get(consumer)
+        if receiver is None:
+            return Received(0, 0, 0, 0, 0, 0)
         s = receiver.statistics()
         unread = s.overwritten + s.depth + s.abandoned
         after = self.sent - receiver.position - unread

@@ -77,7 +77,8 @@ class Listener(Generic[T]):
     def _subscribe(self) -> None:
         name = self.consumer.name
         self._receiver, self.missed_before_subscribing = self.channel.subscribe(name)
-        self._receiver.waker = self._wake
+        if self._receiver is not None:
+            self._receiver.waker = self._wake
 
     def _wake(self) -> None:
         if self._waiting is not None:
@@ -94,11 +95,12 @@ class Listener(Generic[T]):
                 due = Due(env, max(0, end_ns - int(env.now)), CONSUMER)
                 due.callbacks.append(lambda _: self._wake())
         receiver = self._receiver
-        assert receiver is not None
-        yield from self._receive(receiver)
+        if receiver is not None:
+            yield from self._receive(receiver)
         if self.died_at_ns is None:
             self.consumer.on_close(int(env.now))
-        receiver.drop()
+        if receiver is not None:
+            receiver.drop()
 
     def _receive(self, receiver: Inlet) -> Generator[simpy.Event, Any, None]:
         """Take values until the channel is closed or the consumer ends."""

@@ -111,6 +111,11 @@ class Signals:
         commands = [scripted.command() for scripted in options.commands]
         self._commands = sorted(commands, key=lambda command: command.at_ns)
 
+    @property
+    def missed(self) -> int:
+        """Return how many ticks never came."""
+        return self._clock.missed
+
     def before(self, instant_ns: int) -> list[Signal]:
         """Return what is processed strictly before an instant and was not handed out yet."""
         cutoff_ns = self._loop.cutoff_ns(instant_ns)
