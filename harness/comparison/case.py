@@ -185,6 +185,15 @@ def _around(kline: Difference, evidence: Evidence) -> tuple[Tape, NDArray[np.boo
     return evidence.rows[first:stop], evidence.in_cell[first:stop]
 
 
+def mattering(rows: Tape, which: BoolArray, kline: Difference) -> NDArray[np.intp]:
+    """Return those of some trades that lie in a kline; else the last before, for its price."""
+    inside = np.flatnonzero(which & within(rows, kline))
+    if len(inside):
+        return inside
+    before = np.flatnonzero(which & (rows.event_time_ns < kline.open_time_ns))
+    return before[-1:]
+
+
 def shown(rows: Tape, which: NDArray[Any]) -> dict[str, Any]:
     """Return some trades as data: how many, and the first of them in text."""
     chosen = np.flatnonzero(which) if which.dtype == np.bool_ else which

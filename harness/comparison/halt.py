@@ -32,12 +32,11 @@ class Halt:
         window = (kline.open_time_ns, kline.close_time_ns)
         if state.part(case) is not None or np.any(within(state.rows, kline) & state.included):
             return
-        run = case.evidence.runs.spans(*window)
-        if run is None or case.gaps:
+        if case.gaps or not case.evidence.runs.span(*window):
             return
         evidence = {
             "trades": 0,
-            "ids_contiguous": list(run),
+            "missing_ids": 0,
             "other_symbols": case.evidence.symbols - 1,
             "trades_of_other_symbols": case.evidence.others.get(window, 0),
         }

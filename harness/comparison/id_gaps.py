@@ -108,13 +108,10 @@ class IdRuns:
         runs = self._runs
         return Gaps(runs[1, :-1], runs[0, 1:], runs[3, :-1], runs[2, 1:])
 
-    def spans(self, start_ns: int, end_ns: int) -> tuple[int, int] | None:
-        """Return the run of contiguous ids that began before [start, end) and goes on after it."""
+    def span(self, start_ns: int, end_ns: int) -> bool:
+        """Tell whether contiguous ids begin before [start, end) and go on after it."""
         runs = self._runs
-        rows = np.flatnonzero((runs[2] < start_ns) & (runs[3] >= end_ns))
-        if len(rows) != 1:
-            return None
-        return int(runs[0, rows[0]]), int(runs[1, rows[0]])
+        return bool(np.any((runs[2] < start_ns) & (runs[3] >= end_ns)))
 
 
 def _joined(runs: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
-from harness.comparison.case import TRADES_SHOWN, Case, State, shown
+from harness.comparison.case import TRADES_SHOWN, Case, State, mattering, shown
 from harness.comparison.wanted import among
 
 
@@ -31,7 +29,7 @@ class LateTrade:
             return
         published_ns = case.kline.published_ns
         final_ns = case.kline.close_time_ns if published_ns is None else published_ns
-        rows = np.flatnonzero(late)
+        rows = mattering(state.rows, late, case.kline)
         lateness = (state.rows.arrival_ns[rows] - final_ns).tolist()
         evidence = {
             **shown(state.rows, rows),

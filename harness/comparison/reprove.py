@@ -22,6 +22,7 @@ from harness.kline import FIELDS
 from harness.tape import Tape
 from harness.units import NS_PER_MICROSECOND, Int64Array
 
+_RESULTS = ("equal", "settled")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -67,8 +68,9 @@ def reprove(row: Mapping[str, Any], tape: Tape, undone: Sequence[tuple[str, Tape
 
 
 def _same(now: Mapping[str, Any], told: Mapping[str, Any]) -> bool:
-    """Tell whether the recomputed kline and what it was settled by are as stored."""
-    return all(now.get(name) == told.get(name) for name in ("kline", "equal", "settled"))
+    """Tell whether a proof came out as it is stored."""
+    again = json.loads(json.dumps(now))
+    return all(again.get(name) == told.get(name) for name in ("causes", "kline", *_RESULTS))
 
 
 def _sides(

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-import numpy as np
-
 from harness.comparison.case import Case, State
 from harness.comparison.compare import plain
 from harness.comparison.recompute import Values
@@ -129,8 +127,7 @@ def _pricing(case: Case) -> Callable[[Decimal, Decimal], Decimal] | None:
     Price times quantity, or, for contracts settled in the base asset, contracts times their
     size in dollars divided by the price; None where the trades show neither.
     """
-    rows = case.rows if len(case.rows) else case.evidence.rows
-    rows = rows.take(np.flatnonzero(rows.quantity > 0)[:100])
+    rows = case.evidence.sample
     if _holds(rows, _product):
         return _product
     for size in _CONTRACTS:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from harness.comparison.case import Case, State, shown
+from harness.comparison.case import Case, State, mattering, shown
 from harness.tape import TradeKind
 
 
@@ -30,7 +30,8 @@ class KindOfTrade:
             counted = state.included[which]
             if len(counted) == 0 or counted.any() != counted.all():
                 continue
-            evidence = {"counted_by_us": bool(counted.all()), **shown(state.rows, which)}
+            told = shown(state.rows, mattering(state.rows, which, case.kline))
+            evidence = {"counted_by_us": bool(counted.all()), **told}
             yield state.after(self.name, evidence, included=state.included ^ which)
 
     def _choices(self, state: State) -> list[tuple[TradeKind, ...]]:

@@ -16,6 +16,8 @@ from harness.comparison.wanted import Wanted, among
 from harness.tape import Tape, TradeKind
 from harness.units import BoolArray, Int64Array
 
+SAMPLE_ROWS = 20
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
@@ -24,7 +26,8 @@ class Evidence:
     `rows` are single trades by time; those with `in_cell` are part of a cell as well, and `sure`
     are the places of those that every interval applied. `cells` are the sums of the other
     trades, by `cell_opens`. `repeated` are the rows of trades whose id
-    had been seen: they are in neither. `others` counts, by window, trades of other symbols.
+    had been seen: they are in neither. `sample` are the first trades, to tell how the source
+    makes quote quantities. `others` counts, by window, trades of other symbols.
     """
 
     instrument: Instrument
@@ -34,6 +37,7 @@ class Evidence:
     cell_opens: Int64Array
     cells: Sums
     repeated: Tape
+    sample: Tape
     runs: IdRuns
     wanted: Wanted
     others: Mapping[tuple[int, int], int]
@@ -54,6 +58,7 @@ class _Kept:
     cells: list[tuple[Instrument, Int64Array, Sums]] = field(default_factory=list)
     repeated: list[Tape] = field(default_factory=list)
     others: dict[tuple[int, int], int] = field(default_factory=dict)
+    sample: list[Tape] = field(default_factory=list)
     _special: Int64Array | None = None
     _late: Int64Array = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     _seen: Int64Array = field(default_factory=lambda: np.empty(0, dtype=np.int64))
@@ -62,6 +67,9 @@ class _Kept:
     def add(self, trades: Tape) -> None:
         """Take the trades of this symbol in the next chunk, in the order of the feed."""
         self.runs.add(trades.first_id, trades.last_id, trades.event_time_ns)
+        if sum(map(len, self.sample)) < SAMPLE_ROWS:
+            head = trades[:SAMPLE_ROWS]
+            self.sample.append(head.take(head.kind == TradeKind.MARKET))
         trades = self._without_repeated(trades)
         if len(trades) == 0:
             return
@@ -156,6 +164,7 @@ class _Kept:
             opens,
             cells,
             repeated.over((instrument,)) if len(repeated) else repeated,
+            concat([Tape.empty((instrument,)), *self.sample]),
             self.runs,
             self.wanted,
             self.others,
