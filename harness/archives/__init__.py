@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from harness.archives.compressed import TextFile
+from harness.archives.column_map import ColumnMap
 from harness.archives.info import FileInfo
 from harness.archives.klines import ExchangeKlines, read_klines
+from harness.archives.kraken_reply import open_text
 from harness.archives.layout import sniff
 from harness.archives.trade_file import TradeFile
 
 __all__ = [
+    "ColumnMap",
     "ExchangeKlines",
     "FileInfo",
     "TradeFile",
@@ -26,7 +28,7 @@ def detect(path: Path | str) -> Literal["trades", "klines"]:
 
     Raises InputError for anything else.
     """
-    return "klines" if sniff(TextFile(path)).kind == "klines" else "trades"
+    return "klines" if sniff(open_text(path)).kind == "klines" else "trades"
 
 
 def open_trades(
@@ -35,8 +37,11 @@ def open_trades(
     symbol: str | None = None,
     market: str | None = None,
     lenient: bool = False,
+    columns: ColumnMap | None = None,
 ) -> TradeFile:
-    """Open a file of trades: CSV aggTrades or trades, or a stream recording; plain, gz or zip.
+    """Open a file of trades: Binance's CSV aggTrades or trades, a stream recording, another
+    exchange's or data seller's trades (see docs/sources.md); plain, gz or zip. With `columns`, a
+    Parquet or Arrow table.
 
     `symbol` names a CSV file's symbol where its name does not, and selects one of a recording's;
     `market` (spot, um, cm) is told from the file where it is not given. `lenient` lets rows of a
@@ -44,4 +49,4 @@ def open_trades(
 
     Raises InputError for anything else, and UsageError for an unknown market.
     """
-    return TradeFile(path, symbol=symbol, market=market, lenient=lenient)
+    return TradeFile(path, symbol=symbol, market=market, lenient=lenient, columns=columns)

@@ -15,7 +15,9 @@ class FileInfo:
     `rows` data rows read, `skipped` messages of other kinds in a recording; ids and times are the
     smallest and largest seen (of klines: open times, no ids); `market` is None for klines unless
     they are COIN-M; `coverage` the [start, end) that the file's name claims, in nanoseconds;
-    `receive_unit` only of recordings.
+    `receive_unit` only where there are receive times; `source` whose format it is; `not_stated`
+    what the file does not say and the reader filled in: "trade ids" are then numbers given in the
+    order of the file, without "sides" every buyer counts as the taker.
     """
 
     path: str
@@ -35,6 +37,8 @@ class FileInfo:
     last_event_time_ns: int | None
     coverage: tuple[int, int] | None
     receive_unit: str | None
+    source: str = "binance"
+    not_stated: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain data for JSON."""

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.archives.compressed import BLOCK_BYTES, TextFile
+from harness.archives.dialects import is_iso, iso_to_ns, symbol_of_name
 from harness.archives.info import FileInfo
+from harness.archives.kraken_reply import open_text
 from harness.archives.layout import (
     Layout,
     market_of,
@@ -68,7 +71,7 @@ def read_klines(
 
     Raises InputError for the first bad row, and where symbol or interval cannot be told.
     """
-    file = TextFile(path)
+    file = open_text(path)
     layout = sniff(file)
     if layout.kind != "klines":
         raise InputError(file.path, "klines", layout.kind)
@@ -93,7 +96,9 @@ class _Reader:
         self._file = file
         self._layout = layout
         self._unit: TimeUnit = layout.unit
-        self._table = ExactTable(file.path, tuple(_column(name) for name in layout.columns))
+        self._table = ExactTable(
+            file.path, tuple(_column(name, layout.iso) for name in layout.columns)
+        )
         self._symbol = symbol
         self._interval = interval
         self._stated: dict[str, str] = {}
@@ -117,12 +122,23 @@ class _Reader:
     def _check_times(self, columns: dict[str, Any], block: bytes, line: int) -> None:
         # Only open times: old files are known to hold close times that are off by anything.
         times = columns["open_time"]
+        if self._layout.iso:
+            times = self._dates(times, block, line)
         low, high = unit_range(self._unit)
         if times.min() < low or times.max() > high:
             row = int(np.argmax((times < low) | (times > high)))
             expected = f"an open time in {unit_name(self._unit)} like the rows before"
             raise self._table.bad_row(block, line, row, expected, "open_time")
         columns["open_time"] = times * self._unit.value
+
+    def _dates(self, texts: NDArray[Any], block: bytes, line: int) -> Int64Array:
+        bad = [row for row, text in enumerate(texts) if not is_iso(text)]
+        seconds, rest = np.divmod(iso_to_ns([] if bad else texts), self._unit.value)
+        if bad or rest.any():
+            row = bad[0] if bad else int(np.argmax(rest != 0))
+            expected = "a time such as 2024-05-15 12:00:00"
+            raise self._table.bad_row(block, line, row, expected, "open_time")
+        return seconds
 
     def _take_names(self, columns: dict[str, Any], block: bytes, line: int) -> None:
         """Take symbol and interval from their columns, and see that there is one of each."""
@@ -137,6 +153,9 @@ class _Reader:
                     )
         path, member = self._file.path, self._file.member
         self._symbol = self._symbol or self._stated.get("symbol") or name_symbol(path, member)
+        if not self._symbol and not self._layout.header and self._layout.columns[-1] == "count":
+            # Kraken names its files by pair and minutes, XBTUSD_1440.csv.
+            self._symbol = symbol_of_name(path)
         if not self._symbol:
             raise InputError(path, "a symbol, in the file's name, in a column or given", "none")
         if self._interval is None and "timeframe" in columns:
@@ -208,7 +227,9 @@ class _Reader:
         return closes
 
 
-def _column(name: str) -> Column:
+def _column(name: str, iso: bool) -> Column:
+    if name == "open_time" and iso:
+        return Column(name, "text")
     if name in _GROUPS:
         return Column(name, "exact", _GROUPS[name])
     if name in ("open_time", "close_time"):

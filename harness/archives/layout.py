@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import PurePath
 
 from harness.archives.compressed import TextFile
+from harness.archives.dialects import KRAKEN_CSV, KRAKEN_REST, Dialect, find_dialect, is_iso
 from harness.errors import InputError, UsageError
 from harness.interval import INTERVALS, Interval, parse_interval
 from harness.units import INT64_MAX, NS_PER_SECOND, TimeUnit, parse_exact
@@ -54,7 +55,13 @@ _TRADE_LAYOUTS = {
     "trades": (_TRADES_FUTURES, (*_TRADES_FUTURES, "best")),
 }
 KLINE_COLUMNS = (*tuple(_KLINE_NAMES)[:11], "ignore")
-_KLINE_LAYOUTS = (KLINE_COLUMNS, KLINE_COLUMNS[:11], KLINE_COLUMNS[:6])
+# The third is Kraken's OHLCVT.
+_KLINE_LAYOUTS = (
+    KLINE_COLUMNS,
+    KLINE_COLUMNS[:11],
+    (*KLINE_COLUMNS[:6], "count"),
+    KLINE_COLUMNS[:6],
+)
 
 _RECORDING = re.compile(rb"[0-9]{10,19}[ \t]+[\[{]")
 _COIN_M = re.compile(r"[A-Z0-9]+USD_(PERP|[0-9]{6})")
@@ -68,13 +75,16 @@ class Layout:
 
     `kind` aggTrades, trades, klines or stream; `header` whether the first line names the columns;
     `columns` the meaning of each column in order ("" where it has none here; empty for a
-    stream); `unit` of its times (None for a stream, whose events tell).
+    stream); `unit` of its times (None for a stream, whose events tell); `dialect` for trades that
+    are not in Binance's columns; `iso` for klines whose open times are dates and times in UTC.
     """
 
     kind: str
     header: bool
     columns: tuple[str, ...]
     unit: TimeUnit | None
+    dialect: Dialect | None = None
+    iso: bool = False
 
     def strip(self, first_block: bytes) -> bytes:
         """Return the first block without byte order mark and header line."""
@@ -108,7 +118,8 @@ def sniff(file: TextFile) -> Layout:
 
 def _text(file: TextFile, field: bytes) -> str:
     try:
-        text = field.decode()
+        # What follows a slash is a translation, in whatever encoding.
+        text = (field if field.isascii() else field.partition(b"/")[0]).decode()
     except UnicodeDecodeError:
         raise InputError(file.path, "a CSV file or a recording", "no text", line=1) from None
     if not text.isprintable():
@@ -133,6 +144,8 @@ def _by_shape(file: TextFile, row: list[str]) -> Layout:
             words = (*TRUE_WORDS, *FALSE_WORDS, "1", "0")
             if _unit(fields["time"]) and fields["maker"] in words:
                 return Layout(kind, False, columns, _unit(fields["time"]))
+    if len(row) == len(KRAKEN_CSV.columns) and all(map(_is_number, row)) and _seconds(row[0]):
+        return Layout("trades", False, KRAKEN_CSV.columns, TimeUnit.SECOND, KRAKEN_CSV)
     # After the trades: a trade id can look like a timestamp, and a taker side like a number.
     for columns in _KLINE_LAYOUTS:
         if len(row) == len(columns) and _is_number(row[-1]) and _unit(row[0]):
@@ -142,6 +155,12 @@ def _by_shape(file: TextFile, row: list[str]) -> Layout:
 
 
 def _by_names(file: TextFile, names: list[str], row: list[str]) -> Layout:
+    # OKX writes each name twice, in English and after a slash in Chinese.
+    names = [name.partition("/")[0] for name in names]
+    if dialect := find_dialect(names):
+        return _foreign(file, dialect, row)
+    if [_plain(name) for name in names] == [_plain(name) for name in KRAKEN_REST.header[:-1]]:
+        return _foreign(file, KRAKEN_REST, row)
     found = {_plain(name) for name in names}
     is_klines = {"high", "low"} <= found
     columns = _meanings(_KLINE_NAMES if is_klines else _TRADE_NAMES, names)
@@ -149,14 +168,41 @@ def _by_names(file: TextFile, names: list[str], row: list[str]) -> Layout:
     if not is_klines:
         kind = "aggTrades" if {"agg_id", "first_id", "last_id"} & set(columns) else "trades"
         columns = tuple("id" if name == "agg_id" else name for name in columns)
+    elif "open_time" not in columns and not names[0]:
+        # pandas writes its index first and without a name.
+        columns = ("open_time", *columns[1:])
     _require(file, kind, columns, names)
     if len(row) != len(names):
         raise InputError(file.path, f"{len(names)} columns", f"{len(row)}", line=2)
+    if is_klines and is_iso(row[columns.index("open_time")]):
+        columns = tuple("" if name == "close_time" else name for name in columns)
+        return Layout(kind, True, columns, TimeUnit.SECOND, iso=True)
     time = row[columns.index("open_time" if is_klines else "time")]
     unit = _unit(time)
     if unit is None:
         raise InputError(file.path, "an epoch timestamp in s, ms, us or ns", repr(time), line=2)
     return Layout(kind, True, columns, unit)
+
+
+def _foreign(file: TextFile, dialect: Dialect, row: list[str]) -> Layout:
+    columns = dialect.columns[: len(row)]
+    if len(row) not in (len(dialect.columns), len(dialect.columns) - (dialect is KRAKEN_REST)):
+        raise InputError(file.path, f"{len(dialect.columns)} columns", f"{len(row)}", line=2)
+    fields = dict(zip(columns, row, strict=True))
+    if "id" in fields and not fields["id"].isdigit():
+        # Not every exchange numbers its trades: the reader will.
+        columns = tuple("" if name == "id" else name for name in columns)
+    time = fields["time"]
+    unit = _unit(time)
+    known = {"epoch": unit is not None, "seconds": _seconds(time), "iso": is_iso(time)}
+    if not known[dialect.time]:
+        expected = {"epoch": "an epoch timestamp", "seconds": "epoch seconds", "iso": "a UTC time"}
+        raise InputError(file.path, expected[dialect.time], repr(time), line=2)
+    return Layout("trades", True, columns, unit or TimeUnit.SECOND, dialect)
+
+
+def _seconds(text: str) -> bool:
+    return _unit(text.partition(".")[0]) is TimeUnit.SECOND and _is_number(text)
 
 
 def _require(file: TextFile, kind: str, columns: tuple[str, ...], names: list[str]) -> None:

@@ -6,8 +6,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from harness.archives.arrow_table import ArrowTable
+from harness.archives.column_map import ColumnMap
 from harness.archives.compressed import BLOCK_BYTES, TextFile, in_background
+from harness.archives.foreign_trades import ForeignTrades
 from harness.archives.info import FileInfo
+from harness.archives.kraken_reply import open_text
 from harness.archives.layout import (
     Layout,
     check_market,
@@ -37,11 +41,17 @@ class TradeFile:
         market: str | None = None,
         block_bytes: int = BLOCK_BYTES,
         lenient: bool = False,
+        columns: ColumnMap | None = None,
     ) -> None:
         check_market(market)
         self.path = str(path)
-        self._file = TextFile(path)
-        self._layout = sniff(self._file)
+        self._file: TextFile
+        if columns is None:
+            self._file = open_text(path)
+            self._layout = sniff(self._file)
+        else:
+            self._file = table = ArrowTable(path, columns)
+            self._layout = table.layout
         self._block_bytes = block_bytes
         self._lenient = lenient
         self._symbol = symbol
@@ -49,7 +59,11 @@ class TradeFile:
         self._info: FileInfo | None = None
         if self._layout.kind == "klines":
             raise InputError(self.path, "trades", "klines")
-        if self._layout.kind != "stream":
+        self._foreign: ForeignTrades | None = None
+        if self._layout.dialect is not None:
+            self._foreign = ForeignTrades(self._file, self._layout, symbol)
+            self._market = market or self._layout.dialect.market
+        elif self._layout.kind != "stream":
             self._name_csv(self._layout)
 
     def _name_csv(self, layout: Layout) -> None:
@@ -95,6 +109,10 @@ class TradeFile:
         if self._layout.kind == "stream":
             recording = Recording(self.path, self._symbol, self._market)
             return recording, recording.tapes(self._file, block_bytes, background=background)
+        if self._foreign is not None:
+            # Each pass has its own reader: a look at the first rows must not disturb another's.
+            self._foreign = ForeignTrades(self._file, self._layout, self._symbol)
+            return None, self._foreign.tapes(block_bytes, background=background)
         assert self._symbol is not None
         assert self._market is not None
         return None, read_trades(
@@ -108,15 +126,20 @@ class TradeFile:
         )
 
     def _describe(self, span: _Span, recording: Recording | None) -> FileInfo:
+        foreign, dialect = self._foreign, self._layout.dialect
         unit = recording.unit if recording else self._layout.unit
         receive = recording.receive_unit if recording else None
+        if foreign and "receive" in self._layout.columns:
+            receive = unit
+        symbol = foreign.symbol if foreign else self._symbol
+        # Only Binance's names are known to mean days in UTC, cut by the trade time.
         return FileInfo(
             path=self.path,
             sha256=None,
             bytes=self._file.size,
             layout=self._layout.kind,
             market=recording.market if recording else self._market,
-            symbols=tuple(recording.symbols) if recording else (self._symbol or "",),
+            symbols=tuple(recording.symbols) if recording else (symbol or "",),
             unit=unit_name(unit) if unit else "",
             header=self._layout.header,
             compression=self._file.compression,
@@ -126,8 +149,10 @@ class TradeFile:
             last_trade_id=span.ids[1] if span.rows else None,
             first_event_time_ns=span.times[0] if span.rows else None,
             last_event_time_ns=span.times[1] if span.rows else None,
-            coverage=name_coverage(self.path),
+            coverage=None if dialect else name_coverage(self.path),
             receive_unit=unit_name(receive) if receive else None,
+            source=dialect.source if dialect else "binance",
+            not_stated=foreign.not_stated if foreign else (),
         )
 
 

@@ -21,6 +21,8 @@ from harness.tape import Tape
 from harness.verdict import Verdict
 
 CHECK = "file"
+# Whose ids leave no number out; of others that is not known.
+_DENSE_IDS = ("binance", "coinbase")
 _TRADES_NOT_CHECKED = ("ids before the first and after the last row", "prices against a market")
 _KLINES_NOT_CHECKED = (
     "whether rows are right: that takes their trades (replay)",
@@ -165,6 +167,7 @@ class _TradesOfFile:
             market=info.market,
             coverage=info.coverage,
             first_line=(2 if info.header else 1) if lines else None,
+            numbered="trade ids" in info.not_stated or info.source not in _DENSE_IDS,
         )
         if symbol in self._intervals:
             self.buckets[symbol] = TradeBuckets(self._intervals[symbol])

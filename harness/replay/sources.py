@@ -78,7 +78,7 @@ class Sources:
         """
         self.receptions.clear()
         self._windows.clear()
-        recordings = [file for file in self.trades if file.info.layout == "stream"]
+        recordings = [file for file in self.trades if file.info.receive_unit]
         archives: dict[str, list[TradeFile]] = {}
         for file in self.trades:
             if file not in recordings:
