@@ -25,8 +25,8 @@ def write_day(folder: Path, trades: int, *, symbol: str = "BENCHUSDT", seed: int
         return path
     random = np.random.default_rng(seed)
     times = np.sort(random.integers(0, MS_PER_DAY, trades))
-    bursts = random.integers(0, trades - 600, max(1, trades // 10_000)) if trades > 1_000 else []
-    for start in bursts:
+    bursts = max(1, trades // 10_000) if trades > 1_000 else 0
+    for start in random.integers(0, max(1, trades - 600), bursts):
         times[start : start + 500] = times[start]
     times = np.maximum.accumulate(times) + DAY_MS
     steps = random.integers(-2, 3, trades) * (random.random(trades) < 0.3)

@@ -1,0 +1,139 @@
+"""What each stage of a replay costs: ``scripts/bench``; in a test run, once and small."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from harness.aggregators.exact import ExactAggregator
+from harness.archives import open_trades
+from harness.columns import Rows, concat
+from harness.consumers.completeness import CompletenessAuditor
+from harness.consumers.lifecycle import LifecycleChecker
+from harness.consumers.parquet_writer import ParquetWriter
+from harness.interfaces import FeedSlice
+from harness.interval import DEFAULT_INTERVALS
+from harness.kline import Emission, KlineBatch, LifeBatch
+from harness.simulation.feed import Feed, streamed
+from harness.simulation.listener import ListenerOptions
+from harness.simulation.signals import SignalOptions
+from harness.simulation.simulation import Simulation
+from harness.tape import Tape
+from tests.benchmarks.day import DAY_MS, MS_PER_DAY, write_day
+from tests.replays import replay
+
+TRADES = int(os.environ.get("BENCH_TRADES", "20000"))
+END_NS = (DAY_MS + MS_PER_DAY) * 1_000_000
+
+
+@pytest.fixture(scope="session")
+def day(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    kept = os.environ.get("BENCH_DIR")
+    return write_day(Path(kept) if kept else tmp_path_factory.mktemp("day"), TRADES)
+
+
+@pytest.fixture(scope="session")
+def tapes(day: Path) -> list[Tape]:
+    return list(open_trades(day).chunks())
+
+
+def _feed(tapes: list[Tape]) -> Iterator[FeedSlice]:
+    return iter(Feed(streamed(iter(tapes)), SignalOptions(), until_ns=END_NS))
+
+
+@pytest.fixture(scope="session")
+def emissions(tapes: list[Tape]) -> list[Emission]:
+    aggregator = ExactAggregator(DEFAULT_INTERVALS)
+    return [aggregator.advance(piece) for piece in _feed(tapes)]
+
+
+class Replayed:
+    """An aggregator that publishes again what another one did: the simulation's cost alone."""
+
+    def __init__(self, emissions: list[Emission]) -> None:
+        self._left = iter(emissions)
+
+    def advance(self, feed: FeedSlice) -> Emission:
+        return next(self._left)
+
+    def finish(self, at_ns: int) -> Emission:
+        return Emission(KlineBatch.empty(), LifeBatch.empty())
+
+    def accounts(self) -> dict[str, Any]:
+        return {}
+
+
+@pytest.mark.benchmark(group="read")
+def test_read(benchmark: BenchmarkFixture, day: Path) -> None:
+    rows = benchmark(lambda: sum(len(tape) for tape in open_trades(day).chunks()))
+    assert rows == TRADES
+
+
+@pytest.mark.benchmark(group="aggregate")
+def test_aggregate_twelve_intervals(benchmark: BenchmarkFixture, tapes: list[Tape]) -> None:
+    def run() -> int:
+        aggregator = ExactAggregator(DEFAULT_INTERVALS)
+        return sum(len(aggregator.advance(piece).klines) for piece in _feed(tapes))
+
+    assert benchmark(run) == 2404
+
+
+@pytest.mark.benchmark(group="simulate")
+def test_simulate(
+    benchmark: BenchmarkFixture, tapes: list[Tape], emissions: list[Emission], tmp_path: Path
+) -> None:
+    feed = list(_feed(tapes))
+
+    def run() -> int:
+        auditor, checker = CompletenessAuditor(), LifecycleChecker()
+        simulation = Simulation(Replayed(emissions), feed)
+        simulation.listen_to_klines(auditor, auditor.on_klines, ListenerOptions())
+        simulation.listen_to_life(checker, checker.on_events, ListenerOptions())
+        records = simulation.run(lambda: END_NS)
+        return records[0].consumers[0].delivered
+
+    assert benchmark(run) == 2404
+
+
+@pytest.mark.benchmark(group="store")
+def test_store(
+    benchmark: BenchmarkFixture, emissions: list[Emission], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    klines = concat([emission.klines for emission in emissions])
+
+    def run() -> int:
+        writer = ParquetWriter(tmp_path_factory.mktemp("klines"))
+        writer.on_klines(0, Rows.all(klines))
+        writer.on_close(1)
+        return writer.counters.committed
+
+    assert benchmark(run) == 2404
+
+
+@pytest.mark.benchmark(group="whole")
+@pytest.mark.parametrize("audit", ["off", "full"])
+def test_whole_replay(benchmark: BenchmarkFixture, day: Path, audit: str, tmp_path: Path) -> None:
+    """In this process, so without imports; full includes Great Expectations in its worker."""
+    ran = benchmark.pedantic(  # type: ignore[no-untyped-call]
+        lambda: replay(tmp_path / "run", day, "--audit", audit), rounds=3, iterations=1
+    )
+    assert ran.exit_code == 0
+    assert ran.check("trades")["counts"]["received"] == TRADES
+
+
+def test_work_does_not_grow_with_trades(tmp_path: Path) -> None:
+    """Deterministic counters: a day is as many publications and klines whatever its trades."""
+    runs = [
+        replay(tmp_path / f"run-{trades}", write_day(tmp_path, trades, symbol=f"S{trades}USDT"))
+        for trades in (20_000, 60_000)
+    ]
+    counted = []
+    for ran in runs:
+        channels = {channel["name"]: channel["published"] for channel in ran.run["channels"]}
+        counted.append((channels["klines"], ran.check("lifecycle")["counts"]["ticks"]))
+    assert counted == [(2404, 1440)] * 2
