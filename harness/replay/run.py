@@ -29,7 +29,7 @@ from harness.replay.folder import RUN_FILE, run_folder, write_json, write_lines
 from harness.replay.scenario import Audit, Scenario
 from harness.replay.sources import Disorder, Sources
 from harness.replay.tables import write_differences, write_timeline
-from harness.replay.tallies import Tallied, value_equations
+from harness.replay.tallies import Tallied, taken_equations, value_equations
 from harness.replay.timings import Timings
 from harness.report import build_report
 from harness.simulation.feed import Feed
@@ -38,6 +38,8 @@ from harness.tape import Tape
 from harness.verdict import Validity, Verdict, worst
 
 SCHEMA = "kline-harness/run/1"
+# How an auditor counts what it was given.
+_TAKEN = {"completeness": "klines", "lifecycle": "events"}
 _PACKAGES = ("numpy", "pyarrow", "simpy", "great-expectations", "pandas")
 
 
@@ -99,11 +101,12 @@ def replay(
         with timings.stage("simulate"):
             run = _simulate(scenario, sources, folder / "klines", progress)
         with timings.stage("compare"):
-            after = _explain(run, sources, scenario)
+            audits = _audits(run)
+            after = _explain(run, sources, scenario, audits)
         with timings.stage("expectations"):
             expected = None if worker is None else worker.result(folder / "klines")
-        ledger = _equations(run, sources, after)
-        checks = _checks(run, sources, after, scenario, judge(ledger))
+        ledger = _equations(run, sources, after, audits)
+        checks = _checks(run, sources, after, audits, scenario, judge(ledger))
         if worker is not None and expected is not None:
             checks.append(worker.verdict(expected))
         with timings.stage("write"):
@@ -162,9 +165,23 @@ def _pass(
     )
 
 
-def _explain(run: _Run, sources: Sources, scenario: Scenario) -> Aftermath:
+def _audits(run: _Run) -> list[Verdict]:
+    """Return what the auditors of the channels found."""
+    verdicts = []
+    for checker in (run.completeness, run.lifecycle):
+        if checker is not None:
+            try:
+                verdicts.append(checker.verdict())
+            except Exception as error:  # a checker that crashes is unknown, not a dead run
+                verdicts.append(Verdict.crashed(checker.name, error))
+    return verdicts
+
+
+def _explain(
+    run: _Run, sources: Sources, scenario: Scenario, audits: Sequence[Verdict]
+) -> Aftermath:
     """Compare what was stored with the exchange's klines, and explain what differs."""
-    found = () if run.completeness is None else run.completeness.verdict().findings
+    found = (finding for audit in audits for finding in audit.findings)
     return Aftermath.of(
         Stored.of(run.writer.dataset.read()),
         run.aggregator.accounts(),
@@ -185,7 +202,9 @@ def _again(run: _Run, sources: Sources, scenario: Scenario) -> Iterator[tuple[Ta
         yield piece.trades, whole.pop()
 
 
-def _equations(run: _Run, sources: Sources, after: Aftermath) -> list[Equation]:
+def _equations(
+    run: _Run, sources: Sources, after: Aftermath, audits: Sequence[Verdict]
+) -> list[Equation]:
     """Return every conservation law of the run."""
     accounts = run.aggregator.accounts()
     received = {symbol: account.received for symbol, account in accounts.items()}
@@ -194,6 +213,9 @@ def _equations(run: _Run, sources: Sources, after: Aftermath) -> list[Equation]:
     equations += trade_equations(accounts)
     counted = {run.writer.name: run.writer.counters.lag_missed}
     equations += channel_equations(run.channels, counted)
+    taken = {audit.check: audit.counts.get(_TAKEN[audit.check]) for audit in audits}
+    taken[run.writer.name] = run.writer.counters.received
+    equations += taken_equations(run.channels, taken)
     written = run.writer.equations()
     # Where klines were lost on the way, the laws above say so, and the sums are the published.
     stored = after.stored if after.stored.table.num_rows == run.channels[0].published else None
@@ -202,7 +224,12 @@ def _equations(run: _Run, sources: Sources, after: Aftermath) -> list[Equation]:
 
 
 def _checks(
-    run: _Run, sources: Sources, after: Aftermath, scenario: Scenario, ledger: Verdict
+    run: _Run,
+    sources: Sources,
+    after: Aftermath,
+    audits: Sequence[Verdict],
+    scenario: Scenario,
+    ledger: Verdict,
 ) -> list[Verdict]:
     accounts = run.aggregator.accounts()
     checks = [ledger, trades_verdict(accounts, after)]
@@ -212,12 +239,7 @@ def _checks(
     if sources.receptions:
         checks.append(reception_verdict(sources.receptions))
     checks.append(run.writer.verdict())
-    for checker in (run.completeness, run.lifecycle):
-        if checker is not None:
-            try:
-                checks.append(after.reconciled(checker.verdict()))
-            except Exception as error:  # a checker that crashes is unknown, not a dead run
-                checks.append(Verdict.crashed(checker.name, error))
+    checks += [after.reconciled(audit) for audit in audits]
     if after.comparison is not None:
         checks.append(after.comparison.verdict())
     return [*checks, channels_verdict(run.channels), *run.beside.verdicts(run.feed)]

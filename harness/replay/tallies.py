@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -18,6 +18,7 @@ from harness.interfaces import Aggregator, FeedSlice
 from harness.interval import INTERVALS
 from harness.kline import Emission, KlineBatch, Trigger
 from harness.ledger import Equation, TradeAccount
+from harness.simulation.simulation import ChannelRecord
 from harness.tape import Tape, TradeKind
 from harness.units import BoolArray, ExactArray, sum_groups
 
@@ -173,6 +174,19 @@ class Tallied:
             if np.any(klines.trigger[rows] == Trigger.END):
                 self.ended.add(key)
         return emission
+
+
+def taken_equations(
+    channels: Sequence[ChannelRecord], taken: Mapping[str, int | None]
+) -> Iterator[Equation]:
+    """Yield, per consumer, values delivered to it = those it says it took, if it says so."""
+    for channel in channels:
+        for consumer in channel.consumers:
+            count = taken.get(consumer.name)
+            if count is not None:
+                subject = f"{channel.name} to {consumer.name}"
+                parts = {f"taken by {consumer.name}": count}
+                yield Equation("handed over", subject, consumer.delivered, parts)
 
 
 def value_equations(

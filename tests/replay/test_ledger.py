@@ -1,0 +1,195 @@
+"""The ledger breaks wherever something vanishes without a word."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.aggregators.exact import ExactAggregator
+from harness.archives.trade_file import TradeFile
+from harness.columns import Rows
+from harness.consumers.dataset import KlineDataset, Part
+from harness.consumers.parquet_writer import ParquetWriter
+from harness.interfaces import FeedSlice
+from harness.kline import Emission, KlineBatch
+from harness.ledger import Equation
+from harness.simulation.feed import Feed
+from harness.simulation.simulation import Simulation
+from harness.tape import Tape
+from tests.replays import UM_DAY, UM_STREAM, Ran, replay
+
+Plant = Callable[[pytest.MonkeyPatch], None]
+TRADES = UM_STREAM / "ALFAUSDT-trade-stream.txt.gz"
+LAWS = ("traded count", "traded volume in 1e-18", "traded quote_volume in 1e-18")
+
+
+def run(folder: Path) -> Ran:
+    return replay(folder / "run", TRADES, "--intervals", "1m,5m", "--audit", "off")
+
+
+def broken(ran: Ran) -> set[str]:
+    return {line["law"] for line in ran.run["ledger"] if not line["balanced"]}
+
+
+class Once:
+    """Does something to the first call that has anything to do it to."""
+
+    def __init__(self) -> None:
+        self.done = False
+
+    def now(self, possible: bool = True) -> bool:
+        if self.done or not possible:
+            return False
+        self.done = True
+        return True
+
+
+def drop_in_the_aggregator(patch: pytest.MonkeyPatch) -> None:
+    """A trade is received and counted as applied, but in no kline."""
+    plain, once = ExactAggregator._accept, Once()
+
+    def accept(self: ExactAggregator, trades: Tape) -> Any:
+        rows = plain(self, trades)
+        return rows[1:] if once.now(len(rows) > 10) else rows
+
+    patch.setattr(ExactAggregator, "_accept", accept)
+
+
+def change_in_the_aggregator(patch: pytest.MonkeyPatch) -> None:
+    """A final is published with one unit of volume too little."""
+    plain, once = ExactAggregator.advance, Once()
+
+    def advance(self: ExactAggregator, feed: FeedSlice) -> Emission:
+        emission = plain(self, feed)
+        klines = emission.klines
+        if once.now(len(klines) > 0):
+            volume = klines.volume.copy()
+            volume[0] -= 1
+            klines = klines.with_columns({"volume": volume})
+        return Emission(klines, emission.events)
+
+    patch.setattr(ExactAggregator, "advance", advance)
+
+
+def kline_dropped_in_the_aggregator(patch: pytest.MonkeyPatch) -> None:
+    plain, once = ExactAggregator.advance, Once()
+
+    def advance(self: ExactAggregator, feed: FeedSlice) -> Emission:
+        emission = plain(self, feed)
+        start = int(once.now(len(emission.klines) > 1))
+        return Emission(emission.klines[start:], emission.events)
+
+    patch.setattr(ExactAggregator, "advance", advance)
+
+
+def drop_before_the_channel(patch: pytest.MonkeyPatch) -> None:
+    plain, once = Simulation._publish, Once()
+
+    def publish(self: Simulation, emission: Emission) -> Any:
+        start = int(once.now(len(emission.klines) > 1))
+        return plain(self, Emission(emission.klines[start:], emission.events))
+
+    patch.setattr(Simulation, "_publish", publish)
+
+
+def drop_before_the_writer(patch: pytest.MonkeyPatch) -> None:
+    plain, once = ParquetWriter.on_klines, Once()
+
+    def on_klines(self: ParquetWriter, now_ns: int, rows: Rows[KlineBatch]) -> None:
+        plain(self, now_ns, rows[int(once.now()) :])
+
+    patch.setattr(ParquetWriter, "on_klines", on_klines)
+
+
+def drop_in_the_writer(patch: pytest.MonkeyPatch) -> None:
+    plain, once = KlineDataset.commit, Once()
+
+    def commit(self: KlineDataset, table: Any) -> Part:
+        return plain(self, table.slice(int(once.now())))
+
+    patch.setattr(KlineDataset, "commit", commit)
+
+
+def change_in_the_writer(patch: pytest.MonkeyPatch) -> None:
+    """One kline is written twice in place of its neighbour: the rows are as many."""
+    plain, once = KlineDataset.commit, Once()
+
+    def commit(self: KlineDataset, table: Any) -> Part:
+        rows = np.arange(table.num_rows)
+        if once.now(table.num_rows > 2):
+            rows[0] = 1
+        return plain(self, table.take(rows))
+
+    patch.setattr(KlineDataset, "commit", commit)
+
+
+def drop_in_the_reader(patch: pytest.MonkeyPatch) -> None:
+    plain, once = TradeFile.chunks, Once()
+
+    def chunks(self: TradeFile) -> Iterator[Tape]:
+        for tape in plain(self):
+            yield tape[int(once.now(len(tape) > 1)) :]
+
+    patch.setattr(TradeFile, "chunks", chunks)
+
+
+def drop_in_the_feed(patch: pytest.MonkeyPatch) -> None:
+    plain, once = Feed.__iter__, Once()
+
+    def pieces(self: Feed) -> Iterator[FeedSlice]:
+        for piece in plain(self):
+            if once.now(len(piece.trades) > 1 and not piece.signals):
+                continue
+            if not once.done and len(piece.trades) > 1:
+                once.done = True
+                trades = piece.trades[:-1]
+                stops = tuple(min(stop, len(trades)) for stop in piece.positions)
+                piece = FeedSlice(trades, piece.signals, stops)
+            yield piece
+
+    patch.setattr(Feed, "__iter__", pieces)
+
+
+PLANTED: dict[Plant, str] = {
+    drop_in_the_aggregator: "traded count",
+    change_in_the_aggregator: "traded volume in 1e-18",
+    kline_dropped_in_the_aggregator: "traded count",
+    drop_before_the_channel: "traded count",
+    drop_before_the_writer: "handed over",
+    drop_in_the_writer: "klines written",
+    change_in_the_writer: "traded count",
+    drop_in_the_reader: "trades read",
+    drop_in_the_feed: "trades read",
+}
+
+
+@pytest.mark.unbalanced
+@pytest.mark.parametrize("plant", PLANTED, ids=lambda plant: plant.__name__)
+def test_a_silent_drop_breaks_the_ledger(
+    plant: Plant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+    ran = run(tmp_path)
+    assert PLANTED[plant] in broken(ran)
+    assert (ran.exit_code, ran.run["verdict"]) == (1, "invalid")
+    assert ran.check("ledger")["verdict"] == "invalid"
+
+
+def test_the_ledger_is_whole(tmp_path: Path, ledgers: list[list[Equation]]) -> None:
+    ran = run(tmp_path)
+    assert broken(ran) == set()
+    assert len(ledgers) == 1
+    laws = {line["law"] for line in ran.run["ledger"]}
+    assert laws >= {*LAWS, "trades read", "trades received", "published", "klines written"}
+
+
+def test_each_class_of_trades_has_its_ids(tmp_path: Path) -> None:
+    ran = replay(tmp_path / "run", UM_DAY / "ALFAUSDT-aggTrades-2024-05-15.zip", "--audit", "off")
+    classes = {f["kind"]: f["evidence"] for f in ran.findings() if f["check"] == "trades"}
+    for name, evidence in classes.items():
+        assert evidence["first_ids"], name
+        assert evidence["trades"] >= len(evidence["first_ids"])
