@@ -40,7 +40,7 @@ def _plain(table: pa.Table) -> pa.Table:
 
 
 def _differences(stored: pa.Table, expected: pa.Table, admitted: int) -> list[Finding]:
-    have, want = _rows(stored), _rows(expected)
+    have, want = stored_rows(stored), stored_rows(expected)
     findings = []
     surplus, lacking = Counter(have) - Counter(want), Counter(want) - Counter(have)
     for surplus_row, times in surplus.items():
@@ -58,7 +58,8 @@ def _differences(stored: pa.Table, expected: pa.Table, admitted: int) -> list[Fi
     return findings
 
 
-def _rows(table: pa.Table) -> list[tuple[Any, ...]]:
+def stored_rows(table: pa.Table) -> list[tuple[Any, ...]]:
+    """Return the rows of a stored table as plain values, times as whole numbers."""
     plain = _plain(table)
     columns = []
     for column in plain.columns:

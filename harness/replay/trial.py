@@ -30,7 +30,7 @@ from harness.simulation.faults.catalogue import Injection
 from harness.simulation.faults.record import FaultRecord
 from harness.simulation.feed import Feed
 from harness.simulation.feed_audit import FeedAudit, Manifest
-from harness.simulation.listener import Listening
+from harness.simulation.listener import ListenerOptions, Listening
 from harness.simulation.signals import SignalOptions
 from harness.simulation.simulation import Simulation
 from harness.simulation.tick_audit import TickAudit
@@ -139,7 +139,9 @@ class _Bench:
         self.feed_audit = FeedAudit(self.manifest, market.latency_max_ns)
         self.tick_audit = TickAudit(scenario.clock, scenario.clock.grace_for(market.delay_ns))
         self.delivery = DeliveryAudit()
-        self.completeness, self.lifecycle = CompletenessAuditor(), LifecycleChecker()
+        late = self._options("lifecycle").subscribe_at_ns is not None
+        self.completeness = CompletenessAuditor()
+        self.lifecycle = LifecycleChecker(joined_late=late)
         self.given: list[Rows[KlineBatch]] = []
         self.writer = RestartingWriter(
             _DIRECTORY, scenario.writer, self._files(), plant.writer or ParquetWriter
@@ -198,6 +200,9 @@ class _Bench:
 
         return FaultyFileSystem(MemoryFileSystem(), plan, Random(self.scenario.seed))
 
+    def _options(self, consumer: str) -> ListenerOptions:
+        return self.injection.listener(consumer, self.scenario.listener(consumer))
+
     def _store(self, now_ns: int, rows: Rows[KlineBatch]) -> None:
         self.given.append(rows)
         self.writer.on_klines(now_ns, rows)
@@ -209,7 +214,7 @@ class _Bench:
         deliver: Deliver,
         published: Published,
     ) -> None:
-        options = self.injection.listener(consumer.name, self.scenario.listener(consumer.name))
+        options = self._options(consumer.name)
         down = self.injection.down(consumer.name)
         if down is not None:
             crash = self.writer.restart if consumer is self.writer else _forget

@@ -10,12 +10,10 @@ import numpy as np
 
 from harness.columns import Columns, Rows
 from harness.simulation.broadcast import rounded_capacity
-from harness.units import NS_PER_SECOND
 from harness.verdict import Finding, Severity, Verdict
 
 CHECK = "delivery"
 NOT_CHECKED = ("what a consumer does with what it got",)
-SERVED_LATE_NS = NS_PER_SECOND
 FINDINGS_PER_KIND = 100
 
 Deliver = Callable[[int, Rows[Any]], None]
@@ -71,6 +69,7 @@ class DeliveryAudit:
         self._subscriptions: list[Subscription] = []
         self._findings: list[Finding] = []
         self._counts: dict[str, int] = {}
+        self._told: dict[tuple[str, str], int] = {}
 
     @staticmethod
     def broadcast(capacity: int) -> Published:
@@ -100,7 +99,7 @@ class DeliveryAudit:
         to.next = max(expected, base + rows.stop)
         to.delivered += len(rows)
         waited_ns = now_ns - int(rows.base.at_ns[rows.start])
-        if waited_ns > SERVED_LATE_NS:
+        if waited_ns > 0:
             self._find("served_late", to, now_ns, waited_ns=waited_ns)
 
     def lag(self, to: Subscription, now_ns: int, missed: int) -> None:
@@ -135,7 +134,8 @@ class DeliveryAudit:
 
     def _find(self, kind: str, to: Subscription, at_ns: int | None, **evidence: Any) -> None:
         self._counts[kind] = self._counts.get(kind, 0) + 1
-        if self._counts[kind] <= FINDINGS_PER_KIND:
+        told = self._told[kind, to.consumer] = self._told.get((kind, to.consumer), 0) + 1
+        if told <= FINDINGS_PER_KIND:
             lawful = kind in ("lagged", "served_late", "subscribed_late")
             severity = Severity.NOTICE if lawful else Severity.ERROR
             evidence = {"consumer": to.consumer, **evidence}

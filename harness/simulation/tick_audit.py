@@ -50,7 +50,14 @@ class TickAudit:
         return Verdict.of(CHECK, {"ticks": len(self._ticks)}, findings, NOT_CHECKED)
 
     def _boundary(self, tick: Tick) -> int:
-        """Return the boundary to which a tick belongs by the instant at which it came."""
+        """Return the boundary to which a tick belongs.
+
+        That is the one whose time it tells, if it tells one exactly and comes after it; else the
+        one at which it comes.
+        """
+        told_ns = tick.time_ns - self._grace_ns
+        if told_ns % self._period_ns == 0 and tick.time_ns <= tick.at_ns:
+            return told_ns
         instant_ns = tick.at_ns - self._grace_ns
         return instant_ns - instant_ns % self._period_ns
 
@@ -67,8 +74,8 @@ class TickAudit:
     def _judge(self, tick: Tick) -> Iterator[Finding]:
         boundary = self._boundary(tick)
         late_ns = tick.at_ns - boundary - self._grace_ns
-        # A tick that comes in the last second before its time is early, not a minute late.
-        if late_ns > self._period_ns // 2:
+        # A tick that comes shortly before a boundary's time is early, not a minute late.
+        if late_ns > self._period_ns // 2 and tick.time_ns == tick.at_ns:
             yield self._finding("tick_early", boundary + self._period_ns, tick.at_ns)
         elif late_ns:
             yield self._finding("tick_late", boundary, tick.at_ns, late_ns=late_ns)

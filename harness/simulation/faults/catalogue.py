@@ -102,7 +102,7 @@ class Injection:
         for fault, record in zip(self.faults, self.records, strict=True):
             if isinstance(fault, ConsumerFault) and fault.consumer == consumer:
                 options = fault.options(options)
-                record.steps.append(f"{consumer}: {fault.KIND}")
+                record.steps = [f"{consumer}: {fault.KIND}"]
                 record.from_ns, record.to_ns = fault.window()
         return options
 
