@@ -61,7 +61,7 @@ def channels_verdict(channels: Sequence[ChannelRecord]) -> Verdict:
             evidence = {"channel": channel.name, "klines": channel.unsent}
             findings.append(Finding(CHECK, "published_to_nobody", evidence=evidence))
         for consumer in channel.consumers:
-            lost = consumer.lagged + channel.refused
+            lost = consumer.lagged + (channel.refused if consumer.connected else 0)
             missed = consumer.before_subscribing + consumer.unread + consumer.after_leaving
             counts["lost"] += lost
             counts["missed"] += missed
@@ -75,6 +75,10 @@ def channels_verdict(channels: Sequence[ChannelRecord]) -> Verdict:
 def _of_consumer(channel: ChannelRecord, consumer: ConsumerRecord) -> Iterator[Finding]:
     severity = Severity.ERROR if consumer.name == _STORES else Severity.DOUBT
     who: dict[str, Any] = {"channel": channel.name, "consumer": consumer.name}
+    if channel.sent and not consumer.connected and not consumer.before_subscribing:
+        evidence = who | {"missed": channel.sent}
+        yield Finding(CHECK, "not_connected", severity, evidence=evidence)
+        return
     if consumer.before_subscribing:
         evidence = who | {"missed": consumer.before_subscribing}
         yield Finding(CHECK, "late_subscriber", severity, evidence=evidence)
@@ -130,7 +134,7 @@ def _runs(
 def channel_dict(channel: ChannelRecord) -> dict[str, Any]:
     """Return what a channel carried as plain data for JSON."""
     names = ("delivered", "lagged", "lag_events", "depth_peak", "before_subscribing")
-    more = ("unread", "after_leaving", "died_at_ns")
+    more = ("unread", "after_leaving", "connected", "died_at_ns")
     return {
         "name": channel.name,
         "design": channel.design.value,

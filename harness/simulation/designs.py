@@ -203,15 +203,17 @@ class BroadcastChannel:
 class QueueChannel:
     """One consumer; what it has not taken waits, and what finds no room is refused.
 
-    The queue exists before its consumer: nothing is missed by starting late.
+    The queue exists before its consumer: nothing is missed by starting late. Whoever else
+    subscribes receives nothing.
     """
 
     design = Design.MPSC
 
-    def __init__(self, name: str, capacity: int) -> None:
+    def __init__(self, name: str, capacity: int, sole_consumer: str) -> None:
         self.name = name
         self.published = 0
         self.capacity = capacity
+        self._sole_consumer = sole_consumer
         self.unsent = 0
         self._sender: mpsc.Sender[Any]
         self._receiver: mpsc.Receiver[Any]
@@ -237,9 +239,9 @@ class QueueChannel:
             self._refused.append(rows[accepted:])
             self.refused += len(rows) - accepted
 
-    def subscribe(self, consumer: str) -> tuple[Inlet, int]:
-        """Return the one receiver."""
-        return cast("Inlet", self._receiver), 0
+    def subscribe(self, consumer: str) -> tuple[Inlet | None, int]:
+        """Return the one receiver to the one consumer."""
+        return (self._receiver if consumer == self._sole_consumer else None), 0
 
     def close(self) -> None:
         """End it: what waits can still be received."""
@@ -247,9 +249,11 @@ class QueueChannel:
 
     def received(self, consumer: str) -> Received:
         """Return what became of everything sent."""
+        if consumer != self._sole_consumer:
+            return Received(0, 0, 0, 0, self.sent, 0)
         s = self._receiver.statistics()
         return Received(s.delivered, 0, 0, s.depth + s.abandoned, 0, s.depth_peak)
 
     def lost(self, consumer: str) -> Lost:
         """Return the values that were refused."""
-        return self._refused
+        return self._refused if consumer == self._sole_consumer else []

@@ -74,6 +74,11 @@ class Listener(Generic[T]):
             self._subscribe()
         self.process = self.env.process(self._run())
 
+    @property
+    def connected(self) -> bool:
+        """Tell whether the channel took it as a consumer."""
+        return self._receiver is not None
+
     def _subscribe(self) -> None:
         name = self.consumer.name
         self._receiver, self.missed_before_subscribing = self.channel.subscribe(name)

@@ -44,7 +44,8 @@ class ConsumerRecord:
     """What one consumer received: values by fate, and how many waited at each wake-up.
 
     Of the values sent, `before_subscribing`, `lagged`, `unread` and `after_leaving` never reached
-    it. `lost` are those it lagged behind, or the queue refused, where the channel remembers them.
+    it; all of them where it was never `connected`. `lost` are those it lagged behind, or the
+    queue refused, where the channel remembers them.
     """
 
     name: str
@@ -55,6 +56,7 @@ class ConsumerRecord:
     before_subscribing: int
     unread: int
     after_leaving: int
+    connected: bool
     died_at_ns: int | None
     lost: Lost
     depths: tuple[Int64Array, Int64Array]
@@ -93,7 +95,8 @@ class Simulation:
         self._fidelity = fidelity
         self._klines: Channel = BroadcastChannel("klines", self._options.klines, remember=True)
         if self._options.design is Design.MPSC:
-            self._klines = QueueChannel("klines", self._options.klines)
+            sole_consumer = self._options.sole_consumer
+            self._klines = QueueChannel("klines", self._options.klines, sole_consumer)
         self._life: Channel = BroadcastChannel("lifecycle", self._options.life)
         self._env = simpy.Environment()
         self._planned: list[tuple[Channel, Listening, Any, ListenerOptions]] = []
@@ -102,10 +105,7 @@ class Simulation:
     def listen_to_klines(
         self, consumer: Listening, deliver: Callable[..., None], options: ListenerOptions
     ) -> None:
-        """Subscribe a consumer to the finals; a queue takes its sole consumer only."""
-        channel_options = self._options
-        if channel_options.design is Design.MPSC and consumer.name != channel_options.sole_consumer:
-            return
+        """Subscribe a consumer to the finals."""
         self._planned.append((self._klines, consumer, deliver, options))
 
     def listen_to_life(
@@ -213,6 +213,7 @@ def _consumer_record(listener: Listener[Any]) -> ConsumerRecord:
         listener.missed_before_subscribing,
         received.unread,
         received.after,
+        listener.connected,
         listener.died_at_ns,
         listener.channel.lost(name),
         (
