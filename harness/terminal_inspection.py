@@ -28,7 +28,7 @@ _MARK = {
     Severity.NOTICE: Text("notice", style="dim"),
 }
 _EXAMPLES_SHOWN = 3
-_WIDTH_IN_FILES = 140
+_WIDTH_IN_FILES = 160
 _SENTENCE = {
     Validity.VALID: "valid: nothing is wrong with what was looked at",
     Validity.UNKNOWN: "unknown: what was found may be as it was, or lost",
@@ -80,6 +80,8 @@ def _files(inspection: Inspection) -> Table:
 
 def _known(report: FileReport, info: FileInfo) -> list[str]:
     holds = info.layout if report.klines is None else f"{report.klines.interval} klines"
+    if info.source != "binance":
+        holds = f"{info.source} {holds}"
     told = [holds, info.unit, info.compression, *(["header"] if info.header else [])]
     times = (info.first_event_time_ns, info.last_event_time_ns)
     span = " to ".join(_moment(time) for time in times if time is not None)

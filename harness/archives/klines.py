@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from harness.archives.compressed import BLOCK_BYTES, TextFile
 from harness.archives.dialects import is_iso, iso_to_ns, symbol_of_name
 from harness.archives.info import FileInfo
-from harness.archives.kraken_reply import open_text
+from harness.archives.kraken_reply import KrakenReply, open_text
 from harness.archives.layout import (
     Layout,
     market_of,
@@ -153,7 +153,7 @@ class _Reader:
                     )
         path, member = self._file.path, self._file.member
         self._symbol = self._symbol or self._stated.get("symbol") or name_symbol(path, member)
-        if not self._symbol and not self._layout.header and self._layout.columns[-1] == "count":
+        if not self._symbol and _is_krakens(self._file, self._layout):
             # Kraken names its files by pair and minutes, XBTUSD_1440.csv.
             self._symbol = symbol_of_name(path)
         if not self._symbol:
@@ -237,6 +237,10 @@ def _column(name: str, iso: bool) -> Column:
     return Column(name, "text" if name in ("symbol", "timeframe") else "ignored")
 
 
+def _is_krakens(file: TextFile, layout: Layout) -> bool:
+    return isinstance(file, KrakenReply) or (not layout.header and layout.columns[-1] == "count")
+
+
 def _describe(file: TextFile, layout: Layout, batch: KlineBatch) -> FileInfo:
     assert layout.unit is not None
     symbol = batch.instruments[0].symbol
@@ -259,4 +263,5 @@ def _describe(file: TextFile, layout: Layout, batch: KlineBatch) -> FileInfo:
         last_event_time_ns=int(batch.open_time_ns.max()),
         coverage=name_coverage(file.path),
         receive_unit=None,
+        source="kraken" if _is_krakens(file, layout) else "binance",
     )

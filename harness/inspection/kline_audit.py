@@ -11,6 +11,7 @@ from harness.consumers.kline_rules import ohlc_order, taker_exceeds_total
 from harness.inspection.kline_series import KlineSeries, shown
 from harness.inspection.tally import Tally
 from harness.kline import PRICE_FIELDS, KlineBatch
+from harness.kline_rule import KLINE_RULES, QuietRule
 from harness.units import BoolArray, Int64Array
 
 # What only the exchange's own files have; others leave quiet intervals out.
@@ -128,6 +129,8 @@ class KlineAudit:
         series = self._series
         if "volume" in self._klines.fields and series.prices_only:
             return "prices_missing"
+        if KLINE_RULES[self._klines.info.source].quiet is QuietRule.ABSENT:
+            return "quiet_rows_left_out"
         own = set(self._klines.fields) >= _OWN_FIELDS
         habit = stretches >= _HABIT_STRETCHES and missing * _HABIT_SHARE >= rows
         habit = habit and not own and not series.quiet.any()
