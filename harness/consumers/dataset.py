@@ -65,7 +65,8 @@ class KlineDataset:
     def read(self) -> pa.Table:
         """Return all stored klines in the order of publication."""
         sources = [self._files.source(path) for path in self.parts()]
-        tables = [pq.read_table(source, partitioning=None) for source in sources]
+        # Not `read_table`: it imports datasets and pandas, for ten times the cost of reading.
+        tables = [pq.ParquetFile(source).read(use_threads=False) for source in sources]
         return pa.concat_tables(tables).unify_dictionaries() if tables else SCHEMA.empty_table()
 
     def clear_leftovers(self) -> int:
