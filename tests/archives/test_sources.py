@@ -261,3 +261,28 @@ def test_what_is_no_table_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="a column 'px' for price"):
         open_trades(tmp_path / "t.parquet", columns=columns)
     assert START_NS % 86_400_000_000_000 == 0
+
+
+@pytest.mark.parametrize("block_bytes", [1, 500, 4 << 20])
+@pytest.mark.parametrize(
+    "source", [s for s in SOURCES if s.name.endswith(".csv")], ids=lambda s: s.name
+)
+def test_line_ends_marks_and_packing_change_nothing(
+    source: Source, block_bytes: int, tmp_path: Path
+) -> None:
+    path = tmp_path / source.name
+    bom = b"" if source.name.startswith("BTC-USDT-trades-2024-05-14") else b"\xef\xbb\xbf"
+    path.write_bytes(bom + source.content.replace(b"\n", b"\r\n").rstrip())
+    assert read(path, block_bytes=block_bytes) == source.rows()
+
+
+@pytest.mark.parametrize("bad", [" 63003.30", "0x10", "1e5", "", "nan", "63,5", "6\r3", '"63"'])
+def test_the_grammar_is_as_strict_as_for_the_archive(bad: str, tmp_path: Path) -> None:
+    """Also where sides and symbols are cut out of the text before its numbers are read."""
+    for name in ("BTCUSDT2024-05-15.csv", "BTCUSDT_2024-05-15.csv", "XBTUSD.csv"):
+        path = tmp_path / name
+        text = (FIXTURES / name).read_text()
+        path.write_bytes(text.replace("63003.30", bad, 1).encode())
+        with pytest.raises(InputError) as caught:
+            read(path)
+        assert caught.value.line in (4, 5)
