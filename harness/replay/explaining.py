@@ -24,6 +24,8 @@ from harness.verdict import Finding, Severity, Verdict
 MISMATCH = "cross_interval_mismatch"
 RECONCILED = "cross_interval_late"
 OUTAGE = "outage"
+# The same rule among the expectations.
+LOWER_KLINES = "equals_lower_klines"
 
 
 @dataclass(slots=True)
@@ -38,6 +40,7 @@ class Aftermath:
     comparison: Comparison | None = None
     references: Sequence[Reference] = ()
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
+    _apart: list[Finding] = field(default_factory=list)
 
     @staticmethod
     def of(
@@ -118,13 +121,34 @@ class Aftermath:
             self._reconcile(finding) if finding.kind == MISMATCH else finding
             for finding in verdict.findings
         ]
-        named = sum(finding.kind == RECONCILED for finding in findings)
+        apart = [finding for finding in findings if finding.kind == RECONCILED]
+        named = len(apart)
         if not named:
             return verdict
+        if all(finding.kind != MISMATCH for finding in findings):
+            self._apart += apart
         counts = dict(verdict.counts)
         counts[MISMATCH] = counts.get(MISMATCH, named) - named
         counts[RECONCILED] = named
         return Verdict.of(verdict.check, counts, findings, verdict.not_checked)
+
+    def reconciled_expectations(self, verdict: Verdict) -> Verdict:
+        """Return the verdict of the expectations with the same mismatches as notices.
+
+        Only where the streaming audit found as many and every one of them is made up of late
+        trades; `reconciled` comes first.
+        """
+        findings = []
+        for finding in verdict.findings:
+            told = (finding.symbol, finding.interval, finding.open_time_ns)
+            known = [(one.symbol, one.interval, one.open_time_ns) for one in self._apart]
+            same = finding.evidence.get("unexpected_count") == len(known) and told in known
+            if finding.kind == LOWER_KLINES and same:
+                ids = [t["id"] for one in self._apart for t in one.evidence["first_trades"]]
+                evidence = {**finding.evidence, "late_ids": sorted(set(ids))[:TRADES_SHOWN]}
+                finding = replace(finding, severity=Severity.NOTICE, evidence=evidence)
+            findings.append(finding)
+        return Verdict.of(verdict.check, verdict.counts, findings, verdict.not_checked)
 
     def _reconcile(self, finding: Finding) -> Finding:
         kline, kept = _kline(finding), self.evidence.get(finding.symbol or "")

@@ -108,7 +108,7 @@ def replay(
         ledger = _equations(run, sources, after, audits)
         checks = _checks(run, sources, after, audits, scenario, judge(ledger))
         if worker is not None and expected is not None:
-            checks.append(worker.verdict(expected))
+            checks.append(after.reconciled_expectations(worker.verdict(expected)))
         with timings.stage("write"):
             if expected is not None:
                 write_json(folder / "expectations.json", expected)

@@ -1,0 +1,120 @@
+"""A whole replay with late trades, an outage and lost ids: told, counted and proved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from harness.archives import open_trades
+from harness.columns import concat
+from harness.comparison import reprove
+from harness.interval import parse_intervals
+from harness.replay import Audit, Scenario
+from harness.replay import replay as run
+from harness.simulation.delivery import Outage
+from harness.simulation.feed import received
+from tests.comparison.story import MINUTE, NS, START, SYMBOL, trades
+from tests.oracle import OracleTrade, klines
+from tests.replay.recordings import write_klines, write_recording
+from tests.replays import Ran, replay
+
+# The clock ticks 100 ms and twice the mean latency after each minute; trade 4 comes later.
+LISTED = trades(
+    "1 100x1, 20 101x2 sell, 59 99x1, 59.5 104x3 at=64, 61 100x1, 80 102x3, 119 100x1 sell,"
+    "125 103x1, 150 104x2, 200 101x1, 260 102x1, 299 100x1, 301 101x1, 330 100x1"
+)
+
+
+def files(folder: Path, recorded: list[OracleTrade]) -> list[Path]:
+    """Write a recording, and the exchange's klines of everything that happened."""
+    out = [write_recording(folder / f"{SYMBOL}-trade-stream.txt", recorded)]
+    for interval in ("1m", "5m"):
+        rows = klines([*LISTED, *(t for t in recorded if t.id == 0)], interval)
+        out.append(write_klines(folder / f"{SYMBOL}-{interval}-2024-05-15.csv", rows))
+    return out
+
+
+def differences(ran: Ran) -> dict[tuple[str, int], str | None]:
+    rows = pq.read_table(ran.folder / "differences.parquet").to_pylist()
+    return {
+        (row["interval"], int(row["open_time"].timestamp()) - START // NS): row["cause"]
+        for row in rows
+    }
+
+
+def test_a_late_trade_from_arrival_to_proof(tmp_path: Path) -> None:
+    stream, *exchange = files(tmp_path, LISTED)
+    ran = replay(tmp_path / "run", stream, "--klines", *exchange, "--intervals", "1m,5m")
+    assert (ran.exit_code, ran.run["verdict"]) == (0, "valid"), ran.output
+    found = differences(ran)
+    assert found["1m", 0] == "late_trade"
+    assert ("5m", 0) not in found
+    findings = ran.findings()
+    (late,) = (f for f in findings if f["kind"] == "late")
+    (told,) = late["evidence"]["first_trades"]
+    assert (told["id"], told["price"], told["quantity"]) == (4, "104", "3")
+    published_ns = _published_ns(ran)
+    arrived_ns = START + 64 * NS
+    assert late["evidence"]["lateness_ns"] == [arrived_ns - published_ns]
+    # The five minutes have the trade, their first minute does not: told, not held against it.
+    (apart,) = (f for f in findings if f["kind"] == "cross_interval_late")
+    assert apart["severity"] == "notice"
+    assert apart["evidence"]["first_trades"] == [told]
+    assert ran.check("completeness")["counts"]["cross_interval_mismatch"] == 0
+    tape = received("", concat(list(open_trades(stream).chunks())))[0]
+    for row in pq.read_table(ran.folder / "differences.parquet").to_pylist():
+        assert reprove(row, tape)
+
+
+def _published_ns(ran: Ran) -> int:
+    (part,) = sorted((ran.folder / "klines").glob("*.parquet"))[:1]
+    table = pq.read_table(part)
+    rows = zip(
+        table["interval"].to_pylist(),
+        table["open_time"].cast("int64").to_pylist(),
+        table["finalized_at"].cast("int64").to_pylist(),
+        strict=True,
+    )
+    at_ns: int = next(at for name, opened, at in rows if (name, opened) == ("1m", START // 1000))
+    return at_ns
+
+
+def test_an_outage_is_an_injected_fault(tmp_path: Path) -> None:
+    calm = [t for t in LISTED if t.id != 4] + trades("59.5 104x3", first_id=4)
+    stream, *exchange = files(tmp_path, calm)
+    scenario = Scenario(
+        intervals=parse_intervals("1m,5m"),
+        audit=Audit.OFF,
+        outages=(Outage(START + 70 * NS, START + 100 * NS),),
+    )
+    outcome = run(scenario, [stream], exchange, tmp_path / "run", command="", report=False)
+    assert outcome.comparison is not None
+    found = {
+        (d.interval.text, (d.open_time_ns - START) // MINUTE): d.proof.cause if d.proof else None
+        for d in outcome.comparison.differences
+    }
+    assert found["1m", 1] == "injected_fault"
+    assert found["5m", 0] == "injected_fault"
+
+
+def test_lost_ids_make_a_notice_and_a_proof(tmp_path: Path) -> None:
+    early = trades("0 100x1", first_id=0)
+    stream, *exchange = files(tmp_path, [*early, *(t for t in LISTED if t.id not in (4, 6))])
+    ran = replay(tmp_path / "run", stream, "--klines", *exchange, "--audit", "off")
+    assert (ran.exit_code, ran.run["verdict"]) == (0, "valid"), ran.output
+    found = differences(ran)
+    assert found == {
+        ("1m", 0): "missing_trade_ids",
+        ("1m", 60): "missing_trade_ids",
+        ("5m", 0): "missing_trade_ids",
+    }
+    (gaps,) = (f for f in ran.findings() if f["kind"] == "missing_trade_ids")
+    assert (gaps["severity"], gaps["evidence"]["missing_ids"]) == ("notice", 2)
+
+
+def test_a_lost_stretch_is_an_error_though_the_series_looks_perfect(tmp_path: Path) -> None:
+    stream, *_ = files(tmp_path, [t for t in LISTED if not 5 <= t.id <= 9])
+    ran = replay(tmp_path / "run", stream, "--intervals", "1m", "--audit", "off")
+    assert (ran.exit_code, ran.run["verdict"]) == (1, "invalid")
+    assert ran.check("continuity")["findings"] == {"missing_trade_ids": 1, "lost_stretch": 1}
