@@ -178,18 +178,25 @@ def inspect(
         str | None, typer.Option(help="The symbol, where a file's name does not say it.")
     ] = None,
     market: Annotated[str | None, typer.Option(help="spot, um or cm; told from the file.")] = None,
+    columns: Annotated[
+        Path | None, typer.Option(help="A TOML map of the columns of Parquet and Arrow files.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Look for what is missing, doubled, out of place or wrong in files of trades and klines.
 
     Exit code: 0 valid, 1 invalid, 2 bad input or usage, 3 unknown.
     """
+    from harness.archives import ColumnMap
     from harness.inspection import inspect_files
     from harness.terminal_inspection import progress_of_files, show_inspection
 
     known = _choice("--market", market, ("spot", "um", "cm"))
+    column_map = ColumnMap.read(columns) if columns else None
     with progress_of_files() as progress:
-        inspection = inspect_files(files, symbol=symbol, market=known, progress=progress)
+        inspection = inspect_files(
+            files, symbol=symbol, market=known, columns=column_map, progress=progress
+        )
     if as_json:
         print(json.dumps(inspection.to_dict(), indent=2))
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from harness.archives.arrow_table import is_table
 from harness.archives.column_map import ColumnMap
 from harness.archives.info import FileInfo
 from harness.archives.klines import ExchangeKlines, read_klines
@@ -18,6 +19,7 @@ __all__ = [
     "FileInfo",
     "TradeFile",
     "detect",
+    "is_table",
     "open_trades",
     "read_klines",
 ]

@@ -24,6 +24,15 @@ _TICKS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 _ORDER = ("id", "symbol", "price", "quantity", "quote", "time", "receive", "side")
 
 
+def is_table(path: Path | str) -> bool:
+    """Tell whether a file is Parquet or Arrow by its first bytes."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(6).startswith((b"PAR1", b"ARROW1"))
+    except OSError:
+        return False
+
+
 class ArrowTable(TextFile):
     """A table's rows as CSV lines: exact numbers as their digits, times in nanoseconds.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import __version__
+from harness.archives import ColumnMap, is_table
 from harness.inspection.kline_series import KlineSeries
 from harness.inspection.kline_versions import check_versions
 from harness.inspection.levels import check_levels
@@ -58,17 +59,20 @@ def inspect_files(
     *,
     symbol: str | None = None,
     market: str | None = None,
+    columns: ColumnMap | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Inspection:
     """Inspect files of trades and klines in any mixture.
 
-    Klines are read first and whole; each file of trades is then read once, in blocks, and a
-    second time only if another file states the same trades.
+    `columns` says what the columns of Parquet and Arrow files are. Klines are read first and
+    whole; each file of trades is then read once, in blocks, and a second time only if another file
+    states the same trades.
 
     Raises InputError for what is no file, or neither trades nor klines and not named like an
     archive file; what is wrong with any other file is a finding.
     """
-    kinds = [is_klines(path) for path in paths]
+    tables = [columns is not None and is_table(path) for path in paths]
+    kinds = [False if table else is_klines(path) for path, table in zip(paths, tables, strict=True)]
     reports: dict[int, FileReport] = {}
     for row in sorted(range(len(paths)), key=lambda row: kinds[row] is False):
         if progress is not None:
@@ -79,7 +83,8 @@ def inspect_files(
             reports[row] = inspect_klines(paths[row], symbol)
         else:
             finest = _finest(list(reports.values()))
-            reports[row] = inspect_trades(paths[row], symbol, market, finest)
+            column_map = columns if tables[row] else None
+            reports[row] = inspect_trades(paths[row], symbol, market, finest, column_map)
     files = tuple(reports[row] for row in range(len(paths)))
     return Inspection(files, _across(files))
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from harness.archives import FileInfo, TradeFile, detect, open_trades, read_klines
+from harness.archives import ColumnMap, FileInfo, TradeFile, detect, open_trades, read_klines
 from harness.archives.layout import name_coverage
 from harness.errors import InputError
 from harness.inspection.checksum import check_checksum
@@ -80,13 +81,18 @@ def inspect_klines(path: Path, symbol: str | None) -> FileReport:
 
 
 def inspect_trades(
-    path: Path, symbol: str | None, market: str | None, intervals: dict[str, Interval]
+    path: Path,
+    symbol: str | None,
+    market: str | None,
+    intervals: dict[str, Interval],
+    columns: ColumnMap | None = None,
 ) -> FileReport:
     """Read and judge a file of trades; `intervals` are those to sum up each symbol's trades by."""
+    options: dict[str, Any] = {"market": market, "lenient": True, "columns": columns}
     try:
-        file = open_trades(path, symbol=symbol, market=market, lenient=True)
+        file = open_trades(path, symbol=symbol, **options)
     except InputError:
-        file = open_trades(path, symbol=symbol or _stem(path), market=market, lenient=True)
+        file = open_trades(path, symbol=symbol or _stem(path), **options)
     try:
         reader = _TradesOfFile(file, intervals)
     except InputError as error:

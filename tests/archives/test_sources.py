@@ -14,7 +14,9 @@ import pytest
 from harness.archives import ColumnMap, detect, open_trades, read_klines
 from harness.archives.trade_file import TradeFile
 from harness.errors import InputError, UsageError
+from harness.inspection import inspect_files
 from harness.kline import PRICE_FIELDS
+from harness.verdict import Validity
 from tests.archives.files import Row, exact, read, rows_of
 from tests.archives.source_files import KLINES, START_NS, Source, kline_files, sources, trades
 
@@ -286,3 +288,11 @@ def test_the_grammar_is_as_strict_as_for_the_archive(bad: str, tmp_path: Path) -
         with pytest.raises(InputError) as caught:
             read(path)
         assert caught.value.line in (4, 5)
+
+
+def test_a_table_can_be_inspected(tmp_path: Path) -> None:
+    columns = column_map(tmp_path, USUAL + 'maker = "sell"')
+    pq.write_table(table(), tmp_path / "BTCUSDT.parquet")
+    inspection = inspect_files([tmp_path / "BTCUSDT.parquet"], columns=columns)
+    assert inspection.validity is Validity.VALID
+    assert inspection.files[0].verdict.counts["rows"] == 40
