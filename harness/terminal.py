@@ -54,9 +54,7 @@ def _checks(outcome: Outcome) -> Table:
     table.add_column("verdict")
     table.add_column("what it looked at")
     for check in outcome.checks:
-        seen = ", ".join(
-            f"{name} {count:,}" for name, count in check.counts.items() if count and "+" not in name
-        )
+        seen = ", ".join(f"{name} {count:,}" for name, count in check.counts.items() if count)
         table.add_row(
             check.check, Text(check.validity.value, style=_STYLE[check.validity]), Text(seen)
         )

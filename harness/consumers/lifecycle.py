@@ -129,8 +129,6 @@ class LifecycleChecker:
         counts = {"events": self._position, "ticks": len(self._ticks)}
         names = ("finals", "still_open", "after_lag", "not_judged", "lags", "missed")
         counts |= {name: self._counts[name] for name in names}
-        for (state, life, trigger), count in self.transitions().items():
-            counts[f"{state.name}+{life.name}+{trigger.name}".lower()] = count
         counts |= dict(sorted(self._log.counts.items()))
         return Verdict.of(self.name, counts, self._log.findings(), NOT_CHECKED)
 

@@ -53,7 +53,7 @@ def test_regular_life_is_valid(options: dict[str, Any]) -> None:
     assert verdict.findings == ()
     assert verdict.counts["finals"] == 7
     assert checker.transitions()[State.PROVISIONAL, Life.FINALIZED, Trigger.TRADE] == 3
-    assert verdict.counts["absent+opened_live+trade"] == 3
+    assert checker.transitions()[State.ABSENT, Life.OPENED_LIVE, Trigger.TRADE] == 3
     assert sum(checker.transitions().values()) == len(lives(REGULAR)) - 4
 
 
