@@ -71,7 +71,7 @@ class LagTwiceAround:
 
     consumer: Listening
     deliver: Deliver
-    capacity: int = 4
+    capacity: int = 2
     name: str = field(init=False)
     timer_period_ns: int | None = field(init=False)
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.columns import Rows
 from harness.consumers.dataset import KlineDataset
 from harness.consumers.faulty_filesystem import WriterKilled
 from harness.consumers.filesystem import FileSystem, LocalFileSystem
-from harness.consumers.parquet_writer import ParquetWriter, WriterOptions
+from harness.consumers.parquet_writer import ParquetWriter, WriterCounters, WriterOptions
 from harness.kline import KlineBatch
 from harness.ledger import Equation
 from harness.verdict import Finding, Severity, Verdict
@@ -35,6 +35,7 @@ class RestartingWriter:
     lost: int = field(init=False, default=0)
     _findings: list[Finding] = field(init=False, default_factory=list)
     _received: int = field(init=False, default=0)
+    _lag_missed: int = field(init=False, default=0)
     _stored: int = field(init=False, default=0)
     _rows_before: int = field(init=False)
 
@@ -47,6 +48,20 @@ class RestartingWriter:
     def dataset(self) -> KlineDataset:
         """Return what is stored."""
         return self.writer.dataset
+
+    @property
+    def counters(self) -> WriterCounters:
+        """Return what became of the klines all writers together received."""
+        last = self.writer.counters
+        if not self.deaths:
+            return last
+        return replace(
+            last,
+            received=self._received,
+            committed=self._stored + last.committed,
+            dropped=self.dropped,
+            lag_missed=self._lag_missed,
+        )
 
     @property
     def dropped(self) -> int:
@@ -63,6 +78,7 @@ class RestartingWriter:
 
     def on_lag(self, now_ns: int, missed: int) -> None:
         """Hand a lag on."""
+        self._lag_missed += missed
         self.writer.on_lag(now_ns, missed)
 
     def on_timer(self, now_ns: int) -> None:

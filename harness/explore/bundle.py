@@ -18,9 +18,9 @@ from harness.errors import InputError, UsageError
 from harness.explore.judging import Judge
 from harness.explore.shrinking import Shrunk
 from harness.explore.subjects import subject
+from harness.replay.market import Market
 from harness.replay.scenario import Scenario
 from harness.replay.scenario_file import load_scenario
-from harness.replay.trial import Market
 from harness.simulation.faults.catalogue import to_table
 from harness.tape import Tape, TradeKind
 from harness.units import format_exact, parse_exact, rescale

@@ -12,8 +12,9 @@ from harness.canaries.registry import CANARIES, Canary
 from harness.canaries.stage import MINUTES, START_NS, days, minutes
 from harness.consumers.parquet_writer import WriterOptions
 from harness.interval import parse_intervals
+from harness.replay.market import Market
 from harness.replay.scenario import Scenario
-from harness.replay.trial import Market, Trial, run_trial
+from harness.replay.trial import Trial, run_trial
 from harness.simulation.clock import ClockOptions
 from harness.simulation.designs import ChannelOptions
 from harness.simulation.faults.catalogue import Fault

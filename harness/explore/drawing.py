@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from harness.consumers.parquet_writer import WriterOptions
+from harness.replay.market import Market
 from harness.replay.scenario import Scenario
-from harness.replay.trial import Market
 from harness.simulation.designs import ChannelOptions
 from harness.simulation.faults.catalogue import Fault
 from harness.simulation.faults.consumers import (

@@ -18,9 +18,9 @@ from harness.explore.metamorphic import metamorphic
 from harness.explore.shrinking import Shrinker
 from harness.explore.subjects import subject
 from harness.replay.folder import write_json
+from harness.replay.market import Market
 from harness.replay.scenario import Scenario
 from harness.replay.timings import Timings
-from harness.replay.trial import Market
 from harness.verdict import Verdict
 
 SCHEMA = "kline-harness/explore/1"

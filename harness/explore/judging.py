@@ -13,9 +13,10 @@ from harness.explore.drawing import Span
 from harness.interval import INTERVALS, Interval
 from harness.kline import FIELDS
 from harness.replay.effects import effect_of, named_by, numbered
+from harness.replay.market import Market
 from harness.replay.scenario import Scenario
 from harness.replay.second_opinion import Key, keyed
-from harness.replay.trial import Market, Trial, run_trial
+from harness.replay.trial import Trial, run_trial
 from harness.simulation.clock import ClockOptions
 from harness.simulation.faults.ticks import ClockDrift, ClockJump
 from harness.simulation.faults.trades import TradeFault, WrongTime

@@ -13,9 +13,9 @@ from harness.columns import Instrument, join_instruments
 from harness.interfaces import Aggregator, FeedSlice
 from harness.interval import INTERVALS, Interval
 from harness.kline import PRICE_FIELDS, QUOTE_FIELDS, KlineBatch
+from harness.replay.market import Market
 from harness.replay.scenario import Scenario
 from harness.replay.second_opinion import run_through
-from harness.replay.trial import Market
 from harness.simulation.feed import Feed
 from harness.simulation.signals import SignalOptions
 from harness.tape import Tape

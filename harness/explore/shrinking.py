@@ -16,8 +16,8 @@ from harness.canaries.plant import Plant
 from harness.consumers.parquet_writer import WriterOptions
 from harness.explore.judging import Judge, Violation
 from harness.replay.effects import numbered
+from harness.replay.market import Market
 from harness.replay.scenario import Scenario
-from harness.replay.trial import Market
 from harness.simulation.designs import ChannelOptions
 from harness.simulation.faults.catalogue import Fault
 from harness.simulation.faults.trades import Disconnect, DropTrades, TradeFault

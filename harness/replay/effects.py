@@ -10,10 +10,11 @@ from typing import Any
 from harness.canaries.plant import NOTHING, Plant
 from harness.columns import join_instruments
 from harness.kline import FIELDS, KlineBatch
+from harness.replay.market import Market
 from harness.replay.scenario import Scenario
 from harness.replay.second_opinion import Key, keyed
 from harness.replay.stored_check import stored_rows
-from harness.replay.trial import Market, Trial, run_trial
+from harness.replay.trial import Trial, run_trial
 from harness.simulation.faults.catalogue import Fault
 from harness.simulation.faults.consumers import ConsumerFault
 from harness.simulation.faults.record import FaultRecord
@@ -165,12 +166,14 @@ def _late(table: KlineBatch, rows: Mapping[Key, int], grace_ns: int) -> set[Key]
 
 
 def _undelivered(faulty: Trial, clean: Trial) -> int:
-    counts = [
-        next(check.counts for check in trial.checks if check.check == "delivery")
-        for trial in (faulty, clean)
-    ]
-    names = {name for count in counts for name in count if name.startswith("delivered to ")}
-    return sum(max(0, counts[1].get(name, 0) - counts[0].get(name, 0)) for name in names)
+    """Return how many more values were published and did not reach a consumer."""
+    lost = []
+    for trial in (faulty, clean):
+        counts = next(check.counts for check in trial.checks if check.check == "delivery")
+        published = sum(n for name, n in counts.items() if name.startswith("published for "))
+        delivered = sum(n for name, n in counts.items() if name.startswith("delivered to "))
+        lost.append(published - delivered)
+    return max(0, lost[0] - lost[1])
 
 
 def named_by(fault: Fault, record: FaultRecord, findings: Iterable[Finding]) -> tuple[str, ...]:

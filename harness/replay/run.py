@@ -17,15 +17,18 @@ from harness.consumers.completeness import CompletenessAuditor
 from harness.consumers.life_table import TRANSITIONS
 from harness.consumers.lifecycle import LifecycleChecker
 from harness.consumers.parquet_writer import ParquetWriter
+from harness.consumers.restarting_writer import RestartingWriter
 from harness.errors import UsageError
 from harness.expectations import ExpectationsWorker
 from harness.ledger import Equation, judge, trade_equations
 from harness.replay.beside import Beside
 from harness.replay.channels import channel_dict, channel_equations, channels_verdict
 from harness.replay.checks import reception_verdict, trades_verdict
+from harness.replay.effects import FaultOutcome
 from harness.replay.explaining import MISMATCH, Aftermath
 from harness.replay.feeding import make_feed, rows_equation
 from harness.replay.folder import RUN_FILE, run_folder, write_json, write_lines
+from harness.replay.injecting import Injected
 from harness.replay.scenario import Audit, Scenario
 from harness.replay.sources import Disorder, Sources
 from harness.replay.tables import write_differences, write_timeline
@@ -66,10 +69,11 @@ class _Run:
     beside: Beside
     continuity: ContinuityWatch
     whole: bool
-    writer: ParquetWriter
+    writer: ParquetWriter | RestartingWriter
     completeness: CompletenessAuditor | None
     lifecycle: LifecycleChecker | None
     channels: list[ChannelRecord]
+    injected: Injected
 
 
 def replay(
@@ -107,13 +111,16 @@ def replay(
             expected = None if worker is None else worker.result(folder / "klines")
         ledger = _equations(run, sources, after, audits)
         checks = _checks(run, sources, after, audits, scenario, judge(ledger))
+        with timings.stage("faults"):
+            told, faults = run.injected.outcomes(lambda: sources.market(whole=run.whole))
+            checks += told
         if worker is not None and expected is not None:
             checks.append(after.reconciled_expectations(worker.verdict(expected)))
         with timings.stage("write"):
             if expected is not None:
                 write_json(folder / "expectations.json", expected)
             outcome = _outcome(run, tuple(checks), after.comparison, out, timings)
-            _write(folder, scenario, sources, run, outcome, ledger, command)
+            _write(folder, scenario, sources, run, outcome, ledger, command, faults)
         if report:
             with timings.stage("report"):
                 build_report(folder)
@@ -144,24 +151,24 @@ def _pass(
 ) -> _Run:
     tapes, continuity = sources.tapes(whole=whole), ContinuityWatch()
     beside = Beside(scenario, sources.symbols() if scenario.aggregator == "klagg" else [])
-    feed = make_feed(scenario, sources, tapes, beside, progress)
+    injected = Injected(scenario)
+    feed = make_feed(scenario, sources, injected.trades(tapes), beside, progress)
     aggregator = Tallied(beside.aggregator, continuity.add)
-    simulation = Simulation(aggregator, feed, scenario.channels, scenario.fidelity)
-    writer = ParquetWriter(klines, scenario.writer)
-    simulation.listen_to_klines(writer, writer.on_klines, scenario.listener("writer"))
+    simulation = Simulation(aggregator, injected.feed(feed), scenario.channels, scenario.fidelity)
+    writer = injected.writer(klines)
+    crash = writer.restart if isinstance(writer, RestartingWriter) else None
+    injected.listen(simulation.listen_to_klines, writer, writer.on_klines, crash)
     completeness, lifecycle = None, None
     if scenario.audit is Audit.FULL:
         completeness, lifecycle = CompletenessAuditor(), LifecycleChecker()
-        simulation.listen_to_klines(
-            completeness, completeness.on_klines, scenario.listener("completeness")
-        )
-        simulation.listen_to_life(lifecycle, lifecycle.on_events, scenario.listener("lifecycle"))
-    channels = simulation.run(lambda: feed.end_ns)
+        injected.listen(simulation.listen_to_klines, completeness, completeness.on_klines)
+        injected.listen(simulation.listen_to_life, lifecycle, lifecycle.on_events)
+    channels = simulation.run(lambda: injected.end_ns(feed.end_ns))
     if feed.trades == 0:
         raise UsageError("the files given hold no trades")
     return _Run(
         *(aggregator, feed, beside, continuity, whole),
-        *(writer, completeness, lifecycle, channels),
+        *(writer, completeness, lifecycle, channels, injected),
     )
 
 
@@ -189,12 +196,18 @@ def _explain(
         sources.coverage(),
         [finding for finding in found if finding.kind == MISMATCH],
         lambda: _again(run, sources, scenario),
-        faulty=bool(run.feed.delivery.lost),
+        faulty=bool(run.feed.delivery.lost) or run.injected.strikes_trades,
     )
 
 
 def _again(run: _Run, sources: Sources, scenario: Scenario) -> Iterator[tuple[Tape, Tape]]:
     """Yield the trades a second time: as given to the aggregator, and with those kept from it."""
+    if run.injected.strikes_trades:
+        yield from Injected(scenario).again(
+            sources.tapes(whole=run.whole),
+            lambda tapes: make_feed(scenario, sources, tapes, run.beside, None),
+        )
+        return
     whole: list[Tape] = []
     feed = make_feed(scenario, sources, sources.tapes(whole=run.whole), run.beside, None)
     feed.witness = lambda piece: whole.append(piece.trades)
@@ -209,12 +222,14 @@ def _equations(
     accounts = run.aggregator.accounts()
     received = {symbol: account.received for symbol, account in accounts.items()}
     rows = sum(file.info.rows for file in sources.trades)
-    equations = [rows_equation(rows, received, run.feed)]
+    equations = [rows_equation(rows, received | run.injected.rows(), run.feed)]
     equations += trade_equations(accounts)
-    counted = {run.writer.name: run.writer.counters.lag_missed}
+    missed = run.injected.missed
+    counted = {run.writer.name: run.writer.counters.lag_missed - missed(run.writer.name)}
     equations += channel_equations(run.channels, counted)
     taken = {audit.check: audit.counts.get(_TAKEN[audit.check]) for audit in audits}
     taken[run.writer.name] = run.writer.counters.received
+    taken = {name: count and count + missed(name) for name, count in taken.items()}
     equations += taken_equations(run.channels, taken)
     written = run.writer.equations()
     # Where klines were lost on the way, the laws above say so, and the sums are the published.
@@ -287,6 +302,7 @@ def _write(
     outcome: Outcome,
     ledger: Sequence[Equation],
     command: str,
+    faults: Sequence[FaultOutcome],
 ) -> None:
     write_lines(
         folder / "findings.ndjson",
@@ -317,7 +333,7 @@ def _write(
         else {"series": [result.to_dict() for result in outcome.comparison.series]},
         "channels": [channel_dict(channel) for channel in run.channels],
         **_statistics(run),
-        "faults": [],
+        "faults": [fault.to_dict() for fault in faults],
     }
     write_json(folder / RUN_FILE, content)
 

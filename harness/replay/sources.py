@@ -21,6 +21,7 @@ from harness.comparison.compare import Reference
 from harness.comparison.coverage import Coverage
 from harness.consumers.kline_table import to_arrow
 from harness.errors import UsageError
+from harness.replay.market import Market
 from harness.replay.scenario import Scenario
 from harness.simulation.feed import Disorder, Reception, in_order, merged, received, streamed
 from harness.tape import Tape
@@ -88,6 +89,12 @@ class Sources:
             chunks = chain.from_iterable(self._watched(file) for file in files)
             sources.append(_sorted(chunks) if whole else streamed(chunks))
         return merged(sources)
+
+    def market(self, *, whole: bool) -> Market:
+        """Return the trades of all files in memory, with what is known of their latency."""
+        tapes = list(self.tapes(whole=whole))
+        latency_max_ns = max((one.latency_max_ns for one in self.receptions), default=0)
+        return Market(concat(tapes), self.delay_ns(), latency_max_ns, self.until_ns())
 
     def coverage(self) -> dict[str, Coverage]:
         """Return what time each symbol's trades cover; complete once `tapes` is exhausted."""

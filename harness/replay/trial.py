@@ -21,6 +21,7 @@ from harness.errors import HarnessError
 from harness.interfaces import Aggregator, FeedSlice
 from harness.kline import Emission, KlineBatch
 from harness.ledger import Equation, TradeAccount, judge, trade_equations
+from harness.replay.market import Market
 from harness.replay.scenario import Scenario
 from harness.replay.second_opinion import joined, second_opinion
 from harness.replay.stored_check import stored_check
@@ -34,20 +35,9 @@ from harness.simulation.listener import ListenerOptions, Listening
 from harness.simulation.signals import SignalOptions
 from harness.simulation.simulation import Simulation
 from harness.simulation.tick_audit import TickAudit
-from harness.tape import Tape
 from harness.verdict import Finding, Severity, Verdict
 
 _DIRECTORY = Path("klines")
-
-
-@dataclass(frozen=True, slots=True)
-class Market:
-    """Trades in order of arrival, read once, and what is known of how they arrived."""
-
-    tape: Tape
-    delay_ns: int = 0
-    latency_max_ns: int = 0
-    until_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ class CrashingConsumer:
     """Hands a consumer what comes outside of its crash; what comes inside is lost, and told.
 
     At the crash `crash` is called once, before anything later is handed on. After the restart
-    the consumer learns, as after a lag, how many values it missed.
+    the consumer learns, as after a lag, how many values it missed; `lost_rows` of them were
+    delivered to the dead consumer.
     """
 
     consumer: Listening
@@ -26,6 +27,7 @@ class CrashingConsumer:
     name: str = field(init=False)
     timer_period_ns: int | None = field(init=False)
     missed: int = field(init=False, default=0)
+    lost_rows: int = field(init=False, default=0)
     _crashed: bool = field(init=False, default=False)
     _told: int = field(init=False, default=0)
 
@@ -37,6 +39,7 @@ class CrashingConsumer:
         """Hand rows on, or lose them."""
         if self._is_down(now_ns):
             self.missed += len(rows)
+            self.lost_rows += len(rows)
             return
         self._tell(now_ns)
         self.deliver(now_ns, rows)

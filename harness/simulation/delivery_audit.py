@@ -122,6 +122,7 @@ class DeliveryAudit:
             left = to.published.total - self._expected(to)
             if left:
                 self._find("not_drained", to, None, values=left)
+            counts[f"published for {to.consumer}"] = to.published.total
             counts[f"delivered to {to.consumer}"] = to.delivered
             counts[f"lagged by {to.consumer}"] = to.lagged
         return Verdict.of(CHECK, counts | self._counts, self._findings, NOT_CHECKED)

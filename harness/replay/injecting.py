@@ -1,0 +1,144 @@
+"""The faults of a scenario at work in a replay, and what became of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from harness.canaries.plant import Deliver
+from harness.columns import concat
+from harness.consumers.faulty_filesystem import FaultyFileSystem, Trouble
+from harness.consumers.filesystem import LocalFileSystem
+from harness.consumers.parquet_writer import ParquetWriter
+from harness.consumers.restarting_writer import RestartingWriter
+from harness.interfaces import FeedSlice
+from harness.replay.effects import FaultOutcome, fault_outcomes, faults_verdict
+from harness.replay.market import Market
+from harness.replay.scenario import Scenario
+from harness.replay.trial import run_trial
+from harness.simulation.crashing import CrashingConsumer
+from harness.simulation.faults.catalogue import Injection
+from harness.simulation.faults.trades import Disconnect, DropTrades, DuplicateTrades, TradeFault
+from harness.simulation.listener import Listening
+from harness.tape import Tape
+from harness.verdict import Verdict
+
+# Checks of the trial that a replay does not make itself; they name what was injected.
+TOLD = ("feed", "clock", "delivery")
+
+
+class Injected:
+    """Puts a scenario's faults into a replay; without any, everything stays as it is."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self.injection = Injection(scenario.faults, scenario.seed)
+        self._crashing: dict[str, CrashingConsumer] = {}
+
+    @property
+    def strikes_trades(self) -> bool:
+        """Tell whether the aggregator gets other trades than the files hold."""
+        return any(isinstance(fault, TradeFault) for fault in self.scenario.faults)
+
+    def trades(self, tapes: Iterator[Tape]) -> Iterator[Tape]:
+        """Return the trades with faults."""
+        return self.injection.trades(tapes)
+
+    def feed(self, feed: Iterable[FeedSlice]) -> Iterable[FeedSlice]:
+        """Return the feed with faults of the clock."""
+        return self.injection.ticks(feed)
+
+    def end_ns(self, end_ns: int) -> int:
+        """Return when the feed ends."""
+        return self.injection.end_ns(end_ns)
+
+    def writer(self, directory: Path) -> ParquetWriter | RestartingWriter:
+        """Return the writer: one that is started again where faults can kill it."""
+        options = self.scenario.writer
+        if not self.injection.disk() and self.injection.down("writer") is None:
+            return ParquetWriter(directory, options)
+        files = FaultyFileSystem(LocalFileSystem(), self._plan, Random(self.scenario.seed))
+        return RestartingWriter(directory, options, files)
+
+    def listen(
+        self,
+        listen: Callable[..., None],
+        consumer: Listening,
+        deliver: Deliver,
+        crash: Callable[[int], None] | None = None,
+    ) -> None:
+        """Subscribe a consumer, with the faults that strike it."""
+        name = consumer.name
+        options = self.injection.listener(name, self.scenario.listener(name))
+        down = self.injection.down(name)
+        if down is not None:
+            crashing = CrashingConsumer(consumer, deliver, down, crash or _forget)
+            self._crashing[name] = crashing
+            consumer, deliver = crashing, crashing.on_rows
+        listen(consumer, deliver, options)
+
+    def missed(self, consumer: str) -> int:
+        """Return how many values were delivered to a consumer while it was down."""
+        crashing = self._crashing.get(consumer)
+        return 0 if crashing is None else crashing.lost_rows
+
+    def again(
+        self, tapes: Iterator[Tape], feed: Callable[[Iterator[Tape]], Iterable[FeedSlice]]
+    ) -> Iterator[tuple[Tape, Tape]]:
+        """Yield the trades as given to the aggregator, each time with those read meanwhile."""
+        kept = Kept()
+        for piece in feed(self.trades(kept.watched(tapes))):
+            yield piece.trades, kept.take()
+        yield Tape.empty(), kept.take()
+
+    def rows(self) -> dict[str, int]:
+        """Return how many rows of the files faults took away (or added, below zero)."""
+        counts: dict[str, int] = {}
+        for fault, record in zip(self.scenario.faults, self.injection.records, strict=True):
+            if record.trade_count and isinstance(fault, DropTrades | Disconnect | DuplicateTrades):
+                sign = -1 if isinstance(fault, DuplicateTrades) else 1
+                key = f"injected {fault.KIND}"
+                counts[key] = counts.get(key, 0) + sign * record.trade_count
+        return counts
+
+    def outcomes(self, market: Callable[[], Market]) -> tuple[list[Verdict], list[FaultOutcome]]:
+        """Return what each fault did, found by running its twins in memory, and the verdicts."""
+        if not self.scenario.faults:
+            return [], []
+        scenario, trades = replace(self.scenario, outages=(), shutdown_ns=None), market()
+        whole = run_trial(scenario, trades)
+        found = fault_outcomes(scenario, trades, whole)
+        told = [check for check in whole.checks if check.check in TOLD]
+        return [*told, faults_verdict(found)], found
+
+    def _plan(self, commit: int, step: str) -> Trouble | None:
+        for fault, record in self.injection.disk():
+            if fault.strikes(commit, step):
+                record.steps.append(f"commit {commit}: {step}")
+                return Trouble(fault.ERROR)
+        return None
+
+
+class Kept:
+    """Tapes on their way, kept until they are taken."""
+
+    def __init__(self) -> None:
+        self._tapes: list[Tape] = []
+
+    def watched(self, tapes: Iterable[Tape]) -> Iterator[Tape]:
+        """Yield tapes, keeping each."""
+        for tape in tapes:
+            self._tapes.append(tape)
+            yield tape
+
+    def take(self) -> Tape:
+        """Return what was kept since the last time."""
+        tapes, self._tapes = self._tapes, []
+        return concat(tapes) if tapes else Tape.empty()
+
+
+def _forget(now_ns: int) -> Any:
+    """A checker that crashes keeps its findings: they are on record."""
