@@ -176,7 +176,8 @@ class _Comparison:
             int(klines.at_ns[row]),
             evidence,
         )
-        self._log.add(row, finding)
+        # What is missing comes after what is there.
+        self._log.add(row if klines is self._ours else len(self._ours) + row, finding)
 
 
 def _keys(klines: KlineBatch) -> list[Key]:
