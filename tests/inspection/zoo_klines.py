@@ -83,6 +83,16 @@ def missing() -> Iterator[Case]:
         {FIVES: "rows_missing"},
         "unknown",
     )
+    calm = [row for row in ROWS if not 10 * HOUR < row.time - DAY_MS < 14 * HOUR]
+    resumed = kline_rows(calm, "1h")
+    yield case(
+        "quiet-after-outage",
+        "A quiet row after a hole is flat at a close that is not in the file: no defect of a row.",
+        "#169",
+        {HOURS: kline_file(resumed[:8] + resumed[10:])},
+        {HOURS: "rows_missing"},
+        "unknown",
+    )
     halted = [row for row in ROWS if not 10 * HOUR < row.time - DAY_MS < 13 * HOUR]
     gone = [row for row in HOURLY if not 10 * HOUR <= int(row[0]) - DAY_MS < 13 * HOUR]
     yield case(
