@@ -154,6 +154,8 @@ class BroadcastChannel:
             return
         self._recent.append((tail, rows))
         oldest = tail + len(rows) - self.capacity
+        if oldest <= 0:
+            return
         for consumer, receiver in self._receivers.items():
             first = max(receiver.position, self._lost_until.get(consumer, 0))
             if first < oldest and not receiver.dropped:

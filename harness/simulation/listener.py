@@ -111,12 +111,15 @@ class Listener(Generic[T]):
         """Take values until the channel is closed or the consumer ends."""
         env, options = self.env, self.options
         limit = 1 if options.service_ns else None
+        # Asked at every wake-up, so what a calm consumer never does is decided once.
+        is_calm = not options.stalls and (options.leaves_at_ns, options.dies_at_ns) == (None, None)
         while True:
-            stalled_ns = self._stalled_for()
-            if stalled_ns:
-                yield Due(env, stalled_ns, CONSUMER)
-            if self._is_dead() or (self._is_leaving() and not options.drains):
-                return
+            if not is_calm:
+                stalled_ns = self._stalled_for()
+                if stalled_ns:
+                    yield Due(env, stalled_ns, CONSUMER)
+                if self._is_dead() or (self._is_leaving() and not options.drains):
+                    return
             try:
                 rows = cast("Rows[T]", receiver.try_recv_many(limit))
             except Empty:
