@@ -204,6 +204,70 @@ def inspect(
     raise typer.Exit(inspection.validity.exit_code)
 
 
+@app.command()
+def explore(
+    trades: Annotated[
+        list[Path] | None, typer.Argument(help="Trade archives or stream recordings.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="How many random scenarios.")] = 1_000,
+    first_seed: Annotated[int, typer.Option(help="The seed to begin with.")] = 0,
+    workers: Annotated[int, typer.Option(help="Processes; the result is the same.")] = 1,
+    time_limit: Annotated[
+        str | None, typer.Option(help="Stop after this long, such as 60s or 5m.")
+    ] = None,
+    aggregator: Annotated[
+        str, typer.Option(help="exact, klagg, or a planted defect: rare:NAME, canary:NAME.")
+    ] = "exact",
+    intervals: Annotated[str, typer.Option(help="Comma-separated.")] = "1m,3m,5m",
+    minutes: Annotated[int, typer.Option(help="How much of the trades to take; 0: all.")] = 5,
+    canaries: Annotated[
+        bool, typer.Option("--canaries", help="Run the planted defects, each in its own setting.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="Where results and bundles go.")] = None,
+) -> None:
+    """Search random scenarios for what breaks an aggregator, and shrink what is found.
+
+    Exit code: 0 nothing found (or every canary killed), 1 something found, 2 bad input or usage.
+    """
+    from harness.explore.command import canaries_killed, explore_files
+    from harness.terminal import progress_of_seeds
+
+    if canaries:
+        killed, table = canaries_killed()
+        typer.echo(table, nl=False)
+        raise typer.Exit(0 if killed else 1)
+    with progress_of_seeds(seeds) as progress:
+        found, summary = explore_files(
+            trades or [],
+            aggregator,
+            intervals,
+            minutes=minutes,
+            seeds=seeds,
+            first_seed=first_seed,
+            workers=workers,
+            time_limit=time_limit,
+            out=out,
+            progress=progress,
+        )
+    typer.echo(summary, nl=False)
+    raise typer.Exit(1 if found else 0)
+
+
+@app.command()
+def reproduce(
+    bundle: Annotated[Path, typer.Argument(help="The directory of a repro bundle.")],
+) -> None:
+    """Replay a bundle of `explore`, and tell whether its finding shows again.
+
+    Exit code: 0 reproduced, 1 not reproduced, 2 not a bundle.
+    """
+    from harness.explore.bundle import reproduce as replay_bundle
+
+    result = replay_bundle(bundle)
+    typer.echo(f"expected {result.expected}; found {', '.join(result.found) or 'nothing'}")
+    raise typer.Exit(0 if result.reproduced else 1)
+
+
 def main() -> None:
     """Run the command; a `UserError` is one sentence and exit code 2."""
     try:

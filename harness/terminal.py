@@ -35,6 +35,19 @@ def progress_of_trades() -> Iterator[Callable[[int], None] | None]:
         yield lambda trades: progress.update(task, description=f"{trades:,} trades")
 
 
+@contextmanager
+def progress_of_seeds(seeds: int) -> Iterator[Callable[[int], None] | None]:
+    """Show how many seeds were run, on a terminal only."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("starting")
+        yield lambda done: progress.update(task, description=f"{done:,} of {seeds:,} seeds")
+
+
 def show_outcome(outcome: Outcome) -> None:
     """Print the checks, the comparison, the first findings and the verdict."""
     console = Console(highlight=False)

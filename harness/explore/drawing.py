@@ -61,32 +61,32 @@ class Span:
         part, whole = TROUBLED_PART
         return Span(start, start + max(1, (end - start) * part // whole), end)
 
-    def window(self, random: Random) -> tuple[int, int]:
+    def window(self, rng: Random) -> tuple[int, int]:
         """Draw a window in which a fault strikes."""
         length = self.heal_ns - self.from_ns
-        first = self.from_ns + random.randrange(length)
-        return first, first + 1 + random.randrange(self.heal_ns - first)
+        first = self.from_ns + rng.randrange(length)
+        return first, first + 1 + rng.randrange(self.heal_ns - first)
 
 
 def draw_scenario(seed: int, base: Scenario, market: Market) -> Scenario:
     """Return the scenario of a seed: the same on every machine."""
-    random = Random(seed)
+    rng = Random(seed)
     span = Span.of(market)
-    count = random.choice((0, 1, 1, 2, 2, 3, 4, FAULTS_MAX))
-    makers = random.sample(range(len(_MAKERS)), count)
-    faults = tuple(_MAKERS[maker](random, span, place) for place, maker in enumerate(makers))
+    count = rng.choice((0, 1, 1, 2, 2, 3, 4, FAULTS_MAX))
+    makers = rng.sample(range(len(_MAKERS)), count)
+    faults = tuple(_MAKERS[maker](rng, span, place) for place, maker in enumerate(makers))
     return replace(
         base,
         seed=seed,
         faults=_one_crash(faults),
-        fidelity=Fidelity.TRADE if random.randrange(400) == 0 else Fidelity.BATCH,
-        clock=replace(base.clock, grace_ns=random.choice((None, None, 0, 2 * NS_PER_SECOND))),
+        fidelity=Fidelity.TRADE if rng.randrange(400) == 0 else Fidelity.BATCH,
+        clock=replace(base.clock, grace_ns=rng.choice((None, None, 0, 2 * NS_PER_SECOND))),
         channels=ChannelOptions(
-            klines=random.choice((1, 2, 4, 16, 64, 10_000)),
-            life=random.choice((2, 16, 256, 4_096)),
+            klines=rng.choice((1, 2, 4, 16, 64, 10_000)),
+            life=rng.choice((2, 16, 256, 4_096)),
         ),
         writer=WriterOptions(
-            buffer_rows=random.choice((1, 3, 5_000)), part_rows=random.choice((1, 4, 16, 250_000))
+            buffer_rows=rng.choice((1, 3, 5_000)), part_rows=rng.choice((1, 4, 16, 250_000))
         ),
     )
 
@@ -102,120 +102,120 @@ def _one_crash(faults: tuple[Fault, ...]) -> tuple[Fault, ...]:
     return tuple(kept)
 
 
-def _reach(random: Random) -> int:
-    return random.choice(_REACHES_NS) * NS_PER_MILLISECOND
+def _reach(rng: Random) -> int:
+    return rng.choice(_REACHES_NS) * NS_PER_MILLISECOND
 
 
-def _drop(random: Random, span: Span, number: int) -> Fault:
-    first, last = span.window(random)
-    return DropTrades(from_ns=first, until_ns=last, rate=random.choice(_RATES), number=number)
+def _drop(rng: Random, span: Span, number: int) -> Fault:
+    first, last = span.window(rng)
+    return DropTrades(from_ns=first, until_ns=last, rate=rng.choice(_RATES), number=number)
 
 
-def _duplicate(random: Random, span: Span, number: int) -> Fault:
-    first, last = span.window(random)
-    after_ns, altered = random.choice((0, _reach(random))), random.random() < 0.3
-    rate = random.choice(_RATES)
+def _duplicate(rng: Random, span: Span, number: int) -> Fault:
+    first, last = span.window(rng)
+    after_ns, altered = rng.choice((0, _reach(rng))), rng.random() < 0.3
+    rate = rng.choice(_RATES)
     return DuplicateTrades(
         from_ns=first, until_ns=last, rate=rate, number=number, after_ns=after_ns, altered=altered
     )
 
 
-def _reorder(random: Random, span: Span, number: int) -> Fault:
-    first, last = span.window(random)
-    within_ns, rate = _reach(random), random.choice(_RATES)
+def _reorder(rng: Random, span: Span, number: int) -> Fault:
+    first, last = span.window(rng)
+    within_ns, rate = _reach(rng), rng.choice(_RATES)
     return ReorderTrades(
         from_ns=first, until_ns=last, rate=rate, number=number, within_ns=within_ns
     )
 
 
-def _delay(random: Random, span: Span, number: int) -> Fault:
-    first, last = span.window(random)
-    by_ns, jitter_ns = _reach(random), random.choice((0, _reach(random)))
-    rate = random.choice(_RATES)
+def _delay(rng: Random, span: Span, number: int) -> Fault:
+    first, last = span.window(rng)
+    by_ns, jitter_ns = _reach(rng), rng.choice((0, _reach(rng)))
+    rate = rng.choice(_RATES)
     return DelayTrades(
         from_ns=first, until_ns=last, rate=rate, number=number, by_ns=by_ns, jitter_ns=jitter_ns
     )
 
 
-def _wrong_time(random: Random, span: Span, number: int) -> Fault:
-    first, last = span.window(random)
-    by_ns, backwards = _reach(random), random.random() < 0.5
-    rate = random.choice(_RATES[:3])
+def _wrong_time(rng: Random, span: Span, number: int) -> Fault:
+    first, last = span.window(rng)
+    by_ns, backwards = _reach(rng), rng.random() < 0.5
+    rate = rng.choice(_RATES[:3])
     return WrongTime(
         from_ns=first, until_ns=last, rate=rate, number=number, by_ns=by_ns, backwards=backwards
     )
 
 
-def _sentinel(random: Random, span: Span, number: int) -> Fault:
-    first, last = span.window(random)
-    return SentinelRows(from_ns=first, until_ns=last, rate=random.choice(_RATES), number=number)
+def _sentinel(rng: Random, span: Span, number: int) -> Fault:
+    first, last = span.window(rng)
+    return SentinelRows(from_ns=first, until_ns=last, rate=rng.choice(_RATES), number=number)
 
 
-def _zero(random: Random, span: Span, number: int) -> Fault:
-    first, last = span.window(random)
-    return ZeroQuantity(from_ns=first, until_ns=last, rate=random.choice(_RATES), number=number)
+def _zero(rng: Random, span: Span, number: int) -> Fault:
+    first, last = span.window(rng)
+    return ZeroQuantity(from_ns=first, until_ns=last, rate=rng.choice(_RATES), number=number)
 
 
-def _disconnect(random: Random, span: Span, number: int) -> Fault:
-    first, last = span.window(random)
+def _disconnect(rng: Random, span: Span, number: int) -> Fault:
+    first, last = span.window(rng)
     return Disconnect(from_ns=first, until_ns=last, number=number)
 
 
-def _ticks_missed(random: Random, span: Span, number: int) -> Fault:
-    first, last = span.window(random)
-    return TicksMissed(from_ns=first, until_ns=last, rate=random.choice((0.5, 1.0)), number=number)
+def _ticks_missed(rng: Random, span: Span, number: int) -> Fault:
+    first, last = span.window(rng)
+    return TicksMissed(from_ns=first, until_ns=last, rate=rng.choice((0.5, 1.0)), number=number)
 
 
-def _ticks_repeated(random: Random, span: Span, number: int) -> Fault:
-    first, last = span.window(random)
+def _ticks_repeated(rng: Random, span: Span, number: int) -> Fault:
+    first, last = span.window(rng)
     return TicksRepeated(from_ns=first, until_ns=last, number=number)
 
 
-def _jump(random: Random, span: Span, number: int) -> Fault:
-    first, last = span.window(random)
-    by_ns, backwards = _reach(random), random.random() < 0.5
+def _jump(rng: Random, span: Span, number: int) -> Fault:
+    first, last = span.window(rng)
+    by_ns, backwards = _reach(rng), rng.random() < 0.5
     return ClockJump(from_ns=first, until_ns=last, by_ns=by_ns, backwards=backwards, number=number)
 
 
-def _drift(random: Random, span: Span, number: int) -> Fault:
-    first, last = span.window(random)
-    ppm, backwards = random.choice((20, 5_000, 200_000)), random.random() < 0.5
+def _drift(rng: Random, span: Span, number: int) -> Fault:
+    first, last = span.window(rng)
+    ppm, backwards = rng.choice((20, 5_000, 200_000)), rng.random() < 0.5
     return ClockDrift(from_ns=first, until_ns=last, ppm=ppm, backwards=backwards, number=number)
 
 
-def _coalesced(random: Random, span: Span, number: int) -> Fault:
-    first, last = span.window(random)
+def _coalesced(rng: Random, span: Span, number: int) -> Fault:
+    first, last = span.window(rng)
     return TicksCoalesced(from_ns=first, until_ns=last, number=number)
 
 
-def _slow(random: Random, span: Span, number: int) -> Fault:
-    service_ns = random.choice((1_000, NS_PER_MILLISECOND, NS_PER_SECOND, 20 * NS_PER_SECOND))
-    return SlowConsumer(consumer=random.choice(CONSUMERS), service_ns=service_ns)
+def _slow(rng: Random, span: Span, number: int) -> Fault:
+    service_ns = rng.choice((1_000, NS_PER_MILLISECOND, NS_PER_SECOND, 20 * NS_PER_SECOND))
+    return SlowConsumer(consumer=rng.choice(CONSUMERS), service_ns=service_ns)
 
 
-def _stalled(random: Random, span: Span, number: int) -> Fault:
-    first, last = span.window(random)
-    return StalledConsumer(consumer=random.choice(CONSUMERS), from_ns=first, until_ns=last)
+def _stalled(rng: Random, span: Span, number: int) -> Fault:
+    first, last = span.window(rng)
+    return StalledConsumer(consumer=rng.choice(CONSUMERS), from_ns=first, until_ns=last)
 
 
-def _late(random: Random, span: Span, number: int) -> Fault:
-    return LateConsumer(consumer=random.choice(CONSUMERS), at_ns=span.window(random)[0])
+def _late(rng: Random, span: Span, number: int) -> Fault:
+    return LateConsumer(consumer=rng.choice(CONSUMERS), at_ns=span.window(rng)[0])
 
 
-def _crashed(random: Random, span: Span, number: int) -> Fault:
-    first, last = span.window(random)
-    return CrashedConsumer(consumer=random.choice(CONSUMERS), at_ns=first, restart_ns=last)
+def _crashed(rng: Random, span: Span, number: int) -> Fault:
+    first, last = span.window(rng)
+    return CrashedConsumer(consumer=rng.choice(CONSUMERS), at_ns=first, restart_ns=last)
 
 
-def _disk(random: Random, span: Span, number: int) -> Fault:
-    step, first = random.choice(STEPS), random.randrange(4)
-    kind = random.choice((DiskFull, WriteError))
-    return kind(step=step, from_commit=first, until_commit=first + 1 + random.randrange(3))
+def _disk(rng: Random, span: Span, number: int) -> Fault:
+    step, first = rng.choice(STEPS), rng.randrange(4)
+    kind = rng.choice((DiskFull, WriteError))
+    return kind(step=step, from_commit=first, until_commit=first + 1 + rng.randrange(3))
 
 
-def _kill(random: Random, span: Span, number: int) -> Fault:
-    step, first = random.choice(STEPS), random.randrange(4)
-    power_cut = random.random() < 0.5
+def _kill(rng: Random, span: Span, number: int) -> Fault:
+    step, first = rng.choice(STEPS), rng.randrange(4)
+    power_cut = rng.random() < 0.5
     return KillDuringWrite(
         step=step, from_commit=first, until_commit=first + 1, power_cut=power_cut
     )
