@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from harness.errors import InputError, UsageError
 from harness.replay.decode import decode
 from harness.replay.scenario import Scenario
+from harness.simulation.faults.presets import PRESETS
+
+
+@dataclass(frozen=True, slots=True)
+class PresetChoice:
+    """A preset by name; its windows of time count from `from_ns`, such as the day's start."""
+
+    name: str
+    from_ns: int = 0
+
+    def __post_init__(self) -> None:
+        if self.name not in PRESETS:
+            raise ValueError(f"unknown preset {self.name!r}: expected one of {', '.join(PRESETS)}")
 
 
 def load_scenario(path: Path) -> Scenario:
@@ -34,10 +47,19 @@ def scenario_of(file: Path | None, **options: Any) -> Scenario:
 
 
 def decode_scenario(table: dict[str, Any], where: str) -> Scenario:
-    """Return the scenario of a TOML table; `where` names it in errors."""
-    scenario = decode(Scenario, table, where)
+    """Return the scenario of a TOML table; `where` names it in errors.
+
+    A table ``[preset]`` puts the faults of a preset before those of the scenario.
+    """
+    rest = {name: value for name, value in table.items() if name != "preset"}
+    scenario = decode(Scenario, rest, where)
     assert isinstance(scenario, Scenario)
-    return scenario
+    if "preset" not in table:
+        return scenario
+    chosen = decode(PresetChoice, table["preset"], f"{where}.preset")
+    assert isinstance(chosen, PresetChoice)
+    faults = PRESETS[chosen.name].make(chosen.from_ns)
+    return replace(scenario, faults=(*faults, *scenario.faults))
 
 
 def read_toml(path: Path) -> dict[str, Any]:
