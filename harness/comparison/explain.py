@@ -11,7 +11,7 @@ from harness.comparison.causes import CAUSES, SET_SIZE_MAX, Cause, proof_states,
 from harness.comparison.compare import Comparison, Proof, Reference
 from harness.comparison.coverage import Coverage
 from harness.comparison.proof import proof_of
-from harness.comparison.straddling import solve
+from harness.comparison.straddling import Options, solve
 from harness.comparison.theirs import Theirs
 from harness.comparison.trades_of import Evidence
 
@@ -61,19 +61,22 @@ def explain(found: Comparison, witnesses: Witnesses) -> Comparison:
 def explain_series(cases: Sequence[Case], causes: Sequence[Cause] = CAUSES) -> list[Proof | None]:
     """Explain the klines of one series, by open time; None for one that cannot be.
 
-    A single cause comes first; then splits at boundaries, which have to be found for neighbours
-    together; then pairs and triples. Of those the smaller set wins.
+    Splits at boundaries come first: they hold for neighbours together, which nothing else has to.
+    Then come single causes, splits beside other causes, pairs and triples; of those the smaller
+    set wins.
     """
     proofs: list[Proof | None] = [None] * len(cases)
-    left: list[int] = []
-    for place, case in enumerate(cases):
-        # Ours must be the kline of the trades it says it applied: else nothing can be told.
-        if case.start().is_ours(case):
-            state = next(proof_states(case, case.start(), (1,), causes), None)
-            if state is None:
-                left.append(place)
-            else:
-                proofs[place] = proof_of(case, state)
+    # Ours must be the kline of the trades it says it applied: else nothing can be told.
+    able = [place for place, case in enumerate(cases) if case.start().is_ours(case)]
+    able = _split(cases, able, proofs, lambda case: [case.start()])
+    left = []
+    for place in able:
+        case = cases[place]
+        state = next(proof_states(case, case.start(), (1,), causes), None)
+        if state is None:
+            left.append(place)
+        else:
+            proofs[place] = proof_of(case, state)
     splits = solve([cases[place] for place in left], lambda case: changed(case, (0, 1, 2), causes))
     for number, place in enumerate(left):
         case, split = cases[place], splits.get(number)
@@ -84,6 +87,16 @@ def explain_series(cases: Sequence[Case], causes: Sequence[Cause] = CAUSES) -> l
         elif split is not None:
             proofs[place] = proof_of(case, *split)
     return proofs
+
+
+def _split(
+    cases: Sequence[Case], places: Sequence[int], proofs: list[Proof | None], options: Options
+) -> list[int]:
+    """Prove what splits at boundaries prove; return the places that are left."""
+    splits = solve([cases[place] for place in places], options)
+    for number, split in splits.items():
+        proofs[places[number]] = proof_of(cases[places[number]], *split)
+    return [place for number, place in enumerate(places) if number not in splits]
 
 
 def changed(case: Case, sizes: Iterable[int], causes: Sequence[Cause] = CAUSES) -> Iterator[State]:

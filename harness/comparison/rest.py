@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from harness.comparison.case import Case, State
+import numpy as np
+
+from harness.comparison.case import Case, State, within
 from harness.comparison.compare import plain
 from harness.comparison.recompute import Values
+from harness.comparison.wanted import among
 from harness.tape import Tape
 from harness.units import to_decimal
 
@@ -37,10 +40,11 @@ def possible_rest(case: Case, state: State, missing: Missing) -> Mapping[str, An
 
     The rest must have a positive count and volume, taker parts within the whole, quote volumes
     that its volumes can make at prices within the exchange's low and high, and a trade for each
-    price of theirs that ours lacks.
+    price of theirs that ours lacks. Late trades are no part of it: the exchange has them for
+    certain, so they have to be applied before.
     """
     theirs, part = case.kline.theirs, state.part(case)
-    if theirs is None:
+    if theirs is None or _has_late(case, state):
         return None
     ours = state.values(case) if part is not None else None
     rest = {
@@ -49,7 +53,10 @@ def possible_rest(case: Case, state: State, missing: Missing) -> Mapping[str, An
         if name in theirs
     }
     prices = _needed_prices(theirs, ours, missing)
-    if prices is None or any(value < 0 for value in rest.values()):
+    # A sentinel row has the price 0, a trade never.
+    if prices is None or not all(price > 0 for price in prices):
+        return None
+    if any(value < 0 for value in rest.values()):
         return None
     if rest.get("volume", Decimal(1)) == 0 or rest.get("count", Decimal(1)) == 0:
         return None
@@ -60,6 +67,11 @@ def possible_rest(case: Case, state: State, missing: Missing) -> Mapping[str, An
     if not _priced(case, theirs, rest, prices):
         return None
     return {f"unrecorded_{name}": plain(value) for name, value in rest.items()}
+
+
+def _has_late(case: Case, state: State) -> bool:
+    late = among(state.rows.trade_id, case.late_ids) & within(state.rows, case.kline)
+    return bool(np.any(late & ~state.included))
 
 
 def _needed_prices(

@@ -441,13 +441,20 @@ def test_causes_compose_the_smallest_set_first() -> None:
     assert replace(story, theirs={"5m": wrong}).causes("5m") == {0: None}
 
 
-def test_a_fund_trade_at_the_edge() -> None:
-    listed = trades("1 100x1, 20 101x2, 40 70x3 fund, 50 99x1, 61 100x1")
-    rows = klines(as_market(listed), "1m")
+def test_at_an_edge_late_trades_are_applied_first() -> None:
+    listed = trades("1 100x1, 20 101x2, 40 98x3 at=70, 50 99x1, 61 100x1")
+    rows = klines(listed, "1m")
     recorded = listed[1:]
-    # With the fund trade theirs reaches lower than an edge at the start allows to be unseen.
-    story = Story(recorded, {"1m": rows}, coverage=(recorded[0].time_ns, START + 5 * MINUTE))
-    assert story.causes() == {0: "edge"} or story.causes() == {0: "fund_trade+edge"}
+    covered = (recorded[0].time_ns, START + 5 * MINUTE)
+    story = Story(recorded, {"1m": rows}, late=[3], coverage=covered)
+    assert story.causes() == {0: "late_trade+edge"}
+
+
+def test_lost_ids_and_a_late_trade() -> None:
+    listed = trades("1 100x1, 20 101x2, 40 98x3 at=70, 50 99x1, 61 100x1")
+    recorded = [trade for trade in listed if trade.id != 2]
+    story = Story(recorded, {"1m": klines(listed, "1m")}, late=[3])
+    assert story.causes() == {0: "late_trade+missing_trade_ids"}
 
 
 def test_a_proof_is_plain_data() -> None:
