@@ -99,9 +99,8 @@ def replay(
         # Klines to compare with ask for their interval, or they would all seem to be missing.
         scenario = scenario.with_intervals(one.interval for one in sources.klines)
         folder = stack.enter_context(run_folder(out))
-        worker = None
-        if scenario.audit is Audit.FULL and scenario.expectations:
-            worker = stack.enter_context(ExpectationsWorker())
+        expects = scenario.audit is Audit.FULL and scenario.expectations
+        worker = stack.enter_context(ExpectationsWorker()) if expects else None
         with timings.stage("simulate"):
             run = _simulate(scenario, sources, folder / "klines", progress)
         with timings.stage("compare"):
