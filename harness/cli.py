@@ -17,6 +17,8 @@ import typer
 from harness.errors import UserError
 
 EXIT_USAGE = 2
+# The folder of run folders: a replay written there keeps its index up to date.
+REPORTS = "reports"
 
 app = typer.Typer(
     name="kline-harness",
@@ -78,6 +80,7 @@ def replay(
     from harness.replay import replay as run
     from harness.replay.scenario import Audit
     from harness.replay.scenario_file import scenario_of
+    from harness.report import build_index
     from harness.simulation.simulation import Fidelity
     from harness.terminal import progress_of_trades, show_outcome
 
@@ -93,7 +96,7 @@ def replay(
         audit=Audit(audited) if audited else None,
         fidelity=Fidelity(detail) if detail else None,
     )
-    target = out or Path("reports") / _stem(trades[0])
+    target = out or Path(REPORTS) / _stem(trades[0])
     with progress_of_trades() as progress:
         outcome = run(
             options,
@@ -105,6 +108,8 @@ def replay(
             report=not no_report,
         )
     show_outcome(outcome)
+    if target.parent.name == REPORTS and not no_report:
+        print(f"{build_index(target.parent)}: every run here")
     raise typer.Exit(outcome.validity.exit_code)
 
 
@@ -147,6 +152,24 @@ def gate(
 def _say_case(name: str) -> None:
     if sys.stderr.isatty():
         typer.echo(f"replaying {name}", err=True)
+
+
+@app.command()
+def report(
+    folders: Annotated[list[Path], typer.Argument(help="Run folders, or folders of run folders.")],
+) -> None:
+    """Build pages again from data alone: a run's report, or the index of many runs."""
+    from harness.report import build_index, build_report
+
+    for folder in folders:
+        if (folder / "run.json").is_file():
+            print(build_report(folder))
+        elif any(folder.glob("*/run.json")):
+            for run in sorted(folder.glob("*/run.json")):
+                print(build_report(run.parent))
+            print(build_index(folder))
+        else:
+            raise UserError(f"{folder}: expected a run folder or a folder of them, found neither")
 
 
 @app.command()
