@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
 from harness.consumers.filesystem import FileSystem
 from harness.consumers.memory_filesystem import MemoryFileSystem
@@ -25,10 +26,8 @@ class Trouble:
     power_cut: bool = False
 
 
-class Plan(Protocol):
-    """Says what happens at a step of the commit with a number; None for nothing."""
-
-    def __call__(self, commit: int, step: str) -> Trouble | None: ...
+# Says what happens at a step of the commit with a number; None for nothing.
+Plan: TypeAlias = Callable[[int, str], Trouble | None]
 
 
 class FaultyFileSystem:

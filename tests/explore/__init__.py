@@ -1,0 +1,1 @@
+"""Exploration: drawing, judging, shrinking, bundles."""

@@ -1,0 +1,1 @@
+"""Faults: struck by identity, recorded, recovered from."""

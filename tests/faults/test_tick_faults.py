@@ -1,0 +1,85 @@
+"""Faults of the clock: what comes, whatever the slices, and what the audit says of it."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from harness.canaries.stage import MINUTES, START_NS, minutes
+from harness.interfaces import Tick
+from harness.simulation.clock import ClockOptions
+from harness.simulation.faults.catalogue import Fault, Injection
+from harness.simulation.faults.ticks import (
+    ClockDrift,
+    ClockJump,
+    TicksCoalesced,
+    TicksMissed,
+    TicksRepeated,
+)
+from harness.simulation.feed import Feed
+from harness.simulation.signals import SignalOptions
+from harness.simulation.tick_audit import TickAudit
+from harness.units import NS_PER_MILLISECOND, NS_PER_MINUTE, NS_PER_SECOND
+
+GRACE_NS = 100 * NS_PER_MILLISECOND
+WINDOW: dict[str, Any] = {
+    "from_ns": START_NS + 3 * NS_PER_MINUTE,
+    "until_ns": START_NS + 6 * NS_PER_MINUTE,
+}
+
+
+def ticks(fault: Fault | None, rows: int = 1 << 18) -> tuple[list[Tick], dict[str, int]]:
+    """Return the ticks that come, each before every trade that arrives later, and the findings."""
+    until_ns = START_NS + MINUTES * NS_PER_MINUTE
+    injection = Injection(() if fault is None else (fault,))
+    feed = Feed(iter([minutes()]), SignalOptions(), int, until_ns, rows)
+    audit = TickAudit(ClockOptions(), GRACE_NS)
+    came: list[Tick] = []
+    for piece in audit.watched(injection.ticks(feed)):
+        for signal, position in zip(piece.signals, piece.positions, strict=True):
+            assert isinstance(signal, Tick)
+            assert all(piece.trades.arrival_ns[:position] <= signal.at_ns)
+            assert all(piece.trades.arrival_ns[position:] > signal.at_ns)
+            came.append(signal)
+    assert all(first.at_ns <= second.at_ns for first, second in pairwise(came))
+    kinds: dict[str, int] = {}
+    for finding in audit.verdict().findings:
+        kinds[finding.kind] = kinds.get(finding.kind, 0) + 1
+    return came, kinds
+
+
+def test_a_clock_without_faults_is_clean() -> None:
+    came, kinds = ticks(None)
+    assert len(came) == MINUTES
+    assert kinds == {}
+
+
+@pytest.mark.parametrize(
+    ("fault", "count", "expected"),
+    [
+        (TicksMissed(**WINDOW), MINUTES - 3, {"tick_missing": 3}),
+        (TicksRepeated(**WINDOW), MINUTES + 3, {"tick_repeated": 3}),
+        (ClockJump(by_ns=NS_PER_SECOND, **WINDOW), MINUTES, {"tick_tells_other_time": 3}),
+        (
+            ClockDrift(ppm=1_000, from_ns=WINDOW["from_ns"]),
+            MINUTES,
+            {"tick_tells_other_time": 11},
+        ),
+        (TicksCoalesced(**WINDOW), MINUTES - 2, {"tick_missing": 2, "tick_late": 1}),
+    ],
+    ids=lambda value: getattr(value, "KIND", ""),
+)
+def test_each_fault_changes_and_tells(fault: Fault, count: int, expected: dict[str, int]) -> None:
+    came, kinds = ticks(fault)
+    assert len(came) == count
+    assert kinds == expected
+    for rows in (1, 7, 50):
+        assert ticks(fault, rows) == (came, kinds)
+
+
+def test_the_latest_tick_is_left_at_the_end_of_a_window() -> None:
+    came, _ = ticks(TicksCoalesced(**WINDOW))
+    (late,) = [tick for tick in came if tick.at_ns == WINDOW["until_ns"]]
+    assert late.time_ns == START_NS + 5 * NS_PER_MINUTE + GRACE_NS
