@@ -16,7 +16,7 @@ PACKAGE = ROOT / "harness"
 # Bottom up. Rooms of one level do not know each other, except along BESIDE.
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors", "units", "interval"),
-    ("columns", "tape", "kline", "kline_rule", "verdict", "ledger"),
+    ("arrow", "columns", "tape", "kline", "kline_rule", "verdict", "ledger"),
     ("interfaces",),
     ("archives", "aggregators", "simulation", "consumers", "comparison", "expectations"),
     ("report", "inspection", "canaries"),

@@ -57,6 +57,7 @@ class TradeFile:
         self._symbol = symbol
         self._market = market
         self._info: FileInfo | None = None
+        self._peeked: FileInfo | None = None
         if self._layout.kind == "klines":
             raise InputError(self.path, "trades", "klines")
         self._foreign: ForeignTrades | None = None
@@ -80,12 +81,14 @@ class TradeFile:
 
     def peek(self) -> FileInfo:
         """Return what the first lines show, cheaply; without sha256, rows are those looked at."""
-        recording, tapes = self._read(_PEEK_BYTES, background=False)
-        span = _Span()
-        for tape in tapes:
-            span.add(tape)
-            break
-        return self._describe(span, recording)
+        if self._peeked is None:
+            recording, tapes = self._read(_PEEK_BYTES, background=False)
+            span = _Span()
+            for tape in tapes:
+                span.add(tape)
+                break
+            self._peeked = self._describe(span, recording)
+        return self._peeked
 
     def chunks(self) -> Iterator[Tape]:
         """Yield the trades as tapes of some hundred thousand rows, each call from the start.

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from harness.arrow import int64_of, mask_of, take_rows, texts_of
 from harness.comparison.coverage import Coverage
 from harness.interval import Interval
 from harness.kline import FIELDS
@@ -163,9 +164,7 @@ class Stored:
         if table.num_rows == 0:
             return Stored(table)
         table = table.combine_chunks()
-        names, codes = zip(
-            *(_dictionary(table[name]) for name in ("symbol", "interval")), strict=True
-        )
+        names, codes = zip(*(texts_of(table[name]) for name in ("symbol", "interval")), strict=True)
         opens = opens_ns(table)
         order = np.lexsort((opens, codes[1], codes[0]))
         key = codes[0][order].astype(np.int64) * len(names[1]) + codes[1][order]
@@ -179,7 +178,7 @@ class Stored:
     def series(self, symbol: str, interval: str) -> pa.Table:
         """Return one series' finals by open time; none when there is no such series."""
         rows = self.rows.get((symbol, interval))
-        return self.table.slice(0, 0) if rows is None else self.table.take(pa.array(rows))
+        return self.table.slice(0, 0) if rows is None else take_rows(self.table, rows)
 
 
 def compare(
@@ -203,7 +202,7 @@ def _compare_series(mine: pa.Table, reference: Reference, coverage: Coverage) ->
     our_opens, their_opens = opens_ns(mine), opens_ns(theirs)
     _, our_rows, their_rows = np.intersect1d(our_opens, their_opens, return_indices=True)
     unequal = _unequal_fields(
-        mine.take(pa.array(our_rows)), theirs.take(pa.array(their_rows)), reference.fields
+        take_rows(mine, our_rows), take_rows(theirs, their_rows), reference.fields
     )
     differing = np.flatnonzero(np.any(list(unequal.values()), axis=0)) if unequal else our_rows[:0]
     touched = coverage.touched(their_opens, interval.close_times_ns(their_opens))
@@ -235,10 +234,7 @@ def _compare_series(mine: pa.Table, reference: Reference, coverage: Coverage) ->
 def _unequal_fields(
     mine: pa.Table, theirs: pa.Table, fields: Sequence[str]
 ) -> dict[str, NDArray[np.bool_]]:
-    return {
-        name: pc.not_equal(mine[name], theirs[name]).combine_chunks().to_numpy(zero_copy_only=False)
-        for name in fields
-    }
+    return {name: mask_of(pc.not_equal(mine[name], theirs[name])) for name in fields}
 
 
 def _difference(
@@ -278,14 +274,7 @@ def _values(
 
 def opens_ns(table: pa.Table) -> Int64Array:
     """Return the open times of a table of klines, in nanoseconds."""
-    column = table["open_time"].combine_chunks()
-    opens: Int64Array = column.cast(pa.int64()).to_numpy() * NS_PER_MICROSECOND
-    return opens
-
-
-def _dictionary(column: pa.ChunkedArray) -> tuple[list[str], NDArray[Any]]:
-    chunk = column.combine_chunks()
-    return chunk.dictionary.to_pylist(), chunk.indices.to_numpy()
+    return int64_of(table["open_time"]) * NS_PER_MICROSECOND
 
 
 def _finding(difference: Difference) -> Finding:

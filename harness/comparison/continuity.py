@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.arrow import int64_of
 from harness.comparison.compare import Comparison, Reference, Stored, opens_ns
 from harness.comparison.id_gaps import Gap, Gaps, IdBook
 from harness.comparison.silence import SILENCE_MIN_NS, Silences
@@ -126,7 +127,7 @@ def _finest(stored: Stored, symbol: str, intervals: Sequence[Interval]) -> Inter
 def _quiet(stored: Stored, symbol: str, interval: Interval) -> Int64Array:
     """Return the open times of our klines without trades."""
     table = stored.series(symbol, interval.text)
-    counts = table["count"].combine_chunks().to_numpy()
+    counts = int64_of(table["count"])
     quiet: Int64Array = opens_ns(table)[counts == 0]
     return quiet
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from harness.aggregators.roll_up import roll_up_klines
 from harness.archives import ExchangeKlines, read_klines
+from harness.arrow import int64_of
 from harness.comparison.compare import Comparison, Reference, SeriesResult, Stored, compare
 from harness.comparison.coverage import Coverage
 from harness.consumers.dataset import KlineDataset
@@ -76,6 +77,6 @@ def _coverage(stored: Stored, one: ExchangeKlines) -> Coverage:
     table = stored.series(one.symbol, one.interval.text)
     if table.num_rows == 0:
         return Coverage(())
-    opens = table["open_time"].combine_chunks().cast(pa.int64()).to_numpy() * NS_PER_MICROSECOND
+    opens = int64_of(table["open_time"]) * NS_PER_MICROSECOND
     last = np.array([opens.max()])
     return Coverage(((int(opens.min()), int(one.interval.close_times_ns(last)[0])),))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.arrow import int64_of
 from harness.comparison import Comparison, Reference, Stored, Witnesses, compare, explain
 from harness.comparison.case import TRADES_SHOWN, Case, Context, State, make_case, shown
 from harness.comparison.compare import Difference, opens_ns
@@ -103,7 +104,7 @@ class Aftermath:
         if table.num_rows == 0:
             return final
         ours = opens_ns(table)
-        published = table["finalized_at"].combine_chunks().cast("int64").to_numpy()
+        published = int64_of(table["finalized_at"])
         place = np.minimum(np.searchsorted(ours, opens), len(ours) - 1)
         return np.where(ours[place] == opens, published[place], final)
 

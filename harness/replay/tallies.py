@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from harness.arrow import int64_of
 from harness.columns import concat
 from harness.comparison.compare import Stored
 from harness.comparison.trades_of import Evidence
@@ -62,10 +63,10 @@ def stored_sums(table: pa.Table) -> Sums:
     """Add up the same columns of stored klines, from the words of their decimals."""
     sums = {}
     for name in COLUMNS:
-        column = table[name].combine_chunks()
         if name == "count":
-            sums[name] = _sum(column.to_numpy(zero_copy_only=False))
+            sums[name] = _sum(int64_of(table[name]))
             continue
+        column = table[name].combine_chunks()
         words = np.frombuffer(column.buffers()[1], dtype=np.uint64)
         words = words[2 * column.offset : 2 * (column.offset + len(column))]
         low, high = words[0::2], words[1::2].view(np.int64)
