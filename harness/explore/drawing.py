@@ -32,6 +32,7 @@ from harness.simulation.faults.trades import (
     DuplicateTrades,
     ReorderTrades,
     SentinelRows,
+    ShutdownMidBurst,
     WrongTime,
     ZeroQuantity,
 )
@@ -161,6 +162,10 @@ def _disconnect(rng: Random, span: Span, number: int) -> Fault:
     return Disconnect(from_ns=first, until_ns=last, number=number)
 
 
+def _shutdown(rng: Random, span: Span, number: int) -> Fault:
+    return ShutdownMidBurst(at_ns=span.window(rng)[1], number=number)
+
+
 def _ticks_missed(rng: Random, span: Span, number: int) -> Fault:
     first, last = span.window(rng)
     return TicksMissed(from_ns=first, until_ns=last, rate=rng.choice((0.5, 1.0)), number=number)
@@ -222,7 +227,7 @@ def _kill(rng: Random, span: Span, number: int) -> Fault:
 
 
 _MAKERS: tuple[Callable[[Random, Span, int], Fault], ...] = (
-    *(_drop, _duplicate, _reorder, _delay, _wrong_time, _sentinel, _zero, _disconnect),
+    *(_drop, _duplicate, _reorder, _delay, _wrong_time, _sentinel, _zero, _disconnect, _shutdown),
     *(_ticks_missed, _ticks_repeated, _jump, _drift, _coalesced),
     *(_slow, _stalled, _late, _crashed, _disk, _kill),
 )

@@ -19,7 +19,7 @@ from harness.replay.second_opinion import Key, keyed
 from harness.replay.trial import Trial, run_trial
 from harness.simulation.clock import ClockOptions
 from harness.simulation.faults.ticks import ClockDrift, ClockJump
-from harness.simulation.faults.trades import TradeFault, WrongTime
+from harness.simulation.faults.trades import ShutdownMidBurst, TradeFault, WrongTime
 from harness.units import NS_PER_MINUTE
 from harness.verdict import Finding, Severity
 
@@ -91,7 +91,8 @@ class Judge:
         """
         span = Span.of(self.market)
         healed_ns = span.heal_ns + _reach_ns(scenario)
-        if healed_ns >= span.until_ns:
+        over = any(isinstance(fault, ShutdownMidBurst) for fault in scenario.faults)
+        if over or healed_ns >= span.until_ns:
             return
         calm = self._without_faults(scenario)
         both = join_instruments([trial.klines, calm.klines])

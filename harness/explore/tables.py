@@ -33,7 +33,7 @@ from harness.simulation.faults.ticks import (
     TicksMissed,
     TicksRepeated,
 )
-from harness.simulation.faults.trades import DelayTrades, TradeFault, WrongTime
+from harness.simulation.faults.trades import DelayTrades, ShutdownMidBurst, TradeFault, WrongTime
 from harness.units import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND
 from harness.verdict import Severity
 
@@ -55,7 +55,7 @@ def catalogue_cases(start_ns: int) -> Iterator[Case]:
     minute = NS_PER_MINUTE
     made: Any
     for kind, made in CATALOGUE.items():
-        if issubclass(made, TradeFault) and made not in (DelayTrades, WrongTime):
+        if issubclass(made, TradeFault) and made not in (DelayTrades, ShutdownMidBurst, WrongTime):
             rate = 1.0 if kind == "disconnect" else 0.02
             yield Case(kind, made(rate=rate, **window))
     yield Case("delay_trades, 70 s", DelayTrades(rate=0.02, by_ns=70 * NS_PER_SECOND, **window))
@@ -63,6 +63,7 @@ def catalogue_cases(start_ns: int) -> Iterator[Case]:
     yield Case(
         "wrong_time, backwards", WrongTime(rate=0.02, by_ns=minute, backwards=True, **window)
     )
+    yield Case("shutdown", ShutdownMidBurst(at_ns=window["until_ns"]))
     yield Case("ticks_missed", TicksMissed(**window))
     yield Case("ticks_repeated", TicksRepeated(**window))
     yield Case("clock_jump, ahead", ClockJump(by_ns=2 * minute, **window))

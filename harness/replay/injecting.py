@@ -21,12 +21,19 @@ from harness.replay.scenario import Scenario
 from harness.replay.trial import run_trial
 from harness.simulation.crashing import CrashingConsumer
 from harness.simulation.faults.catalogue import Injection
-from harness.simulation.faults.trades import Disconnect, DropTrades, DuplicateTrades, TradeFault
+from harness.simulation.faults.trades import (
+    Disconnect,
+    DropTrades,
+    DuplicateTrades,
+    ShutdownMidBurst,
+    TradeFault,
+)
 from harness.simulation.listener import Listening
 from harness.tape import Tape
 from harness.verdict import Verdict
 
 # Checks of the trial that a replay does not make itself; they name what was injected.
+_ROWS = DropTrades | Disconnect | ShutdownMidBurst | DuplicateTrades
 TOLD = ("feed", "clock", "delivery")
 
 
@@ -98,7 +105,7 @@ class Injected:
         """Return how many rows of the files faults took away (or added, below zero)."""
         counts: dict[str, int] = {}
         for fault, record in zip(self.scenario.faults, self.injection.records, strict=True):
-            if record.trade_count and isinstance(fault, DropTrades | Disconnect | DuplicateTrades):
+            if record.trade_count and isinstance(fault, _ROWS):
                 sign = -1 if isinstance(fault, DuplicateTrades) else 1
                 key = f"injected {fault.KIND}"
                 counts[key] = counts.get(key, 0) + sign * record.trade_count

@@ -40,9 +40,9 @@ UM_DAY = sorted(Path("fixtures/um-day").glob("*-trades-*.zip"))
 SEEDS = {
     "duplicate_after_final": 84,
     "late_into_provisional": 4,
-    "sentinel_opens_at_zero": 41,
-    "lag_twice_around": 20,
-    "row_lost_after_error": 24,
+    "sentinel_opens_at_zero": 44,
+    "lag_twice_around": 4,
+    "row_lost_after_error": 1,
 }
 
 

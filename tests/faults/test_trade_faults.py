@@ -116,6 +116,7 @@ def samples() -> list[Fault]:
         "clock_drift": {"from_ns": START_NS},
         "ticks_coalesced": {"until_ns": START_NS},
         "consumer_stalled": {"from_ns": 1, "until_ns": 2},
+        "shutdown": {"at_ns": 5},
         "consumer_late": {"at_ns": 5},
         "consumer_crashed": {"at_ns": 5, "restart_ns": 6},
     }

@@ -34,6 +34,7 @@ from harness.simulation.faults.trades import (
     DuplicateTrades,
     ReorderTrades,
     SentinelRows,
+    ShutdownMidBurst,
     TradeFault,
     WrongTime,
     ZeroQuantity,
@@ -51,6 +52,7 @@ Fault: TypeAlias = (
     | SentinelRows
     | ZeroQuantity
     | Disconnect
+    | ShutdownMidBurst
     | TicksMissed
     | TicksRepeated
     | ClockJump
@@ -88,6 +90,10 @@ class Injection:
     def ticks(self, feed: Iterable[FeedSlice]) -> Iterable[FeedSlice]:
         """Put the faults of the clock into a feed."""
         faults = self._drawn(TickFault)
+        down_ns = self._shutdown_ns()
+        if down_ns is not None:
+            # The loop is over: its ticks end with it, as part of the same fault.
+            faults.append((TicksMissed(from_ns=down_ns), Draw(0, 0), FaultRecord("shutdown")))
         if not faults:
             return feed
         self._ticks = FaultyTicks(feed, faults)
@@ -95,7 +101,9 @@ class Injection:
 
     def end_ns(self, end_ns: int) -> int:
         """Return when the feed ends, with ticks that were held up."""
-        return end_ns if self._ticks is None else max(end_ns, self._ticks.end_ns)
+        held_up_ns = end_ns if self._ticks is None else max(end_ns, self._ticks.end_ns)
+        down_ns = self._shutdown_ns()
+        return held_up_ns if down_ns is None else min(held_up_ns, down_ns)
 
     def listener(self, consumer: str, options: ListenerOptions) -> ListenerOptions:
         """Return how a consumer behaves with the faults that strike it."""
@@ -117,6 +125,10 @@ class Injection:
         """Return the faults of the disk."""
         pairs = zip(self.faults, self.records, strict=True)
         return [(fault, record) for fault, record in pairs if isinstance(fault, DiskFault)]
+
+    def _shutdown_ns(self) -> int | None:
+        instants = [fault.at_ns for fault in self.faults if isinstance(fault, ShutdownMidBurst)]
+        return min(instants, default=None)
 
     def _drawn(self, kind: type[Any]) -> list[tuple[Any, Draw, FaultRecord]]:
         found = []

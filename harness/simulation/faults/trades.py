@@ -250,6 +250,28 @@ class Disconnect(TradeFault):
         return rows
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShutdownMidBurst(TradeFault):
+    """An aggregator that is shut down at `at_ns`: what would arrive or tick later never does.
+
+    What is published until then is drained, and the open klines with it.
+    """
+
+    KIND: ClassVar[str] = "shutdown"
+    TOLD_BY: ClassVar[tuple[str, ...]] = ("feed.trades_missing_at_edge",)
+
+    rate: float = 1.0
+    at_ns: int
+
+    def strike(self, stage: Stage, rows: BoolArray, draw: Draw) -> Stage:
+        """Leave the rows out."""
+        return stage.take(~rows)
+
+    def _in_time(self, tape: Tape) -> BoolArray:
+        rows: BoolArray = tape.arrival_ns >= self.at_ns
+        return rows
+
+
 def _set(tape: Tape, name: str, rows: BoolArray, value: int) -> Any:
     column = getattr(tape, name).copy()
     column[rows] = value
