@@ -148,14 +148,17 @@ def as_oracle_kline(batch: KlineBatch, row: int) -> OracleKline:
     i = batch.instruments[int(batch.symbol[row])]
     interval: Interval = INTERVALS[int(batch.interval[row])]
     opened = int(batch.open_time_ns[row])
-    price = [
+    open_, high, low, close = (
         to_decimal(int(getattr(batch, n)[row]), i.price_scale)
         for n in ("open", "high", "low", "close")
-    ]
+    )
     return OracleKline(
         opened,
         interval.close_time_ns(opened),
-        *price,
+        open_,
+        high,
+        low,
+        close,
         volume=to_decimal(int(batch.volume[row]), i.quantity_scale),
         quote_volume=to_decimal(int(batch.quote_volume[row]), i.quote_scale),
         count=int(batch.count[row]),

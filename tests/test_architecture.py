@@ -156,8 +156,9 @@ def test_every_module_and_public_name_has_a_docstring() -> None:
         if not ast.get_docstring(tree):
             missing.append(str(path))
         for node in tree.body:
-            is_public = isinstance(node, ast.ClassDef | ast.FunctionDef)
-            if is_public and not node.name.startswith("_") and not ast.get_docstring(node):
+            if not isinstance(node, ast.ClassDef | ast.FunctionDef):
+                continue
+            if not node.name.startswith("_") and not ast.get_docstring(node):
                 missing.append(f"{path}:{node.name}")
     assert missing == []
 

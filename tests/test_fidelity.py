@@ -13,8 +13,9 @@ from harness.aggregators.exact import ExactAggregator
 from harness.columns import Columns, Rows, gather
 from harness.interfaces import FeedSlice
 from harness.interval import parse_interval
+from harness.simulation.designs import ChannelOptions
 from harness.simulation.listener import ListenerOptions
-from harness.simulation.simulation import ChannelOptions, Fidelity, Simulation
+from harness.simulation.simulation import Fidelity, Simulation
 from tests.contracts.aggregator import check_aggregator
 from tests.replays import UM_STREAM, replay
 from tests.tapes import Event, events, feed_slice
@@ -48,7 +49,7 @@ class Recorder:
 
 def simulate(
     feed: FeedSlice, cuts: list[int], fidelity: Fidelity, service_ns: int
-) -> tuple[list[tuple[str, int, int]], list[tuple[str, int, int]], list[list[int]]]:
+) -> tuple[list[tuple[str, int, int]], list[tuple[str, int, int]], list[list[list[int]]]]:
     pieces, done, rest = [], 0, feed
     for cut in sorted(cuts):
         head, rest = rest.cut(max(0, min(cut, len(feed)) - done))

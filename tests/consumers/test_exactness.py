@@ -10,7 +10,6 @@ from harness.units import Window
 from harness.verdict import Verdict
 from tests.consumers.tables import Row, opening, series, table
 
-
 # What is ten times as many at one decimal more of the price.
 PRICED = (*PRICE_FIELDS, *QUOTE_FIELDS)
 
