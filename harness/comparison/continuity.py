@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from harness.arrow import int64_of
 from harness.comparison.compare import Comparison, Reference, Stored, opens_ns
 from harness.comparison.id_gaps import Gap, Gaps, IdBook
 from harness.comparison.silence import SILENCE_MIN_NS, Silences
-from harness.interval import Interval
+from harness.interval import Interval, parse_interval
 from harness.tape import Tape
 from harness.units import Int64Array
 from harness.verdict import Finding, Severity, Verdict
@@ -43,6 +43,7 @@ class ContinuityWatch:
         intervals: Sequence[Interval],
         comparison: Comparison | None = None,
         references: Sequence[Reference] = (),
+        unnumbered: Collection[str] = (),
     ) -> Verdict:
         """Judge klines without trades by the ids around them.
 
@@ -50,6 +51,7 @@ class ContinuityWatch:
         error unless every one of them is the exchange's or its difference is proved. One id
         alone stays in doubt: a fund trade uses one up and is in no kline. Missing ids between
         trades of neighbouring klines are a notice; whether they mattered a comparison shows.
+        Of `unnumbered` symbols, whose source states no ids, quiet and lost look alike.
         """
         counts = dict.fromkeys(
             ("quiet", "id_gaps", "missing_ids", "lost_stretches", "lost_klines", "silences"), 0
@@ -61,6 +63,11 @@ class ContinuityWatch:
             interval = _finest(stored, symbol, intervals)
             quiet = _NO_TIMES if interval is None else _quiet(stored, symbol, interval)
             counts["quiet"] += len(quiet)
+            if symbol in unnumbered and len(quiet):
+                evidence = {"quiet_klines": len(quiet)}
+                findings.append(
+                    Finding(CHECK, "ids_not_stated", Severity.NOTICE, symbol, evidence=evidence)
+                )
             counts["id_gaps"] += len(gaps)
             counts["missing_ids"] += gaps.missing
             if len(gaps):
@@ -112,12 +119,18 @@ class _Known:
                 book[key] = np.union1d(book.get(key, _NO_TIMES), times)
 
     def explains(self, symbol: str, interval: Interval, opens: Int64Array) -> bool:
-        """Tell whether every kline is as the exchange has it, or its difference is proved."""
-        key = (symbol, interval.text)
-        if key not in self._opens:
-            return False
-        known = np.isin(opens, self._opens[key]) | np.isin(opens, self._proved[key])
-        return bool(np.all(known & ~np.isin(opens, self._unproved[key])))
+        """Tell whether every kline is as the exchange has it, or its difference is proved.
+
+        So it is where a longer kline around it is, for that has the same trades.
+        """
+        for (other, text), known in self._opens.items():
+            frame = parse_interval(text)
+            if other == symbol and interval.refines(frame):
+                wider = frame.open_times_ns(opens)
+                there = np.isin(wider, known) | np.isin(wider, self._proved[other, text])
+                if np.all(there & ~np.isin(wider, self._unproved[other, text])):
+                    return True
+        return False
 
 
 def _finest(stored: Stored, symbol: str, intervals: Sequence[Interval]) -> Interval | None:

@@ -14,7 +14,7 @@ class Halt:
 
     Evidence: no trade of any kind lies in the kline, and the trade ids before and after it are
     contiguous. What the other symbols of the run did meanwhile is told, not asked for: one
-    symbol can be halted alone.
+    symbol can be halted alone. Where the source states no trade ids, nothing can be told.
 
     Source: the exchange's public data repository, issues 153 and 169: a quiet interval has a
     flat kline, a suspended one has none.
@@ -24,7 +24,8 @@ class Halt:
 
     def applies(self, case: Case) -> bool:
         """Tell whether the exchange has no row in a file with trade counts."""
-        return case.kline.theirs is None and "count" in case.kline.compared
+        stated = case.evidence.wanted.ids_stated
+        return stated and case.kline.theirs is None and "count" in case.kline.compared
 
     def undo(self, case: Case, state: State) -> Iterator[State]:
         """Yield a settled state where nothing was traded and nothing lost."""

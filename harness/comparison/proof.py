@@ -45,6 +45,7 @@ def _inputs(case: Case, chain: Sequence[Case]) -> dict[str, Any]:
         "compared": list(kline.compared),
         "whole": kline.whole,
         "coverage_ns": near,
+        "ids_stated": case.evidence.wanted.ids_stated,
         "published_ns": kline.published_ns,
         "late_ids": _near((case, *chain), case.late_ids),
         "refused_ids": _near((case, *chain), refused.other),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -43,7 +44,8 @@ def reprove(row: Mapping[str, Any], tape: Tape, undone: Sequence[tuple[str, Tape
     symbol, interval = str(row["symbol"]), str(row["interval"])
     late = {interval: _ids(inputs["late_ids"])}
     refused = Refused(late, _repeated(tape, symbol), _ids(inputs["refused_ids"]))
-    evidence = collect({symbol: wanted_for(differences, refused)}, [tape]).get(symbol)
+    wanted = replace(wanted_for(differences, refused), ids_stated=inputs["ids_stated"])
+    evidence = collect({symbol: wanted}, [tape]).get(symbol)
     if evidence is None:
         return False
 

@@ -110,6 +110,8 @@ class Wanted:
     refused: Refused
     # Windows in which other symbols' trades are counted.
     quiet: tuple[tuple[int, int], ...] = ()
+    # Whether the ids are the exchange's; numbers given by a reader prove nothing.
+    ids_stated: bool = True
 
 
 def wanted_for(

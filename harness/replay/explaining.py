@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -24,7 +24,7 @@ from harness.verdict import Finding, Severity, Verdict
 
 MISMATCH = "cross_interval_mismatch"
 RECONCILED = "cross_interval_late"
-OUTAGE = "outage"
+FAULTS = "faults and outages"
 # The same rule among the expectations.
 LOWER_KLINES = "equals_lower_klines"
 
@@ -53,11 +53,13 @@ class Aftermath:
         again: Callable[[], Iterator[tuple[Tape, Tape]]],
         *,
         faulty: bool,
+        unnumbered: Collection[str] = (),
     ) -> Aftermath:
         """Compare with the references, if any, and explain what differs.
 
         `again` gives the trades as the aggregator got them, each time with those that it would
-        have got, had none been kept from it; only if `faulty` they are not the same.
+        have got, had none been kept from it; only if `faulty` they are not the same. The source
+        of `unnumbered` symbols states no trade ids.
         """
         after = Aftermath(stored, accounts, references=references)
         if references:
@@ -69,12 +71,13 @@ class Aftermath:
             mine = [kline for kline in klines if kline.symbol == symbol]
             refused = Refused.of(account)
             if mine or refused.any():
-                wanted[symbol] = wanted_for(mine, refused, stored)
+                one = wanted_for(mine, refused, stored)
+                wanted[symbol] = replace(one, ids_stated=symbol not in unnumbered)
         if not wanted:
             return after
         after.evidence, before = _collected(wanted, again(), faulty=faulty)
         if after.comparison is not None:
-            undone = {symbol: [(OUTAGE, kept)] for symbol, kept in before.items()}
+            undone = {symbol: [(FAULTS, kept)] for symbol, kept in before.items()}
             witnesses = Witnesses(after.evidence, coverage, references, undone)
             after.comparison = explain(after.comparison, witnesses)
         return after

@@ -23,7 +23,7 @@ from harness.expectations import ExpectationsWorker
 from harness.ledger import Equation, judge, trade_equations
 from harness.replay.beside import Beside
 from harness.replay.channels import channel_dict, channel_equations, channels_verdict
-from harness.replay.checks import reception_verdict, trades_verdict
+from harness.replay.checks import reception_verdict, trades_verdict, unnumbered
 from harness.replay.effects import FaultOutcome
 from harness.replay.explaining import MISMATCH, Aftermath
 from harness.replay.feeding import make_feed, rows_equation
@@ -196,6 +196,7 @@ def _explain(
         [finding for finding in found if finding.kind == MISMATCH],
         lambda: _again(run, sources, scenario),
         faulty=bool(run.feed.delivery.lost) or run.injected.strikes_trades,
+        unnumbered=unnumbered(sources),
     )
 
 
@@ -248,7 +249,13 @@ def _checks(
     accounts = run.aggregator.accounts()
     checks = [ledger, trades_verdict(accounts, after)]
     checks.append(
-        run.continuity.verdict(after.stored, scenario.intervals, after.comparison, after.references)
+        run.continuity.verdict(
+            after.stored,
+            scenario.intervals,
+            after.comparison,
+            after.references,
+            unnumbered(sources),
+        )
     )
     if sources.receptions:
         checks.append(reception_verdict(sources.receptions))

@@ -21,7 +21,11 @@ from tests.comparison.story import MINUTE, NS, START, SYMBOL, chunks, table_of, 
 from tests.oracle import OracleTrade, klines
 
 
-def judged(recorded: Sequence[OracleTrade], theirs: Sequence[OracleTrade] | None = None) -> Verdict:
+def judged(
+    recorded: Sequence[OracleTrade],
+    theirs: Sequence[OracleTrade] | None = None,
+    interval: str = "1m",
+) -> Verdict:
     watch = ContinuityWatch()
     for tape in chunks(tape_of(recorded), 3):
         watch.add(tape)
@@ -34,8 +38,13 @@ def judged(recorded: Sequence[OracleTrade], theirs: Sequence[OracleTrade] | None
     minute = parse_interval("1m")
     if theirs is None:
         return watch.verdict(stored, [minute])
-    references = [Reference(SYMBOL, minute, table_of(klines(theirs, "1m"), "1m"), FIELDS, "f")]
-    found: Comparison = compare(stored, references, {SYMBOL: Coverage(((START, START + 2**50),))})
+    table = table_of(klines(theirs, interval), interval)
+    references = [Reference(SYMBOL, parse_interval(interval), table, FIELDS, "f")]
+    mine = [stored.table]
+    if interval != "1m":
+        mine.append(table_of(klines(recorded, interval), interval))
+    both = Stored.of(pa.concat_tables(mine).unify_dictionaries())
+    found: Comparison = compare(both, references, {SYMBOL: Coverage(((START, START + 2**50),))})
     return watch.verdict(stored, [minute], found, references)
 
 
@@ -77,6 +86,22 @@ def test_the_exchange_s_flat_klines_say_that_nothing_was_lost() -> None:
     # With trades of the exchange's in one of them it is a loss.
     theirs = trades("1 100x1, 130 101x1, 250 100x1 id=9")
     assert judged(recorded, theirs).validity is Validity.INVALID
+
+
+def test_a_longer_kline_of_the_exchange_s_says_so_too() -> None:
+    recorded = trades("1 100x1, 250 100x1 id=9")
+    assert judged(recorded, recorded, "5m").validity is Validity.VALID
+    theirs = trades("1 100x1, 130 101x1, 250 100x1 id=9")
+    assert judged(recorded, theirs, "5m").validity is Validity.INVALID
+
+
+def test_ids_that_a_source_does_not_state_tell_nothing() -> None:
+    watch = ContinuityWatch()
+    recorded = trades("1 100x1, 130 100x1")
+    watch.add(tape_of(recorded))
+    stored = Stored.of(table_of(klines(recorded, "1m"), "1m"))
+    verdict = watch.verdict(stored, [parse_interval("1m")], unnumbered={SYMBOL})
+    assert of_kind(verdict, "ids_not_stated")[0].severity is Severity.NOTICE
 
 
 def test_missing_ids_in_traded_time_are_a_notice() -> None:
