@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from harness.canaries.registry import CANARIES, CHECKS
 from harness.explore.canary_runs import run_canary
+from harness.explore.tables import canary_table
 
 
 @pytest.mark.parametrize("name", CANARIES)
@@ -17,3 +20,10 @@ def test_canary_is_killed_by_its_check(name: str) -> None:
 def test_every_check_has_canaries_of_its_own() -> None:
     expected = {canary.expected for canary in CANARIES.values() if canary.probe is None}
     assert expected == set(CHECKS)
+
+
+def test_the_table_of_the_documents_is_up_to_date() -> None:
+    table, planted, killed = canary_table()
+    text = Path("docs/canaries.md").read_text(encoding="utf-8")
+    assert planted == killed
+    assert table in text, "run scripts/make_tables"
