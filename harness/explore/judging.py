@@ -148,7 +148,7 @@ def _missed(scenario: Scenario, market: Market, plant: Plant, trial: Trial) -> I
         if not record.acted or named_by(fault, record, trial.findings):
             continue
         others = replace(scenario, faults=faults[:place] + faults[place + 1 :])
-        twin = run_trial(others, market, plant)
+        twin = run_trial(others, market, plant, opinion=False)
         effect = effect_of(trial, twin, scenario.clock.grace_for(market.delay_ns))
         if effect.any:
             yield Violation("faults", "missed", {"fault": fault.KIND, **effect.to_dict()})

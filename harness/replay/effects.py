@@ -100,7 +100,7 @@ def fault_outcomes(
             # Each keeps its number, so that it strikes the same trades as before.
             faults = numbered(scenario.faults)
             others = faults[:place] + faults[place + 1 :]
-            twin = run_trial(replace(scenario, faults=others), market, plant)
+            twin = run_trial(replace(scenario, faults=others), market, plant, opinion=False)
             effect = effect_of(whole, twin, scenario.clock.grace_for(market.delay_ns))
         told = named_by(fault, record, whole.findings)
         outcomes.append(FaultOutcome(fault, record, effect, told))

@@ -116,7 +116,7 @@ class Injected:
         if not self.scenario.faults:
             return [], []
         scenario, trades = replace(self.scenario, outages=(), shutdown_ns=None), market()
-        whole = run_trial(scenario, trades)
+        whole = run_trial(scenario, trades, opinion=False)
         found = fault_outcomes(scenario, trades, whole)
         told = [check for check in whole.checks if check.check in TOLD]
         return [*told, faults_verdict(found)], found
