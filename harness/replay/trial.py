@@ -171,6 +171,7 @@ class _Bench:
             return end_ns
 
         simulation.run(end)
+        self.tick_audit.finish(end_ns)
         return self._result(end_ns)
 
     def _aggregator(self) -> _Watched:

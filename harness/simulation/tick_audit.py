@@ -38,6 +38,10 @@ class TickAudit:
             self._end_ns = max([self._end_ns, *(s.at_ns for s in piece.signals)])
             yield piece
 
+    def finish(self, end_ns: int) -> None:
+        """Learn when the feed ended: ticks were due until then."""
+        self._end_ns = end_ns
+
     def verdict(self) -> Verdict:
         """Return what was found."""
         findings = list(self._missing()) + [f for tick in self._ticks for f in self._judge(tick)]
@@ -66,7 +70,7 @@ class TickAudit:
             return
         came = {self._boundary(tick) for tick in self._ticks}
         boundary = self._start_ns - self._start_ns % self._period_ns + self._period_ns
-        while boundary + self._grace_ns < self._end_ns:
+        while boundary + self._grace_ns <= self._end_ns:
             if boundary not in came:
                 yield self._finding("tick_missing", boundary)
             boundary += self._period_ns

@@ -84,7 +84,10 @@ class Injection:
 
     def trades(self, tapes: Iterable[Tape]) -> Iterator[Tape]:
         """Put the faults of trades into a stream of tapes."""
-        faults = self._drawn(TradeFault)
+        # A shutdown comes last: what others hold up arrives after it, and so never does.
+        faults = sorted(
+            self._drawn(TradeFault), key=lambda drawn: isinstance(drawn[0], ShutdownMidBurst)
+        )
         return faulty(tapes, faults) if faults else iter(tapes)
 
     def ticks(self, feed: Iterable[FeedSlice]) -> Iterable[FeedSlice]:
