@@ -122,7 +122,8 @@ class Simulation:
         Raises ContractError when a consumer never ended or an emission is out of order.
         """
         slices = iter(self._feed)
-        first = next(slices, FeedSlice(Tape.empty()))
+        # Virtual time begins with the first event: slices without one say nothing of when.
+        first = next((piece for piece in slices if len(piece)), FeedSlice(Tape.empty()))
         self._env = simpy.Environment(initial_time=_first_instant(first))
         for channel, consumer, deliver, options in self._planned:
             listener: Listener[Any] = Listener(self._env, channel, consumer, deliver, options)
