@@ -94,12 +94,9 @@ class Injection:
         """Put the faults of the clock into a feed."""
         faults = self._drawn(TickFault)
         down_ns = self._shutdown_ns()
-        if down_ns is not None:
-            # The loop is over: its ticks end with it, as part of the same fault.
-            faults.append((TicksMissed(from_ns=down_ns), Draw(0, 0), FaultRecord("shutdown")))
-        if not faults:
+        if not faults and down_ns is None:
             return feed
-        self._ticks = FaultyTicks(feed, faults)
+        self._ticks = FaultyTicks(feed, faults, down_ns)
         return self._ticks
 
     def end_ns(self, end_ns: int) -> int:

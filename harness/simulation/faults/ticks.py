@@ -128,11 +128,13 @@ class TicksCoalesced(TickFault):
 class FaultyTicks:
     """A feed whose ticks have been struck; how the feed is sliced changes nothing.
 
-    `end_ns` is the instant of the last tick that came, known after the last slice.
+    From `down_ns` on the loop is shut down, and no tick comes. `end_ns` is the instant of the last
+    tick that came, known after the last slice.
     """
 
     feed: Iterable[FeedSlice]
     faults: list[tuple[TickFault, Draw, FaultRecord]]
+    down_ns: int | None = None
     end_ns: int = 0
     _held: list[Tick] = field(default_factory=list)
 
@@ -156,6 +158,8 @@ class FaultyTicks:
         came: list[Tick] = []
         self._held = []
         for tick in sorted(coming, key=lambda tick: tick.at_ns):
+            if self.down_ns is not None and tick.at_ns >= self.down_ns:
+                continue
             if limit_ns is not None and tick.at_ns >= limit_ns:
                 self._held.append(tick)
             elif tick.at_ns in self._ends() and tick.at_ns in latest:
