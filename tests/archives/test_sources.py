@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -25,11 +26,16 @@ SOURCES = sources()
 D = Decimal
 
 
+def _text(content: bytes) -> bytes:
+    return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
+
+
 @pytest.mark.parametrize("block_bytes", [1, 4 << 20])
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
 def test_every_source_is_read_exactly(source: Source, block_bytes: int) -> None:
     path = FIXTURES / source.name
-    assert path.read_bytes() == source.content
+    # Pythons differ in a byte of the gzip header: the text is what must be the same.
+    assert _text(path.read_bytes()) == _text(source.content)
     assert read(path, block_bytes=block_bytes, symbol=None) == source.rows()
     file = TradeFile(path, block_bytes=block_bytes)
     tapes = list(file.chunks())
