@@ -74,9 +74,7 @@ def bars(path: Path) -> dict[tuple[int, int], list[float]]:
     """Return the compared fields by (interval, open time), both in ms."""
     table = pq.read_table(path)
     if "interval_ms" in table.column_names:
-        places = zip(
-            table["interval_ms"].to_pylist(), table["open_time_ms"].to_pylist(), strict=True
-        )
+        spans, opens = table["interval_ms"].to_pylist(), table["open_time_ms"].to_pylist()
     else:
         seconds = {"m": 60, "h": 3_600, "d": 86_400}
         names = table["interval"].to_pylist()
