@@ -47,6 +47,9 @@ def replay(
     symbol: Annotated[
         str | None, typer.Option(help="The symbol, where a file's name does not say it.")
     ] = None,
+    columns: Annotated[
+        Path | None, typer.Option(help="A TOML map of the columns of Parquet and Arrow files.")
+    ] = None,
     intervals: Annotated[
         str | None, typer.Option(help="Comma-separated, such as 1m,5m,1h. [default: 1m to 1d]")
     ] = None,
@@ -76,6 +79,7 @@ def replay(
 
     Exit code: 0 valid, 1 invalid, 2 bad input or usage, 3 unknown.
     """
+    from harness.archives import ColumnMap
     from harness.interval import parse_intervals
     from harness.replay import replay as run
     from harness.replay.scenario import Audit
@@ -92,6 +96,7 @@ def replay(
         aggregator=aggregator,
         symbol=symbol,
         market=_choice("--market", market, ("spot", "um", "cm")),
+        columns=ColumnMap.read(columns) if columns else None,
         seed=seed,
         audit=Audit(audited) if audited else None,
         fidelity=Fidelity(detail) if detail else None,

@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.aggregators.exact import ExactAggregator
 from harness.aggregators.klagg_options import KlaggOptions
+from harness.archives import ColumnMap
 from harness.consumers.gateway import GatewayOptions
 from harness.consumers.parquet_writer import WriterOptions
 from harness.consumers.snapshot_writer import SnapshotOptions
@@ -40,6 +41,7 @@ class Audit(Enum):
 class Scenario:
     """The options of a run; with the same inputs and version it gives the same bytes.
 
+    * `columns` says what the columns of Parquet and Arrow files of trades mean.
     * `expectations`: with a full audit, what is stored is also held to the suite of expectations.
     * `until_ns`: the clock runs on to this instant after the last trade; by default as far as
       the files' names claim to cover.
@@ -54,6 +56,7 @@ class Scenario:
     aggregator: str = "exact"
     symbol: str | None = None
     market: str | None = None
+    columns: ColumnMap | None = None
     seed: int = 0
     audit: Audit = Audit.FULL
     expectations: bool = True

@@ -13,6 +13,7 @@ from harness.archives import (
     FileInfo,
     TradeFile,
     detect,
+    is_table,
     open_trades,
     read_klines,
 )
@@ -43,13 +44,18 @@ class Sources:
 
         Raises UsageError when there are no trades or two files hold the same ones.
         """
-        holds_klines = [detect(path) == "klines" for path in paths]
+        mapped = [path for path in paths if scenario.columns is not None and is_table(path)]
+        extra = [path for path in paths if path not in mapped and detect(path) == "klines"]
         trades = [
-            open_trades(path, symbol=scenario.symbol, market=scenario.market)
-            for path, klines in zip(paths, holds_klines, strict=True)
-            if not klines
+            open_trades(
+                path,
+                symbol=scenario.symbol,
+                market=scenario.market,
+                columns=scenario.columns if path in mapped else None,
+            )
+            for path in paths
+            if path not in extra
         ]
-        extra = [path for path, klines in zip(paths, holds_klines, strict=True) if klines]
         klines = [read_klines(path, symbol=scenario.symbol) for path in [*kline_paths, *extra]]
         if not trades:
             raise UsageError("no file of trades was given, only klines")
