@@ -1,4 +1,4 @@
-"""Columns of Arrow tables as numpy, read off their buffers.
+"""Between columns of Arrow tables and numpy, by their buffers.
 
 Arrow's own conversion imports pandas, which costs more than most tables here take to read.
 """
@@ -40,10 +40,22 @@ def mask_of(column: pa.ChunkedArray) -> BoolArray:
 
 def take_rows(table: pa.Table, rows: NDArray[Any]) -> pa.Table:
     """Return some rows of a table, by their numbers."""
-    numbers = np.ascontiguousarray(rows, dtype=np.int64)
-    return table.take(
-        pa.Array.from_buffers(pa.int64(), len(numbers), [None, pa.py_buffer(numbers)])
-    )
+    return table.take(array_of(rows, pa.int64()))
+
+
+def array_of(values: NDArray[Any], kind: pa.DataType) -> pa.Array:
+    """Return a column of numpy's as Arrow's: int32 as such, any other type on 64 bits."""
+    column = np.ascontiguousarray(values, dtype=np.int32 if kind == pa.int32() else np.int64)
+    return pa.Array.from_buffers(kind, len(column), [None, pa.py_buffer(column)])
+
+
+def dictionary_text(codes: NDArray[Any], values: list[str]) -> pa.Array:
+    """Return a dictionary-encoded text column."""
+    encoded = [value.encode() for value in values]
+    offsets = np.cumsum([0, *(len(value) for value in encoded)]).astype(np.int32)
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
+    dictionary = pa.Array.from_buffers(pa.string(), len(values), buffers)
+    return pa.DictionaryArray.from_arrays(array_of(codes, pa.int32()), dictionary)
 
 
 def _values(array: pa.Array, kind: Any) -> Any:

@@ -40,11 +40,6 @@ class Dialect:
     sells: tuple[str, ...] = ("sell", "Sell")
     market: str = "spot"
 
-    @property
-    def has_ids(self) -> bool:
-        """Whether the layout has a column of integer ids."""
-        return "id" in self.columns
-
 
 def _dialect(source: str, header: str, columns: str, time: str, side: str, **more: str) -> Dialect:
     names = tuple("" if name == "-" else name for name in columns.split())

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from harness.arrow import array_of, dictionary_text
 from harness.columns import Instrument
 from harness.errors import OutputError
 from harness.interval import INTERVALS
@@ -58,10 +57,10 @@ def to_arrow(batch: KlineBatch) -> pa.Table:
         "interval": dictionary_text(batch.interval, [interval.text for interval in INTERVALS]),
         "open_time": _microseconds(batch, "open time", batch.open_time_ns),
         "close_time": _microseconds(batch, "close time", batch.close_time_ns()),
-        "count": _int64(batch.count, pa.int64()),
-        "first_trade_id": _int64(batch.first_trade_id, pa.int64()),
-        "last_trade_id": _int64(batch.last_trade_id, pa.int64()),
-        "finalized_at": _int64(batch.at_ns, _NANOSECONDS),
+        "count": array_of(batch.count, pa.int64()),
+        "first_trade_id": array_of(batch.first_trade_id, pa.int64()),
+        "last_trade_id": array_of(batch.last_trade_id, pa.int64()),
+        "finalized_at": array_of(batch.at_ns, _NANOSECONDS),
         "trigger": dictionary_text(batch.trigger, [trigger.name.lower() for trigger in Trigger]),
     }
     for names_of_scale, scales in _scales(batch):
@@ -114,11 +113,6 @@ def _scales(batch: KlineBatch) -> list[tuple[tuple[str, ...], list[int]]]:
     ]
 
 
-def _int64(values: ExactArray, kind: pa.DataType) -> pa.Array:
-    column = np.ascontiguousarray(values, dtype=np.int64)
-    return pa.Array.from_buffers(kind, len(column), [None, pa.py_buffer(column)])
-
-
 def _microseconds(batch: KlineBatch, what: str, times_ns: Int64Array) -> pa.Array:
     whole, rest = np.divmod(times_ns, NS_PER_MICROSECOND)
     if rest.any():
@@ -127,18 +121,7 @@ def _microseconds(batch: KlineBatch, what: str, times_ns: Int64Array) -> pa.Arra
             f"{batch.symbol_text(row)}: the {what} {int(times_ns[row])} ns is finer than the "
             "microseconds of the stored table"
         )
-    return _int64(whole, _MICROSECONDS)
-
-
-def dictionary_text(codes: NDArray[Any], values: list[str]) -> pa.Array:
-    """Return a dictionary-encoded text column."""
-    encoded = [value.encode() for value in values]
-    offsets = np.cumsum([0, *(len(value) for value in encoded)]).astype(np.int32)
-    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
-    dictionary = pa.Array.from_buffers(pa.string(), len(values), buffers)
-    indices = np.ascontiguousarray(codes, dtype=np.int32)
-    index = pa.Array.from_buffers(pa.int32(), len(indices), [None, pa.py_buffer(indices)])
-    return pa.DictionaryArray.from_arrays(index, dictionary)
+    return array_of(whole, _MICROSECONDS)
 
 
 def _decimal(batch: KlineBatch, name: str, scales: list[int]) -> pa.Array:

@@ -6,10 +6,10 @@ Source of the rules: the behaviour notes on the production service, sections 1.9
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from harness.columns import Rows
 from harness.consumers.finding_log import FindingLog
+from harness.consumers.pulls import Bar
 from harness.interval import INTERVALS
 from harness.kline import KlineBatch
 from harness.verdict import Finding, Verdict
@@ -27,19 +27,6 @@ class SnapshotOptions:
 
     store_delay_ns: int = 0
     guard: bool = False
-
-
-class PulledBar(Protocol):
-    """A bar as a snapshot or deltas show it."""
-
-    @property
-    def symbol(self) -> str: ...
-    @property
-    def interval(self) -> str: ...
-    @property
-    def open_time_ns(self) -> int: ...
-    @property
-    def count(self) -> int: ...
 
 
 @dataclass(slots=True)
@@ -62,7 +49,7 @@ class SnapshotWriter:
             key = (klines.symbol_text(row), INTERVALS[code].text, open_ns)
             self._upsert(now_ns, key, count, final=True)
 
-    def on_snapshot(self, now_ns: int, records: tuple[PulledBar, ...]) -> None:
+    def on_snapshot(self, now_ns: int, records: tuple[Bar, ...]) -> None:
         """Store what a snapshot shows; rows without an open time are left out, as they are."""
         for record in records:
             if record.open_time_ns > 0:

@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from harness.arrow import array_of, dictionary_text
 from harness.comparison.compare import Difference
-from harness.consumers.kline_table import dictionary_text
 from harness.kline import FIELDS
 from harness.simulation.simulation import ChannelRecord
 from harness.units import NS_PER_MICROSECOND
@@ -77,18 +77,9 @@ def write_timeline(path: Path, channels: Sequence[ChannelRecord]) -> None:
     table = pa.Table.from_arrays(
         [
             *texts,
-            _array(np.concatenate([np.empty(0, dtype=np.int64), *instants]), pa.int64()),
-            _array(np.concatenate([np.empty(0, dtype=np.int64), *depths]), pa.int64()),
+            array_of(np.concatenate([np.empty(0, dtype=np.int64), *instants]), pa.int64()),
+            array_of(np.concatenate([np.empty(0, dtype=np.int64), *depths]), pa.int64()),
         ],
         names=["channel", "consumer", "at_ns", "depth"],
     )
     pq.write_table(table, path, compression="zstd")
-
-
-def _array(
-    values: np.ndarray[tuple[int, ...], np.dtype[np.generic]], kind: pa.DataType
-) -> pa.Array:
-    """Wrap a column without copying (`pa.array` of numpy would import pandas)."""
-    return pa.Array.from_buffers(
-        kind, len(values), [None, pa.py_buffer(np.ascontiguousarray(values))]
-    )

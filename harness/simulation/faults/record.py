@@ -54,8 +54,3 @@ class FaultRecord:
         """Record a tick."""
         self.ticks_ns.append(at_ns)
         self.span(at_ns, at_ns)
-
-    def add_step(self, text: str, at_ns: int) -> None:
-        """Record something else that happened."""
-        self.steps.append(text)
-        self.span(at_ns, at_ns)
