@@ -5,6 +5,7 @@ Arrow's own conversion imports pandas, which costs more than most tables here ta
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -49,12 +50,21 @@ def array_of(values: NDArray[Any], kind: pa.DataType) -> pa.Array:
     return pa.Array.from_buffers(kind, len(column), [None, pa.py_buffer(column)])
 
 
-def dictionary_text(codes: NDArray[Any], values: list[str]) -> pa.Array:
-    """Return a dictionary-encoded text column."""
-    encoded = [value.encode() for value in values]
+def dictionary_text(codes: NDArray[Any], values: Sequence[str]) -> pa.Array:
+    """Return a dictionary-encoded text column; `codes` are places in `values`.
+
+    Arrow's Parquet writer counts a dictionary's bytes with every repeat but writes each value
+    once, and what it did not write into goes to the file as it was: so values that repeat are
+    made one here.
+    """
+    distinct = list(dict.fromkeys(values))
+    if len(distinct) < len(values):
+        place = {value: code for code, value in enumerate(distinct)}
+        codes = np.array([place[value] for value in values], dtype=np.int32)[codes]
+    encoded = [value.encode() for value in distinct]
     offsets = np.cumsum([0, *(len(value) for value in encoded)]).astype(np.int32)
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
-    dictionary = pa.Array.from_buffers(pa.string(), len(values), buffers)
+    dictionary = pa.Array.from_buffers(pa.string(), len(distinct), buffers)
     return pa.DictionaryArray.from_arrays(array_of(codes, pa.int32()), dictionary)
 
 
