@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,13 @@ from harness.columns import Rows
 from harness.consumers.completeness import CompletenessAuditor
 from harness.consumers.dataset import KlineDataset
 from harness.consumers.parquet_writer import ParquetWriter, WriterOptions
-from harness.expectations import ExpectationsWorker, run
+from harness.expectations import ExpectationsWorker, InProcessExpectations, run, verdict_of
 from harness.expectations.rules import RULES
 from harness.kline import FIELDS, Trigger
+from harness.replay import Scenario, replay
 from harness.verdict import Validity
 from tests.consumers.tables import Row, opening, published, quiet_at, rolled, series, table
+from tests.replays import UM_STREAM
 
 Stream = list[Row]
 
@@ -58,8 +61,8 @@ def test_empty_dataset_is_a_clear_result(tmp_path: Path) -> None:
     empty = {"rows": 0, "success": True, "expectations": []}
     assert run(tmp_path) == empty
     assert run(tmp_path / "absent") == empty
-    assert ExpectationsWorker.verdict(empty).validity is Validity.VALID
-    assert ExpectationsWorker.verdict(empty).counts["rows"] == 0
+    assert verdict_of(empty).validity is Validity.VALID
+    assert verdict_of(empty).counts["rows"] == 0
 
 
 # The auditor's kind, the expectation that says the same, the second minute's change.
@@ -207,7 +210,7 @@ def test_worker_says_what_run_says(tmp_path: Path) -> None:
         result = worker.result(directory)
     assert result == run(directory)
     assert json.loads(json.dumps(result)) == result
-    verdict = worker.verdict(result)
+    verdict = verdict_of(result)
     assert verdict.validity is Validity.INVALID
     assert {f.kind: f.open_time_ns for f in verdict.findings} == {
         "no_gap": opening("1m", 3),
@@ -251,7 +254,7 @@ def test_worker_that_fails_leaves_the_check_unknown(text: str, reason: str, tmp_
     with ExpectationsWorker(script(text), timeout_s=timeout_s) as worker:
         result = worker.result(tmp_path)
     assert reason in result["crashed"]
-    verdict = worker.verdict(result)
+    verdict = verdict_of(result)
     assert verdict.validity is Validity.UNKNOWN
     assert [finding.kind for finding in verdict.findings] == ["check_crashed"]
 
@@ -261,6 +264,40 @@ def test_a_dataset_that_cannot_be_read_leaves_the_check_unknown(tmp_path: Path) 
     with ExpectationsWorker() as worker:
         result = worker.result(tmp_path)
     assert "ArrowInvalid" in result["crashed"]
+
+
+def test_this_process_answers_as_a_worker_does(tmp_path: Path) -> None:
+    directory = store(tmp_path / "odd", series("0 1 3 3"))
+    for place in (directory, tmp_path / "absent"):
+        with ExpectationsWorker() as worker, InProcessExpectations() as here:
+            assert here.result(place) == worker.result(place)
+
+
+def test_a_crash_in_this_process_is_an_answer_too(tmp_path: Path) -> None:
+    (tmp_path / "part-00000.parquet").write_bytes(b"torn")
+    answer = InProcessExpectations().result(tmp_path)
+    assert answer["crashed"].startswith("ArrowInvalid: ")
+    assert verdict_of(answer).validity is Validity.UNKNOWN
+
+
+def test_a_replay_asks_whom_it_is_given(tmp_path: Path) -> None:
+    asked = []
+
+    class Doubting(AbstractContextManager["Doubting"]):
+        def __exit__(self, *error: object) -> None:
+            asked.append(["left"])
+
+        def result(self, directory: Path) -> dict[str, Any]:
+            asked.append(sorted(path.name for path in directory.iterdir()))
+            return {"crashed": "no opinion"}
+
+    trades = [UM_STREAM / "ALFAUSDT-trade-stream.txt.gz"]
+    out = tmp_path / "run"
+    outcome = replay(Scenario(), trades, [], out, command="", report=False, expectations=Doubting)
+    assert asked == [["part-00000.parquet"], ["left"]]
+    assert outcome.validity is Validity.UNKNOWN
+    answer = json.loads((tmp_path / "run" / "expectations.json").read_text())
+    assert answer == {"crashed": "no opinion"}
 
 
 def test_worker_that_is_never_asked_is_ended() -> None:

@@ -1,9 +1,19 @@
 """The completeness rules as a Great Expectations suite over the stored klines.
 
-Importing this imports neither Great Expectations nor pandas; `run` does, in the worker.
+Importing this imports neither Great Expectations nor pandas; whoever is asked first does: a
+worker beside one replay, or this process for many.
 """
 
+from harness.expectations.answer import Expectations, MakeExpectations, verdict_of
+from harness.expectations.in_process import InProcessExpectations
 from harness.expectations.suite import run
 from harness.expectations.worker import ExpectationsWorker
 
-__all__ = ["ExpectationsWorker", "run"]
+__all__ = [
+    "Expectations",
+    "ExpectationsWorker",
+    "InProcessExpectations",
+    "MakeExpectations",
+    "run",
+    "verdict_of",
+]

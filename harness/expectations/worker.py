@@ -9,17 +9,12 @@ import sys
 import tempfile
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO
 
+from harness.expectations.answer import Answer, crashed
 from harness.expectations.suite import load, run
-from harness.verdict import Finding, Severity, Verdict
 
-CHECK = "expectations"
 TIMEOUT_S = 600.0
-NOT_CHECKED = (
-    "klines that were published and not stored: that is the ledger's part",
-    "a higher kline of which not every lower kline is stored",
-)
 
 
 def serve() -> None:
@@ -71,27 +66,27 @@ class ExpectationsWorker:
             env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
         )
 
-    def result(self, directory: Path) -> dict[str, Any]:
-        """Return what the suite says of a stored dataset, or ``{"crashed": reason}``."""
+    def result(self, directory: Path) -> Answer:
+        """Return what the suite says of a stored dataset, or that it crashed."""
         self.start()
         assert self._process is not None
         try:
             output, _ = self._process.communicate(f"{directory}\n", timeout=self._timeout_s)
             code = self._process.returncode
-            found: dict[str, Any] = json.loads(output) if code == 0 else self._crashed(code)
+            answer: Answer = json.loads(output) if code == 0 else self._crashed(code)
         except subprocess.TimeoutExpired:
-            found = {"crashed": f"no answer within {self._timeout_s:g} s"}
+            answer = crashed(f"no answer within {self._timeout_s:g} s")
         except ValueError:
-            found = {"crashed": "the answer is not one JSON object"}
+            answer = crashed("the answer is not one JSON object")
         self.close()
-        return found
+        return answer
 
-    def _crashed(self, code: int) -> dict[str, Any]:
+    def _crashed(self, code: int) -> Answer:
         assert self._stderr is not None
         self._stderr.seek(0)
         lines = self._stderr.read().split("\n")
         last = next((line.strip() for line in reversed(lines) if line.strip()), "")
-        return {"crashed": last or f"exit code {code}"}
+        return crashed(last or f"exit code {code}")
 
     def close(self) -> None:
         """End the process and free what it held."""
@@ -117,35 +112,3 @@ class ExpectationsWorker:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-    @staticmethod
-    def verdict(result: dict[str, Any]) -> Verdict:
-        """Judge a result: each expectation not met is an error, a crash leaves it unknown."""
-        if "crashed" in result:
-            evidence = {"error": result["crashed"]}
-            crash = Finding(CHECK, "check_crashed", Severity.DOUBT, evidence=evidence)
-            return Verdict.of(CHECK, {}, [crash], NOT_CHECKED)
-        entries = result["expectations"]
-        unmet = [entry for entry in entries if not entry["success"]]
-        counts = {
-            "rows": result["rows"],
-            "expectations": len(entries),
-            "met": len(entries) - len(unmet),
-        }
-        counts |= {entry["name"]: entry["unexpected_count"] for entry in unmet}
-        return Verdict.of(CHECK, counts, [_finding(entry) for entry in unmet], NOT_CHECKED)
-
-
-def _finding(entry: dict[str, Any]) -> Finding:
-    """Return an unmet expectation with the first row that does not meet it."""
-    row = entry["unexpected_rows"][0] if entry["unexpected_rows"] else {}
-    evidence = {"rule": entry["rule"], "unexpected_count": entry["unexpected_count"], **row}
-    open_time_us = evidence.pop("open_time_us", None)
-    return Finding(
-        CHECK,
-        entry["name"],
-        symbol=evidence.pop("symbol", None),
-        interval=evidence.pop("interval", None),
-        open_time_ns=None if open_time_us is None else open_time_us * 1_000,
-        evidence=evidence,
-    )

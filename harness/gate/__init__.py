@@ -7,7 +7,6 @@ baseline.py   a snapshot on disk, made for git; reading, writing, what a write c
 judge.py      a snapshot against its baseline: every difference as a Problem
 counters.py   how much work a run was, counted
 yardstick.py  how long a fixed piece of work takes on this machine
-one_import.py Great Expectations imported once for all cases
 gate.py       the one place that runs a suite
 results.py    Problem, CaseResult, GateResult
 output.py     a result as text, JSON and Markdown; junit.py and ci_annotations.py for CI servers

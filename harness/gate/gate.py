@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from harness.errors import ContractError, UserError
+from harness.expectations import InProcessExpectations
 from harness.gate import baseline
 from harness.gate.judge import judge_baseline, judge_expectations
-from harness.gate.one_import import one_import
 from harness.gate.results import CaseResult, GateResult, Kind, Problem, Status, worst
 from harness.gate.snapshot import COUNTERS, Snapshot, take
 from harness.gate.suite import Case, Suite
@@ -68,15 +68,16 @@ class Gate:
         return seconds / self._yardstick_s
 
     def _replay(self, case: Case) -> Outcome:
-        with one_import():
-            return replay(
-                case.scenario,
-                case.trades,
-                case.klines,
-                self._work / case.name,
-                command=_command(case),
-                report=False,
-            )
+        return replay(
+            case.scenario,
+            case.trades,
+            case.klines,
+            self._work / case.name,
+            command=_command(case),
+            report=False,
+            # Great Expectations is imported once for all cases.
+            expectations=InProcessExpectations,
+        )
 
     def _result(
         self,

@@ -19,7 +19,7 @@ from harness.consumers.lifecycle import LifecycleChecker
 from harness.consumers.parquet_writer import ParquetWriter
 from harness.consumers.restarting_writer import RestartingWriter
 from harness.errors import UsageError
-from harness.expectations import ExpectationsWorker
+from harness.expectations import ExpectationsWorker, MakeExpectations, verdict_of
 from harness.ledger import Equation, judge, trade_equations
 from harness.replay.beside import Beside
 from harness.replay.channels import channel_dict, channel_equations, channels_verdict
@@ -85,10 +85,12 @@ def replay(
     command: str,
     progress: Callable[[int], None] | None = None,
     report: bool = True,
+    expectations: MakeExpectations = ExpectationsWorker,
 ) -> Outcome:
     """Replay files of trades and write the run folder `out`.
 
     `progress` is told the number of trades fed so far. Without `report` the page is left out.
+    `expectations` makes who holds the stored klines to the suite, at the start of the run.
 
     Raises UserError for anything the user can mend; nothing is left half-written then.
     """
@@ -100,31 +102,29 @@ def replay(
         scenario = scenario.with_intervals(one.interval for one in sources.klines)
         folder = stack.enter_context(run_folder(out))
         expects = scenario.audit is Audit.FULL and scenario.expectations
-        worker = stack.enter_context(ExpectationsWorker()) if expects else None
+        asked = stack.enter_context(expectations()) if expects else None
         with timings.stage("simulate"):
             run = _simulate(scenario, sources, folder / "klines", progress)
         with timings.stage("compare"):
             audits = _audits(run)
             after = _explain(run, sources, scenario, audits)
         with timings.stage("expectations"):
-            expected = None if worker is None else worker.result(folder / "klines")
+            expected = None if asked is None else asked.result(folder / "klines")
         ledger = _equations(run, sources, after, audits)
         checks = _checks(run, sources, after, audits, scenario, judge(ledger))
         with timings.stage("faults"):
             told, faults = run.injected.outcomes(lambda: sources.market(whole=run.whole))
             checks += told
-        if worker is not None and expected is not None:
-            checks.append(after.reconciled_expectations(worker.verdict(expected)))
+        if expected is not None:
+            checks.append(after.reconciled_expectations(verdict_of(expected)))
+            write_json(folder / "expectations.json", expected)
         with timings.stage("write"):
-            if expected is not None:
-                write_json(folder / "expectations.json", expected)
             outcome = _outcome(run, tuple(checks), after.comparison, out, timings)
             _write(folder, scenario, sources, run, outcome, ledger, command, faults)
         if report:
             with timings.stage("report"):
                 build_report(folder)
-        seconds = timings.seconds | {"total": timings.total()}
-        write_json(folder / "timings.json", {k: round(v, 6) for k, v in seconds.items()})
+        write_json(folder / "timings.json", timings.to_dict())
         return replace(outcome, seconds=timings.total())
 
 

@@ -29,3 +29,8 @@ class Timings:
     def total(self) -> float:
         """Return the seconds since the run began."""
         return time.perf_counter() - self._start
+
+    def to_dict(self) -> dict[str, float]:
+        """Return every stage and the total in microseconds' precision, for JSON."""
+        seconds = self.seconds | {"total": self.total()}
+        return {name: round(value, 6) for name, value in seconds.items()}
