@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 
@@ -34,6 +33,9 @@ def cut_columns(block: bytes, columns: Sequence[str], wanted: Sequence[str]) -> 
 
 def one_of(column: Any, yes: Sequence[str], no: Sequence[str]) -> Any | None:
     """Return true or false as text for each word of a column, None where there are others."""
+    # Half as long to import as the rest of pyarrow, and few files need it.
+    import pyarrow.compute as pc
+
     is_yes = pc.is_in(column, value_set=pa.array(yes))
     if not pc.all(pc.or_(is_yes, pc.is_in(column, value_set=pa.array(no)))).as_py():
         return None

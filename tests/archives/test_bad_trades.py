@@ -12,6 +12,8 @@ from harness.archives import table as table_module
 from harness.errors import InputError
 from tests.archives.files import START_MS, read, write
 
+pytestmark = pytest.mark.usefixtures("either_reader")
+
 HEADER = "id,price,qty,quote_qty,time,is_buyer_maker"
 
 

@@ -15,6 +15,8 @@ from harness.tape import TradeKind
 from tests.archives.files import COMPRESSIONS, START_MS, Row, read, write
 from tests.archives.test_klines import official, stated, text, values
 
+pytestmark = pytest.mark.usefixtures("either_reader")
+
 EXACT = Context(prec=200, traps=[Inexact])
 
 

@@ -15,6 +15,8 @@ from harness.errors import UsageError
 from harness.tape import TradeKind
 from tests.archives.files import COMPRESSIONS, START_MS, Row, read, rows_of, write
 
+pytestmark = pytest.mark.usefixtures("either_reader")
+
 D = Decimal
 
 

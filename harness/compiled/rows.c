@@ -1,0 +1,153 @@
+/* Rows of comma-separated numbers to int64 columns, exactly.
+
+   The grammar is the strict part of the one in archives/table.py: an optional minus and digits for
+   integers; digits with at most one point for decimals, 18 digits in all once scaled; a few words
+   for booleans. At anything else parsing stops and says where: the caller then takes the reader
+   that knows every case and its error messages. */
+
+#include <stdint.h>
+#include <string.h>
+
+#define EXPORT __attribute__((visibility("default")))
+#define DIGITS_MAX 18
+
+/* The number in library.py: raised with every change of a signature. */
+EXPORT int64_t kline_version(void) { return 1; }
+
+enum { INTEGER = 0, EXACT = 1, BOOLEAN = 2 };
+
+static const int64_t POWERS[DIGITS_MAX + 1] = {1LL,
+                                               10LL,
+                                               100LL,
+                                               1000LL,
+                                               10000LL,
+                                               100000LL,
+                                               1000000LL,
+                                               10000000LL,
+                                               100000000LL,
+                                               1000000000LL,
+                                               10000000000LL,
+                                               100000000000LL,
+                                               1000000000000LL,
+                                               10000000000000LL,
+                                               100000000000000LL,
+                                               1000000000000000LL,
+                                               10000000000000000LL,
+                                               100000000000000000LL,
+                                               1000000000000000000LL};
+
+/* How many of the eight bytes of a word, low first, are digits before the first that is not. */
+static inline int leading_digits(uint64_t word) {
+    uint64_t high = (word & 0xF0F0F0F0F0F0F0F0ULL) ^ 0x3030303030303030ULL;
+    uint64_t over = ((word + 0x0606060606060606ULL) & 0xF0F0F0F0F0F0F0F0ULL) ^ 0x3030303030303030ULL;
+    uint64_t other = high | over;
+    return other ? __builtin_ctzll(other) >> 3 : 8;
+}
+
+/* The number that eight digits, low byte first, spell: pairs, then fours, then all. */
+static inline int64_t eight_digits(uint64_t word) {
+    word = (word & 0x0F0F0F0F0F0F0F0FULL) * 2561 >> 8;
+    word = (word & 0x00FF00FF00FF00FFULL) * 6553601 >> 16;
+    return (int64_t)((word & 0x0000FFFF0000FFFFULL) * 42949672960001ULL >> 32);
+}
+
+/* Read digits into *value, at most `most` of them; return where they end, NULL beyond `most`. */
+static inline const char *digits(const char *at, const char *end, int most, int64_t *value) {
+    const char *start = at;
+    int64_t sum = *value;
+    while (end - at >= 8) {
+        uint64_t word;
+        memcpy(&word, at, 8);
+        int count = leading_digits(word);
+        if (at - start + count > most) return NULL;
+        if (count == 8) {
+            sum = sum * 100000000 + eight_digits(word);
+            at += 8;
+            continue;
+        }
+        /* Shifted up, the digits are the last of eight whose first are zeros. */
+        if (count) sum = sum * POWERS[count] + eight_digits(word << (8 * (8 - count)));
+        *value = sum;
+        return at + count;
+    }
+    while (at < end && (unsigned char)(*at - '0') < 10) {
+        if (at - start >= most) return NULL;
+        sum = sum * 10 + (*at++ - '0');
+    }
+    *value = sum;
+    return at;
+}
+
+static inline const char *integer(const char *at, const char *end, int64_t *out) {
+    int negative = at < end && *at == '-';
+    const char *start = at + negative;
+    int64_t value = 0;
+    at = digits(start, end, DIGITS_MAX, &value);
+    if (!at || at == start) return NULL;
+    *out = negative ? -value : value;
+    return at;
+}
+
+/* A decimal scaled by ten to the power of `scale`; more decimals than that are no part of it. */
+static inline const char *exact(const char *at, const char *end, int scale, int64_t *out) {
+    const char *start = at;
+    int64_t value = 0;
+    at = digits(at, end, DIGITS_MAX - scale, &value);
+    if (!at) return NULL;
+    int whole = (int)(at - start), fraction = 0;
+    if (at < end && *at == '.') {
+        const char *point = ++at;
+        at = digits(at, end, scale, &value);
+        if (!at) return NULL;
+        fraction = (int)(at - point);
+    }
+    if (whole + fraction == 0) return NULL;
+    *out = value * POWERS[scale - fraction];
+    return at;
+}
+
+static inline const char *boolean(const char *at, const char *end, uint8_t *out) {
+    int64_t left = end - at;
+    if (left >= 4 && (!memcmp(at, "true", 4) || !memcmp(at, "True", 4) || !memcmp(at, "TRUE", 4))) {
+        *out = 1;
+        return at + 4;
+    }
+    if (left >= 5 &&
+        (!memcmp(at, "false", 5) || !memcmp(at, "False", 5) || !memcmp(at, "FALSE", 5))) {
+        *out = 0;
+        return at + 5;
+    }
+    if (left >= 1 && (*at == '0' || *at == '1')) {
+        *out = (uint8_t)(*at - '0');
+        return at + 1;
+    }
+    return NULL;
+}
+
+/* Parse `length` bytes of `text`, which hold at most `rows` rows, into `out`: for each column of
+   `kinds` an array of `rows` int64, or of bytes for booleans; `scales` counts for decimals.
+
+   Returns the number of rows, or -1 - row for the first row that is not plain. A text without a
+   line end at its end has a last row all the same. */
+EXPORT int64_t kline_parse_rows(const char *text, int64_t length, int64_t columns,
+                                const uint8_t *kinds, const int64_t *scales, void *const *out,
+                                int64_t rows) {
+    const char *at = text, *end = text + length;
+    int64_t row = 0;
+    for (; at < end; row++) {
+        if (row == rows) return -1 - row;
+        for (int64_t column = 0; column < columns; column++) {
+            if (kinds[column] == INTEGER)
+                at = integer(at, end, (int64_t *)out[column] + row);
+            else if (kinds[column] == EXACT)
+                at = exact(at, end, (int)scales[column], (int64_t *)out[column] + row);
+            else
+                at = boolean(at, end, (uint8_t *)out[column] + row);
+            if (!at) return -1 - row;
+            if (column + 1 < columns && (at == end || *at++ != ',')) return -1 - row;
+        }
+        if (at < end && *at == '\r') at++;
+        if (at < end && *at++ != '\n') return -1 - row;
+    }
+    return row;
+}
