@@ -30,13 +30,12 @@ def texts_of(column: pa.ChunkedArray) -> tuple[list[str], Int64Array]:
     ).astype(np.int64)
 
 
-def mask_of(column: pa.ChunkedArray) -> BoolArray:
-    """Return a column of booleans, without nulls."""
-    whole = column.combine_chunks()
-    if len(whole) == 0:
-        return np.empty(0, dtype=np.bool_)
-    bits = np.unpackbits(np.frombuffer(whole.buffers()[1], dtype=np.uint8), bitorder="little")
-    return bits[whole.offset : whole.offset + len(whole)].astype(np.bool_)
+def unequal(left: pa.ChunkedArray, right: pa.ChunkedArray) -> BoolArray:
+    """Tell in which rows two columns of one fixed-width type, without nulls, differ."""
+    kind = np.dtype((np.void, left.type.bit_width // 8))
+    ours, theirs = (_values(column.combine_chunks(), kind) for column in (left, right))
+    differing: BoolArray = ours != theirs
+    return differing
 
 
 def take_rows(table: pa.Table, rows: NDArray[Any]) -> pa.Table:

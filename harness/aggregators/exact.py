@@ -61,17 +61,21 @@ class ExactAggregator:
         trades = self._align(feed.trades)
         positions = np.asarray(feed.positions, dtype=np.int64)
         rows = self._accept(trades)
+        # A trade's place in the feed: the trades before it, and the signals.
         place = np.arange(len(trades), dtype=np.int64)
         if len(positions):
-            place += np.searchsorted(positions, place, side="right")
+            between = np.diff(positions, prepend=0, append=len(trades))
+            place += np.repeat(np.arange(len(between)), between)
         ticks = [(k, s) for k, s in enumerate(feed.signals) if isinstance(s, Tick)]
         tick_rows = np.array([k for k, _ in ticks], dtype=np.int64)
         tick_seq = start + tick_rows + positions[tick_rows]
+        if len(rows) < len(trades) or len(self._instruments) > 1:
+            trades, place = trades.take(rows), place[rows]
         late = self._advance_base(
-            trades.take(rows),
-            start + place[rows],
-            tick_cuts(trades.symbol[rows], rows, positions[tick_rows]),
-            self._tick_rows(trades, rows, [tick for _, tick in ticks], tick_seq),
+            trades,
+            start + place,
+            tick_cuts(trades.symbol, rows, positions[tick_rows]),
+            self._tick_rows(trades, [tick for _, tick in ticks], tick_seq),
         )
         self._roll_up(late, None)
         return emission_of(
@@ -161,10 +165,11 @@ class ExactAggregator:
             mine = rows[start:stop]
             account.received += len(mine)
             kinds = trades.kind[mine]
-            for kind in np.unique(kinds[kinds != TradeKind.MARKET]):
-                ids = account.rejected.setdefault(TradeKind(kind).name.lower(), [])
-                ids.extend(trades.trade_id[mine[kinds == kind]].tolist())
-            mine = mine[kinds == TradeKind.MARKET] if kinds.any() else mine
+            if kinds.any():
+                for kind in np.unique(kinds[kinds != TradeKind.MARKET]):
+                    ids = account.rejected.setdefault(TradeKind(kind).name.lower(), [])
+                    ids.extend(trades.trade_id[mine[kinds == kind]].tolist())
+                mine = mine[kinds == TradeKind.MARKET]
             fresh = self._seen[symbol].add(trades.trade_id[mine])
             if not fresh.all():
                 account.duplicate.extend(trades.trade_id[mine[~fresh]].tolist())
@@ -174,12 +179,13 @@ class ExactAggregator:
             kept.append(mine)
         return np.concatenate(kept)
 
-    def _tick_rows(
-        self, trades: Tape, rows: Int64Array, ticks: Sequence[Tick], seq: Int64Array
-    ) -> Partials:
-        """Return a row per tick for every symbol that has klines or may get them here."""
+    def _tick_rows(self, trades: Tape, ticks: Sequence[Tick], seq: Int64Array) -> Partials:
+        """Return a row per tick for every symbol that has klines or may get them here.
+
+        The trades are sorted by symbol.
+        """
         started = set(self._levels[0].state["symbol"].tolist())
-        started.update(np.unique(trades.symbol[rows]).tolist())
+        started.update(trades.symbol[p.group_starts(trades.symbol)].tolist())
         times = np.array([tick.time_ns for tick in ticks], dtype=np.int64)
         at_ns = np.array([tick.at_ns for tick in ticks], dtype=np.int64)
         return tick_partials(sorted(started), self._levels[0].interval, times, seq, at_ns)

@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from harness.arrow import int64_of, mask_of, take_rows, texts_of
+from harness.arrow import int64_of, take_rows, texts_of, unequal
 from harness.comparison.coverage import Coverage
 from harness.interval import Interval
 from harness.kline import FIELDS
@@ -234,7 +233,7 @@ def _compare_series(mine: pa.Table, reference: Reference, coverage: Coverage) ->
 def _unequal_fields(
     mine: pa.Table, theirs: pa.Table, fields: Sequence[str]
 ) -> dict[str, NDArray[np.bool_]]:
-    return {name: mask_of(pc.not_equal(mine[name], theirs[name])) for name in fields}
+    return {name: unequal(mine[name], theirs[name]) for name in fields}
 
 
 def _difference(

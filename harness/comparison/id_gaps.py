@@ -95,7 +95,12 @@ class IdRuns:
             first_id, last_id, times_ns = first_id[known], last_id[known], times_ns[known]
         if len(first_id) == 0:
             return
-        fresh = _joined(np.stack([first_id, last_id, times_ns, times_ns]))
+        if np.array_equal(first_id[1:], last_id[:-1] + 1) and np.all(last_id >= first_id):
+            # One run, as most chunks are: its ends say it all.
+            ends = (first_id[0], last_id[-1], times_ns[0], times_ns[-1])
+            fresh = np.array(ends, dtype=np.int64).reshape(-1, 1)
+        else:
+            fresh = _joined(np.stack([first_id, last_id, times_ns, times_ns]))
         # Runs behind the new ids are settled as long as nothing reaches back to them.
         held = self._runs
         back = int(np.searchsorted(held[1], fresh[0, 0] - 1))

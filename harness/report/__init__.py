@@ -1,6 +1,22 @@
 """Frozen report data, plots and the page: one self-contained file from a run folder alone."""
 
-from harness.report.index import build_index
-from harness.report.page import build_report
+from __future__ import annotations
+
+from pathlib import Path
 
 __all__ = ["build_index", "build_report"]
+
+
+def build_report(folder: Path) -> Path:
+    """Write the report of a run folder and return its path; see `harness.report.page`."""
+    # Late, as in a replay without a report nothing of this room is needed.
+    from harness.report import page
+
+    return page.build_report(folder)
+
+
+def build_index(folder: Path) -> Path:
+    """Write the history of the runs in a folder and return its path; see `harness.report.index`."""
+    from harness.report import index
+
+    return index.build_index(folder)
