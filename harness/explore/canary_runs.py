@@ -17,9 +17,9 @@ from harness.replay.scenario import Scenario
 from harness.replay.trial import Trial, run_trial
 from harness.simulation.clock import ClockOptions
 from harness.simulation.designs import ChannelOptions
-from harness.simulation.faults.catalogue import Fault
 from harness.simulation.faults.consumers import LateConsumer, StalledConsumer
 from harness.simulation.faults.disk import DiskFull
+from harness.simulation.faults.fault import Fault
 from harness.simulation.faults.trades import DelayTrades, DuplicateTrades, ReorderTrades
 from harness.units import NS_PER_DAY, NS_PER_MILLISECOND, NS_PER_MINUTE, NS_PER_SECOND
 

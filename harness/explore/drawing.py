@@ -10,7 +10,6 @@ from harness.consumers.parquet_writer import WriterOptions
 from harness.replay.market import Market
 from harness.replay.scenario import Scenario
 from harness.simulation.designs import ChannelOptions
-from harness.simulation.faults.catalogue import Fault
 from harness.simulation.faults.consumers import (
     CrashedConsumer,
     LateConsumer,
@@ -18,6 +17,7 @@ from harness.simulation.faults.consumers import (
     StalledConsumer,
 )
 from harness.simulation.faults.disk import STEPS, DiskFull, KillDuringWrite, WriteError
+from harness.simulation.faults.fault import Fault
 from harness.simulation.faults.ticks import (
     ClockDrift,
     ClockJump,

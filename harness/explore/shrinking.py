@@ -19,7 +19,7 @@ from harness.replay.effects import numbered
 from harness.replay.market import Market
 from harness.replay.scenario import Scenario
 from harness.simulation.designs import ChannelOptions
-from harness.simulation.faults.catalogue import Fault
+from harness.simulation.faults.fault import Fault
 from harness.simulation.faults.trades import Disconnect, DropTrades, TradeFault
 from harness.simulation.simulation import Fidelity
 

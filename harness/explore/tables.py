@@ -17,7 +17,7 @@ from harness.replay.scenario import Scenario
 from harness.replay.trial import run_trial
 from harness.simulation.clock import ClockOptions
 from harness.simulation.designs import ChannelOptions
-from harness.simulation.faults.catalogue import CATALOGUE, Fault
+from harness.simulation.faults.catalogue import CATALOGUE
 from harness.simulation.faults.consumers import (
     CrashedConsumer,
     LateConsumer,
@@ -25,6 +25,7 @@ from harness.simulation.faults.consumers import (
     StalledConsumer,
 )
 from harness.simulation.faults.disk import STEPS, DiskFull, KillDuringWrite, WriteError
+from harness.simulation.faults.fault import Fault
 from harness.simulation.faults.presets import PRESETS
 from harness.simulation.faults.ticks import (
     ClockDrift,

@@ -17,6 +17,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from harness.errors import UsageError
 from harness.interval import Interval, parse_interval
+from harness.simulation.faults.fault import Fault
 from harness.units import (
     NS_PER_DAY,
     NS_PER_HOUR,
@@ -61,6 +62,11 @@ def decode(kind: Any, value: Any, where: str, *, unit_ns: bool = False) -> Any:
         if value not in choices:
             raise UsageError(f"{where}: expected one of {_list(choices)}, found {value!r}")
         return kind(value)
+    if kind is Fault:
+        # Late: most scenarios name no fault.
+        from harness.simulation.faults.catalogue import CATALOGUE
+
+        return _decode_kind(CATALOGUE, value, where)
     if is_dataclass(kind):
         return _decode_dataclass(kind, value, where)
     return _decode_plain(kind, value, where, unit_ns)
@@ -111,9 +117,6 @@ def _decode_dataclass(kind: Any, value: Any, where: str) -> Any:
 
 def _decode_union(arguments: tuple[Any, ...], value: Any, where: str, unit_ns: bool) -> Any:
     """Take the first alternative that fits; None is never written in TOML, only left out."""
-    kinds = {getattr(a, "KIND", None): a for a in arguments}
-    if None not in kinds:
-        return _decode_kind(kinds, value, where)
     errors = []
     for alternative in arguments:
         if alternative is type(None):

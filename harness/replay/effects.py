@@ -15,8 +15,8 @@ from harness.replay.scenario import Scenario
 from harness.replay.second_opinion import Key, keyed
 from harness.replay.stored_check import stored_rows
 from harness.replay.trial import Trial, run_trial
-from harness.simulation.faults.catalogue import Fault
 from harness.simulation.faults.consumers import ConsumerFault
+from harness.simulation.faults.fault import Fault
 from harness.simulation.faults.record import FaultRecord
 from harness.simulation.faults.ticks import TickFault
 from harness.simulation.faults.trades import TradeFault

@@ -20,7 +20,7 @@ from harness.replay.decode import encode
 from harness.simulation.clock import ClockOptions
 from harness.simulation.delivery import DeliveryOptions, Outage
 from harness.simulation.designs import ChannelOptions
-from harness.simulation.faults.catalogue import Fault
+from harness.simulation.faults.fault import Fault
 from harness.simulation.listener import ListenerOptions
 from harness.simulation.signals import LoopOptions, ScriptedCommand, SignalOptions
 from harness.simulation.simulation import Fidelity

@@ -10,7 +10,8 @@ import pytest
 from harness.canaries.stage import MINUTES, START_NS, minutes
 from harness.interfaces import Tick
 from harness.simulation.clock import ClockOptions
-from harness.simulation.faults.catalogue import Fault, Injection
+from harness.simulation.faults.catalogue import Injection
+from harness.simulation.faults.fault import Fault
 from harness.simulation.faults.ticks import (
     ClockDrift,
     ClockJump,

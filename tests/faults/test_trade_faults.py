@@ -12,8 +12,9 @@ from harness.canaries.stage import START_NS, minutes
 from harness.columns import concat
 from harness.errors import UsageError
 from harness.replay.scenario_file import decode_scenario
-from harness.simulation.faults.catalogue import CATALOGUE, Fault, Injection, to_table
+from harness.simulation.faults.catalogue import CATALOGUE, Injection, to_table
 from harness.simulation.faults.consumers import ConsumerFault
+from harness.simulation.faults.fault import Fault
 from harness.simulation.faults.presets import PRESETS, hostile, lossy
 from harness.simulation.faults.trades import (
     DelayTrades,
@@ -120,7 +121,7 @@ def samples() -> list[Fault]:
         "consumer_late": {"at_ns": 5},
         "consumer_crashed": {"at_ns": 5, "restart_ns": 6},
     }
-    plain = [made(**given.get(kind, {})) for kind, made in CATALOGUE.items()]  # type: ignore[arg-type]
+    plain = [made(**given.get(kind, {})) for kind, made in CATALOGUE.items()]
     presets = [fault for preset in PRESETS.values() for fault in preset.make(START_NS)]
     return [*plain, *presets, *WILD]
 

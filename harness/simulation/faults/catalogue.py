@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 from harness.interfaces import FeedSlice
 from harness.simulation.faults.consumers import (
@@ -16,6 +16,7 @@ from harness.simulation.faults.consumers import (
 )
 from harness.simulation.faults.disk import DiskFault, DiskFull, KillDuringWrite, WriteError
 from harness.simulation.faults.draw import Draw
+from harness.simulation.faults.fault import Fault
 from harness.simulation.faults.record import FaultRecord
 from harness.simulation.faults.stream import faulty
 from harness.simulation.faults.ticks import (
@@ -43,30 +44,30 @@ from harness.simulation.listener import ListenerOptions
 from harness.tape import Tape
 from harness.units import Window
 
-Fault: TypeAlias = (
-    DropTrades
-    | DuplicateTrades
-    | ReorderTrades
-    | DelayTrades
-    | WrongTime
-    | SentinelRows
-    | ZeroQuantity
-    | Disconnect
-    | ShutdownMidBurst
-    | TicksMissed
-    | TicksRepeated
-    | ClockJump
-    | ClockDrift
-    | TicksCoalesced
-    | SlowConsumer
-    | StalledConsumer
-    | LateConsumer
-    | CrashedConsumer
-    | DiskFull
-    | WriteError
-    | KillDuringWrite
+KINDS: tuple[type[Fault], ...] = (
+    DropTrades,
+    DuplicateTrades,
+    ReorderTrades,
+    DelayTrades,
+    WrongTime,
+    SentinelRows,
+    ZeroQuantity,
+    Disconnect,
+    ShutdownMidBurst,
+    TicksMissed,
+    TicksRepeated,
+    ClockJump,
+    ClockDrift,
+    TicksCoalesced,
+    SlowConsumer,
+    StalledConsumer,
+    LateConsumer,
+    CrashedConsumer,
+    DiskFull,
+    WriteError,
+    KillDuringWrite,
 )
-CATALOGUE: dict[str, type[Fault]] = {kind.KIND: kind for kind in Fault.__args__}
+CATALOGUE: dict[str, type[Fault]] = {kind.KIND: kind for kind in KINDS}
 F = TypeVar("F", TradeFault, TickFault, ConsumerFault, DiskFault)
 
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from harness.simulation.faults.fault import Fault
 from harness.simulation.listener import ListenerOptions
 from harness.units import NS_PER_MILLISECOND, Window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConsumerFault:
+class ConsumerFault(Fault):
     """A fault of one consumer: writer, completeness or lifecycle."""
-
-    KIND: ClassVar[str] = ""
-    TOLD_BY: ClassVar[tuple[str, ...]] = ()
 
     consumer: str = "writer"
 

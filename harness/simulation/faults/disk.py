@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from harness.simulation.faults.fault import Fault
+
 STEPS = ("create", "write", "sync", "close", "rename", "sync_directory")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DiskFault:
+class DiskFault(Fault):
     """A fault of the commits number `from_commit` to `until_commit` (exclusive), from 0.
 
     `ERROR` names the operating system's error; without one the writer dies at the step and is
     started again.
     """
 
-    KIND: ClassVar[str] = ""
     ERROR: ClassVar[str | None] = None
-    TOLD_BY: ClassVar[tuple[str, ...]] = ()
 
     from_commit: int = 0
     until_commit: int | None = None

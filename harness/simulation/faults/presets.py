@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from harness.simulation.faults.catalogue import Fault
 from harness.simulation.faults.consumers import SlowConsumer, StalledConsumer
 from harness.simulation.faults.disk import KillDuringWrite, WriteError
+from harness.simulation.faults.fault import Fault
 from harness.simulation.faults.ticks import ClockJump, TicksMissed
 from harness.simulation.faults.trades import (
     DelayTrades,

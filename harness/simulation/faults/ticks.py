@@ -10,6 +10,7 @@ import numpy as np
 
 from harness.interfaces import FeedSlice, Pull, Signal, Tick
 from harness.simulation.faults.draw import Draw
+from harness.simulation.faults.fault import Fault
 from harness.simulation.faults.record import FaultRecord
 from harness.tape import Tape
 from harness.units import NS_PER_SECOND
@@ -18,15 +19,12 @@ _MILLION = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TickFault:
+class TickFault(Fault):
     """A fault of the clock in [from_ns, until_ns), by the instants at which ticks come.
 
     Where a `rate` is below 1, each tick is struck with that probability; `number` as in
     `TradeFault`.
     """
-
-    KIND: ClassVar[str] = ""
-    TOLD_BY: ClassVar[tuple[str, ...]] = ()
 
     from_ns: int | None = None
     until_ns: int | None = None

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from harness.simulation.faults.draw import Draw
+from harness.simulation.faults.fault import Fault
 from harness.simulation.faults.record import FaultRecord
 from harness.tape import Tape, TradeKind
 from harness.units import NS_PER_MILLISECOND, NS_PER_SECOND, BoolArray, Int64Array
@@ -30,7 +31,7 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TradeFault:
+class TradeFault(Fault):
     """A fault of single trades, and which trades it strikes.
 
     It strikes trades of `symbol` (all symbols without one) whose trade time lies in
@@ -38,9 +39,6 @@ class TradeFault:
     any. `number` replaces its place in the scenario's list in what is drawn, so that a fault
     strikes the same trades when others are taken away.
     """
-
-    KIND: ClassVar[str] = ""
-    TOLD_BY: ClassVar[tuple[str, ...]] = ()
 
     symbol: str | None = None
     from_ns: int | None = None
