@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
 import pyarrow.parquet as pq
 
+from harness.replay import Outcome
 
-def counters_of(folder: Path, run: Mapping[str, Any]) -> dict[str, int]:
-    """Return the counters of a run from its folder and the content of its run.json.
+
+def counters_of(outcome: Outcome, run: Mapping[str, Any]) -> dict[str, int]:
+    """Return the counters of a run from its outcome and the content of its run.json.
+
+    None of them depends on how files were cut into chunks, and so on who read them.
 
     * `bytes_read` of the files as they are on disk, `rows_read` of all of them
     * `rows_fed` trades given to the aggregator, `klines` and `events` it published
+    * `batches` published to a channel at one instant, `simpy_events` that the kernel processed
+    * `bytes_fed` to the aggregator and `bytes_emitted` by it: the columns of its trades, and of
+      its klines and events
     * `deliveries` to consumers of both broadcasts, `wake_ups` instants at which the simulation
       woke one, `depth_peak` the most values that waited for one
     * `flushes`, `rows_written` and `parts` of the writer
@@ -29,8 +36,9 @@ def counters_of(folder: Path, run: Mapping[str, Any]) -> dict[str, int]:
         "rows_fed": sum(file["rows"] for file in run["inputs"] if file["role"] == "trades"),
         "klines": channels["klines"]["published"],
         "events": channels["lifecycle"]["published"],
+        **asdict(outcome.work),
         "deliveries": sum(consumer["delivered"] for consumer in consumers),
-        "wake_ups": pq.read_metadata(folder / "timeline.parquet").num_rows,
+        "wake_ups": pq.read_metadata(outcome.directory / "timeline.parquet").num_rows,
         "depth_peak": max((consumer["depth_peak"] for consumer in consumers), default=0),
         "flushes": writer.get("flushes", 0),
         "rows_written": writer.get("committed", 0),

@@ -52,7 +52,7 @@ def take(outcome: Outcome) -> Snapshot:
     klines = days_of(KlineDataset(folder / "klines").read())
     differences = [] if outcome.comparison is None else outcome.comparison.differences
     figures: dict[str, Mapping[str, str]] = {CASE: {"verdict": run["verdict"]}}
-    counters = counters_of(folder, run)
+    counters = counters_of(outcome, run)
     figures[COUNTERS] = {name: str(count) for name, count in counters.items()}
     for given in run["inputs"]:
         pairs = {"role": given["role"], "rows": str(given["rows"])}

@@ -37,6 +37,7 @@ from harness.replay.timings import Timings
 from harness.report import build_report
 from harness.simulation.feed import Feed
 from harness.simulation.simulation import ChannelRecord, Simulation
+from harness.simulation.work import Work
 from harness.tape import Tape
 from harness.verdict import Validity, Verdict, worst
 
@@ -48,7 +49,7 @@ _PACKAGES = ("numpy", "pyarrow", "simpy", "great-expectations", "pandas")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a replay came to; `directory` is its run folder."""
+    """What a replay came to; `directory` is its run folder, `work` what the simulation took."""
 
     validity: Validity
     sentence: str
@@ -58,6 +59,7 @@ class Outcome:
     trades: int
     directory: Path
     seconds: float
+    work: Work
 
 
 @dataclass(slots=True)
@@ -74,6 +76,7 @@ class _Run:
     lifecycle: LifecycleChecker | None
     channels: list[ChannelRecord]
     injected: Injected
+    work: Work
 
 
 def replay(
@@ -165,10 +168,8 @@ def _pass(
     channels = simulation.run(lambda: injected.end_ns(feed.end_ns))
     if feed.trades == 0:
         raise UsageError("the files given hold no trades")
-    return _Run(
-        *(aggregator, feed, beside, continuity, whole),
-        *(writer, completeness, lifecycle, channels, injected),
-    )
+    took_part = (writer, completeness, lifecycle, channels, injected, simulation.work)
+    return _Run(aggregator, feed, beside, continuity, whole, *took_part)
 
 
 def _audits(run: _Run) -> list[Verdict]:
@@ -276,9 +277,8 @@ def _outcome(
     validity = worst(check.validity for check in checks)
     klines = run.channels[0].published
     sentence = _sentence(validity, run, checks, comparison)
-    return Outcome(
-        validity, sentence, checks, comparison, klines, run.feed.trades, out, timings.total()
-    )
+    counted = (klines, run.feed.trades, out, timings.total(), run.work)
+    return Outcome(validity, sentence, checks, comparison, *counted)
 
 
 def _sentence(

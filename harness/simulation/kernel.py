@@ -16,6 +16,19 @@ CONSUMER = EventPriority(2)
 TIMER = EventPriority(3)
 
 
+class Kernel(simpy.Environment):
+    """An environment that counts the events it has processed."""
+
+    def __init__(self, initial_time: int = 0) -> None:
+        super().__init__(initial_time)
+        self.events = 0
+
+    def step(self) -> None:
+        """Process the next event."""
+        super().step()
+        self.events += 1
+
+
 class Due(simpy.Event):
     """An event that happens `delay_ns` from now (an int: SimPy turns numpy integers to floats)."""
 

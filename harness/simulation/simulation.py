@@ -22,8 +22,9 @@ from harness.simulation.designs import (
     Lost,
     QueueChannel,
 )
-from harness.simulation.kernel import PRODUCER, Due
+from harness.simulation.kernel import PRODUCER, Due, Kernel
 from harness.simulation.listener import Listener, ListenerOptions, Listening
+from harness.simulation.work import Meter, Work
 from harness.tape import Tape
 from harness.units import Int64Array
 
@@ -98,13 +99,14 @@ class Simulation:
             sole_consumer = self._options.sole_consumer
             self._klines = QueueChannel("klines", self._options.klines, sole_consumer)
         self._life: Channel = BroadcastChannel("lifecycle", self._options.life)
-        self._env = simpy.Environment()
+        self._env = Kernel()
         self._planned: list[tuple[Channel, Listening, Any, ListenerOptions]] = []
         self._listeners: list[Listener[Any]] = []
 
     def listen_to_klines(
         self, consumer: Listening, deliver: Callable[..., None], options: ListenerOptions
     ) -> None:
+        self._meter = Meter()
         """Subscribe a consumer to the finals."""
         self._planned.append((self._klines, consumer, deliver, options))
 
@@ -124,7 +126,7 @@ class Simulation:
         slices = iter(self._feed)
         # Virtual time begins with the first event: slices without one say nothing of when.
         first = next((piece for piece in slices if len(piece)), FeedSlice(Tape.empty()))
-        self._env = simpy.Environment(initial_time=_first_instant(first))
+        self._env = Kernel(_first_instant(first))
         for channel, consumer, deliver, options in self._planned:
             listener: Listener[Any] = Listener(self._env, channel, consumer, deliver, options)
             self._listeners.append(listener)
@@ -142,13 +144,18 @@ class Simulation:
         listeners = [one for one in self._listeners if one.channel is channel]
         counts = (channel.published, channel.sent, channel.unsent, channel.refused)
         consumers = tuple(_consumer_record(listener) for listener in listeners)
+    @property
+    def work(self) -> Work:
+        """Return how much work it was so far."""
+        return self._meter.work(self._env.events)
+
         return ChannelRecord(channel.name, channel.design, channel.capacity, *counts, consumers)
 
     def _in_batches(
         self, first: FeedSlice, rest: Iterator[FeedSlice], end_ns: Callable[[], int]
     ) -> Generator[simpy.Event, Any, None]:
         for piece in itertools.chain([first], rest):
-            yield from self._publish(self._aggregator.advance(piece))
+            yield from self._publish(self._advanced(piece))
         yield from self._end(end_ns())
 
     def _by_event(
@@ -159,13 +166,17 @@ class Simulation:
             while len(remaining):
                 event, remaining = remaining.cut(1)
                 yield from self._wait_until(_first_instant(event))
-                yield from self._publish(self._aggregator.advance(event))
+                yield from self._publish(self._advanced(event))
         yield from self._end(end_ns())
 
     def _end(self, end_ns: int) -> Generator[simpy.Event, Any, None]:
         yield from self._wait_until(end_ns)
         yield from self._publish(self._aggregator.finish(end_ns))
         self._klines.close()
+    def _advanced(self, piece: FeedSlice) -> Emission:
+        self._meter.fed(piece)
+        return self._aggregator.advance(piece)
+
         self._life.close()
 
     def _wait_until(self, instant_ns: int) -> Generator[simpy.Event, Any, None]:
@@ -178,6 +189,7 @@ class Simulation:
         instants = np.union1d(klines.at_ns, events.at_ns)
         if len(instants) == 0:
             return
+        self._meter.emitted(emission)
         if np.any(klines.at_ns[1:] < klines.at_ns[:-1]):
             raise ContractError("an emission's klines are not in order of their instants")
         kline_stops = np.searchsorted(klines.at_ns, instants, side="right").tolist()
@@ -193,8 +205,10 @@ class Simulation:
             if event_stop > event_start and self._options.life_published:
                 self._life.publish(events, event_start, event_stop)
             kline_start, event_start = kline_stop, event_stop
+                self._meter.published(self._klines.name, instant)
 
 
+                self._meter.published(self._life.name, instant)
 def _first_instant(piece: FeedSlice) -> int:
     """Return when the first event of a slice is processed."""
     if piece.signals and piece.positions[0] == 0:

@@ -150,6 +150,7 @@ def test_the_digest_is_that_of_grep_and_sha256sum(suite: Path) -> None:
         ("quiet=1", "quiet=2", "day ALFAUSDT 1m 2024-05-15: quiet: baseline 2, now 1"),
         ("rows_fed=2016", "rows_fed=2015", "counters: rows_fed: baseline 2015, now 2016"),
         ("parts=1", "parts=1 more=1", "counters: more: baseline 1, now none"),
+        ("bytes_fed=137088", "bytes_fed=1", "counters: bytes_fed: baseline 1, now 137088"),
         ("case verdict=valid", "case verdict=invalid", "verdict: baseline invalid, now valid"),
     ],
 )
