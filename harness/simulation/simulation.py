@@ -102,11 +102,11 @@ class Simulation:
         self._env = Kernel()
         self._planned: list[tuple[Channel, Listening, Any, ListenerOptions]] = []
         self._listeners: list[Listener[Any]] = []
+        self._meter = Meter()
 
     def listen_to_klines(
         self, consumer: Listening, deliver: Callable[..., None], options: ListenerOptions
     ) -> None:
-        self._meter = Meter()
         """Subscribe a consumer to the finals."""
         self._planned.append((self._klines, consumer, deliver, options))
 
@@ -140,15 +140,15 @@ class Simulation:
                 raise ContractError(f"consumer {listener.consumer.name} never ended")
         return [self._record(self._klines), self._record(self._life)]
 
-    def _record(self, channel: Channel) -> ChannelRecord:
-        listeners = [one for one in self._listeners if one.channel is channel]
-        counts = (channel.published, channel.sent, channel.unsent, channel.refused)
-        consumers = tuple(_consumer_record(listener) for listener in listeners)
     @property
     def work(self) -> Work:
         """Return how much work it was so far."""
         return self._meter.work(self._env.events)
 
+    def _record(self, channel: Channel) -> ChannelRecord:
+        listeners = [one for one in self._listeners if one.channel is channel]
+        counts = (channel.published, channel.sent, channel.unsent, channel.refused)
+        consumers = tuple(_consumer_record(listener) for listener in listeners)
         return ChannelRecord(channel.name, channel.design, channel.capacity, *counts, consumers)
 
     def _in_batches(
@@ -169,14 +169,14 @@ class Simulation:
                 yield from self._publish(self._advanced(event))
         yield from self._end(end_ns())
 
-    def _end(self, end_ns: int) -> Generator[simpy.Event, Any, None]:
-        yield from self._wait_until(end_ns)
-        yield from self._publish(self._aggregator.finish(end_ns))
-        self._klines.close()
     def _advanced(self, piece: FeedSlice) -> Emission:
         self._meter.fed(piece)
         return self._aggregator.advance(piece)
 
+    def _end(self, end_ns: int) -> Generator[simpy.Event, Any, None]:
+        yield from self._wait_until(end_ns)
+        yield from self._publish(self._aggregator.finish(end_ns))
+        self._klines.close()
         self._life.close()
 
     def _wait_until(self, instant_ns: int) -> Generator[simpy.Event, Any, None]:
@@ -185,11 +185,11 @@ class Simulation:
 
     def _publish(self, emission: Emission) -> Generator[simpy.Event, Any, None]:
         """Send each row at its instant: klines first, then the events of the same instant."""
+        self._meter.emitted(emission)
         klines, events = emission.klines, emission.events
         instants = np.union1d(klines.at_ns, events.at_ns)
         if len(instants) == 0:
             return
-        self._meter.emitted(emission)
         if np.any(klines.at_ns[1:] < klines.at_ns[:-1]):
             raise ContractError("an emission's klines are not in order of their instants")
         kline_stops = np.searchsorted(klines.at_ns, instants, side="right").tolist()
@@ -201,14 +201,14 @@ class Simulation:
             if instant > env.now:
                 yield Due(env, instant - int(env.now), PRODUCER)
             if kline_stop > kline_start:
+                self._meter.published(self._klines.name, instant)
                 self._klines.publish(klines, kline_start, kline_stop)
             if event_stop > event_start and self._options.life_published:
+                self._meter.published(self._life.name, instant)
                 self._life.publish(events, event_start, event_stop)
             kline_start, event_start = kline_stop, event_stop
-                self._meter.published(self._klines.name, instant)
 
 
-                self._meter.published(self._life.name, instant)
 def _first_instant(piece: FeedSlice) -> int:
     """Return when the first event of a slice is processed."""
     if piece.signals and piece.positions[0] == 0:
