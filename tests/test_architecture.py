@@ -48,7 +48,16 @@ OWNERS = {
     "_pytest": {"pytest_plugin"},
 }
 # Late imports: the one room that owns a heavy library, and the command that picks a verb.
-LATE = {"archives", "expectations", "report", "cli", "pytest_plugin", "gate"}
+LATE = {
+    "aggregators",
+    "archives",
+    "replay",
+    "expectations",
+    "report",
+    "cli",
+    "pytest_plugin",
+    "gate",
+}
 # Nothing that differs from run to run may reach a result.
 BANNED = {
     "time.time",

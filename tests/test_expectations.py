@@ -18,8 +18,9 @@ from harness.columns import Rows
 from harness.consumers.completeness import CompletenessAuditor
 from harness.consumers.dataset import KlineDataset
 from harness.consumers.parquet_writer import ParquetWriter, WriterOptions
-from harness.expectations import ExpectationsWorker, InProcessExpectations, run, verdict_of
+from harness.expectations import ExpectationsWorker, InProcessExpectations, verdict_of
 from harness.expectations.rules import RULES
+from harness.expectations.suite import run
 from harness.kline import FIELDS, Trigger
 from harness.replay import Scenario, replay
 from harness.verdict import Validity

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from harness.aggregators.klagg import KlaggAggregator
 from harness.aggregators.klagg_quirks import FAITHFUL, FIXED, Quirk
 from harness.aggregators.klagg_records import DatabaseRow
 from harness.errors import UsageError
+from harness.interfaces import Aggregator
 from harness.interval import Interval
 from harness.units import NS_PER_MINUTE
 
@@ -60,11 +60,14 @@ class KlaggOptions:
     def __post_init__(self) -> None:
         parse_quirks(self.quirks)
 
-    def make(self, intervals: Sequence[Interval], symbols: Sequence[str]) -> KlaggAggregator:
+    def make(self, intervals: Sequence[Interval], symbols: Sequence[str]) -> Aggregator:
         """Build the model; `symbols` are those of the trade files.
 
         Raises UsageError when the database lacks a row or there are too many symbols.
         """
+        # Late: these options are part of every scenario, the model is not.
+        from harness.aggregators.klagg import KlaggAggregator
+
         database = {
             (stored.symbol, interval.text): stored.row()
             for stored in self.database

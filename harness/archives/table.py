@@ -54,7 +54,7 @@ class ExactTable:
         self.columns = columns
         self.scales: dict[str, int] = {c.group: 0 for c in columns if c.kind == "exact"}
         # How many digits the text has after the point, which zeros can make more than the scale.
-        self._digits: dict[str, int] | None = None
+        self._digits: Mapping[str, int] | None = None
         self._lines = _Line(path, columns)
         # What the compiled loop calls each column; it knows no text.
         self._kinds: list[int] | None = None
@@ -66,7 +66,7 @@ class ExactTable:
 
         Raises InputError for the first line that does not follow the grammar.
         """
-        digits = self._digits or self._lines.digits(_probe(block), first_line)
+        digits: Mapping[str, int] = self._digits or self._lines.digits(_probe(block), first_line)
         found = self._plain(block, digits)
         if found is None:
             found, digits = self._any(block, first_line, digits)

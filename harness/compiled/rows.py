@@ -30,7 +30,9 @@ def parse_rows(
     parse.restype = ctypes.c_int64
     length = ctypes.c_int64(len(block))
     rows = count_lines(block)
-    columns = [np.empty(rows, np.bool_ if kind == BOOLEAN else np.int64) for kind in kinds]
+    columns: list[NDArray[Any]] = [
+        np.empty(rows, np.bool_ if kind == BOOLEAN else np.int64) for kind in kinds
+    ]
     parsed = parse(
         block,
         length,

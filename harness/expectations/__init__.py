@@ -6,7 +6,6 @@ worker beside one replay, or this process for many.
 
 from harness.expectations.answer import Expectations, MakeExpectations, verdict_of
 from harness.expectations.in_process import InProcessExpectations
-from harness.expectations.suite import run
 from harness.expectations.worker import ExpectationsWorker
 
 __all__ = [
@@ -14,6 +13,5 @@ __all__ = [
     "ExpectationsWorker",
     "InProcessExpectations",
     "MakeExpectations",
-    "run",
     "verdict_of",
 ]

@@ -14,7 +14,6 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from harness.expectations.answer import Answer, crashed
-from harness.expectations.suite import run
 
 
 class InProcessExpectations(AbstractContextManager["InProcessExpectations"]):
@@ -25,6 +24,8 @@ class InProcessExpectations(AbstractContextManager["InProcessExpectations"]):
 
     def result(self, directory: Path) -> Answer:
         """Return what the suite says of a stored dataset, or that it crashed."""
+        from harness.expectations.suite import run
+
         try:
             with _quiet():
                 found = run(directory)

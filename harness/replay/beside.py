@@ -7,12 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from harness.aggregators.exact import ExactAggregator
-from harness.aggregators.klagg import KlaggAggregator
 from harness.consumers.exactness import Exactness, Spared
 from harness.interfaces import AddSymbol, Aggregator, FeedSlice, RemoveSymbol
 from harness.kline import Emission
 from harness.ledger import TradeAccount
-from harness.replay.pulling import pull_verdicts
 from harness.replay.scenario import Scenario
 from harness.simulation.feed import Feed
 from harness.simulation.signals import Signals
@@ -81,6 +79,10 @@ class Beside:
         if not self.is_needed:
             return []
         assert feed.signals is not None
+        # Late: nothing of this is needed beside the exact aggregator.
+        from harness.aggregators.klagg import KlaggAggregator
+        from harness.replay.pulling import pull_verdicts
+
         verdicts = [self._exactness_verdict(feed.end_ns), _clock_verdict(feed.signals)]
         if isinstance(self._model, KlaggAggregator):
             observations = self._model.observations()

@@ -10,7 +10,7 @@ from typing import Any
 from harness.errors import InputError, UsageError
 from harness.replay.decode import decode
 from harness.replay.scenario import Scenario
-from harness.simulation.faults.presets import PRESETS
+from harness.simulation.faults.fault import Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +21,17 @@ class PresetChoice:
     from_ns: int = 0
 
     def __post_init__(self) -> None:
+        # Late: most scenarios name no preset.
+        from harness.simulation.faults.presets import PRESETS
+
         if self.name not in PRESETS:
             raise ValueError(f"unknown preset {self.name!r}: expected one of {', '.join(PRESETS)}")
+
+    def faults(self) -> tuple[Fault, ...]:
+        """Return the preset's faults."""
+        from harness.simulation.faults.presets import PRESETS
+
+        return PRESETS[self.name].make(self.from_ns)
 
 
 def load_scenario(path: Path) -> Scenario:
@@ -58,8 +67,7 @@ def decode_scenario(table: dict[str, Any], where: str) -> Scenario:
         return scenario
     chosen = decode(PresetChoice, table["preset"], f"{where}.preset")
     assert isinstance(chosen, PresetChoice)
-    faults = PRESETS[chosen.name].make(chosen.from_ns)
-    return replace(scenario, faults=(*faults, *scenario.faults))
+    return replace(scenario, faults=(*chosen.faults(), *scenario.faults))
 
 
 def read_toml(path: Path) -> dict[str, Any]:
