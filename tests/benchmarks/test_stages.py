@@ -124,16 +124,3 @@ def test_whole_replay(benchmark: BenchmarkFixture, day: Path, audit: str, tmp_pa
     )
     assert ran.exit_code == 0
     assert ran.check("trades")["counts"]["received"] == TRADES
-
-
-def test_work_does_not_grow_with_trades(tmp_path: Path) -> None:
-    """Deterministic counters: a day is as many publications and klines whatever its trades."""
-    runs = [
-        replay(tmp_path / f"run-{trades}", write_day(tmp_path, trades, symbol=f"S{trades}USDT"))
-        for trades in (20_000, 60_000)
-    ]
-    counted = []
-    for ran in runs:
-        channels = {channel["name"]: channel["published"] for channel in ran.run["channels"]}
-        counted.append((channels["klines"], ran.check("lifecycle")["counts"]["ticks"]))
-    assert counted == [(2404, 1440)] * 2
