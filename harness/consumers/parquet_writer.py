@@ -75,6 +75,7 @@ class ParquetWriter:
     A flush happens whenever `buffer_rows` klines are buffered, by the timer, and at the close. A
     failed commit loses its part: the rows are counted as dropped and the writer goes on. So it
     does with klines whose numbers the stored types cannot hold: nothing is ever rounded.
+    `flush_log` are (instant, rows) of each flush.
     """
 
     directory: Path
@@ -84,6 +85,7 @@ class ParquetWriter:
     timer_period_ns: int | None = field(init=False)
     counters: WriterCounters = field(init=False, default_factory=WriterCounters)
     dataset: KlineDataset = field(init=False)
+    flush_log: list[tuple[int, int]] = field(init=False, default_factory=list)
     _buffer: Pending[KlineBatch] = field(init=False, default_factory=Pending)
     _open_part: Pending[KlineBatch] = field(init=False, default_factory=Pending)
     _findings: list[Finding] = field(init=False, default_factory=list)
@@ -155,6 +157,7 @@ class ParquetWriter:
         self._buffer.move(rows, self._open_part)
         self.counters.flushed += rows
         self.counters.flushes += 1
+        self.flush_log.append((now_ns, rows))
         if self._open_part.rows >= self.options.part_rows:
             self._commit(now_ns, last=not self.options.retries)
 

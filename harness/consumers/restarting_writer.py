@@ -38,6 +38,7 @@ class RestartingWriter:
     _lag_missed: int = field(init=False, default=0)
     _stored: int = field(init=False, default=0)
     _rows_before: int = field(init=False)
+    _flush_log: list[tuple[int, int]] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         self.writer = self.make(self.directory, self.options, self.files)
@@ -62,6 +63,11 @@ class RestartingWriter:
             dropped=self.dropped,
             lag_missed=self._lag_missed,
         )
+
+    @property
+    def flush_log(self) -> list[tuple[int, int]]:
+        """Return (instant, rows) of each flush of all writers together."""
+        return self._flush_log + self.writer.flush_log
 
     @property
     def dropped(self) -> int:
@@ -100,6 +106,7 @@ class RestartingWriter:
         """Let the writer die now, with all that is not on disk, and start a new one."""
         dead = self.writer
         self._findings += dead.verdict().findings
+        self._flush_log += dead.flush_log
         self.writer = self.make(self.directory, self.options, self.files)
         on_disk = self.dataset.rows() - self._rows_before
         dropped = sum(finding.evidence.get("dropped", 0) for finding in dead.verdict().findings)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 
+from harness.arrow import texts_of
 from harness.replay import Outcome
 
 
@@ -38,10 +41,16 @@ def counters_of(outcome: Outcome, run: Mapping[str, Any]) -> dict[str, int]:
         "events": channels["lifecycle"]["published"],
         **asdict(outcome.work),
         "deliveries": sum(consumer["delivered"] for consumer in consumers),
-        "wake_ups": pq.read_metadata(outcome.directory / "timeline.parquet").num_rows,
+        "wake_ups": _wake_ups(outcome.directory / "timeline.parquet"),
         "depth_peak": max((consumer["depth_peak"] for consumer in consumers), default=0),
         "flushes": writer.get("flushes", 0),
         "rows_written": writer.get("committed", 0),
         "parts": writer.get("parts", 0),
         "compared": checks.get("completeness", {}).get("compared", 0),
     }
+
+
+def _wake_ups(path: Path) -> int:
+    """Count the rows of the timeline that are wake-ups."""
+    events, codes = texts_of(pq.read_table(path, columns=["event"])["event"])
+    return int(np.count_nonzero(codes == events.index("depth"))) if "depth" in events else 0

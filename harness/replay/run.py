@@ -316,7 +316,8 @@ def _write(
     )
     differences = outcome.comparison.differences if outcome.comparison else []
     write_differences(folder / "differences.parquet", differences)
-    write_timeline(folder / "timeline.parquet", run.channels)
+    flushes = {run.writer.name: run.writer.flush_log}
+    write_timeline(folder / "timeline.parquet", run.channels, flushes)
     content = {
         "schema": SCHEMA,
         "verdict": outcome.validity.value,

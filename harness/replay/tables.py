@@ -1,9 +1,9 @@
-"""Differences and channel depths as Parquet files of the run folder."""
+"""Differences, and what happened over time, as Parquet files of the run folder."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,10 +14,13 @@ import pyarrow.parquet as pq
 from harness.arrow import array_of, dictionary_text
 from harness.comparison.compare import Difference
 from harness.kline import FIELDS
-from harness.simulation.simulation import ChannelRecord
-from harness.units import NS_PER_MICROSECOND
+from harness.replay.channels import lost_klines
+from harness.simulation.designs import Design
+from harness.simulation.simulation import ChannelRecord, ConsumerRecord
+from harness.units import NS_PER_MICROSECOND, Int64Array
 
 _EXACT = pa.decimal128(38, 18)
+_NONE: Int64Array = np.empty(0, dtype=np.int64)
 
 
 def write_differences(path: Path, differences: Sequence[Difference]) -> None:
@@ -61,25 +64,47 @@ def _row(difference: Difference, sides: Sequence[tuple[str, str]]) -> dict[str, 
     return row
 
 
-def write_timeline(path: Path, channels: Sequence[ChannelRecord]) -> None:
-    """Write how many values waited for each consumer at each of its wake-ups."""
-    names: list[tuple[str, str]] = []
-    codes, instants, depths = [], [], []
+def write_timeline(
+    path: Path,
+    channels: Sequence[ChannelRecord],
+    flushes: Mapping[str, Sequence[tuple[int, int]]],
+) -> None:
+    """Write what happened at the consumers over virtual time, one event a row.
+
+    `count` values: at a wake-up of a consumer so many waited for it (``depth``), while it was
+    stalled so many had come to wait (``stalled``), it learned to have missed so many (``lag``),
+    a queue had no room for so many of those published then (``refused``), it flushed so many
+    (``flush``, given as (instant, rows) by its name).
+    """
+    names: list[tuple[str, str, str]] = []
+    codes, instants, counts = [], [], []
     for channel in channels:
         for consumer in channel.consumers:
-            at_ns, depth = consumer.depths
-            codes.append(np.full(len(at_ns), len(names), dtype=np.int32))
-            names.append((channel.name, consumer.name))
-            instants.append(at_ns)
-            depths.append(depth)
+            events = {"depth": consumer.depths, "stalled": consumer.stalled}
+            events |= {"lag": consumer.lags, "refused": _refused(channel, consumer)}
+            log = np.array(flushes.get(consumer.name, []), dtype=np.int64).reshape(-1, 2)
+            events["flush"] = (log[:, 0], log[:, 1])
+            for event, (at_ns, count) in events.items():
+                codes.append(np.full(len(at_ns), len(names), dtype=np.int32))
+                names.append((channel.name, consumer.name, event))
+                instants.append(at_ns)
+                counts.append(count)
     code = np.concatenate([np.empty(0, dtype=np.int32), *codes])
-    texts = [dictionary_text(code, [name[part] for name in names]) for part in (0, 1)]
+    texts = [dictionary_text(code, [name[part] for name in names]) for part in range(3)]
     table = pa.Table.from_arrays(
         [
             *texts,
-            array_of(np.concatenate([np.empty(0, dtype=np.int64), *instants]), pa.int64()),
-            array_of(np.concatenate([np.empty(0, dtype=np.int64), *depths]), pa.int64()),
+            array_of(np.concatenate([_NONE, *instants]), pa.int64()),
+            array_of(np.concatenate([_NONE, *counts]), pa.int64()),
         ],
-        names=["channel", "consumer", "at_ns", "depth"],
+        names=["channel", "consumer", "event", "at_ns", "count"],
     )
     pq.write_table(table, path, compression="zstd")
+
+
+def _refused(channel: ChannelRecord, consumer: ConsumerRecord) -> tuple[Int64Array, Int64Array]:
+    """Return when a queue had no room, and for how many values."""
+    if channel.design is not Design.MPSC:
+        return _NONE, _NONE
+    at_ns, counts = np.unique(lost_klines(consumer).at_ns, return_counts=True)
+    return at_ns, counts.astype(np.int64)

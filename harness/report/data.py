@@ -24,13 +24,19 @@ _OBJECTS = ("scenario", "versions")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class DepthLine:
-    """How many klines waited for one consumer of a channel, at each change."""
+class Track:
+    """What happened at one consumer of a channel, by instant.
+
+    `count` values waited for it at a wake-up (``depth``) or in a stall (``stalled``), were
+    missed (``lag``), found no room when they were published (``refused``), or were flushed
+    (``flush``).
+    """
 
     channel: str
     consumer: str
+    event: str
     at_ns: Int64Array
-    depth: Int64Array
+    count: Int64Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +52,7 @@ class ReportData:
     differences: tuple[Difference, ...]
     findings: tuple[Mapping[str, Any], ...]
     expectations: Mapping[str, Any] | None
-    timeline: tuple[DepthLine, ...]
+    timeline: tuple[Track, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Return all but the columns of the klines and the timeline as a JSON object."""
@@ -56,7 +62,10 @@ class ReportData:
             "differences": [difference.to_dict() for difference in self.differences],
             "findings": [dict(finding) for finding in self.findings],
             "expectations": self.expectations,
-            "timeline": [[line.channel, line.consumer, len(line.at_ns)] for line in self.timeline],
+            "timeline": [
+                [track.channel, track.consumer, track.event, len(track.at_ns)]
+                for track in self.timeline
+            ],
         }
 
 
@@ -116,18 +125,21 @@ def _read_expectations(path: Path) -> Mapping[str, Any] | None:
     return _load(path, path.read_text("utf-8")) if path.exists() else None
 
 
-def _read_timeline(path: Path) -> tuple[DepthLine, ...]:
-    """Read the depth of the channels, a line per consumer in the order of the file."""
+def _read_timeline(path: Path) -> tuple[Track, ...]:
+    """Read what happened at the consumers, a track per kind of event in the order of the file."""
     if not path.exists():
         return ()
-    table = read_table(path, ["channel", "consumer", "at_ns", "depth"])
-    channel_codes, channels = text_codes(table["channel"])
-    consumer_codes, consumers = text_codes(table["consumer"])
-    at_ns, depth = numbers(table["at_ns"]), numbers(table["depth"])
-    lines = []
-    for channel, channel_name in enumerate(channels):
-        for consumer, consumer_name in enumerate(consumers):
-            rows = np.flatnonzero((channel_codes == channel) & (consumer_codes == consumer))
-            if len(rows):
-                lines.append(DepthLine(channel_name, consumer_name, at_ns[rows], depth[rows]))
-    return tuple(lines)
+    names = ("channel", "consumer", "event")
+    table = read_table(path, [*names, "at_ns", "count"])
+    codes, texts = zip(*(text_codes(table[name]) for name in names), strict=True)
+    at_ns, count = numbers(table["at_ns"]), numbers(table["count"])
+    sizes = [len(text) for text in texts]
+    key = np.ravel_multi_index(codes, sizes) if len(at_ns) else codes[0]
+    tracks = []
+    for first in sorted(np.unique(key, return_index=True)[1].tolist()):
+        rows = np.flatnonzero(key == key[first])
+        channel, consumer, event = (
+            text[code[first]] for text, code in zip(texts, codes, strict=True)
+        )
+        tracks.append(Track(channel, consumer, event, at_ns[rows], count[rows]))
+    return tuple(tracks)

@@ -95,6 +95,8 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
 
 def text_codes(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], list[str]]:
     """Return a text column as codes and the texts they stand for."""
+    if len(column) == 0:
+        return np.empty(0, dtype=np.int64), []
     plain = column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
     encoded = plain.combine_chunks().dictionary_encode()
     return _buffer(encoded.indices.cast(pa.int64()), -1), encoded.dictionary.to_pylist()
@@ -108,10 +110,15 @@ def times_ns(column: pa.ChunkedArray) -> Int64Array:
 
 def numbers(column: pa.ChunkedArray) -> Int64Array:
     """Return a column of whole numbers, 0 where there is none."""
+    if len(column) == 0:
+        # Arrow makes one chunk of none with pandas, which takes longer than all the rest.
+        return np.empty(0, dtype=np.int64)
     return _buffer(column.cast(pa.int64()).combine_chunks(), 0)
 
 
 def _floats(column: pa.ChunkedArray) -> Floats:
+    if len(column) == 0:
+        return np.empty(0, dtype=np.float64)
     values = _buffer(pc.cast(column, pa.float64()).combine_chunks(), 0.0)
     return values.view(np.float64)
 

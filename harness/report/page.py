@@ -54,7 +54,7 @@ SECTIONS = (
     ("differences", "Differences"),
     ("ledger", "Ledger"),
     ("lifecycle", "Lifecycle"),
-    ("channels", "Channels"),
+    ("timeline", "Timeline"),
     ("lateness", "How late each final was"),
     ("faults", "Faults and their detection"),
     ("findings", "Findings"),

@@ -10,12 +10,12 @@ from harness.report.data import ReportData
 from harness.report.drawing import Drawing
 from harness.report.flow import draw_ledger, hidden_flows
 from harness.report.lifecycle import draw_lifecycle
-from harness.report.plots import charted_series, draw_candles, draw_depth, draw_lateness
+from harness.report.plots import charted_series, draw_candles, draw_lateness
+from harness.report.timeline import draw_timeline
 from harness.report.wording import number
 
 # Pictures of more symbols would outgrow the page; the worst come first.
 SYMBOLS_SHOWN = 4
-_CONSUMERS_SHOWN = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Pictures:
     candles: tuple[Picture, ...]
     ledger: tuple[Picture, ...]
     lifecycle: tuple[Picture, ...]
-    channels: tuple[Picture, ...]
+    timeline: tuple[Picture, ...]
     lateness: tuple[Picture, ...]
     states: tuple[str, ...]
     symbols_hidden: int
@@ -46,7 +46,7 @@ class Pictures:
     @property
     def size(self) -> int:
         """Return how many characters the pictures take on the page."""
-        kinds = (self.coverage, self.candles, self.ledger, self.lifecycle, self.channels)
+        kinds = (self.coverage, self.candles, self.ledger, self.lifecycle, self.timeline)
         return sum(len(one.svg) for kind in (*kinds, self.lateness) for one in kind)
 
 
@@ -60,7 +60,7 @@ def draw_pictures(data: ReportData, symbols: Sequence[str]) -> Pictures:
         candles=tuple(_candles(data, shown)),
         ledger=_one(draw_ledger(data.run["ledger"]), _ledger_caption(data)),
         lifecycle=_one(draw_lifecycle(data.run["transitions"]), _LIFECYCLE),
-        channels=_channels(data),
+        timeline=_timeline(data),
         lateness=_one(draw_lateness(data), _LATENESS),
         states=tuple(name for name in STATES if name in states),
         symbols_hidden=len(symbols) - len(shown),
@@ -127,23 +127,21 @@ def _ledger_caption(data: ReportData) -> str:
     return f"{caption} {number(hidden)} more are in the table only." if hidden else caption
 
 
-def _channels(data: ReportData) -> tuple[Picture, ...]:
-    lines = [line for line in data.timeline if len(line.at_ns)]
-    lines.sort(key=lambda line: -int(line.depth.max()))
-    lines = lines[:_CONSUMERS_SHOWN]
-    if not lines:
+def _timeline(data: ReportData) -> tuple[Picture, ...]:
+    drawn = draw_timeline(data, span_ns(data))
+    if drawn is None:
         return ()
-    capacities = {
-        row["name"]: row["capacity"] for row in data.run["channels"] if row.get("capacity")
-    }
-    start, end = span_ns(data)
-    start = min(start, *(int(line.at_ns.min()) for line in lines))
-    end = max(end, *(int(line.at_ns.max()) for line in lines)) + 1
-    svg = draw_depth(lines, capacities, data.run["faults"], (start, end))
     caption = (
-        "How much waited for each consumer, on a logarithmic scale; of every stretch of "
-        "time the highest. The dashed line is the channel's capacity."
+        "Of every stretch of time the most that was unread, the largest flush, and how late "
+        "finals came: the range of all and their middle. Scales are logarithmic. The dashed lines "
+        "are the channel's capacity, above which the oldest is overwritten, and the writer's "
+        "buffer. Red marks are where a consumer missed something."
     )
-    if data.run["faults"]:
-        caption += " Shaded: while a fault was planted."
-    return (Picture("", svg, caption),)
+    if drawn.shaded:
+        caption += " Shaded: while something was broken on purpose."
+    if drawn.unnamed:
+        caption += f" {number(drawn.unnamed)} of the shaded windows have no room for their name."
+    if drawn.all_along:
+        named = ", ".join(dict.fromkeys(one.name for one in drawn.all_along))
+        caption += f" All along: {named}."
+    return (Picture("", drawn.svg, caption),)

@@ -110,5 +110,5 @@ _FILES = (
     ("differences.parquet", "every differing kline, both sides, with cause and proof"),
     ("findings.ndjson", "one finding a line"),
     ("expectations.json", "the results of the expectations"),
-    ("timeline.parquet", "the depth of each channel over time"),
+    ("timeline.parquet", "depth, lag and flushes of each consumer over time"),
 )

@@ -50,7 +50,9 @@ class Listener(Generic[T]):
 
     Values are handed to `deliver` when their service is over. The timer fires at multiples of the
     consumer's period after the start, but only after something was delivered: an idle timer
-    finds nothing to do. `depths` are (instant, values waiting) at each wake-up.
+    finds nothing to do. `depths` are (instant, values waiting) at each wake-up, `stalled` the
+    same at each publication during a stall, and `lags` (instant, values missed) as often as it
+    learned of some.
     """
 
     env: simpy.Environment
@@ -60,10 +62,13 @@ class Listener(Generic[T]):
     options: ListenerOptions = field(default_factory=ListenerOptions)
     missed_before_subscribing: int = 0
     depths: list[tuple[int, int]] = field(default_factory=list)
+    stalled: list[tuple[int, int]] = field(default_factory=list)
+    lags: list[tuple[int, int]] = field(default_factory=list)
     process: simpy.Process | None = None
     died_at_ns: int | None = None
     _receiver: Inlet | None = None
     _waiting: Wake | None = None
+    _is_stalled: bool = False
     _timer_due: bool = False
     _start_ns: int = 0
 
@@ -89,6 +94,8 @@ class Listener(Generic[T]):
         if self._waiting is not None:
             self._waiting.fire()
             self._waiting = None
+        elif self._is_stalled and self._receiver is not None:
+            self.stalled.append((int(self.env.now), len(self._receiver)))
 
     def _run(self) -> Generator[simpy.Event, Any, None]:
         env, options = self.env, self.options
@@ -117,7 +124,9 @@ class Listener(Generic[T]):
             if not is_calm:
                 stalled_ns = self._stalled_for()
                 if stalled_ns:
+                    self._is_stalled = True
                     yield Due(env, stalled_ns, CONSUMER)
+                    self._is_stalled = False
                 if self._is_dead() or (self._is_leaving() and not options.drains):
                     return
             try:
@@ -130,6 +139,7 @@ class Listener(Generic[T]):
                 self.depths.append((int(env.now), len(receiver)))
                 continue
             except Lagged as lag:
+                self.lags.append((int(env.now), lag.missed))
                 self.consumer.on_lag(int(env.now), lag.missed)
                 continue
             except Closed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -42,11 +42,13 @@ class Fidelity(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ConsumerRecord:
-    """What one consumer received: values by fate, and how many waited at each wake-up.
+    """What one consumer received: values by fate, and how many waited for it.
 
     Of the values sent, `before_subscribing`, `lagged`, `unread` and `after_leaving` never reached
     it; all of them where it was never `connected`. `lost` are those it lagged behind, or the
-    queue refused, where the channel remembers them.
+    queue refused, where the channel remembers them. By instant, `depths` are how many waited at
+    each wake-up, `stalled` at each publication during a stall, and `lags` how many it learned
+    to have lagged behind.
     """
 
     name: str
@@ -61,6 +63,8 @@ class ConsumerRecord:
     died_at_ns: int | None
     lost: Lost
     depths: tuple[Int64Array, Int64Array]
+    stalled: tuple[Int64Array, Int64Array]
+    lags: tuple[Int64Array, Int64Array]
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +221,7 @@ def _first_instant(piece: FeedSlice) -> int:
 
 
 def _consumer_record(listener: Listener[Any]) -> ConsumerRecord:
-    name, depths = listener.consumer.name, dict(listener.depths)
+    name = listener.consumer.name
     received = listener.channel.received(name)
     return ConsumerRecord(
         name,
@@ -231,8 +235,13 @@ def _consumer_record(listener: Listener[Any]) -> ConsumerRecord:
         listener.connected,
         listener.died_at_ns,
         listener.channel.lost(name),
-        (
-            np.fromiter(depths.keys(), dtype=np.int64, count=len(depths)),
-            np.fromiter(depths.values(), dtype=np.int64, count=len(depths)),
-        ),
+        _columns(dict(listener.depths).items()),
+        _columns(dict(listener.stalled).items()),
+        _columns(listener.lags),
     )
+
+
+def _columns(pairs: Collection[tuple[int, int]]) -> tuple[Int64Array, Int64Array]:
+    flat = itertools.chain.from_iterable(pairs)
+    table = np.fromiter(flat, dtype=np.int64, count=2 * len(pairs)).reshape(-1, 2)
+    return table[:, 0].copy(), table[:, 1].copy()

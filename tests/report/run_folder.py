@@ -151,8 +151,8 @@ def _difference_schema() -> pa.Schema:
 
 
 def _timeline_schema() -> pa.Schema:
-    names = [("channel", pa.string()), ("consumer", pa.string())]
-    return pa.schema([*names, ("at_ns", pa.int64()), ("depth", pa.int64())])
+    names = [(name, pa.string()) for name in ("channel", "consumer", "event")]
+    return pa.schema([*names, ("at_ns", pa.int64()), ("count", pa.int64())])
 
 
 def _differences(
@@ -201,19 +201,21 @@ def _finding(klines: list[dict[str, Any]], number: int) -> dict[str, Any]:
 
 
 def _timeline(options: RunOptions, rng: np.random.Generator) -> list[dict[str, Any]]:
-    rows = []
+    rows: list[dict[str, Any]] = []
+
+    def add(consumer: str, event: str, at_ns: int, count: int) -> None:
+        told = {"channel": "klines", "consumer": consumer, "event": event}
+        rows.append({**told, "at_ns": at_ns, "count": count})
+
     for consumer in ("writer", "completeness", "lifecycle"):
         for minute in range(1, 1441):
             at_ns = DAY_NS + minute * NS_PER_MINUTE
             stalled = options.faults and consumer == "writer" and 400 < minute < 460
             peak = int(rng.integers(2, 26)) + (minute - 400) * 280 * stalled
             for offset, depth in ((0, peak), (10**9, 0)):
-                rows.append(
-                    {
-                        "channel": "klines",
-                        "consumer": consumer,
-                        "at_ns": at_ns + offset,
-                        "depth": depth,
-                    }
-                )
+                add(consumer, "depth", at_ns + offset, depth)
+            if consumer == "writer" and not stalled:
+                add(consumer, "flush", at_ns + 10**9, peak)
+    if options.faults:
+        add("writer", "lag", DAY_NS + 460 * NS_PER_MINUTE, 120)
     return rows

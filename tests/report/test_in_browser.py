@@ -94,7 +94,7 @@ def test_pictures_are_drawn(browser: Browser, reports: dict[str, Path]) -> None:
             "[data-picture]", "nodes => nodes.map(node => node.dataset.picture)"
         )
         assert sorted(set(kinds)) == [
-            *("candles", "channels", "coverage", "lateness", "ledger", "lifecycle")
+            *("candles", "coverage", "lateness", "ledger", "lifecycle", "timeline")
         ]
         for picture in page.locator("[data-picture] svg").all():
             size = picture.bounding_box()

@@ -72,7 +72,7 @@ def test_a_second_build_gives_the_same_bytes_anywhere(
 
 
 def test_importing_the_room_is_cheap_and_no_global_figure_is_touched(
-    reports: dict[str, Path],
+    reports: dict[str, Path], tmp_path: Path
 ) -> None:
     code = (
         "import sys, pathlib, harness.report as r\n"
@@ -80,8 +80,16 @@ def test_importing_the_room_is_cheap_and_no_global_figure_is_touched(
         "r.build_report(pathlib.Path(sys.argv[1]))\n"
         "assert not {'matplotlib.pyplot', 'pandas'} & set(sys.modules)\n"
     )
-    folder = str(reports["unknown"])
-    subprocess.run([sys.executable, "-c", code, folder], check=True, cwd=ROOT)
+    for folder in (reports["unknown"], _without_differences(reports["valid"], tmp_path / "run")):
+        subprocess.run([sys.executable, "-c", code, str(folder)], check=True, cwd=ROOT)
+
+
+def _without_differences(folder: Path, copy: Path) -> Path:
+    """Copy a run folder, its table of differences empty."""
+    shutil.copytree(folder, copy)
+    table = pq.read_table(copy / "differences.parquet")
+    pq.write_table(table.slice(0, 0), copy / "differences.parquet")
+    return copy
 
 
 def test_a_day_of_two_symbols_is_built_within_its_budgets(tmp_path: Path) -> None:
