@@ -5,76 +5,84 @@ Each verb imports what it runs, so that ``--help`` does not pay for numpy and Ar
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shlex
 import sys
+import textwrap
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
-
-import typer
+from typing import Any, NoReturn
 
 from harness.errors import UserError
 
 EXIT_USAGE = 2
 # The folder of run folders: a replay written there keeps its index up to date.
 REPORTS = "reports"
-
-app = typer.Typer(
-    name="kline-harness",
-    help="Replay recorded trades through a kline aggregator and prove what it published.",
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
+ABOUT = "Replay recorded trades through a kline aggregator and prove what it published."
 
 
-@app.callback()
-def _root() -> None:
-    """Replay recorded trades through a kline aggregator and prove what it published."""
+_METAVARS: dict[Any, str] = {str: "TEXT", int: "N", Path: "PATH"}
 
 
-@app.command()
-def replay(
-    trades: Annotated[
-        list[Path], typer.Argument(help="Trade archives or stream recordings: plain, gz or zip.")
-    ],
-    klines: Annotated[
-        list[Path] | None,
-        typer.Option(help="The exchange's kline files to compare with."),
-    ] = None,
-    market: Annotated[str | None, typer.Option(help="spot, um or cm; told from the file.")] = None,
-    symbol: Annotated[
-        str | None, typer.Option(help="The symbol, where a file's name does not say it.")
-    ] = None,
-    columns: Annotated[
-        Path | None, typer.Option(help="A TOML map of the columns of Parquet and Arrow files.")
-    ] = None,
-    intervals: Annotated[
-        str | None, typer.Option(help="Comma-separated, such as 1m,5m,1h. [default: 1m to 1d]")
-    ] = None,
-    aggregator: Annotated[
-        str | None, typer.Option(help="exact, or klagg: production's model. [default: exact]")
-    ] = None,
-    scenario: Annotated[
-        Path | None,
-        typer.Option(help="A TOML file of options; those given here come before its own."),
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Everything random is drawn from it. [default: 0]")
-    ] = None,
-    audit: Annotated[
-        str | None, typer.Option(help="full, or off: the writer alone. [default: full]")
-    ] = None,
-    fidelity: Annotated[
-        str | None,
-        typer.Option(help="batch, or trade: one event per trade, same bytes. [default: batch]"),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="The run folder. [default: reports/NAME OF FIRST FILE]")
-    ] = None,
-    no_report: Annotated[bool, typer.Option("--no-report", help="Leave the page out.")] = False,
-) -> None:
+class Parser(argparse.ArgumentParser):
+    """The arguments of one verb; what does not fit them is a `UserError`."""
+
+    def __init__(self, verb: Verb) -> None:
+        super().__init__(
+            prog=f"kline-harness {verb.__name__}",
+            description=textwrap.dedent(f"    {verb.__doc__}"),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Tell what is wrong in one sentence, as for any other error of a user's."""
+        raise UserError(f"{self.prog}: {message} (see {self.prog} --help)")
+
+    def option(self, name: str, help: str, kind: Callable[[str], Any] = str, **more: Any) -> None:
+        """Add an option that takes a value."""
+        self.add_argument(name, type=kind, help=help, metavar=_METAVARS[kind], **more)
+
+    def choice(self, name: str, help: str, *choices: str) -> None:
+        """Add an option that takes one of some words."""
+        self.add_argument(name, help=help, choices=choices)
+
+    def flag(self, name: str, help: str) -> None:
+        """Add an option that takes no value."""
+        self.add_argument(name, help=help, action="store_true")
+
+    def files(self, name: str, help: str, count: str = "+") -> None:
+        """Add files: positional ones, or an option that takes several and may be repeated."""
+        more: dict[str, Any] = {"action": "extend", "default": []} if name[0] == "-" else {}
+        self.add_argument(name, type=Path, nargs=count, help=help, metavar="FILE", **more)
+
+
+Verb = Callable[[argparse.Namespace], int]
+
+
+def _replay_arguments(parser: Parser) -> None:
+    parser.files("trades", "Trade archives or stream recordings: plain, gz or zip.")
+    parser.files("--klines", "The exchange's kline files to compare with.")
+    parser.choice("--market", "Told from the file where it is left out.", "spot", "um", "cm")
+    parser.option("--symbol", "The symbol, where a file's name does not say it.")
+    parser.option("--columns", "A TOML map of the columns of Parquet and Arrow files.", Path)
+    parser.option("--intervals", "Comma-separated, such as 1m,5m,1h. [default: 1m to 1d]")
+    parser.option("--aggregator", "exact, or klagg: production's model. [default: exact]")
+    parser.option(
+        "--scenario", "A TOML file of options; those given here come before its own.", Path
+    )
+    parser.option("--seed", "Everything random is drawn from it. [default: 0]", int)
+    parser.choice("--audit", "off: the writer alone. [default: full]", "full", "off")
+    parser.choice(
+        "--fidelity", "trade: one event per trade, same bytes. [default: batch]", "batch", "trade"
+    )
+    parser.option("--out", "The run folder. [default: reports/NAME OF FIRST FILE]", Path)
+    parser.flag("--no-report", "Leave the page out.")
+
+
+def replay(given: argparse.Namespace) -> int:
     """Replay trades, check and compare every kline, and write a run folder with a report.
 
     Exit code: 0 valid, 1 invalid, 2 bad input or usage, 3 unknown.
@@ -88,53 +96,50 @@ def replay(
     from harness.simulation.simulation import Fidelity
     from harness.terminal import progress_of_trades, show_outcome
 
-    audited = _choice("--audit", audit, ("full", "off"))
-    detail = _choice("--fidelity", fidelity, ("batch", "trade"))
     options = scenario_of(
-        scenario,
-        intervals=parse_intervals(intervals) if intervals else None,
-        aggregator=aggregator,
-        symbol=symbol,
-        market=_choice("--market", market, ("spot", "um", "cm")),
-        columns=ColumnMap.read(columns) if columns else None,
-        seed=seed,
-        audit=Audit(audited) if audited else None,
-        fidelity=Fidelity(detail) if detail else None,
+        given.scenario,
+        intervals=parse_intervals(given.intervals) if given.intervals else None,
+        aggregator=given.aggregator,
+        symbol=given.symbol,
+        market=given.market,
+        columns=ColumnMap.read(given.columns) if given.columns else None,
+        seed=given.seed,
+        audit=Audit(given.audit) if given.audit else None,
+        fidelity=Fidelity(given.fidelity) if given.fidelity else None,
     )
-    target = out or Path(REPORTS) / _stem(trades[0])
+    target = given.out or Path(REPORTS) / _stem(given.trades[0])
     with progress_of_trades() as progress:
         outcome = run(
             options,
-            trades,
-            klines or [],
+            given.trades,
+            given.klines,
             target,
             command=_command(),
             progress=progress,
-            report=not no_report,
+            report=not given.no_report,
         )
     show_outcome(outcome)
-    if target.parent.name == REPORTS and not no_report:
+    if target.parent.name == REPORTS and not given.no_report:
         print(f"{build_index(target.parent)}: every run here")
-    raise typer.Exit(outcome.validity.exit_code)
+    return outcome.validity.exit_code
 
 
-@app.command()
-def gate(
-    suite: Annotated[Path, typer.Argument(help="suite.toml: the cases and what they must give.")],
-    update: Annotated[
-        bool, typer.Option("--update", help="Write the baselines, and show what changes.")
-    ] = False,
-    junit: Annotated[Path | None, typer.Option(help="Write JUnit XML.")] = None,
-    json: Annotated[Path | None, typer.Option(help="Write the result as JSON.")] = None,
-    markdown: Annotated[Path | None, typer.Option(help="Write a Markdown summary.")] = None,
-    annotations: Annotated[
-        str | None,
-        typer.Option(help="github: to stdout; gitlab: to gl-code-quality-report.json."),
-    ] = None,
-    work: Annotated[
-        Path | None, typer.Option(help="The run folders. [default: reports/gate-SUITE]")
-    ] = None,
-) -> None:
+def _gate_arguments(parser: Parser) -> None:
+    parser.add_argument("suite", type=Path, help="suite.toml: the cases and what they must give.")
+    parser.flag("--update", "Write the baselines, and show what changes.")
+    parser.option("--junit", "Write JUnit XML.", Path)
+    parser.option("--json", "Write the result as JSON.", Path)
+    parser.option("--markdown", "Write a Markdown summary.", Path)
+    parser.choice(
+        "--annotations",
+        "github: to stdout; gitlab: to gl-code-quality-report.json.",
+        "github",
+        "gitlab",
+    )
+    parser.option("--work", "The run folders. [default: reports/gate-SUITE]", Path)
+
+
+def gate(given: argparse.Namespace) -> int:
     """Replay every case of a suite and hold it to its verdict and its baseline.
 
     Exit code: 0 green, 1 red, 2 bad suite or input, 3 unknown.
@@ -143,30 +148,32 @@ def gate(
     from harness.gate.deliver import Outputs, deliver
 
     outputs = Outputs(
-        junit=junit,
-        json=json,
-        markdown=markdown,
-        annotations=_choice("--annotations", annotations, ("github", "gitlab")),
+        junit=given.junit,
+        json=given.json,
+        markdown=given.markdown,
+        annotations=given.annotations,
         step_summary=os.environ.get("GITHUB_STEP_SUMMARY") or None,
     )
-    result = run_suite(load_suite(suite), update, work=work, progress=_say_case)
-    typer.echo(deliver(result, outputs), nl=False)
-    raise typer.Exit(result.status.exit_code)
+    suite = load_suite(given.suite)
+    result = run_suite(suite, given.update, work=given.work, progress=_say_case)
+    print(deliver(result, outputs), end="")
+    return result.status.exit_code
 
 
 def _say_case(name: str) -> None:
     if sys.stderr.isatty():
-        typer.echo(f"replaying {name}", err=True)
+        print(f"replaying {name}", file=sys.stderr)
 
 
-@app.command()
-def report(
-    folders: Annotated[list[Path], typer.Argument(help="Run folders, or folders of run folders.")],
-) -> None:
+def _report_arguments(parser: Parser) -> None:
+    parser.files("folders", "Run folders, or folders of run folders.")
+
+
+def report(given: argparse.Namespace) -> int:
     """Build pages again from data alone: a run's report, or the index of many runs."""
     from harness.report import build_index, build_report
 
-    for folder in folders:
+    for folder in given.folders:
         if (folder / "run.json").is_file():
             print(build_report(folder))
         elif any(folder.glob("*/run.json")):
@@ -175,16 +182,16 @@ def report(
             print(build_index(folder))
         else:
             raise UserError(f"{folder}: expected a run folder or a folder of them, found neither")
+    return 0
 
 
-@app.command()
-def compare(
-    ours: Annotated[list[Path], typer.Argument(help="Our klines: kline files or run folders.")],
-    klines: Annotated[list[Path] | None, typer.Option(help="The exchange's kline files.")] = None,
-    symbol: Annotated[
-        str | None, typer.Option(help="The symbol, where a file's name does not say it.")
-    ] = None,
-) -> None:
+def _compare_arguments(parser: Parser) -> None:
+    parser.files("ours", "Our klines: kline files or run folders.")
+    parser.files("--klines", "The exchange's kline files.")
+    parser.option("--symbol", "The symbol, where a file's name does not say it.")
+
+
+def compare(given: argparse.Namespace) -> int:
     """Compare klines with the exchange's, exactly; longer intervals are rolled up from ours.
 
     Exit code: 0 valid, 1 invalid, 2 bad input or usage, 3 unknown.
@@ -192,25 +199,22 @@ def compare(
     from harness.replay.comparing import compare_files
     from harness.terminal import show_comparison
 
-    if not klines:
+    if not given.klines:
         raise UserError("compare: expected the exchange's files after --klines, found none")
-    comparison = compare_files(ours, klines, symbol)
+    comparison = compare_files(given.ours, given.klines, given.symbol)
     show_comparison(comparison)
-    raise typer.Exit(comparison.verdict().validity.exit_code)
+    return comparison.verdict().validity.exit_code
 
 
-@app.command()
-def inspect(
-    files: Annotated[list[Path], typer.Argument(help="Files of trades or klines, in any mixture.")],
-    symbol: Annotated[
-        str | None, typer.Option(help="The symbol, where a file's name does not say it.")
-    ] = None,
-    market: Annotated[str | None, typer.Option(help="spot, um or cm; told from the file.")] = None,
-    columns: Annotated[
-        Path | None, typer.Option(help="A TOML map of the columns of Parquet and Arrow files.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-) -> None:
+def _inspect_arguments(parser: Parser) -> None:
+    parser.files("files", "Files of trades or klines, in any mixture.")
+    parser.option("--symbol", "The symbol, where a file's name does not say it.")
+    parser.choice("--market", "Told from the file where it is left out.", "spot", "um", "cm")
+    parser.option("--columns", "A TOML map of the columns of Parquet and Arrow files.", Path)
+    parser.flag("--json", "Print JSON instead of a table.")
+
+
+def inspect(given: argparse.Namespace) -> int:
     """Look for what is missing, doubled, out of place or wrong in files of trades and klines.
 
     Exit code: 0 valid, 1 invalid, 2 bad input or usage, 3 unknown.
@@ -219,40 +223,41 @@ def inspect(
     from harness.inspection import inspect_files
     from harness.terminal_inspection import progress_of_files, show_inspection
 
-    known = _choice("--market", market, ("spot", "um", "cm"))
-    column_map = ColumnMap.read(columns) if columns else None
     with progress_of_files() as progress:
         inspection = inspect_files(
-            files, symbol=symbol, market=known, columns=column_map, progress=progress
+            given.files,
+            symbol=given.symbol,
+            market=given.market,
+            columns=ColumnMap.read(given.columns) if given.columns else None,
+            progress=progress,
         )
-    if as_json:
+    if given.json:
         print(json.dumps(inspection.to_dict(), indent=2))
     else:
         show_inspection(inspection)
-    raise typer.Exit(inspection.validity.exit_code)
+    return inspection.validity.exit_code
 
 
-@app.command()
-def explore(
-    trades: Annotated[
-        list[Path] | None, typer.Argument(help="Trade archives or stream recordings.")
-    ] = None,
-    seeds: Annotated[int, typer.Option(help="How many random scenarios.")] = 1_000,
-    first_seed: Annotated[int, typer.Option(help="The seed to begin with.")] = 0,
-    workers: Annotated[int, typer.Option(help="Processes; the result is the same.")] = 1,
-    time_limit: Annotated[
-        str | None, typer.Option(help="Stop after this long, such as 60s or 5m.")
-    ] = None,
-    aggregator: Annotated[
-        str, typer.Option(help="exact, klagg, or a planted defect: rare:NAME, canary:NAME.")
-    ] = "exact",
-    intervals: Annotated[str, typer.Option(help="Comma-separated.")] = "1m,3m,5m",
-    minutes: Annotated[int, typer.Option(help="How much of the trades to take; 0: all.")] = 5,
-    canaries: Annotated[
-        bool, typer.Option("--canaries", help="Run the planted defects, each in its own setting.")
-    ] = False,
-    out: Annotated[Path | None, typer.Option(help="Where results and bundles go.")] = None,
-) -> None:
+def _explore_arguments(parser: Parser) -> None:
+    parser.files("trades", "Trade archives or stream recordings.", "*")
+    parser.option("--seeds", "How many random scenarios. [default: 1000]", int, default=1_000)
+    parser.option("--first-seed", "The seed to begin with. [default: 0]", int, default=0)
+    parser.option("--workers", "Processes; the result is the same. [default: 1]", int, default=1)
+    parser.option("--time-limit", "Stop after this long, such as 60s or 5m.")
+    parser.option(
+        "--aggregator",
+        "exact, klagg, or a planted defect: rare:NAME, canary:NAME. [default: exact]",
+        default="exact",
+    )
+    parser.option("--intervals", "Comma-separated. [default: 1m,3m,5m]", default="1m,3m,5m")
+    parser.option(
+        "--minutes", "How much of the trades to take; 0: all. [default: 5]", int, default=5
+    )
+    parser.flag("--canaries", "Run the planted defects, each in its own setting.")
+    parser.option("--out", "Where results and bundles go.", Path)
+
+
+def explore(given: argparse.Namespace) -> int:
     """Search random scenarios for what breaks an aggregator, and shrink what is found.
 
     Exit code: 0 nothing found (or every canary killed), 1 something found, 2 bad input or usage.
@@ -260,68 +265,92 @@ def explore(
     from harness.explore.command import canaries_killed, explore_files
     from harness.terminal import progress_of_seeds
 
-    if canaries:
+    if given.canaries:
         killed, table = canaries_killed()
-        typer.echo(table, nl=False)
-        raise typer.Exit(0 if killed else 1)
-    with progress_of_seeds(seeds) as progress:
+        print(table, end="")
+        return 0 if killed else 1
+    with progress_of_seeds(given.seeds) as progress:
         found, summary = explore_files(
-            trades or [],
-            aggregator,
-            intervals,
-            minutes=minutes,
-            seeds=seeds,
-            first_seed=first_seed,
-            workers=workers,
-            time_limit=time_limit,
-            out=out,
+            given.trades,
+            given.aggregator,
+            given.intervals,
+            minutes=given.minutes,
+            seeds=given.seeds,
+            first_seed=given.first_seed,
+            workers=given.workers,
+            time_limit=given.time_limit,
+            out=given.out,
             progress=progress,
         )
-    typer.echo(summary, nl=False)
-    raise typer.Exit(1 if found else 0)
+    print(summary, end="")
+    return 1 if found else 0
 
 
-@app.command()
-def reproduce(
-    bundle: Annotated[Path, typer.Argument(help="The directory of a repro bundle.")],
-) -> None:
+def _reproduce_arguments(parser: Parser) -> None:
+    parser.add_argument("bundle", type=Path, help="The directory of a repro bundle.")
+
+
+def reproduce(given: argparse.Namespace) -> int:
     """Replay a bundle of `explore`, and tell whether its finding shows again.
 
     Exit code: 0 reproduced, 1 not reproduced, 2 not a bundle.
     """
     from harness.explore.bundle import reproduce as replay_bundle
 
-    result = replay_bundle(bundle)
-    typer.echo(f"expected {result.expected}; found {', '.join(result.found) or 'nothing'}")
-    raise typer.Exit(0 if result.reproduced else 1)
+    result = replay_bundle(given.bundle)
+    print(f"expected {result.expected}; found {', '.join(result.found) or 'nothing'}")
+    return 0 if result.reproduced else 1
+
+
+VERBS: dict[str, tuple[Verb, Callable[[Parser], None]]] = {
+    "replay": (replay, _replay_arguments),
+    "inspect": (inspect, _inspect_arguments),
+    "compare": (compare, _compare_arguments),
+    "report": (report, _report_arguments),
+    "gate": (gate, _gate_arguments),
+    "explore": (explore, _explore_arguments),
+    "reproduce": (reproduce, _reproduce_arguments),
+}
+
+
+def run(words: Sequence[str]) -> int:
+    """Run the verb that the words begin with and return the exit code.
+
+    Raises UserError for words that do not fit, and whatever the verb raises.
+    """
+    if not words or words[0] in ("-h", "--help"):
+        print(_overview(), end="")
+        return 0 if words else EXIT_USAGE
+    if words[0] == "--version":
+        import harness
+
+        print(f"kline-harness {harness.__version__}")
+        return 0
+    if words[0] not in VERBS:
+        raise UserError(f"unknown verb {words[0]!r}: expected one of {', '.join(VERBS)}")
+    verb, arguments = VERBS[words[0]]
+    parser = Parser(verb)
+    arguments(parser)
+    return verb(parser.parse_intermixed_args(words[1:]))
+
+
+def _overview() -> str:
+    lines = ["usage: kline-harness VERB ...", "", ABOUT, "", "verbs:"]
+    for name, (verb, _) in VERBS.items():
+        lines.append(f"  {name:10} {(verb.__doc__ or '').splitlines()[0]}")
+    lines += ["", "kline-harness VERB --help tells the options of a verb.", ""]
+    return "\n".join(lines)
 
 
 def main() -> None:
     """Run the command; a `UserError` is one sentence and exit code 2."""
+    # Nothing here multiplies matrices: the threads of numpy's linear algebra only cost their start.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
-        app(args=repeat_klines(sys.argv[1:]))
+        sys.exit(run(sys.argv[1:]))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(EXIT_USAGE)
-
-
-def repeat_klines(words: list[str]) -> list[str]:
-    """Let ``--klines`` take several files, as a shell's pattern gives them."""
-    out: list[str] = []
-    taking = False
-    for word in words:
-        if word.startswith("-"):
-            taking = word == "--klines"
-        elif taking and out[-1] != "--klines":
-            out.append("--klines")
-        out.append(word)
-    return out
-
-
-def _choice(option: str, given: str | None, choices: tuple[str, ...]) -> str | None:
-    if given is not None and given not in choices:
-        raise UserError(f"{option}: expected one of {' '.join(choices)}, found {given!r}")
-    return given
 
 
 def _stem(path: Path) -> str:

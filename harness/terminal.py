@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -25,27 +25,29 @@ _FINDINGS_SHOWN = 8
 @contextmanager
 def progress_of_trades() -> Iterator[Callable[[int], None] | None]:
     """Show how many trades were fed, on a terminal only."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield None
-        return
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("opening files")
-        yield lambda trades: progress.update(task, description=f"{trades:,} trades")
+    with _progress("opening files", "{:,} trades".format) as progress:
+        yield progress
 
 
 @contextmanager
 def progress_of_seeds(seeds: int) -> Iterator[Callable[[int], None] | None]:
     """Show how many seeds were run, on a terminal only."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    with _progress("starting", lambda done: f"{done:,} of {seeds:,} seeds") as progress:
+        yield progress
+
+
+@contextmanager
+def _progress(first: str, told: Callable[[int], str]) -> Iterator[Callable[[int], None] | None]:
+    if not sys.stderr.isatty():
         yield None
         return
+    # Late: a tenth of a second that nobody would see anything for.
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("starting")
-        yield lambda done: progress.update(task, description=f"{done:,} of {seeds:,} seeds")
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(first)
+        yield lambda count: progress.update(task, description=told(count))
 
 
 def show_outcome(outcome: Outcome) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from typer.testing import CliRunner
-
-from harness.cli import app, repeat_klines
+from harness import cli
 from harness.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -51,9 +50,10 @@ def replay(folder: Path, *words: str | Path, quick: bool = True) -> Ran:
 
 def command(*words: str | Path, folder: Path = Path()) -> Ran:
     """Run the command; a user's error is told as `main` tells it."""
-    arguments: Sequence[str] = repeat_klines([str(word) for word in words])
+    output = StringIO()
     try:
-        result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+        with redirect_stdout(output), redirect_stderr(output):
+            code = cli.run([str(word) for word in words])
     except UserError as error:
         return Ran(2, f"error: {error}", folder)
-    return Ran(result.exit_code, result.output, folder)
+    return Ran(code, output.getvalue(), folder)
