@@ -289,7 +289,7 @@ class _Relay(Generic[T]):
             self._changed.notify_all()
 
 
-def in_background(source: Iterator[T], depth: int = 2) -> Iterator[T]:
+def in_background(source: Iterator[T], depth: int = 1) -> Iterator[T]:
     """Yield what `source` yields, produced in another thread at most `depth` items ahead.
 
     The thread ends with the source or when this generator is closed or dropped.
