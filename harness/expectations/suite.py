@@ -14,16 +14,20 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from harness.expectations.lazily import imported_lazily
 from harness.expectations.rules import IDENTITY, RULES, Rule
 from harness.expectations.stored import StoredKlines
 
 SHOWN_ROWS = 5
+# One expectation of Great Expectations' many compares distributions and draws them; its libraries
+# are half of the time of the import, and no rule here needs it.
+UNUSED = ("scipy.stats", "altair")
 
 
 def load() -> Any:
     """Import Great Expectations, quiet and without telemetry."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), imported_lazily(*UNUSED):
         warnings.simplefilter("ignore")
         import great_expectations
 

@@ -12,23 +12,8 @@ from types import TracebackType
 from typing import IO
 
 from harness.expectations.answer import Answer, crashed
-from harness.expectations.suite import load, run
 
 TIMEOUT_S = 600.0
-
-
-def serve() -> None:
-    """Be the worker: import, read one line with a directory, print one line of JSON.
-
-    Whatever libraries print goes to stderr, so that stdout holds the answer alone.
-    """
-    answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    load()
-    directory = sys.stdin.readline().rstrip("\n")
-    if directory:
-        answer.write(json.dumps(run(Path(directory)), sort_keys=True) + "\n")
-    answer.close()
 
 
 class ExpectationsWorker:

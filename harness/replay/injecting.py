@@ -15,7 +15,8 @@ from harness.consumers.filesystem import LocalFileSystem
 from harness.consumers.parquet_writer import ParquetWriter
 from harness.consumers.restarting_writer import RestartingWriter
 from harness.interfaces import FeedSlice
-from harness.replay.effects import FaultOutcome, fault_outcomes, faults_verdict
+from harness.replay.effects import fault_outcomes, faults_verdict
+from harness.replay.faultless import Faultless
 from harness.replay.market import Market
 from harness.replay.scenario import Scenario
 from harness.replay.trial import run_trial
@@ -28,6 +29,7 @@ from harness.simulation.faults.trades import (
     ShutdownMidBurst,
     TradeFault,
 )
+from harness.simulation.feed import Feed
 from harness.simulation.listener import Listening
 from harness.tape import Tape
 from harness.verdict import Verdict
@@ -37,18 +39,14 @@ _ROWS = DropTrades | Disconnect | ShutdownMidBurst | DuplicateTrades
 TOLD = ("feed", "clock", "delivery")
 
 
-class Injected:
-    """Puts a scenario's faults into a replay; without any, everything stays as it is."""
+class Injected(Faultless):
+    """Puts a scenario's faults into a replay."""
 
     def __init__(self, scenario: Scenario) -> None:
-        self.scenario = scenario
+        super().__init__(scenario)
+        self.strikes_trades = any(isinstance(fault, TradeFault) for fault in scenario.faults)
         self.injection = Injection(scenario.faults, scenario.seed)
         self._crashing: dict[str, CrashingConsumer] = {}
-
-    @property
-    def strikes_trades(self) -> bool:
-        """Tell whether the aggregator gets other trades than the files hold."""
-        return any(isinstance(fault, TradeFault) for fault in self.scenario.faults)
 
     def trades(self, tapes: Iterator[Tape]) -> Iterator[Tape]:
         """Return the trades with faults."""
@@ -64,25 +62,19 @@ class Injected:
 
     def writer(self, directory: Path) -> ParquetWriter | RestartingWriter:
         """Return the writer: one that is started again where faults can kill it."""
-        options = self.scenario.writer
         if not self.injection.disk() and self.injection.down("writer") is None:
-            return ParquetWriter(directory, options)
+            return super().writer(directory)
         files = FaultyFileSystem(LocalFileSystem(), self._plan, Random(self.scenario.seed))
-        return RestartingWriter(directory, options, files)
+        return RestartingWriter(directory, self.scenario.writer, files)
 
-    def listen(
-        self,
-        listen: Callable[..., None],
-        consumer: Listening,
-        deliver: Deliver,
-        crash: Callable[[int], None] | None = None,
-    ) -> None:
+    def listen(self, listen: Callable[..., None], consumer: Listening, deliver: Deliver) -> None:
         """Subscribe a consumer, with the faults that strike it."""
         name = consumer.name
         options = self.injection.listener(name, self.scenario.listener(name))
         down = self.injection.down(name)
         if down is not None:
-            crashing = CrashingConsumer(consumer, deliver, down, crash or _forget)
+            crash = consumer.restart if isinstance(consumer, RestartingWriter) else _forget
+            crashing = CrashingConsumer(consumer, deliver, down, crash)
             self._crashing[name] = crashing
             consumer, deliver = crashing, crashing.on_rows
         listen(consumer, deliver, options)
@@ -93,9 +85,12 @@ class Injected:
         return 0 if crashing is None else crashing.lost_rows
 
     def again(
-        self, tapes: Iterator[Tape], feed: Callable[[Iterator[Tape]], Iterable[FeedSlice]]
+        self, tapes: Iterator[Tape], feed: Callable[[Iterator[Tape]], Feed]
     ) -> Iterator[tuple[Tape, Tape]]:
         """Yield the trades as given to the aggregator, each time with those read meanwhile."""
+        if not self.strikes_trades:
+            yield from super().again(tapes, feed)
+            return
         kept = Kept()
         for piece in feed(self.trades(kept.watched(tapes))):
             yield piece.trades, kept.take()
@@ -111,15 +106,13 @@ class Injected:
                 counts[key] = counts.get(key, 0) + sign * record.trade_count
         return counts
 
-    def outcomes(self, market: Callable[[], Market]) -> tuple[list[Verdict], list[FaultOutcome]]:
+    def outcomes(self, market: Callable[[], Market]) -> tuple[list[Verdict], list[dict[str, Any]]]:
         """Return what each fault did, found by running its twins in memory, and the verdicts."""
-        if not self.scenario.faults:
-            return [], []
         scenario, trades = replace(self.scenario, outages=(), shutdown_ns=None), market()
         whole = run_trial(scenario, trades, opinion=False)
         found = fault_outcomes(scenario, trades, whole)
         told = [check for check in whole.checks if check.check in TOLD]
-        return [*told, faults_verdict(found)], found
+        return [*told, faults_verdict(found)], [fault.to_dict() for fault in found]
 
     def _plan(self, commit: int, step: str) -> Trouble | None:
         for fault, record in self.injection.disk():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import platform
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -24,17 +24,16 @@ from harness.ledger import Equation, judge, trade_equations
 from harness.replay.beside import Beside
 from harness.replay.channels import channel_dict, channel_equations, channels_verdict
 from harness.replay.checks import reception_verdict, trades_verdict, unnumbered
-from harness.replay.effects import FaultOutcome
 from harness.replay.explaining import MISMATCH, Aftermath
+from harness.replay.faultless import Faultless, faults_of
 from harness.replay.feeding import make_feed, rows_equation
 from harness.replay.folder import RUN_FILE, run_folder, write_json, write_lines
-from harness.replay.injecting import Injected
 from harness.replay.scenario import Audit, Scenario
 from harness.replay.sources import Disorder, Sources
 from harness.replay.tables import write_differences, write_timeline
 from harness.replay.tallies import Tallied, taken_equations, value_equations
 from harness.replay.timings import Timings
-from harness.report import build_report
+from harness.report import build_report, prepare
 from harness.simulation.feed import Feed
 from harness.simulation.simulation import ChannelRecord, Simulation
 from harness.simulation.work import Work
@@ -75,7 +74,7 @@ class _Run:
     completeness: CompletenessAuditor | None
     lifecycle: LifecycleChecker | None
     channels: list[ChannelRecord]
-    injected: Injected
+    injected: Faultless
     work: Work
 
 
@@ -111,13 +110,17 @@ def replay(
         with timings.stage("compare"):
             audits = _audits(run)
             after = _explain(run, sources, scenario, audits)
-        with timings.stage("expectations"):
-            expected = None if asked is None else asked.result(folder / "klines")
         ledger = _equations(run, sources, after, audits)
         checks = _checks(run, sources, after, audits, scenario, judge(ledger))
         with timings.stage("faults"):
             told, faults = run.injected.outcomes(lambda: sources.market(whole=run.whole))
             checks += told
+        if asked is not None and report:
+            # Whoever was asked is still importing.
+            with timings.stage("prepare report"):
+                prepare()
+        with timings.stage("expectations"):
+            expected = None if asked is None else asked.result(folder / "klines")
         if expected is not None:
             checks.append(after.reconciled_expectations(verdict_of(expected)))
             write_json(folder / "expectations.json", expected)
@@ -153,13 +156,12 @@ def _pass(
 ) -> _Run:
     tapes, continuity = sources.tapes(whole=whole), ContinuityWatch()
     beside = Beside(scenario, sources.symbols() if scenario.aggregator == "klagg" else [])
-    injected = Injected(scenario)
+    injected = faults_of(scenario)
     feed = make_feed(scenario, sources, injected.trades(tapes), beside, progress)
     aggregator = Tallied(beside.aggregator, continuity.add)
     simulation = Simulation(aggregator, injected.feed(feed), scenario.channels, scenario.fidelity)
     writer = injected.writer(klines)
-    crash = writer.restart if isinstance(writer, RestartingWriter) else None
-    injected.listen(simulation.listen_to_klines, writer, writer.on_klines, crash)
+    injected.listen(simulation.listen_to_klines, writer, writer.on_klines)
     completeness, lifecycle = None, None
     if scenario.audit is Audit.FULL:
         completeness, lifecycle = CompletenessAuditor(), LifecycleChecker()
@@ -203,17 +205,10 @@ def _explain(
 
 def _again(run: _Run, sources: Sources, scenario: Scenario) -> Iterator[tuple[Tape, Tape]]:
     """Yield the trades a second time: as given to the aggregator, and with those kept from it."""
-    if run.injected.strikes_trades:
-        yield from Injected(scenario).again(
-            sources.tapes(whole=run.whole),
-            lambda tapes: make_feed(scenario, sources, tapes, run.beside, None),
-        )
-        return
-    whole: list[Tape] = []
-    feed = make_feed(scenario, sources, sources.tapes(whole=run.whole), run.beside, None)
-    feed.witness = lambda piece: whole.append(piece.trades)
-    for piece in feed:
-        yield piece.trades, whole.pop()
+    yield from faults_of(scenario).again(
+        sources.tapes(whole=run.whole),
+        lambda tapes: make_feed(scenario, sources, tapes, run.beside, None),
+    )
 
 
 def _equations(
@@ -308,7 +303,7 @@ def _write(
     outcome: Outcome,
     ledger: Sequence[Equation],
     command: str,
-    faults: Sequence[FaultOutcome],
+    faults: Sequence[dict[str, Any]],
 ) -> None:
     write_lines(
         folder / "findings.ndjson",
@@ -328,7 +323,7 @@ def _write(
         "seed": scenario.seed,
         "versions": {
             "kline-harness": harness.__version__,
-            "python": platform.python_version(),
+            "python": ".".join(map(str, sys.version_info[:3])),
             **{name: version(name) for name in _PACKAGES},
         },
         "inputs": sources.to_list(),
@@ -340,7 +335,7 @@ def _write(
         else {"series": [result.to_dict() for result in outcome.comparison.series]},
         "channels": [channel_dict(channel) for channel in run.channels],
         **_statistics(run),
-        "faults": [fault.to_dict() for fault in faults],
+        "faults": faults,
     }
     write_json(folder / RUN_FILE, content)
 

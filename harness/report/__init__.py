@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["build_index", "build_report"]
+__all__ = ["build_index", "build_report", "prepare"]
 
 
 def build_report(folder: Path) -> Path:
@@ -20,3 +20,10 @@ def build_index(folder: Path) -> Path:
     from harness.report import index
 
     return index.build_index(folder)
+
+
+def prepare() -> None:
+    """Do what takes time and needs no data, for who has to wait for something else anyway."""
+    from harness.report import page
+
+    page.prepare()

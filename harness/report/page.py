@@ -6,7 +6,7 @@ import base64
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -135,8 +135,35 @@ def _evidence_page(data: ReportData, summary: Summary, chunk: Chunk, total: int)
     )
 
 
+def prepare() -> None:
+    """Do what every page needs whatever is on it: import what draws, compile the templates."""
+    import matplotlib.backends.backend_svg
+    import matplotlib.figure  # noqa: F401
+
+    environment = _environment()
+    for name in environment.list_templates(extensions=("j2",)):
+        environment.get_template(name)
+
+
 def render(template: str, **context: Any) -> str:
     """Fill a template; every name is escaped, style and script stand inside the page."""
+    from markupsafe import Markup
+
+    style, script = ((_TEMPLATES / name).read_text("utf-8") for name in ("report.css", "report.js"))
+    return str(
+        _environment()
+        .get_template(template)
+        .render(
+            style=Markup(style),
+            script=Markup(script),
+            policy=_policy(style, script),
+            **context,
+        )
+    )
+
+
+@cache
+def _environment() -> Any:
     # Late: importing the report must stay cheap for commands that do not build one.
     from jinja2 import Environment, FileSystemLoader
     from markupsafe import Markup
@@ -148,13 +175,7 @@ def render(template: str, **context: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(_FILTERS, inline=Markup)
-    style, script = ((_TEMPLATES / name).read_text("utf-8") for name in ("report.css", "report.js"))
-    return environment.get_template(template).render(
-        style=Markup(style),
-        script=Markup(script),
-        policy=_policy(style, script),
-        **context,
-    )
+    return environment
 
 
 def _policy(style: str, script: str) -> str:
