@@ -173,6 +173,8 @@ class KlaggAggregator(KlaggBars):
         row = self._board.rows[index]
         if row.from_ns <= trade.event_time_ns < row.until_ns and not stale:
             row.pending.append(trade)
+            if not row.is_noted:
+                self._board.touch_all(index)
         else:
             self._add(trade, index)
 
@@ -253,11 +255,12 @@ class KlaggAggregator(KlaggBars):
         from_ns, until_ns = 0, NEVER_NS
         for slot, period in zip(row.slots, self._board.periods, strict=True):
             aligned = period.rule.open_time_ns(slot.open_time_ns) == slot.open_time_ns
-            if not (slot.initialized and aligned and slot.dirty) or slot.is_phantom(self._rules):
+            if not (slot.initialized and aligned) or slot.is_phantom(self._rules):
                 return
             from_ns = max(from_ns, slot.open_time_ns)
             until_ns = min(until_ns, slot.expires_ns)
         row.from_ns, row.until_ns = from_ns, until_ns
+        row.is_noted = all(slot.dirty for slot in row.slots)
 
     # --- a tick --------------------------------------------------------------------------------
 

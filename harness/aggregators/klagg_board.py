@@ -62,6 +62,12 @@ class Board:
             slot.dirty = True
             self.changed.append(index * len(self.periods) + place)
 
+    def touch_all(self, index: int) -> None:
+        """Note that every slot of a symbol has changed since the last pull."""
+        for place in range(len(self.periods)):
+            self.touch(index, place)
+        self.rows[index].is_noted = True
+
     def drain(self) -> list[tuple[int, int]]:
         """Return the changed slots and forget that they changed."""
         drained = []
@@ -69,8 +75,7 @@ class Board:
             index, place = divmod(number, len(self.periods))
             row = self.rows[index]
             row.settle()
-            row.close_window()
-            row.slots[place].dirty = False
+            row.slots[place].dirty = row.is_noted = False
             drained.append((index, place))
         self.changed = []
         return drained

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.aggregators.klagg_numbers import Measure, Numbers
 from harness.aggregators.klagg_periods import Period
 from harness.aggregators.klagg_slots import Slot
+from harness.aggregators.per_event import Amount
 from harness.errors import UsageError
 from harness.interval import Interval
 
@@ -42,21 +43,61 @@ class DatabaseRow:
 
 @dataclass(frozen=True, slots=True)
 class BarRecord:
-    """A bar as deltas and snapshots show it: amounts as plain decimal text."""
+    """A bar as deltas and snapshots show it: amounts as plain decimal text, written when read.
+
+    `amounts` are the eight that `MEASURES` names.
+    """
 
     symbol: str
     interval: str
     open_time_ns: int
-    open: str
-    high: str
-    low: str
-    close: str
-    volume: str
-    quote_volume: str
     count: int
-    taker_buy_volume: str
-    taker_buy_quote_volume: str
     is_final: bool
+    amounts: tuple[Amount, ...]
+    numbers: Numbers
+
+    @property
+    def open(self) -> str:
+        """Return the first price."""
+        return self._text(0)
+
+    @property
+    def high(self) -> str:
+        """Return the highest price."""
+        return self._text(1)
+
+    @property
+    def low(self) -> str:
+        """Return the lowest price."""
+        return self._text(2)
+
+    @property
+    def close(self) -> str:
+        """Return the last price."""
+        return self._text(3)
+
+    @property
+    def volume(self) -> str:
+        """Return the quantity traded."""
+        return self._text(4)
+
+    @property
+    def quote_volume(self) -> str:
+        """Return the quote quantity traded."""
+        return self._text(5)
+
+    @property
+    def taker_buy_volume(self) -> str:
+        """Return the quantity that takers bought."""
+        return self._text(6)
+
+    @property
+    def taker_buy_quote_volume(self) -> str:
+        """Return the quote quantity that takers bought for."""
+        return self._text(7)
+
+    def _text(self, place: int) -> str:
+        return self.numbers.text(self.amounts[place], MEASURES[place])
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +106,7 @@ class PullAnswer:
 
     at_ns: int
     kind: str
-    records: tuple[BarRecord, ...]
+    records: Sequence[BarRecord]
 
 
 def stored_row(
@@ -96,20 +137,6 @@ def bar_record(
     symbol: str, interval: str, slot: Slot, numbers: Numbers, *, is_final: bool = False
 ) -> BarRecord:
     """Return what a slot looks like now."""
-    price, quantity, quote = Measure.PRICE, Measure.QUANTITY, Measure.QUOTE
-    text = numbers.text
     return BarRecord(
-        symbol,
-        interval,
-        slot.open_time_ns,
-        open=text(slot.open, price),
-        high=text(slot.high, price),
-        low=text(slot.low, price),
-        close=text(slot.close, price),
-        volume=text(slot.volume, quantity),
-        quote_volume=text(slot.quote_volume, quote),
-        count=slot.count,
-        taker_buy_volume=text(slot.taker_buy_volume, quantity),
-        taker_buy_quote_volume=text(slot.taker_buy_quote_volume, quote),
-        is_final=is_final,
+        symbol, interval, slot.open_time_ns, slot.count, is_final, slot.amounts(), numbers
     )

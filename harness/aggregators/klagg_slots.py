@@ -100,6 +100,12 @@ class Slot:
             *(self.taker_buy_volume, self.taker_buy_quote_volume),
         )
 
+    def amounts(self) -> tuple[Amount, ...]:
+        """Return the fields without the count."""
+        prices = (self.open, self.high, self.low, self.close)
+        sums = (self.volume, self.quote_volume)
+        return (*prices, *sums, self.taker_buy_volume, self.taker_buy_quote_volume)
+
     def set_fields(self, fields: Sequence[Amount], count: int) -> None:
         """Set the amounts (the nine fields without the count) and the count."""
         self.open, self.high, self.low, self.close = fields[:4]
@@ -146,15 +152,17 @@ class SymbolSlots:
     """One symbol's slots, a period each.
 
     While every period's bar is open for a trade and nothing but the sums can change, trades only
-    wait in `pending`: that holds for times in [from_ns, until_ns). `settle` adds them.
+    wait in `pending`: that holds for times in [from_ns, until_ns). `settle` adds them. Meanwhile
+    `is_noted` says that every slot is already known to have changed since the last pull.
     """
 
-    __slots__ = ("from_ns", "pending", "rules", "slots", "until_ns")
+    __slots__ = ("from_ns", "is_noted", "pending", "rules", "slots", "until_ns")
 
     def __init__(self, slots: list[Slot], rules: BarRules) -> None:
         self.slots = slots
         self.rules = rules
         self.pending: list[TradeRow] = []
+        self.is_noted = False
         self.close_window()
 
     def close_window(self) -> None:

@@ -5,7 +5,7 @@ Source of the rules: the behaviour notes on the production service, sections 1.6
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,7 +42,7 @@ class DeltaBatch:
 
     at_ns: int
     batch_id: int
-    records: tuple[Any, ...]
+    records: Sequence[Any]
 
 
 @dataclass(slots=True)
@@ -59,7 +59,7 @@ class Gateway:
     records_lost: int = 0
     _findings: list[Finding] = field(default_factory=list)
 
-    def on_answer(self, requested_ns: int, at_ns: int, records: tuple[Any, ...]) -> None:
+    def on_answer(self, requested_ns: int, at_ns: int, records: Sequence[Any]) -> None:
         """Take the answer to a pull; it is too late when nobody waits for it any more."""
         self.answers += 1
         if at_ns - requested_ns > self.options.pull_timeout_ns:

@@ -5,6 +5,7 @@ Source of the rules: the behaviour notes on the production service, sections 1.9
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from harness.columns import Rows
@@ -49,7 +50,7 @@ class SnapshotWriter:
             key = (klines.symbol_text(row), INTERVALS[code].text, open_ns)
             self._upsert(now_ns, key, count, final=True)
 
-    def on_snapshot(self, now_ns: int, records: tuple[Bar, ...]) -> None:
+    def on_snapshot(self, now_ns: int, records: Sequence[Bar]) -> None:
         """Store what a snapshot shows; rows without an open time are left out, as they are."""
         for record in records:
             if record.open_time_ns > 0:
