@@ -189,6 +189,18 @@ def concat(tables: list[T]) -> T:
     )
 
 
+def gathered(tables: Iterable[T], rows: int) -> Iterator[T]:
+    """Join neighbouring tables until they have at least that many rows: fewer, longer columns."""
+    waiting: list[T] = []
+    for table in tables:
+        waiting.append(table)
+        if sum(map(len, waiting)) >= rows:
+            yield concat(waiting)
+            waiting = []
+    if waiting:
+        yield concat(waiting)
+
+
 @dataclass(frozen=True, slots=True)
 class Rows(Generic[T]):
     """A run of rows of a table, cut without touching the columns: what channels carry."""

@@ -23,11 +23,15 @@ from harness.archives.layout import (
 )
 from harness.archives.stream import Recording
 from harness.archives.trades import read_trades
+from harness.columns import gathered
 from harness.errors import InputError
 from harness.tape import Tape
 from harness.units import Int64Array
 
 _PEEK_BYTES = 64 << 10
+# A block of longer rows is joined with the next: by the parser's thread, which has more time than
+# whoever takes the chunks.
+_ROW_BYTES = 64
 
 
 class TradeFile:
@@ -98,7 +102,8 @@ class TradeFile:
         recording, tapes = self._read(self._block_bytes, background=True)
         span = _Span()
         # Parsed in a thread of its own, one tape ahead: pyarrow runs outside the interpreter lock.
-        for tape in in_background(tapes, depth=1):
+        joined = gathered(tapes, self._block_bytes // _ROW_BYTES)
+        for tape in in_background(joined, depth=1):
             span.add(tape)
             yield tape
         if span.rows == 0:

@@ -21,7 +21,7 @@ from harness.kline import Emission, KlineBatch, Trigger
 from harness.ledger import Equation, TradeAccount
 from harness.simulation.simulation import ChannelRecord
 from harness.tape import Tape, TradeKind
-from harness.units import BoolArray, ExactArray, sum_groups
+from harness.units import INT64_MAX, BoolArray, ExactArray, magnitude, widen
 
 # Numbers of all symbols and scales as integers of one unit, as the stored table has them.
 UNIT_SCALE = 18
@@ -37,17 +37,23 @@ def trade_sums(trades: Tape, rows: NDArray[np.intp] | BoolArray | slice = slice(
     if len(trades.symbol[rows]) == 0:
         return dict(NOTHING)
     instrument = trades.instruments[int(trades.symbol[rows][0])]
-    buyer = ~trades.buyer_is_maker[rows]
+    maker = trades.buyer_is_maker[rows]
     first, last = trades.first_id[rows], trades.last_id[rows]
-    quantity, quote = trades.quantity[rows], trades.quote[rows]
+    span = last - first
+    if first.min() < 0:
+        # A sentinel has no ids, and is one trade.
+        span = np.where(first < 0, 0, span)
+    count = _sum(span) + len(span)
     scale = (instrument.quantity_scale, instrument.quote_scale)
-    return {
-        "count": _sum(np.where(first < 0, 1, last - first + 1)),
-        "volume": _in_units(_sum(quantity), scale[0]),
-        "quote_volume": _in_units(_sum(quote), scale[1]),
-        "taker_buy_volume": _in_units(_sum(quantity * buyer), scale[0]),
-        "taker_buy_quote_volume": _in_units(_sum(quote * buyer), scale[1]),
-    }
+    sums = {"count": count}
+    for name, values, digits in (
+        ("volume", trades.quantity[rows], scale[0]),
+        ("quote_volume", trades.quote[rows], scale[1]),
+    ):
+        total = _sum(values)
+        sums[name] = _in_units(total, digits)
+        sums[f"taker_buy_{name}"] = _in_units(total - _sum(values * maker), digits)
+    return sums
 
 
 def kline_sums(klines: KlineBatch, rows: NDArray[np.intp]) -> Sums:
@@ -77,9 +83,9 @@ def stored_sums(table: pa.Table) -> Sums:
 
 
 def _sum(values: ExactArray) -> int:
-    if len(values) == 0:
-        return 0
-    return int(sum_groups(values, np.zeros(1, dtype=np.int64))[0])
+    if values.dtype != object and magnitude(values) * len(values) > INT64_MAX:
+        values = widen(values)
+    return int(values.sum())
 
 
 def _in_units(value: int, scale: int) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.columns import concat
+from harness.columns import concat, gathered
 from harness.interfaces import FeedSlice, Signal
 from harness.simulation.delivery import Delivery, DeliveryOptions
 from harness.simulation.signals import SignalOptions, Signals
@@ -81,18 +81,6 @@ def streamed(chunks: Iterable[Tape]) -> Iterator[Tape]:
             raise Disorder
         last = (int(ordered.event_time_ns[-1]), int(ordered.trade_id[-1]))
         yield ordered
-
-
-def gathered(tapes: Iterable[Tape], rows: int) -> Iterator[Tape]:
-    """Join neighbouring tapes until they have at least that many rows: fewer, longer columns."""
-    waiting: list[Tape] = []
-    for tape in tapes:
-        waiting.append(tape)
-        if sum(map(len, waiting)) >= rows:
-            yield concat(waiting)
-            waiting = []
-    if waiting:
-        yield concat(waiting)
 
 
 def in_order(tape: Tape) -> Tape:
