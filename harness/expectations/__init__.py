@@ -4,11 +4,12 @@ Importing this imports neither Great Expectations nor pandas; whoever is asked f
 worker beside one replay, or this process for many.
 """
 
-from harness.expectations.answer import Expectations, MakeExpectations, verdict_of
+from harness.expectations.answer import Answer, Expectations, MakeExpectations, verdict_of
 from harness.expectations.in_process import InProcessExpectations
 from harness.expectations.worker import ExpectationsWorker
 
 __all__ = [
+    "Answer",
     "Expectations",
     "ExpectationsWorker",
     "InProcessExpectations",

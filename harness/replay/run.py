@@ -19,7 +19,13 @@ from harness.consumers.lifecycle import LifecycleChecker
 from harness.consumers.parquet_writer import ParquetWriter
 from harness.consumers.restarting_writer import RestartingWriter
 from harness.errors import UsageError
-from harness.expectations import ExpectationsWorker, MakeExpectations, verdict_of
+from harness.expectations import (
+    Answer,
+    Expectations,
+    ExpectationsWorker,
+    MakeExpectations,
+    verdict_of,
+)
 from harness.ledger import Equation, judge, trade_equations
 from harness.replay.beside import Beside
 from harness.replay.channels import channel_dict, channel_equations, channels_verdict
@@ -115,13 +121,8 @@ def replay(
         with timings.stage("faults"):
             told, faults = run.injected.outcomes(lambda: sources.market(whole=run.whole))
             checks += told
-        if asked is not None and report:
-            # Whoever was asked is still importing.
-            with timings.stage("prepare report"):
-                prepare()
-        with timings.stage("expectations"):
-            expected = None if asked is None else asked.result(folder / "klines")
-        if expected is not None:
+        if asked is not None:
+            expected = _answer(asked, folder / "klines", report, timings)
             checks.append(after.reconciled_expectations(verdict_of(expected)))
             write_json(folder / "expectations.json", expected)
         with timings.stage("write"):
@@ -132,6 +133,16 @@ def replay(
                 build_report(folder)
         write_json(folder / "timings.json", timings.to_dict())
         return replace(outcome, seconds=timings.total())
+
+
+def _answer(asked: Expectations, klines: Path, report: bool, timings: Timings) -> Answer:
+    """Ask who holds the stored klines to the suite."""
+    if report:
+        # Who was asked is still importing.
+        with timings.stage("prepare report"):
+            prepare()
+    with timings.stage("expectations"):
+        return asked.result(klines)
 
 
 def _simulate(
