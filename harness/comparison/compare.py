@@ -62,7 +62,8 @@ class Proof:
 class Difference:
     """A kline that is not identical: both sides in exact decimals, None where there is none.
 
-    `published_ns` is the virtual instant at which ours was published.
+    `published_ns` is the virtual instant at which ours was published. `trades` are those in its
+    time as data, where no proof tells of them.
     """
 
     symbol: str
@@ -77,6 +78,7 @@ class Difference:
     source: str
     published_ns: int | None = None
     proof: Proof | None = None
+    trades: Mapping[str, Any] | None = None
 
     @property
     def klass(self) -> Class:

@@ -49,6 +49,29 @@ class Evidence:
         return total(self.cells, first, stop)
 
 
+class Repeats:
+    """Finds, chunk by chunk, the trades whose id came before; `ids` are those that repeat."""
+
+    def __init__(self, ids: Int64Array) -> None:
+        self._ids = ids
+        self._seen: Int64Array = np.empty(0, dtype=np.int64)
+
+    def mask(self, trades: Tape) -> BoolArray:
+        """Mark those of the next trades that an aggregator would take for repeated."""
+        again = np.zeros(len(trades), dtype=np.bool_)
+        twice = among(trades.trade_id, self._ids)
+        rows = np.flatnonzero(twice & (trades.kind == TradeKind.MARKET))
+        if len(rows) == 0:
+            return again
+        ids = trades.trade_id[rows]
+        fresh = np.zeros(len(rows), dtype=np.bool_)
+        fresh[np.unique(ids, return_index=True)[1]] = True
+        fresh &= ~among(ids, self._seen)
+        self._seen = np.union1d(self._seen, ids)
+        again[rows[~fresh]] = True
+        return again
+
+
 @dataclass(slots=True)
 class _Kept:
     wanted: Wanted
@@ -61,7 +84,7 @@ class _Kept:
     sample: list[Tape] = field(default_factory=list)
     _special: Int64Array | None = None
     _late: Int64Array = field(default_factory=lambda: np.empty(0, dtype=np.int64))
-    _seen: Int64Array = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    _repeats: Repeats | None = None
     _before: dict[int, tuple[int, int, Tape]] = field(default_factory=dict)
 
     def add(self, trades: Tape) -> None:
@@ -90,21 +113,13 @@ class _Kept:
 
     def _without_repeated(self, trades: Tape) -> Tape:
         """Set aside trades whose id came before, as an aggregator does."""
-        twice = among(trades.trade_id, self.wanted.refused.duplicate)
-        twice &= trades.kind == TradeKind.MARKET
-        rows = np.flatnonzero(twice)
-        if len(rows) == 0:
+        if self._repeats is None:
+            self._repeats = Repeats(self.wanted.refused.duplicate)
+        again = self._repeats.mask(trades)
+        if not again.any():
             return trades
-        ids = trades.trade_id[rows]
-        fresh = np.zeros(len(rows), dtype=np.bool_)
-        fresh[np.unique(ids, return_index=True)[1]] = True
-        fresh &= ~among(ids, self._seen)
-        self._seen = np.union1d(self._seen, ids)
-        again = rows[~fresh]
         self.repeated.append(trades.take(again))
-        keep = np.ones(len(trades), dtype=np.bool_)
-        keep[again] = False
-        return trades.take(keep)
+        return trades.take(~again)
 
     def _add_cells(self, trades: Tape) -> None:
         opens = self.wanted.cell.open_times_ns(trades.event_time_ns)
@@ -215,7 +230,7 @@ class Collector:
                 continue
             mine = tape if single else tape.take(tape.symbol == code)
             if len(mine):
-                one.add(_alone(mine, code))
+                one.add(alone(mine, code))
             _count_others(one, tape, None if single else tape.symbol != code)
 
     def evidence(self) -> dict[str, Evidence]:
@@ -236,8 +251,8 @@ def collect(wanted: Mapping[str, Wanted], tapes: Iterable[Tape]) -> dict[str, Ev
     return collector.evidence()
 
 
-def _alone(trades: Tape, code: int) -> Tape:
-    """Return trades of one symbol as a tape that knows no other."""
+def alone(trades: Tape, code: int) -> Tape:
+    """Return trades of one symbol, all of one code, as a tape that knows no other."""
     if len(trades.instruments) == 1:
         return trades
     columns = {name: getattr(trades, name) for name in trades.column_names()}

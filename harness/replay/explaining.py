@@ -15,6 +15,7 @@ from harness.comparison.case import TRADES_SHOWN, Case, Context, State, make_cas
 from harness.comparison.compare import Difference, opens_ns
 from harness.comparison.coverage import Coverage
 from harness.comparison.trades_of import Collector, Evidence
+from harness.comparison.trades_within import with_trades
 from harness.comparison.wanted import Refused, Wanted, among, wanted_for
 from harness.interval import parse_interval
 from harness.kline import FIELDS
@@ -33,7 +34,8 @@ LOWER_KLINES = "equals_lower_klines"
 class Aftermath:
     """What is known after a run, and of its trades those that matter, read a second time.
 
-    The second pass over the trades happens only where something has to be explained.
+    The second pass over the trades happens only where something has to be explained, and a third
+    one, for the trades of what could not be, only where something was not.
     """
 
     stored: Stored
@@ -79,7 +81,9 @@ class Aftermath:
         if after.comparison is not None:
             undone = {symbol: [(FAULTS, kept)] for symbol, kept in before.items()}
             witnesses = Witnesses(after.evidence, coverage, references, undone)
-            after.comparison = explain(after.comparison, witnesses)
+            explained = explain(after.comparison, witnesses)
+            kept_out = {symbol: one.refused for symbol, one in wanted.items()}
+            after.comparison = with_trades(explained, kept_out, (given for given, _ in again()))
         return after
 
     def late_evidence(self, symbol: str, interval: str, ids: Sequence[int]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ _NONE: Int64Array = np.empty(0, dtype=np.int64)
 
 
 def write_differences(path: Path, differences: Sequence[Difference]) -> None:
-    """Write every difference: both sides, class, cause and proof."""
+    """Write every difference: both sides, class, cause and proof, or else its trades."""
     sides = [(side, name) for name in FIELDS for side in ("ours", "theirs")]
     schema = pa.schema(
         [
@@ -39,6 +39,7 @@ def write_differences(path: Path, differences: Sequence[Difference]) -> None:
             ),
             ("cause", pa.string()),
             ("proof", pa.string()),
+            ("trades", pa.string()),
         ]
     )
     rows = [_row(difference, sides) for difference in differences]
@@ -57,6 +58,7 @@ def _row(difference: Difference, sides: Sequence[tuple[str, str]]) -> dict[str, 
         "fields": ",".join(difference.fields),
         "cause": None if proof is None else proof.cause,
         "proof": None if proof is None else json.dumps(dict(proof.evidence)),
+        "trades": None if difference.trades is None else json.dumps(dict(difference.trades)),
     }
     for side, name in sides:
         values: dict[str, Decimal | int] | None = getattr(difference, side)

@@ -23,7 +23,8 @@ class Difference:
     """A kline that is not the exchange's.
 
     `ours` and `theirs` hold the nine fields of `FIELDS` as plain decimal text, None where that
-    side has no kline; `differing` names those that differ.
+    side has no kline; `differing` names those that differ. `trades` are those in its time, where
+    no proof tells of them.
     """
 
     symbol: str
@@ -35,6 +36,7 @@ class Difference:
     theirs: tuple[str | None, ...]
     cause: str | None
     proof: Any
+    trades: Any
 
     def to_dict(self) -> dict[str, Any]:
         """Return the difference as a JSON object."""
@@ -48,6 +50,7 @@ class Difference:
             "theirs": dict(zip(FIELDS, self.theirs, strict=True)),
             "cause": self.cause,
             "proof": self.proof,
+            "trades": self.trades,
         }
 
 
@@ -65,6 +68,7 @@ def read_differences(path: Path) -> tuple[Difference, ...]:
     symbols, intervals = _texts(table, "symbol"), _texts(table, "interval")
     kinds, causes = _texts(table, "class"), _texts(table, "cause")
     differing, proofs = _texts(table, "fields"), _texts(table, "proof")
+    trades = _texts(table, "trades")
     ours = list(zip(*(_plain_column(table, f"ours_{name}") for name in FIELDS), strict=True))
     theirs = list(zip(*(_plain_column(table, f"theirs_{name}") for name in FIELDS), strict=True))
     rows = [
@@ -77,15 +81,16 @@ def read_differences(path: Path) -> tuple[Difference, ...]:
             ours[row],
             theirs[row],
             causes[row],
-            parse_proof(proofs[row]),
+            parse_evidence(proofs[row]),
+            parse_evidence(trades[row]),
         )
         for row, open_ns in enumerate(times_ns(table["open_time"]).tolist())
     ]
     return tuple(sorted(rows, key=_rank))
 
 
-def parse_proof(text: str | None) -> Any:
-    """Return the object behind a proof's JSON text; the text itself when it is no JSON."""
+def parse_evidence(text: str | None) -> Any:
+    """Return the object behind JSON text; the text itself when it is no JSON."""
     if text is None:
         return None
     try:

@@ -57,7 +57,8 @@ def encode_differences(differences: Sequence[Difference]) -> tuple[Mapping[str, 
     """Return what the codes stand for, and each difference as JSON text.
 
     A row is [symbol, interval, open time in ms, class, fields as bits, our nine values, theirs
-    with ``=`` where equal, cause or -1, proof].
+    with ``=`` where equal, cause or -1, proof, trades]; the last two are left out where there are
+    none.
     """
     symbols, intervals, causes = _Codes(), _Codes(), _Codes()
     kinds = _Codes(CLASSES)
@@ -72,7 +73,7 @@ def encode_differences(differences: Sequence[Difference]) -> tuple[Mapping[str, 
                 _joined(row.ours, ()),
                 _joined(row.theirs, row.ours),
                 -1 if row.cause is None else causes[row.cause],
-                *([] if row.proof is None else [_tabulate(readable("", row.proof))]),
+                *_evidence(row),
             ]
         )
         for row in differences
@@ -117,6 +118,13 @@ def cut(kind: str, encoded: tuple[Mapping[str, Any], list[str]], first_budget: i
             start, used, budget = stop, 0, PAGE_BUDGET
         used += length
     return [*chunks, Chunk(kind, start + 1, tuple(rows[start:]), head)]
+
+
+def _evidence(row: Difference) -> list[Any]:
+    told = [row.proof, row.trades]
+    while told and told[-1] is None:
+        told.pop()
+    return [_tabulate(readable("", one)) for one in told]
 
 
 class _Codes:

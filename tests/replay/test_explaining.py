@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -118,3 +119,26 @@ def test_a_lost_stretch_is_an_error_though_the_series_looks_perfect(tmp_path: Pa
     ran = replay(tmp_path / "run", stream, "--intervals", "1m", "--audit", "off")
     assert (ran.exit_code, ran.run["verdict"]) == (1, "invalid")
     assert ran.check("continuity")["findings"] == {"missing_trade_ids": 1, "lost_stretch": 1}
+
+
+def test_an_unexplained_difference_tells_the_trades_in_its_time(tmp_path: Path) -> None:
+    stream, minutes, _ = files(tmp_path, [t for t in LISTED if t.id != 4])
+    rows = minutes.read_text().splitlines()
+    # The exchange's second minute gets another high: no cause makes that.
+    wrong = [
+        row.replace(",102,", ",102.5,", 1) if place == 2 else row for place, row in enumerate(rows)
+    ]
+    assert wrong != rows
+    minutes.write_text("\n".join(wrong) + "\n")
+    ran = replay(
+        tmp_path / "run", stream, "--klines", minutes, "--intervals", "1m", "--audit", "off"
+    )
+    assert (ran.exit_code, ran.run["verdict"]) == (1, "invalid"), ran.output
+    found = pq.read_table(ran.folder / "differences.parquet").to_pylist()
+    (row,) = (row for row in found if row["class"] == "unexplained")
+    assert (row["cause"], row["proof"]) == (None, None)
+    told = json.loads(row["trades"])
+    assert (told["trades"], told["applied"]) == (3, 3)
+    assert [trade["id"] for trade in told["listed"]] == [5, 6, 7]
+    assert [trade["price"] for trade in told["listed"]] == ["100", "102", "100"]
+    assert all(row["trades"] is None for row in found if row["class"] == "explained")

@@ -145,7 +145,8 @@ def _difference_schema() -> pa.Schema:
     return pa.schema(
         [
             *(("symbol", text), ("interval", text), ("open_time", pa.timestamp("us", tz="UTC"))),
-            *(*names, *sides, ("cause", pa.string()), ("proof", pa.string())),
+            *(*names, *sides),
+            *((name, pa.string()) for name in ("cause", "proof", "trades")),
         ]
     )
 
@@ -169,6 +170,8 @@ def _difference(kline: dict[str, Any], number: int, options: RunOptions) -> dict
     changed = {"volume": Decimal("0.25"), "count": 1, "quote_volume": Decimal("15893.475")}
     theirs = {f"theirs_{name}": kline[name] + changed.get(name, 0) for name in FIELDS}
     row |= {"class": kind, "fields": ",".join(name for name in FIELDS if name in changed)}
+    if kind != "explained":
+        row["trades"] = json.dumps(_trades(options.trades_per_proof, number))
     if kind == "missing":
         return row | theirs | {"fields": ""}
     if kind == "extra":
@@ -184,6 +187,21 @@ def _difference(kline: dict[str, Any], number: int, options: RunOptions) -> dict
         ],
     }
     return row | {"cause": CAUSES[number % len(CAUSES)], "proof": json.dumps(proof)}
+
+
+def _trades(count: int, number: int) -> dict[str, Any]:
+    listed = [
+        {
+            "id": 7_000_000_000 + 1_000 * number + place,
+            "time_ns": DAY_NS + place * 10**9,
+            "price": "63573.90",
+            "quantity": "0.083",
+            "taker": "sell",
+            "became": "applied",
+        }
+        for place in range(count)
+    ]
+    return {"trades": 2 * count, "applied": 2 * count, "listed": listed}
 
 
 def _finding(klines: list[dict[str, Any]], number: int) -> dict[str, Any]:

@@ -141,6 +141,22 @@ def test_a_difference_opens_to_both_sides_cause_and_trades(
         expect(detail).to_have_count(0)
 
 
+def test_an_unexplained_difference_opens_to_the_trades_in_its_time(
+    browser: Browser, reports: dict[str, Path]
+) -> None:
+    with opened(browser, reports["invalid"] / "report.html") as page:
+        page.get_by_role("button", name="Evidence of difference 1", exact=True).click()
+        detail = page.locator("#difference-1-detail")
+        expect(detail).to_contain_text("No cause was proved for this difference.")
+        expect(detail).to_contain_text("24 trades in its time, 24 of them applied. Listed are 12:")
+        trades = detail.locator(".trades")
+        expect(trades.locator("caption")).to_contain_text("12 trades listed")
+        expect(trades.locator("tbody tr")).to_have_count(12)
+        expect(trades).to_contain_text("2024-05-15 00:00:11")
+        page.locator("[data-viewer=differences]").get_by_label("Text").fill("7000001011")
+        expect(page.locator("[data-viewer=differences] tbody tr.row")).to_have_count(1)
+
+
 def test_filters_narrow_and_pages_turn(browser: Browser, reports: dict[str, Path]) -> None:
     with opened(browser, reports["invalid"] / "report.html") as page:
         viewer = page.locator("[data-viewer=differences]")
@@ -167,12 +183,12 @@ def label_of(viewer: Any, control: str, name: str) -> str:
 
 
 def test_a_link_opens_its_difference(browser: Browser, reports: dict[str, Path]) -> None:
-    with opened(browser, reports["invalid"] / "report.html", "#difference-1234") as page:
-        expect(page.locator("#difference-1234-detail")).to_be_visible()
+    with opened(browser, reports["invalid"] / "report.html", "#difference-234") as page:
+        expect(page.locator("#difference-234-detail")).to_be_visible()
         # The page takes the focus a moment after the browser has jumped to the anchor.
         page.wait_for_timeout(200)
         focused = page.evaluate("document.activeElement.getAttribute('aria-label')")
-        assert focused == "Evidence of difference 1234"
+        assert focused == "Evidence of difference 234"
 
 
 def test_hostile_names_are_shown_and_do_nothing(browser: Browser, reports: dict[str, Path]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from harness.report import build_index
 from harness.report.coverage import STATES, coverage_maps
 from harness.report.data import read_run
-from harness.report.differences import parse_proof, plain_decimal
+from harness.report.differences import parse_evidence, plain_decimal
 from harness.report.drawing import Drawing
 from harness.report.evidence import encode_findings, script_json
 from harness.report.flow import draw_ledger, flows
@@ -85,8 +85,8 @@ def test_decimals_are_plain(text: str | None, plain: str | None) -> None:
 
 
 def test_a_proof_that_is_no_json_is_shown_as_it_is() -> None:
-    assert parse_proof("{") == "{"
-    assert parse_proof('{"a": 0.1}') == {"a": "0.1"}
+    assert parse_evidence("{") == "{"
+    assert parse_evidence('{"a": 0.1}') == {"a": "0.1"}
 
 
 def test_json_in_a_script_is_inert() -> None:

@@ -21,7 +21,7 @@ from harness.errors import InputError
 from harness.kline import FIELDS
 from harness.report import build_report
 from harness.report.data import read_run
-from harness.report.wording import number
+from harness.report.wording import number, utc
 from tests.report.pages import blocks, rows, sides
 from tests.report.run_figures import DAY_NS, HOSTILE, RunOptions
 from tests.report.run_folder import write_run
@@ -141,6 +141,14 @@ def test_every_difference_is_reachable_with_both_sides_cause_and_proof(
             names, trades = row[8]["trades"][""]
             unfolded = [dict(zip(names, trade, strict=True)) for trade in trades]
             assert row[8] | {"trades": unfolded} == json.loads(want["proof"])
+        assert (want["proof"] is None) == (want["trades"] is not None)
+        if want["trades"] is not None:
+            trades, (names, listed) = json.loads(want["trades"]), row[9]["listed"][""]
+            assert row[8] is None
+            assert row[9]["trades"] == trades["trades"]
+            assert [dict(zip(names, one, strict=True)) for one in listed] == [
+                trade | {"time_ns": utc(trade["time_ns"])} for trade in trades["listed"]
+            ]
     assert not expected
     assert numbers == list(range(1, 4001))
 

@@ -106,6 +106,15 @@
   };
   const fieldNames = (data, row) => data.fields.filter((_, bit) => row[4] >> bit & 1);
 
+  const tradesWithin = ({ trades, applied, listed }) => {
+    const count = "" in listed ? listed[""][1].length : listed.length;
+    const told = trades === 0 ? "No trade was given in its time."
+      : `${grouped(trades)} ${trades === 1 ? "trade" : "trades"} in its time, ${grouped(applied)} of them applied` +
+        (count === trades ? "." : `. Listed are ${grouped(count)}: the first, the last, the highest and the lowest` +
+          (applied === trades ? "." : ", and the first that were not applied."));
+    return el("div", {}, el("p", {}, told), count ? el("div", { class: "scroll trades" }, tree(listed, "trades listed")) : null);
+  };
+
   const differenceDetail = (data, row) => {
     const [ours, theirs] = sides(data, row);
     const rows = data.fields.map((name, at) => {
@@ -121,10 +130,11 @@
       extra: "The aggregator published this kline; the exchange did not." }[data.classes[row[3]]];
     const proved = el("div", { class: "scroll" }, candles(ours, theirs),
       el("p", {}, cause === null ? why || "No cause was proved for this difference." : `Cause: ${cause}.`),
-      row.length > 8 ? tree(row[8], "proof") : null);
+      row[8] ? tree(row[8], "proof") : null);
+    const trades = row[9] ? tradesWithin(row[9]) : null;
     const heads = [["Field", null], ["Ours", "number"], ["Exchange's", "number"], ["Ours − exchange's", "number"]];
     const caption = `${data.intervals[row[1]]} kline that opened ${utc(row[2])}`;
-    return el("div", { class: "detail-grid" }, el("div", { class: "scroll" }, table(caption, heads, rows)), proved);
+    return el("div", { class: "detail-grid" }, el("div", { class: "scroll" }, table(caption, heads, rows)), proved, trades);
   };
 
   const SPECS = {
@@ -137,7 +147,7 @@
       cells: (data, row) => [bdi(data.symbols[row[0]]), data.intervals[row[1]], utc(row[2]), state(data.classes[row[3]]),
         fieldNames(data, row).map(words).join(", ") || "all", row[7] < 0 ? "–" : words(data.causes[row[7]])],
       text: (data, row) => [data.symbols[row[0]], data.intervals[row[1]], utc(row[2]), data.classes[row[3]],
-        fieldNames(data, row).join(" "), row[5], row[6], row[7] < 0 ? "" : data.causes[row[7]], JSON.stringify(row[8] || "")],
+        fieldNames(data, row).join(" "), row[5], row[6], row[7] < 0 ? "" : data.causes[row[7]], JSON.stringify(row.slice(8))],
       detail: differenceDetail,
     },
     findings: {
@@ -271,7 +281,7 @@
   // A box that scrolls must be reachable by keyboard; one that does not must not be a stop.
   const reach = () => {
     for (const box of document.querySelectorAll(".scroll")) {
-      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0; else box.removeAttribute("tabindex");
+      if (box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight) box.tabIndex = 0; else box.removeAttribute("tabindex");
     }
   };
   reach();
