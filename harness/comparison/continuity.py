@@ -11,6 +11,7 @@ from harness.arrow import int64_of
 from harness.comparison.compare import Comparison, Reference, Stored, opens_ns
 from harness.comparison.id_gaps import Gap, Gaps, IdBook
 from harness.comparison.silence import SILENCE_MIN_NS, Silences
+from harness.comparison.stretches import Stretch, absent, halted, lost, silent
 from harness.interval import Interval, parse_interval
 from harness.tape import Tape
 from harness.units import Int64Array
@@ -82,6 +83,34 @@ class ContinuityWatch:
         counts["silences"] = len(self._silences.found)
         findings += self._silent()
         return Verdict.of(CHECK, counts, findings, NOT_CHECKED)
+
+    def stretches(
+        self,
+        judged: Verdict,
+        stored: Stored,
+        intervals: Sequence[Interval],
+        references: Sequence[Reference] = (),
+        unnumbered: Collection[str] = (),
+    ) -> list[Stretch]:
+        """Return where klines without trades are halted, lost or silent; all others are quiet.
+
+        `judged` is the verdict on the same klines. One symbol alone is quiet, not silent.
+        """
+        found = list(lost(judged.findings))
+        counted: dict[str, list[Reference]] = {symbol: [] for symbol in self._ids.runs}
+        for one in references:
+            # Sources without counts leave quiet klines out as well.
+            if "count" in one.fields and one.table.num_rows:
+                counted.setdefault(one.symbol, []).append(one)
+        for symbol, runs in self._ids.runs.items():
+            interval = _finest(stored, symbol, intervals)
+            windows = absent(counted[symbol])
+            if windows and interval is not None and symbol not in unnumbered:
+                ours = stored.series(symbol, interval.text)
+                found += halted(symbol, windows, ours, interval, runs)
+            if len(self._ids.runs) > 1:
+                found += silent(symbol, counted[symbol], self._silences.found)
+        return sorted(found, key=lambda one: (one.symbol, one.from_ns, one.why.value))
 
     def _silent(self) -> Iterator[Finding]:
         found = self._silences.found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import harness
 from harness.comparison.compare import Comparison, Stored
 from harness.comparison.continuity import ContinuityWatch
+from harness.comparison.stretches import Stretch
 from harness.consumers.completeness import CompletenessAuditor
 from harness.consumers.life_table import TRANSITIONS
 from harness.consumers.lifecycle import LifecycleChecker
@@ -82,6 +83,7 @@ class _Run:
     channels: list[ChannelRecord]
     injected: Faultless
     work: Work
+    stretches: list[Stretch] = field(default_factory=list)
 
 
 def replay(
@@ -255,15 +257,9 @@ def _checks(
 ) -> list[Verdict]:
     accounts = run.aggregator.accounts()
     checks = [ledger, trades_verdict(accounts, after)]
-    checks.append(
-        run.continuity.verdict(
-            after.stored,
-            scenario.intervals,
-            after.comparison,
-            after.references,
-            unnumbered(sources),
-        )
-    )
+    klines, sourced = (after.stored, scenario.intervals), (after.references, unnumbered(sources))
+    checks.append(run.continuity.verdict(*klines, after.comparison, *sourced))
+    run.stretches = run.continuity.stretches(checks[-1], *klines, *sourced)
     if sources.receptions:
         checks.append(reception_verdict(sources.receptions))
     checks.append(run.writer.verdict())
@@ -378,6 +374,7 @@ def _statistics(run: _Run) -> dict[str, Any]:
             for one in ([] if run.lifecycle is None else run.lifecycle.lateness())
         ],
         "transitions": [] if run.lifecycle is None else _transitions(run.lifecycle),
+        "stretches": [one.to_dict() for one in run.stretches],
     }
 
 

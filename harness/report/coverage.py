@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import UsageError
-from harness.interval import parse_interval
+from harness.interval import INTERVALS, parse_interval
 from harness.report.data import ReportData
 from harness.report.differences import Difference
 from harness.report.drawing import Drawing, box
@@ -20,11 +20,14 @@ from harness.units import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, Int64Array
 
 # From the bottom of a cell to its top: what matters most never hides.
 STATES = (
-    *("unexplained", "missing", "extra", "explained", "halted"),
-    *("uncompared", "identical", "quiet"),
+    *("unexplained", "missing", "extra", "lost", "explained"),
+    *("halted", "silent", "uncompared", "identical", "quiet"),
 )
 _CODE = {name: code for code, name in enumerate(STATES)}
-_DIFFERING = 5
+# A number counts those before the one, and those before the other are always big enough to see.
+_COUNTED, _SEEN = _CODE["halted"], _CODE["uncompared"]
+# Where stretches overlap, what is worse is said.
+_STILL = ("silent", "halted", "lost")
 _BUCKETS = (
     *(minutes * NS_PER_MINUTE for minutes in (1, 2, 5, 15, 30)),
     *(hours * NS_PER_HOUR for hours in (1, 2, 4, 6, 12, 24, 48, 168, 720)),
@@ -74,11 +77,15 @@ def coverage_maps(data: ReportData, symbols: Iterable[str]) -> Iterator[Coverage
     for symbol in symbols:
         differences = [row for row in data.differences if row.symbol == symbol]
         series = {line.interval: line for line in data.klines if line.symbol == symbol}
+        still = [row for row in data.run["stretches"] if row["symbol"] == symbol]
+        still = [row for why in _STILL for row in still if row["why"] == why]
         intervals = sorted({*series, *(row.interval for row in differences)}, key=interval_order)
         rows = []
         for interval in intervals:
             own = [row for row in differences if row.interval == interval]
-            opens, states = _states(series.get(interval), own, compared.get((symbol, interval)))
+            window = compared.get((symbol, interval), (0, 0))
+            opens, states = _states(series.get(interval), own, window, still)
+            opens, states = _with_halted(interval, opens, states, still)
             rows.append((interval, tuple(_cells(interval, opens, states, start, end, bucket))))
         if rows:
             yield CoverageMap(symbol, start, end, bucket, tuple(rows))
@@ -121,20 +128,46 @@ def _compared(run: Mapping[str, Any]) -> dict[tuple[str, str], tuple[int, int]]:
 
 
 def _states(
-    series: Series | None, differences: Sequence[Difference], window: tuple[int, int] | None
+    series: Series | None,
+    differences: Sequence[Difference],
+    window: tuple[int, int],
+    still: Sequence[Mapping[str, Any]],
 ) -> tuple[Int64Array, NDArray[np.int8]]:
-    """Return the open time and state of every kline of a series, ours or the exchange's only."""
+    """Return the open time and state of every kline of a series, ours or the exchange's only.
+
+    What is still for a reason is only told of klines that the exchange's files do not cover: all
+    others are equal to the exchange's, or differ.
+    """
     differing = np.array([row.open_time_ns for row in differences], dtype=np.int64)
     codes = np.array([_code(row) for row in differences], dtype=np.int8)
     if series is None:
         return differing, codes
     opens = series.open_time_ns
-    low, high = window or (0, 0)
-    within = (opens >= low) & (opens < high)
+    within = (opens >= window[0]) & (opens < window[1])
     states = np.where(within, _CODE["identical"], _CODE["uncompared"]).astype(np.int8)
-    states[series.count == 0] = _CODE["quiet"]
+    quiet = series.count == 0
+    states[quiet] = _CODE["quiet"]
+    for row in still:
+        inside = (opens >= row["from_ns"]) & (series.close_time_ns <= row["until_ns"])
+        states[quiet & inside & ~within] = _CODE[row["why"]]
     keep = ~np.isin(opens, differing)
     return np.concatenate([opens[keep], differing]), np.concatenate([states[keep], codes])
+
+
+def _with_halted(
+    interval: str, opens: Int64Array, states: NDArray[np.int8], still: Sequence[Mapping[str, Any]]
+) -> tuple[Int64Array, NDArray[np.int8]]:
+    """Add the klines of halts that neither side has: none was due, and none is missed."""
+    frame = next((one for one in INTERVALS if one.text == interval), None)
+    found: list[Int64Array] = [np.empty(0, dtype=np.int64)]
+    for row in still:
+        if frame is not None and row["why"] == "halted":
+            # The first whole kline opens where the one just before closes.
+            due = frame.opens_between(frame.close_time_ns(row["from_ns"] - 1), row["until_ns"])
+            found.append(due[frame.close_times_ns(due) <= row["until_ns"]])
+    fresh = np.setdiff1d(np.concatenate(found), opens)
+    halted = np.full(len(fresh), _CODE["halted"], dtype=np.int8)
+    return np.concatenate([opens, fresh]), np.concatenate([states, halted])
 
 
 def _code(row: Difference) -> int:
@@ -216,19 +249,17 @@ def _draw_cell(
         shapes.append((box(x, bottom, width, height), state))
     told = ", ".join(f"{number(n)} {s}" for s, n in zip(STATES, cell.counts, strict=True) if n)
     drawing.told(shapes, f"{interval} from {utc(cell.start_ns)}: {told}")
-    differing = sum(cell.counts[:_DIFFERING])
+    differing = sum(cell.counts[:_COUNTED])
     if differing and cell.expected > 1 and width > 8 * len(str(differing)):
         middle, text = x + width / 2, number(differing)
         drawing.text(middle, y + 16, text, size=11, anchor="middle", bold=True, halo=True)
 
 
 def _heights(cell: Cell) -> list[tuple[str, float]]:
-    """Share a cell's height among its states; what differs gets a height one can see."""
+    """Share a cell's height among its states; what matters gets a height one can see."""
     whole = max(cell.expected, sum(cell.counts))
     shares = [(name, count) for name, count in zip(STATES, cell.counts, strict=True) if count]
-    heights = [
-        max(_ROW * n / whole, _LEAST if _CODE[name] < _DIFFERING else 0) for name, n in shares
-    ]
+    heights = [max(_ROW * n / whole, _LEAST if _CODE[name] < _SEEN else 0) for name, n in shares]
     shrink = min(1.0, _ROW / sum(heights)) if heights else 1.0
     return [(name, height * shrink) for (name, _), height in zip(shares, heights, strict=True)]
 

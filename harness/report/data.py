@@ -19,7 +19,10 @@ SCHEMA = "kline-harness/run/1"
 VERDICTS = ("valid", "invalid", "unknown")
 
 # A part that a run folder does not have is an empty part of the page.
-_LISTS = ("inputs", "checks", "ledger", "channels", "series", "lateness", "transitions", "faults")
+_LISTS = (
+    *("inputs", "checks", "ledger", "channels", "series", "lateness", "transitions"),
+    *("stretches", "faults"),
+)
 _OBJECTS = ("scenario", "versions")
 
 

@@ -87,6 +87,20 @@ _LATENESS = (
 )
 
 
+_STILL = {
+    "quiet": "Quiet: a flat kline, nothing was traded.",
+    "halted": (
+        "Halted: the exchange has no kline, where a quiet market has a flat one, and the trade "
+        "ids before and after are contiguous."
+    ),
+    "silent": (
+        "Silent: no symbol traded for minutes, and no kline of the exchange tells whether they "
+        "were quiet, halted or not received."
+    ),
+    "lost": "Lost: a kline without trades over missing trade ids.",
+}
+
+
 def _one(drawn: Drawing | str | None, caption: str) -> tuple[Picture, ...]:
     if drawn is None:
         return ()
@@ -94,7 +108,12 @@ def _one(drawn: Drawing | str | None, caption: str) -> tuple[Picture, ...]:
 
 
 def _coverage(coverage: CoverageMap) -> Picture:
-    caption = "A cell is filled in proportion to its klines; a number counts those that differ."
+    caption = (
+        "A cell is filled in proportion to its klines; a number counts those that differ or are "
+        "lost."
+    )
+    totals = coverage.totals()
+    caption += "".join(f" {told}" for state, told in _STILL.items() if state in totals)
     return Picture(coverage.symbol, draw_coverage(coverage).__html__(), caption)
 
 

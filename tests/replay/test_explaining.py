@@ -142,3 +142,15 @@ def test_an_unexplained_difference_tells_the_trades_in_its_time(tmp_path: Path) 
     assert [trade["id"] for trade in told["listed"]] == [5, 6, 7]
     assert [trade["price"] for trade in told["listed"]] == ["100", "102", "100"]
     assert all(row["trades"] is None for row in found if row["class"] == "explained")
+
+
+def test_a_halt_is_told_beside_its_explanations(tmp_path: Path) -> None:
+    recorded = trades("1 100x1, 250 101x1, 301 100x1")
+    stream = write_recording(tmp_path / f"{SYMBOL}-trade-stream.txt", recorded)
+    rows = klines(recorded, "1m")
+    exchange = write_klines(tmp_path / f"{SYMBOL}-1m-2024-05-15.csv", [rows[0], *rows[4:]])
+    words = ("--klines", exchange, "--intervals", "1m,3m", "--audit", "off")
+    ran = replay(tmp_path / "run", stream, *words)
+    times = {"from_ns": START + MINUTE, "until_ns": START + 4 * MINUTE}
+    assert ran.run["stretches"] == [{"symbol": SYMBOL, "why": "halted", **times}]
+    assert [differences(ran)["1m", 60 * n] for n in (1, 2, 3)] == ["halt"] * 3
