@@ -28,7 +28,7 @@ from harness.consumers.series import (
 )
 from harness.interval import INTERVALS
 from harness.kline import KlineBatch, Trigger
-from harness.units import BoolArray
+from harness.units import INT64_MAX, BoolArray
 from harness.verdict import Finding, Severity, Verdict
 
 # What to tell about a row beside the fields of the rule.
@@ -106,6 +106,10 @@ class CompletenessAuditor:
         self._pending.add(rows)
         while self._pending.rows >= self._block_rows:
             self._check(self._block_rows)
+
+    def patience(self) -> int:
+        """Return how many klines may come at once: their instants are in them."""
+        return INT64_MAX
 
     def on_lag(self, now_ns: int, missed: int) -> None:
         """Record that klines are missing at this place of the stream."""

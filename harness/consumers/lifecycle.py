@@ -20,7 +20,7 @@ from harness.consumers.pending import Pending
 from harness.consumers.series import INTERVAL_CODES, NONE
 from harness.interval import INTERVALS
 from harness.kline import Life, LifeBatch, Trigger
-from harness.units import BoolArray, Int64Array
+from harness.units import INT64_MAX, BoolArray, Int64Array
 from harness.verdict import Finding, Severity, Verdict
 
 BLOCK_ROWS = 131_072
@@ -85,6 +85,10 @@ class LifecycleChecker:
         self._pending.add(rows)
         while self._pending.rows >= self._block_rows:
             self._check(self._block_rows)
+
+    def patience(self) -> int:
+        """Return how many events may come at once: their instants are in them."""
+        return INT64_MAX
 
     def on_lag(self, now_ns: int, missed: int) -> None:
         """Record that events are missing here: every kline may have changed meanwhile."""

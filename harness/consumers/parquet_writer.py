@@ -108,6 +108,10 @@ class ParquetWriter:
         while self._buffer.rows >= self.options.buffer_rows:
             self._flush(now_ns, self.options.buffer_rows)
 
+    def patience(self) -> int:
+        """Return how many klines fill the buffer: when the last of them comes, it is flushed."""
+        return self.options.buffer_rows - self._buffer.rows
+
     def on_lag(self, now_ns: int, missed: int) -> None:
         """Record klines that were overwritten before they were read: they are not stored."""
         if not self.options.counts_lag:

@@ -11,7 +11,7 @@ from harness.columns import gather
 from harness.interval import INTERVALS
 from harness.kline import KlineBatch
 from harness.ledger import Equation
-from harness.simulation.simulation import ChannelRecord, ConsumerRecord
+from harness.simulation.records import ChannelRecord, ConsumerRecord
 from harness.verdict import Finding, Severity, Verdict
 
 CHECK = "channels"

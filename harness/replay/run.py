@@ -42,7 +42,8 @@ from harness.replay.tallies import Tallied, taken_equations, value_equations
 from harness.replay.timings import Timings
 from harness.report import build_report, prepare
 from harness.simulation.feed import Feed
-from harness.simulation.simulation import ChannelRecord, Simulation
+from harness.simulation.records import ChannelRecord
+from harness.simulation.simulation import Simulation
 from harness.simulation.work import Work
 from harness.tape import Tape
 from harness.verdict import Validity, Verdict, worst

@@ -16,7 +16,7 @@ from harness.comparison.compare import Difference
 from harness.kline import FIELDS
 from harness.replay.channels import lost_klines
 from harness.simulation.designs import Design
-from harness.simulation.simulation import ChannelRecord, ConsumerRecord
+from harness.simulation.records import ChannelRecord, ConsumerRecord
 from harness.units import NS_PER_MICROSECOND, Int64Array
 
 _EXACT = pa.decimal128(38, 18)

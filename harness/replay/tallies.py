@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from harness.arrow import int64_of
-from harness.columns import concat
+from harness.columns import by_symbol, concat
 from harness.comparison.compare import Stored
 from harness.comparison.trades_of import Evidence
 from harness.comparison.wanted import KINDS, among
@@ -19,9 +19,9 @@ from harness.interfaces import Aggregator, FeedSlice
 from harness.interval import INTERVALS
 from harness.kline import Emission, KlineBatch, Trigger
 from harness.ledger import Equation, TradeAccount
-from harness.simulation.simulation import ChannelRecord
+from harness.simulation.records import ChannelRecord
 from harness.tape import Tape, TradeKind
-from harness.units import INT64_MAX, BoolArray, ExactArray, magnitude, widen
+from harness.units import INT64_MAX, BoolArray, ExactArray, magnitude, sum_groups, widen
 
 # Numbers of all symbols and scales as integers of one unit, as the stored table has them.
 UNIT_SCALE = 18
@@ -56,13 +56,21 @@ def trade_sums(trades: Tape, rows: NDArray[np.intp] | BoolArray | slice = slice(
     return sums
 
 
-def kline_sums(klines: KlineBatch, rows: NDArray[np.intp]) -> Sums:
-    """Add up the same columns of klines of one symbol."""
-    instrument = klines.instruments[int(klines.symbol[rows[0]])]
-    scales = dict.fromkeys(klines.quantity_columns(), instrument.quantity_scale)
-    scales |= dict.fromkeys(klines.quote_columns(), instrument.quote_scale)
-    sums = {name: _sum(getattr(klines, name)[rows]) for name in COLUMNS}
-    return {name: _in_units(sums[name], scales.get(name, UNIT_SCALE)) for name in COLUMNS}
+def kline_sums(
+    klines: KlineBatch, order: NDArray[np.intp], starts: NDArray[np.intp]
+) -> Iterator[Sums]:
+    """Yield the sums of the same columns of each group of klines of one symbol.
+
+    A group begins at each of `starts` in the rows `order`.
+    """
+    totals = {name: sum_groups(getattr(klines, name)[order], starts).tolist() for name in COLUMNS}
+    for place, code in enumerate(klines.symbol[order[starts]].tolist()):
+        instrument = klines.instruments[code]
+        scales = dict.fromkeys(klines.quantity_columns(), instrument.quantity_scale)
+        scales |= dict.fromkeys(klines.quote_columns(), instrument.quote_scale)
+        yield {
+            name: _in_units(totals[name][place], scales.get(name, UNIT_SCALE)) for name in COLUMNS
+        }
 
 
 def stored_sums(table: pa.Table) -> Sums:
@@ -105,14 +113,14 @@ class TradeTally:
 
     def add(self, tape: Tape) -> None:
         """Take the next trades."""
-        alike = not tape.kind.any()
-        for code, instrument in enumerate(tape.instruments):
-            mine = tape if len(tape.instruments) == 1 else tape.take(tape.symbol == code)
+        for _, mine in by_symbol(tape):
+            symbol = mine.symbol_text(0)
+            alike = not mine.kind.any()
             kinds = [TradeKind.MARKET] if alike else [TradeKind(k) for k in np.unique(mine.kind)]
             for kind in kinds:
                 rows = slice(None) if alike else mine.kind == kind
-                before = self.of(instrument.symbol, kind)
-                self.read[instrument.symbol, kind] = _add(before, trade_sums(mine, rows))
+                before = self.of(symbol, kind)
+                self.read[symbol, kind] = _add(before, trade_sums(mine, rows))
 
     def of(self, symbol: str, kind: TradeKind) -> Sums:
         """Return the sums of one symbol's trades of a kind."""
@@ -173,12 +181,12 @@ class Tallied:
         keys = klines.symbol.astype(np.int64) * len(INTERVALS) + klines.interval
         order = np.argsort(keys, kind="stable")
         starts = np.flatnonzero(np.diff(keys[order], prepend=-1))
-        for rows in np.split(order, starts[1:]):
-            first = int(rows[0])
-            key = (klines.symbol_text(first), INTERVALS[int(klines.interval[first])].text)
-            before = self.published.get(key, NOTHING)
-            self.published[key] = _add(before, kline_sums(klines, rows))
-            if np.any(klines.trigger[rows] == Trigger.END):
+        ends = np.maximum.reduceat(klines.trigger[order] == Trigger.END, starts).tolist()
+        sums = kline_sums(klines, order, starts)
+        for row, ended, more in zip(order[starts].tolist(), ends, sums, strict=True):
+            key = (klines.symbol_text(row), INTERVALS[int(klines.interval[row])].text)
+            self.published[key] = _add(self.published.get(key, NOTHING), more)
+            if ended:
                 self.ended.add(key)
         return emission
 

@@ -12,6 +12,7 @@ from harness.columns import Rows, T
 from harness.simulation.broadcast import Closed, Empty, Lagged
 from harness.simulation.designs import Channel, Inlet
 from harness.simulation.kernel import CONSUMER, TIMER, Due, Wake
+from harness.simulation.records import ConsumerRecord, pairs_of
 from harness.units import Window
 
 
@@ -182,3 +183,18 @@ class Listener(Generic[T]):
         self._timer_due = False
         if self.process is not None and self.process.is_alive:
             self.consumer.on_timer(int(self.env.now))
+
+    def record(self) -> ConsumerRecord:
+        """Return what it received."""
+        name = self.consumer.name
+        return ConsumerRecord.of(
+            name,
+            self.channel.received(name),
+            lost=self.channel.lost(name),
+            depths=pairs_of(dict(self.depths).items()),
+            stalled=pairs_of(dict(self.stalled).items()),
+            lags=pairs_of(self.lags),
+            before_subscribing=self.missed_before_subscribing,
+            connected=self.connected,
+            died_at_ns=self.died_at_ns,
+        )

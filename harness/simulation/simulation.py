@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable
 from enum import Enum
 from typing import Any
 
@@ -14,19 +13,19 @@ import simpy
 from harness.errors import ContractError
 from harness.interfaces import Aggregator, FeedSlice
 from harness.kline import Emission
+from harness.simulation.calm import CalmChannel, CalmProducer, is_patient
 from harness.simulation.designs import (
     BroadcastChannel,
     Channel,
     ChannelOptions,
     Design,
-    Lost,
     QueueChannel,
 )
 from harness.simulation.kernel import PRODUCER, Due, Kernel
 from harness.simulation.listener import Listener, ListenerOptions, Listening
+from harness.simulation.records import ChannelRecord
 from harness.simulation.work import Meter, Work
 from harness.tape import Tape
-from harness.units import Int64Array
 
 
 class Fidelity(Enum):
@@ -38,50 +37,6 @@ class Fidelity(Enum):
 
     BATCH = "batch"
     TRADE = "trade"
-
-
-@dataclass(frozen=True, slots=True)
-class ConsumerRecord:
-    """What one consumer received: values by fate, and how many waited for it.
-
-    Of the values sent, `before_subscribing`, `lagged`, `unread` and `after_leaving` never reached
-    it; all of them where it was never `connected`. `lost` are those it lagged behind, or the
-    queue refused, where the channel remembers them. By instant, `depths` are how many waited at
-    each wake-up, `stalled` at each publication during a stall, and `lags` how many it learned
-    to have lagged behind.
-    """
-
-    name: str
-    delivered: int
-    lagged: int
-    lag_events: int
-    depth_peak: int
-    before_subscribing: int
-    unread: int
-    after_leaving: int
-    connected: bool
-    died_at_ns: int | None
-    lost: Lost
-    depths: tuple[Int64Array, Int64Array]
-    stalled: tuple[Int64Array, Int64Array]
-    lags: tuple[Int64Array, Int64Array]
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelRecord:
-    """What one channel carried; `unsent` was published while nobody listened.
-
-    `refused` found no room: that happens to a queue only.
-    """
-
-    name: str
-    design: Design
-    capacity: int
-    published: int
-    sent: int
-    unsent: int
-    refused: int
-    consumers: tuple[ConsumerRecord, ...]
 
 
 class Simulation:
@@ -131,18 +86,44 @@ class Simulation:
         # Virtual time begins with the first event: slices without one say nothing of when.
         first = next((piece for piece in slices if len(piece)), FeedSlice(Tape.empty()))
         self._env = Kernel(_first_instant(first))
+        pieces = itertools.chain([first], slices)
+        if self._is_calm():
+            return self._run_calmly(pieces, end_ns)
         for channel, consumer, deliver, options in self._planned:
             listener: Listener[Any] = Listener(self._env, channel, consumer, deliver, options)
             self._listeners.append(listener)
             # All subscribe before the producer starts, unless their options say otherwise.
             listener.start()
         produce = self._in_batches if self._fidelity is Fidelity.BATCH else self._by_event
-        self._env.process(produce(first, slices, end_ns))
+        self._env.process(produce(pieces, end_ns))
         self._env.run()
         for listener in self._listeners:
             if listener.process is None or listener.process.is_alive:
                 raise ContractError(f"consumer {listener.consumer.name} never ended")
         return [self._record(self._klines), self._record(self._life)]
+
+    def _is_calm(self) -> bool:
+        """Tell whether nothing can come between a publication and its consumers."""
+        if self._fidelity is not Fidelity.BATCH or self._options.design is not Design.BROADCAST:
+            return False
+        calm = ListenerOptions()
+        return all(is_patient(consumer) and o == calm for _, consumer, _, o in self._planned)
+
+    def _run_calmly(
+        self, pieces: Iterable[FeedSlice], end_ns: Callable[[], int]
+    ) -> list[ChannelRecord]:
+        channels = [
+            CalmChannel(channel.name, channel.capacity, remembers)
+            for channel, remembers in ((self._klines, True), (self._life, False))
+        ]
+        for channel, consumer, deliver, _ in self._planned:
+            assert is_patient(consumer)
+            channels[channel is self._life].listen(self._env, consumer, deliver)
+        producer = CalmProducer(self._env, channels, self._meter, self._options.life_published)
+        emissions = (self._advanced(piece) for piece in pieces)
+        self._env.process(producer.run(emissions, end_ns, self._aggregator.finish))
+        self._env.run()
+        return [channel.record() for channel in channels]
 
     @property
     def work(self) -> Work:
@@ -152,20 +133,20 @@ class Simulation:
     def _record(self, channel: Channel) -> ChannelRecord:
         listeners = [one for one in self._listeners if one.channel is channel]
         counts = (channel.published, channel.sent, channel.unsent, channel.refused)
-        consumers = tuple(_consumer_record(listener) for listener in listeners)
+        consumers = tuple(listener.record() for listener in listeners)
         return ChannelRecord(channel.name, channel.design, channel.capacity, *counts, consumers)
 
     def _in_batches(
-        self, first: FeedSlice, rest: Iterator[FeedSlice], end_ns: Callable[[], int]
+        self, pieces: Iterable[FeedSlice], end_ns: Callable[[], int]
     ) -> Generator[simpy.Event, Any, None]:
-        for piece in itertools.chain([first], rest):
+        for piece in pieces:
             yield from self._publish(self._advanced(piece))
         yield from self._end(end_ns())
 
     def _by_event(
-        self, first: FeedSlice, rest: Iterator[FeedSlice], end_ns: Callable[[], int]
+        self, pieces: Iterable[FeedSlice], end_ns: Callable[[], int]
     ) -> Generator[simpy.Event, Any, None]:
-        for piece in itertools.chain([first], rest):
+        for piece in pieces:
             remaining = piece
             while len(remaining):
                 event, remaining = remaining.cut(1)
@@ -205,10 +186,10 @@ class Simulation:
             if instant > env.now:
                 yield Due(env, instant - int(env.now), PRODUCER)
             if kline_stop > kline_start:
-                self._meter.published(self._klines.name, instant)
+                self._meter.published(self._klines.name, int(env.now))
                 self._klines.publish(klines, kline_start, kline_stop)
             if event_stop > event_start and self._options.life_published:
-                self._meter.published(self._life.name, instant)
+                self._meter.published(self._life.name, int(env.now))
                 self._life.publish(events, event_start, event_stop)
             kline_start, event_start = kline_stop, event_stop
 
@@ -218,30 +199,3 @@ def _first_instant(piece: FeedSlice) -> int:
     if piece.signals and piece.positions[0] == 0:
         return piece.signals[0].at_ns
     return int(piece.trades.arrival_ns[0]) if len(piece.trades) else 0
-
-
-def _consumer_record(listener: Listener[Any]) -> ConsumerRecord:
-    name = listener.consumer.name
-    received = listener.channel.received(name)
-    return ConsumerRecord(
-        name,
-        received.delivered,
-        received.lagged,
-        received.lag_events,
-        received.depth_peak,
-        listener.missed_before_subscribing,
-        received.unread,
-        received.after,
-        listener.connected,
-        listener.died_at_ns,
-        listener.channel.lost(name),
-        _columns(dict(listener.depths).items()),
-        _columns(dict(listener.stalled).items()),
-        _columns(listener.lags),
-    )
-
-
-def _columns(pairs: Collection[tuple[int, int]]) -> tuple[Int64Array, Int64Array]:
-    flat = itertools.chain.from_iterable(pairs)
-    table = np.fromiter(flat, dtype=np.int64, count=2 * len(pairs)).reshape(-1, 2)
-    return table[:, 0].copy(), table[:, 1].copy()

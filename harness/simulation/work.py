@@ -29,7 +29,8 @@ class Meter:
     """Counts while a run goes on."""
 
     def __init__(self) -> None:
-        self._batches = self._bytes_fed = self._bytes_emitted = 0
+        self.batches = 0
+        self._bytes_fed = self._bytes_emitted = 0
         self._published_at: dict[str, int] = {}
 
     def fed(self, piece: FeedSlice) -> None:
@@ -44,11 +45,11 @@ class Meter:
         """Count what a channel is given; what follows at the same instant is the same batch."""
         if self._published_at.get(channel) != instant_ns:
             self._published_at[channel] = instant_ns
-            self._batches += 1
+            self.batches += 1
 
     def work(self, simpy_events: int) -> Work:
         """Return what was counted so far."""
-        return Work(simpy_events, self._batches, self._bytes_fed, self._bytes_emitted)
+        return Work(simpy_events, self.batches, self._bytes_fed, self._bytes_emitted)
 
 
 def _bytes(table: Columns) -> int:

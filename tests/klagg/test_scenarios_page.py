@@ -16,7 +16,8 @@ from harness.replay.channels import lost_klines
 from harness.replay.scenario import CONSUMERS, Scenario
 from harness.replay.scenario_file import decode_scenario, load_scenario, scenario_of
 from harness.simulation.designs import Design
-from harness.simulation.simulation import ChannelRecord, ConsumerRecord, Simulation
+from harness.simulation.records import ChannelRecord, ConsumerRecord
+from harness.simulation.simulation import Simulation
 from tests.klagg.made import FOLDER
 
 FIXTURES = FOLDER.parent

@@ -17,8 +17,8 @@ from harness.consumers.parquet_writer import ParquetWriter
 from harness.interfaces import FeedSlice
 from harness.kline import Emission, KlineBatch
 from harness.ledger import Equation
+from harness.simulation.calm import CalmListener, CalmProducer, Stretch
 from harness.simulation.feed import Feed
-from harness.simulation.simulation import Simulation
 from harness.tape import Tape
 from tests.replays import UM_DAY, UM_STREAM, Ran, replay
 
@@ -87,13 +87,22 @@ def kline_dropped_in_the_aggregator(patch: pytest.MonkeyPatch) -> None:
 
 
 def drop_before_the_channel(patch: pytest.MonkeyPatch) -> None:
-    plain, once = Simulation._publish, Once()
+    plain, once = CalmProducer._take, Once()
 
-    def publish(self: Simulation, emission: Emission) -> Any:
+    def take(self: CalmProducer, emission: Emission, now_ns: int) -> int:
         start = int(once.now(len(emission.klines) > 1))
-        return plain(self, Emission(emission.klines[start:], emission.events))
+        return plain(self, Emission(emission.klines[start:], emission.events), now_ns)
 
-    patch.setattr(Simulation, "_publish", publish)
+    patch.setattr(CalmProducer, "_take", take)
+
+
+def drop_in_the_channel(patch: pytest.MonkeyPatch) -> None:
+    plain, once = CalmListener._deliver, Once()
+
+    def deliver(self: CalmListener, stretch: Stretch, begin: int, stop: int) -> None:
+        plain(self, stretch, begin + int(once.now(stop > begin)), stop)
+
+    patch.setattr(CalmListener, "_deliver", deliver)
 
 
 def drop_before_the_writer(patch: pytest.MonkeyPatch) -> None:
@@ -159,6 +168,7 @@ PLANTED: dict[Plant, str] = {
     change_in_the_aggregator: "traded volume in 1e-18",
     kline_dropped_in_the_aggregator: "traded count",
     drop_before_the_channel: "traded count",
+    drop_in_the_channel: "sent",
     drop_before_the_writer: "handed over",
     drop_in_the_writer: "klines written",
     change_in_the_writer: "traded count",
