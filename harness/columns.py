@@ -189,6 +189,22 @@ def concat(tables: list[T]) -> T:
     )
 
 
+def by_symbol(table: T) -> Iterator[tuple[int, T]]:
+    """Yield the code and the rows of each symbol that has any, in order of codes."""
+    if len(table) == 0:
+        return
+    symbols = table.symbol
+    if len(table.instruments) == 1:
+        yield int(symbols[0]), table
+        return
+    # Sorted once: a mask for each symbol would look at every row as often as there are symbols.
+    order = np.argsort(symbols, kind="stable")
+    ordered = table.take(order)
+    starts = np.flatnonzero(np.diff(ordered.symbol, prepend=-2)).tolist()
+    for start, stop in zip(starts, [*starts[1:], len(ordered)], strict=True):
+        yield int(ordered.symbol[start]), ordered[start:stop]
+
+
 def gathered(tables: Iterable[T], rows: int) -> Iterator[T]:
     """Join neighbouring tables until they have at least that many rows: fewer, longer columns."""
     waiting: list[T] = []

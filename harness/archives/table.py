@@ -31,6 +31,8 @@ _EXACT = re.compile(rb"-?[0-9]+(?:\.[0-9]*)?|-?\.[0-9]+")
 # Small enough that pyarrow can spread a block over the cores.
 _PYARROW_BLOCK_BYTES = 1 << 20
 _PROBE_BYTES = 32 << 10
+# Most exchanges' numbers have no more decimals.
+_USUAL_SCALE = 8
 _COMPILED = {"integer": INTEGER, "exact": EXACT, "boolean": BOOLEAN}
 
 
@@ -53,7 +55,8 @@ class ExactTable:
         self.path = path
         self.columns = columns
         self.scales: dict[str, int] = {c.group: 0 for c in columns if c.kind == "exact"}
-        # How many digits the text has after the point, which zeros can make more than the scale.
+        # How many digits the text has after the point, which zeros can make more than the scale;
+        # known where pyarrow reads.
         self._digits: Mapping[str, int] | None = None
         self._lines = _Line(path, columns)
         # What the compiled loop calls each column; it knows no text.
@@ -66,32 +69,36 @@ class ExactTable:
 
         Raises InputError for the first line that does not follow the grammar.
         """
-        digits: Mapping[str, int] = self._digits or self._lines.digits(_probe(block), first_line)
-        found = self._plain(block, digits)
+        found = self._plain(block)
         if found is None:
-            found, digits = self._any(block, first_line, digits)
-        self._digits = digits
-        for group in self.scales:
-            names = [c.name for c in self.columns if c.kind == "exact" and c.group == group]
-            self._tighten(found, names, group, digits[group])
-            for name in names:
-                found[name] = self._checked(found[name], name, block, first_line)
+            found = self._any(block, first_line)
+        for column in self.columns:
+            if column.kind == "exact":
+                values = self._checked(found[column.name], column.name, block, first_line)
+                found[column.name] = values
         return found
 
-    def _plain(self, block: bytes, digits: Mapping[str, int]) -> dict[str, Any] | None:
+    def _plain(self, block: bytes) -> dict[str, Any] | None:
         """Read a block whose every row is plain with the compiled loop, if there is one."""
         if self._kinds is None:
             return None
-        scales = [digits.get(column.group, 0) for column in self.columns]
-        found = parse_rows(block, self._kinds, scales)
-        if found is None:
-            return None
-        return {column.name: values for column, values in zip(self.columns, found, strict=True)}
+        # The scales so far, or where they do not do, what is enough for most.
+        for scales in (self.scales, dict.fromkeys(self.scales, _USUAL_SCALE)):
+            wanted = [scales.get(column.group, 0) for column in self.columns]
+            parsed = parse_rows(block, self._kinds, wanted)
+            if parsed is not None:
+                names = (column.name for column in self.columns)
+                found: dict[str, Any] = dict(zip(names, parsed, strict=True))
+                self._tighten(found, scales)
+                return found
+        return None
 
-    def _any(
-        self, block: bytes, first_line: int, digits: Mapping[str, int]
-    ) -> tuple[dict[str, Any], Mapping[str, int]]:
-        """Read any block that follows the grammar; return the digits after the point too."""
+    def _any(self, block: bytes, first_line: int) -> dict[str, Any]:
+        """Read any block that follows the grammar, with pyarrow.
+
+        Raises InputError for the first line that does not.
+        """
+        digits = self._digits or self._lines.digits(_probe(block), first_line)
         if not self._lines.is_plain(block):
             digits = _more(digits, self._lines.digits(block, first_line))
         try:
@@ -107,7 +114,10 @@ class ExactTable:
         if table.num_rows != lines or self._lines.has_exponent(block, lines):
             self._lines.digits(block, first_line)
             raise InputError(self.path, f"{lines} rows", f"{table.num_rows}")
-        return self._columns(table), digits
+        self._digits = digits
+        found = self._columns(table)
+        self._tighten(found, digits)
+        return found
 
     def _parse(self, block: bytes, digits: Mapping[str, int]) -> Any:
         return pacsv.read_csv(
@@ -141,15 +151,17 @@ class ExactTable:
                 found[column.name] = _plain_column(data, column.kind)
         return found
 
-    def _tighten(self, found: dict[str, Any], names: list[str], group: str, digits: int) -> None:
-        """Bring columns from the scale of the text to the smallest that holds all so far."""
-        excess = digits - self.scales[group]
-        tight = {name: _divided(found[name], excess) for name in names}
-        if any(column is None for column in tight.values()):
-            excess = min(trailing_zeros(found[name], excess) for name in names)
+    def _tighten(self, found: dict[str, Any], digits: Mapping[str, int]) -> None:
+        """Bring exact columns from the scale they were read at to the smallest for all so far."""
+        for group, scale in self.scales.items():
+            names = [c.name for c in self.columns if c.kind == "exact" and c.group == group]
+            excess = digits[group] - scale
             tight = {name: _divided(found[name], excess) for name in names}
-        self.scales[group] = digits - excess
-        found.update(tight)
+            if any(column is None for column in tight.values()):
+                excess = min(trailing_zeros(found[name], excess) for name in names)
+                tight = {name: _divided(found[name], excess) for name in names}
+            self.scales[group] = digits[group] - excess
+            found.update(tight)
 
     def _checked(self, column: ExactArray, name: str, block: bytes, first_line: int) -> ExactArray:
         limit = 10**DIGITS_MAX

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.columns import by_symbol
 from harness.tape import Tape
 from harness.units import Int64Array
 
@@ -146,16 +146,6 @@ class IdBook:
 
     def add(self, tape: Tape) -> None:
         """Take the next chunk."""
-        for code in _codes(tape):
-            rows: Any = slice(None) if len(tape.instruments) == 1 else tape.symbol == code
-            runs = self.runs.setdefault(tape.instruments[code].symbol, IdRuns())
-            runs.add(tape.first_id[rows], tape.last_id[rows], tape.event_time_ns[rows])
-
-
-def _codes(tape: Tape) -> Iterable[int]:
-    if len(tape) == 0:
-        return []
-    if len(tape.instruments) == 1:
-        return [0]
-    codes: list[int] = np.unique(tape.symbol).tolist()
-    return codes
+        for _, mine in by_symbol(tape):
+            runs = self.runs.setdefault(mine.symbol_text(0), IdRuns())
+            runs.add(mine.first_id, mine.last_id, mine.event_time_ns)

@@ -1,7 +1,7 @@
 /* Rows of comma-separated numbers to int64 columns, exactly.
 
    The grammar is the strict part of the one in archives/table.py: an optional minus and digits for
-   integers; digits with at most one point for decimals, 18 digits in all once scaled; a few words
+   integers; digits with at most one point for decimals, 18 digits once scaled; a few words
    for booleans. At anything else parsing stops and says where: the caller then takes the reader
    that knows every case and its error messages. */
 
@@ -10,9 +10,8 @@
 
 #define EXPORT __attribute__((visibility("default")))
 #define DIGITS_MAX 18
-
-/* The number in library.py: raised with every change of a signature. */
-EXPORT int64_t kline_version(void) { return 1; }
+/* What the reader that knows every case takes: a decimal of 38 digits. */
+#define LENGTH_MAX 38
 
 enum { INTEGER = 0, EXACT = 1, BOOLEAN = 2 };
 
@@ -88,7 +87,19 @@ static inline const char *integer(const char *at, const char *end, int64_t *out)
     return at;
 }
 
-/* A decimal scaled by ten to the power of `scale`; more decimals than that are no part of it. */
+/* Read `scale` digits after the point into *value; only zeros may follow. */
+static const char *long_fraction(const char *at, const char *end, int scale, int64_t *value) {
+    for (int count = 0; at < end && (unsigned char)(*at - '0') < 10; at++, count++) {
+        if (count < scale)
+            *value = *value * 10 + (*at - '0');
+        else if (*at != '0')
+            return NULL;
+    }
+    return at;
+}
+
+/* A decimal scaled by ten to the power of `scale`; more decimals than that, unless they are zeros,
+   are no part of it. */
 static inline const char *exact(const char *at, const char *end, int scale, int64_t *out) {
     const char *start = at;
     int64_t value = 0;
@@ -97,11 +108,19 @@ static inline const char *exact(const char *at, const char *end, int scale, int6
     int whole = (int)(at - start), fraction = 0;
     if (at < end && *at == '.') {
         const char *point = ++at;
+        int64_t before = value;
         at = digits(at, end, scale, &value);
-        if (!at) return NULL;
+        if (!at) {
+            value = before;
+            at = long_fraction(point, end, scale, &value);
+            if (!at || at - start > LENGTH_MAX) return NULL;
+        }
         fraction = (int)(at - point);
+        if (fraction > scale) fraction = scale;
+        if (whole + (at - point) == 0) return NULL;
+    } else if (!whole) {
+        return NULL;
     }
-    if (whole + fraction == 0) return NULL;
     *out = value * POWERS[scale - fraction];
     return at;
 }

@@ -20,9 +20,9 @@ def parse_rows(
     """Return a column for each of `kinds`, or None if a row is not plain or nothing is compiled.
 
     Integers and decimals come as int64, decimals scaled by ten to the power of their entry in
-    `scales`; booleans as bool. Plain are digits, at most 18 of a number, decimals with no more
-    after the point than their scale, and the words of booleans; lines end with a line feed or
-    with carriage return and line feed.
+    `scales`; booleans as bool. Plain are digits, at most 18 of a number; decimals with no more
+    after the point than their scale, apart from zeros; and the words of booleans. Lines end with a
+    line feed or with carriage return and line feed.
     """
     if library.LIBRARY is None:
         return None

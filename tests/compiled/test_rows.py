@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ pytestmark = pytest.mark.skipif(library.LIBRARY is None, reason="nothing was com
 
 WORDS = {"true": True, "True": True, "TRUE": True, "1": True}
 WORDS |= {"false": False, "False": False, "FALSE": False, "0": False}
+EXACT_NUMBERS = Context(prec=100, traps=[Inexact])
 ALPHABET = "0123456789.,-\r\ntrueFALSE+eE x\x00\xb0"
 
 
@@ -31,9 +32,11 @@ def field(text: str, kind: int, scale: int) -> int | bool | None:
     if not re.fullmatch(r"[0-9]+\.?[0-9]*|\.[0-9]+", text):
         return None
     whole, _, fraction = text.partition(".")
-    if len(fraction) > scale or len(whole) + scale > 18:
+    if fraction[scale:].strip("0") or len(whole) + scale > 18:
         return None
-    return int(Decimal(text).scaleb(scale))
+    if len(fraction) > scale and len(text) > 38:
+        return None
+    return int(EXACT_NUMBERS.scaleb(Decimal(text), scale))
 
 
 def rows_of(block: bytes, kinds: list[int], scales: list[int]) -> list[list[int | bool]] | None:
@@ -75,6 +78,10 @@ KINDS = st.lists(st.sampled_from([INTEGER, EXACT, BOOLEAN]), min_size=1, max_siz
 @example("12345678\xb0\n", [INTEGER], 0)
 @example("1\r2\n", [INTEGER], 0)
 @example("\n", [INTEGER], 0)
+@example("1.50000000", [EXACT], 1)
+@example("1.50000001", [EXACT], 1)
+@example("1." + "0" * 36, [EXACT], 1)
+@example("1." + "0" * 37, [EXACT], 1)
 def test_any_text_is_read_or_left_alone(text: str, kinds: list[int], scale: int) -> None:
     block = text.encode("latin-1")
     scales = [scale] * len(kinds)
@@ -98,7 +105,8 @@ def plain(draw: st.DrawFn) -> tuple[bytes, list[int], list[int]]:
                 value = draw(st.integers(0, 10 ** (18 - scale) - 1))
                 digits = draw(st.integers(0, scale))
                 fraction = draw(st.integers(0, 10**digits - 1)) if digits else 0
-                fields.append(f"{value}.{fraction:0{digits}}" if digits else str(value))
+                zeros = "0" * draw(st.integers(0, 9))
+                fields.append(f"{value}.{fraction:0{digits}}{zeros}" if digits else str(value))
         lines.append(",".join(fields))
     end = draw(st.sampled_from(["\n", "\r\n"]))
     text = end.join(lines) + draw(st.sampled_from(["", end]))
