@@ -127,11 +127,17 @@ class Columns:
         """Return the symbol of one row."""
         return self.instruments[int(self.symbol[row])].symbol
 
-    def over(self, instruments: tuple[Instrument, ...]) -> Self:
-        """Return the same rows against another instrument list with finer or equal scales."""
+    def over(
+        self, instruments: tuple[Instrument, ...], index: Mapping[str, int] | None = None
+    ) -> Self:
+        """Return the same rows against another instrument list with finer or equal scales.
+
+        `index` gives the place of each symbol in the list, where it is known already.
+        """
         if instruments == self.instruments:
             return self
-        index = {instrument.symbol: code for code, instrument in enumerate(instruments)}
+        if index is None:
+            index = places(instruments)
         # A row of no symbol has code -1, which finds the last entry here and stays what it is.
         codes = np.array([*(index[i.symbol] for i in self.instruments), -1], dtype=np.int16)
         moved = replace(self, instruments=instruments).with_columns({"symbol": codes[self.symbol]})
@@ -159,6 +165,11 @@ class Columns:
         return moved.with_columns(scaled)
 
 
+def places(instruments: Iterable[Instrument]) -> dict[str, int]:
+    """Return the place of each symbol in a list of instruments."""
+    return {instrument.symbol: place for place, instrument in enumerate(instruments)}
+
+
 def join_instruments(tables: Iterable[Columns]) -> tuple[Instrument, ...]:
     """Return one instrument per symbol of all tables, at the finest scales, in order seen."""
     joined: dict[str, Instrument] = {}
@@ -178,7 +189,8 @@ def concat(tables: list[T]) -> T:
     if len(tables) == 1:
         return tables[0]
     instruments = join_instruments(tables)
-    aligned = [table.over(instruments) for table in tables]
+    index = places(instruments)
+    aligned = [table.over(instruments, index) for table in tables]
     first = aligned[0]
     return first.build(
         instruments,

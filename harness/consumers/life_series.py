@@ -57,13 +57,13 @@ class OneSeries:
         Returns (before, since, expected open time) as in `Histories`.
         """
         if open_ns > self.latest_ns:
-            before = State.UNKNOWN if self.lost else State.ABSENT
+            before: int = State.UNKNOWN if self.lost else State.ABSENT
             expected = NONE if self.lost else self.latest_close_ns
             self._move_to(open_ns, close_ns)
             self.state, self.since, self.lost = after, position, False
             return before, position, expected
         if open_ns == self.latest_ns:
-            before, self.lost = State(self.state), False
+            before, self.lost = self.state, False
             if before != State.FINAL:
                 self.state = after
             if self.since == NONE:

@@ -13,6 +13,7 @@ from harness.interfaces import FeedSlice, Signal
 from harness.simulation.delivery import Delivery, DeliveryOptions
 from harness.simulation.signals import SignalOptions, Signals
 from harness.tape import Tape
+from harness.units import INT64_MAX
 
 # Large enough to be columnar, small enough that a slice's temporaries stay in tens of MB.
 SLICE_ROWS = 1 << 18
@@ -108,9 +109,9 @@ def merged(sources: Sequence[Iterator[Tape]]) -> Iterator[Tape]:
         }
         # What may still come of a live source arrives at its last arrival or later.
         safe_ns = min(ends.values())
-        ready = _take_before(waiting, safe_ns)
-        if ready is not None:
-            yield ready
+        # Many small files end one after the other: pieces should not be as many.
+        if _rows_before(waiting, safe_ns) >= SLICE_ROWS // 2:
+            yield from _ready(waiting, safe_ns)
         for k, end_ns in ends.items():
             if end_ns == safe_ns:
                 more = next(sources[k], None)
@@ -118,20 +119,50 @@ def merged(sources: Sequence[Iterator[Tape]]) -> Iterator[Tape]:
                 held = waiting[k]
                 if more is not None and held is not None:
                     waiting[k] = concat([held, more])
-    rest = _take_before(waiting, None)
-    if rest is not None:
-        yield rest
+    yield from _ready(waiting, INT64_MAX)
 
 
-def _take_before(waiting: list[Tape | None], instant_ns: int | None) -> Tape | None:
-    """Take the rows that arrive before an instant (None: all) out of the waiting tapes."""
+def _ready(waiting: list[Tape | None], until_ns: int) -> Iterator[Tape]:
+    """Yield what arrives before an instant, in pieces of about a slice."""
+    while True:
+        instant_ns = _piece_end_ns(waiting, until_ns)
+        piece = _take_before(waiting, instant_ns)
+        if piece is not None:
+            yield piece
+        if instant_ns == until_ns:
+            return
+
+
+def _piece_end_ns(waiting: list[Tape | None], until_ns: int) -> int:
+    """Return an instant before which about a slice of rows arrives, `until_ns` if no more do."""
+    if _rows_before(waiting, until_ns) <= SLICE_ROWS:
+        return until_ns
+    arrivals = [tape.arrival_ns for tape in waiting if tape is not None and len(tape)]
+    low = min(int(column[0]) for column in arrivals)
+    high = min(until_ns, max(int(column[-1]) for column in arrivals) + 1)
+    while high - low > 1:
+        middle = (low + high) // 2
+        rows = _rows_before(waiting, middle)
+        if SLICE_ROWS // 2 <= rows <= SLICE_ROWS:
+            return middle
+        low, high = (middle, high) if rows < SLICE_ROWS else (low, middle)
+    # More than a slice arrives at one instant.
+    return high
+
+
+def _rows_before(waiting: list[Tape | None], instant_ns: int) -> int:
+    return sum(
+        int(np.searchsorted(tape.arrival_ns, instant_ns)) for tape in waiting if tape is not None
+    )
+
+
+def _take_before(waiting: list[Tape | None], instant_ns: int) -> Tape | None:
+    """Take the rows that arrive before an instant out of the waiting tapes."""
     taken = []
     for k, tape in enumerate(waiting):
         if tape is None:
             continue
-        stop = len(tape)
-        if instant_ns is not None:
-            stop = int(np.searchsorted(tape.arrival_ns, instant_ns, side="left"))
+        stop = int(np.searchsorted(tape.arrival_ns, instant_ns, side="left"))
         if stop:
             taken.append(tape[:stop])
             waiting[k] = tape[stop:]
