@@ -51,6 +51,8 @@ def time_axis(axes: Any, start_ns: int, end_ns: int) -> None:
     ticks = list(_ticks(start_ns, end_ns, step))
     by_day = step >= NS_PER_DAY
     axes.set_xticks(ticks, [utc(t)[5:10] if by_day else utc(t)[11:16] for t in ticks])
+    # The first label would touch that of the other axis.
+    axes.tick_params(axis="x", pad=7)
 
 
 def _ticks(start_ns: int, end_ns: int, step_ns: int) -> Iterator[int]:

@@ -97,7 +97,6 @@ def _draw(
                 style = {"ha": "right", "color": tone("invalid"), "weight": "bold"}
                 axes.text(1, 1.06, panel.alarm, transform=axes.transAxes, **style)
             time_axis(axes, *span_ns) if place == len(panels) - 1 else axes.set_xticks([])
-            axes.tick_params(axis="x", pad=7)
         for line, x, name in names:
             y = 1 - (line + 0.7) * _LINE / height
             canvas.text(x / WIDTH, y, name, color=tone("ink"), size=8.5)
@@ -170,7 +169,7 @@ def _flush_panels(data: ReportData, edges: Int64Array) -> Iterator[_Panel]:
             largest = int(flushes.count.max(initial=0))
             yield _Panel(
                 f"Flushes of {flushes.consumer}: {number(len(flushes.at_ns))}, "
-                f"the largest of {number(largest)} klines",
+                f"at most {number(largest)} at once",
                 _painter(edges, [flushes], limit, ()),
             )
 

@@ -43,7 +43,7 @@ def test_depth_lag_flushes_and_lateness_are_told(reports: dict[str, Path]) -> No
     for text in (
         "klines to writer: at most 16,5",
         "lagged once, 120 missed",
-        "Flushes of writer: 1,381, the largest of 25 klines",
+        "Flushes of writer: 1,381, at most 25 at once",
         "Stored finals: at most ",
         "consumer stalled",
     ):
