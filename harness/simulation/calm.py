@@ -132,7 +132,9 @@ class CalmListener:
         instants = stretch.instants.tolist()
         overfull = self._note_depths(stretch)
         while begin < len(instants):
-            if instants[begin] > env.now:
+            # Before its timer nothing happens to it but what is handed over.
+            is_due = self._timer_ns is None or instants[begin] > self._timer_ns
+            if is_due and instants[begin] > env.now:
                 yield Due(env, instants[begin] - int(env.now), CONSUMER)
             # A value of the timer's own instant comes before it.
             stop = bisect_right(instants, self._planned_timer_ns(), begin)
@@ -240,14 +242,14 @@ class CalmChannel:
         """Subscribe a consumer, before anything is published."""
         self.listeners.append(CalmListener(env, consumer, deliver, self.capacity, self.remembers))
 
-    def publish(self, env: simpy.Environment, stretch: Stretch) -> list[simpy.Process]:
-        """Send the values of some instants; return what is still at it in virtual time."""
+    def publish(self, stretch: Stretch) -> list[Generator[simpy.Event, Any, None]]:
+        """Send the values of some instants; return what has to go on in virtual time."""
         self.published += int(stretch.ends[-1])
         for listener in self.listeners:
             if not listener.has_timer:
                 listener.take(stretch)
         timed = [listener for listener in self.listeners if listener.has_timer]
-        return [env.process(listener.serve(stretch)) for listener in timed]
+        return [listener.serve(stretch) for listener in timed]
 
     def close(self) -> None:
         """End it: every consumer has been given everything."""
@@ -325,5 +327,8 @@ class CalmProducer:
             if stop:
                 self._waiting[place] = stretch.cut(stop, len(stretch))
                 self.meter.batches += stop
-                serving += channel.publish(self.env, stretch.cut(0, stop))
-        yield from serving
+                serving += channel.publish(stretch.cut(0, stop))
+        if len(serving) == 1:
+            yield from serving[0]
+        else:
+            yield from [self.env.process(served) for served in serving]

@@ -22,7 +22,7 @@ COUNTERS = {
     "rows_fed": 2_016,
     "klines": 11,
     "events": 37,
-    "simpy_events": 82,
+    "simpy_events": 24,
     "batches": 32,
     "bytes_fed": 2_016 * 68,
     "bytes_emitted": 2_261,
