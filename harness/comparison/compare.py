@@ -20,6 +20,7 @@ from harness.units import NS_PER_MICROSECOND, Int64Array
 from harness.verdict import Finding, Severity, Verdict
 
 CHECK = "comparison"
+_NO_ROWS = np.empty(0, dtype=np.intp)
 NOT_CHECKED = (
     "klines outside of the time that the exchange's files cover",
     "fields that an exchange file does not have",
@@ -158,6 +159,7 @@ class Stored:
 
     table: pa.Table
     rows: dict[tuple[str, str], NDArray[np.intp]] = field(default_factory=dict)
+    _integers: dict[str, Int64Array] = field(default_factory=dict)
 
     @staticmethod
     def of(table: pa.Table) -> Stored:
@@ -180,6 +182,14 @@ class Stored:
         """Return one series' finals by open time; none when there is no such series."""
         rows = self.rows.get((symbol, interval))
         return self.table.slice(0, 0) if rows is None else take_rows(self.table, rows)
+
+    def integers(self, symbol: str, interval: str, name: str) -> Int64Array:
+        """Return a column of integers or times of one series, by open time; times in us."""
+        values = self._integers.get(name)
+        if values is None:
+            values = self._integers[name] = int64_of(self.table[name])
+        chosen: Int64Array = values[self.rows.get((symbol, interval), _NO_ROWS)]
+        return chosen
 
 
 def compare(

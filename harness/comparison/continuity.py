@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from harness.arrow import int64_of
 from harness.comparison.compare import Comparison, Reference, Stored, opens_ns
 from harness.comparison.id_gaps import Gap, Gaps, IdBook
 from harness.comparison.silence import SILENCE_MIN_NS, Silences
 from harness.comparison.stretches import Stretch, absent, halted, lost, silent
 from harness.interval import Interval, parse_interval
 from harness.tape import Tape
-from harness.units import Int64Array
+from harness.units import NS_PER_MICROSECOND, Int64Array
 from harness.verdict import Finding, Severity, Verdict
 
 CHECK = "continuity"
@@ -168,10 +167,9 @@ def _finest(stored: Stored, symbol: str, intervals: Sequence[Interval]) -> Inter
 
 def _quiet(stored: Stored, symbol: str, interval: Interval) -> Int64Array:
     """Return the open times of our klines without trades."""
-    table = stored.series(symbol, interval.text)
-    counts = int64_of(table["count"])
-    quiet: Int64Array = opens_ns(table)[counts == 0]
-    return quiet
+    is_quiet = stored.integers(symbol, interval.text, "count") == 0
+    opens_us: Int64Array = stored.integers(symbol, interval.text, "open_time")[is_quiet]
+    return opens_us * NS_PER_MICROSECOND
 
 
 def _lost(gaps: Gaps, quiet: Int64Array) -> Iterator[tuple[Gap, Int64Array]]:

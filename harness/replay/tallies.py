@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from harness.arrow import int64_of
@@ -73,21 +72,30 @@ def kline_sums(
         }
 
 
-def stored_sums(table: pa.Table) -> Sums:
-    """Add up the same columns of stored klines, from the words of their decimals."""
-    sums = {}
+def stored_sums(stored: Stored) -> dict[tuple[str, str], Sums]:
+    """Add up the same columns of each series of stored klines, from the words of their decimals.
+
+    A decimal of 128 bits is summed as its high word and the two halves of its low one.
+    """
+    if not stored.rows:
+        return {}
+    order = np.concatenate(list(stored.rows.values()))
+    starts = np.cumsum([0, *map(len, stored.rows.values())], dtype=np.int64)[:-1]
+    sums: dict[str, list[int]] = {}
     for name in COLUMNS:
         if name == "count":
-            sums[name] = _sum(int64_of(table[name]))
+            sums[name] = sum_groups(int64_of(stored.table[name])[order], starts).tolist()
             continue
-        column = table[name].combine_chunks()
-        words = np.frombuffer(column.buffers()[1], dtype=np.uint64)
-        words = words[2 * column.offset : 2 * (column.offset + len(column))]
-        low, high = words[0::2], words[1::2].view(np.int64)
+        column = stored.table[name].combine_chunks()
+        words = np.frombuffer(column.buffers()[1], dtype=np.uint64).reshape(-1, 2)
+        words = words[column.offset : column.offset + len(column)][order]
         half = np.uint64(32)
-        sums[name] = (_sum(high) << 64) + (_sum((low >> half).view(np.int64)) << 32)
-        sums[name] += _sum((low & np.uint64(0xFFFFFFFF)).view(np.int64))
-    return sums
+        parts = (words[:, 1], words[:, 0] >> half, words[:, 0] & np.uint64(0xFFFFFFFF))
+        high, middle, low = (sum_groups(part.view(np.int64), starts).tolist() for part in parts)
+        sums[name] = [(a << 64) + (b << 32) + c for a, b, c in zip(high, middle, low, strict=True)]
+    return {
+        key: {name: sums[name][place] for name in COLUMNS} for place, key in enumerate(stored.rows)
+    }
 
 
 def _sum(values: ExactArray) -> int:
@@ -215,6 +223,7 @@ def value_equations(
     None: the laws of the channel say so). A series is left out where open klines were never
     published: nobody knows their sums.
     """
+    on_disk = None if stored is None else stored_sums(stored)
     for symbol, account in tallied.accounts().items():
         kept = evidence.get(symbol)
         for interval, series in account.series.items():
@@ -222,8 +231,8 @@ def value_equations(
             if series.discarded or (series.open and key not in tallied.ended):
                 continue
             klines = tallied.published.get(key, NOTHING)
-            if stored is not None:
-                klines = stored_sums(stored.series(symbol, interval))
+            if on_disk is not None:
+                klines = on_disk.get(key, NOTHING)
             refused = _refused(tallied.given, symbol, kept, account, interval)
             total = tallied.given.total(symbol)
             for name in COLUMNS:
