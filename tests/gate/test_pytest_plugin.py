@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.gate.suites import FIXTURES, make_suite, replace_text, run
+from tests.machine import slowness
 
 pytest_plugins = "pytester"
 
@@ -41,14 +42,14 @@ def test_without_the_option_it_does_nothing(pytester: pytest.Pytester, suite: Pa
 
 def test_importing_it_is_cheap() -> None:
     code = (
-        "import sys, time, pytest; begin = time.perf_counter(); import harness.pytest_plugin; "
-        "print(time.perf_counter() - begin)"
+        "import sys, time, pytest; begin = time.process_time(); import harness.pytest_plugin; "
+        "print(time.process_time() - begin)"
     )
     seconds = [
         float(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
         for _ in range(3)
     ]
-    assert min(seconds) < 0.02
+    assert min(seconds) < 0.02 * slowness()
 
 
 def test_each_case_is_a_test(pytester: pytest.Pytester, suite: Path) -> None:
