@@ -26,6 +26,7 @@ from random import Random
 import numpy as np
 from hypothesis import strategies as st
 
+from harness.aggregators.per_event import exact_column
 from harness.columns import Instrument
 from harness.interfaces import AddSymbol, FeedSlice, Pull, RemoveSymbol, Signal, Tick
 from harness.tape import Tape, TradeKind
@@ -159,9 +160,9 @@ def tape(trades: Sequence[TradeSpec]) -> Tape:
     columns = {
         "symbol": np.array([codes[trade.symbol] for trade in trades], dtype=np.int16),
         "trade_id": np.array(ids),
-        "price": np.array(prices),
-        "quantity": np.array(quantities),
-        "quote": np.array(quotes),
+        "price": exact_column(prices),
+        "quantity": exact_column(quantities),
+        "quote": exact_column(quotes),
         "first_id": np.array([t.trade_id if t.first_id is None else t.first_id for t in trades]),
         "last_id": np.array([t.trade_id if t.last_id is None else t.last_id for t in trades]),
         "event_time_ns": np.array([trade.event_time_ns for trade in trades]),

@@ -24,6 +24,20 @@ class IdRuns:
         self._insert(place, trade_id)
         return True
 
+    @property
+    def end(self) -> int:
+        """Return the end, exclusive, of the last run; there must have been an id."""
+        return self._ends[-1]
+
+    def reach(self, end: int) -> None:
+        """Remember every id from the end of the last run up to another end."""
+        self._ends[-1] = end
+
+    def leap(self, start: int) -> None:
+        """Begin a run beyond the last one, to be extended with `reach`."""
+        self._starts.append(start)
+        self._ends.append(start)
+
     def _insert(self, place: int, trade_id: int) -> None:
         joins_left = place > 0 and self._ends[place - 1] == trade_id
         joins_right = place < len(self._starts) and self._starts[place] == trade_id + 1

@@ -11,6 +11,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from harness.aggregators.id_runs import IdRuns
 from harness.aggregators.klagg_bars import KlaggBars, StuckError
 from harness.aggregators.klagg_commands import Commands
+from harness.aggregators.klagg_fold import Folding
+from harness.aggregators.klagg_pulls import PullLog
 from harness.aggregators.klagg_quirks import FAITHFUL, Quirk
 from harness.aggregators.klagg_records import (
     BarRecord,
@@ -21,7 +23,8 @@ from harness.aggregators.klagg_records import (
 )
 from harness.aggregators.klagg_slots import NEVER_NS, Slot, SymbolSlots, TradeRun
 from harness.aggregators.klagg_symbols import SymbolMap
-from harness.aggregators.per_event import TradeRow
+from harness.aggregators.per_event import Step, TradeRow
+from harness.compiled.fold import FoldLoop
 from harness.errors import UsageError
 from harness.interfaces import AddSymbol, Command, FeedSlice, Pull, Tick
 from harness.interval import Interval
@@ -81,7 +84,7 @@ class KlaggAggregator(KlaggBars):
         super().__init__(intervals, quirks, max_symbols=max_symbols, rollover_cap=rollover_cap)
         if len(symbols) > max_symbols:
             raise UsageError(f"{len(symbols)} symbols, but klagg has room for {max_symbols}")
-        self.pulls: list[PullAnswer] = []
+        self.pulls = PullLog()
         self._future_bound_ns = future_bound_ns
         # Decided once, as every trade asks.
         self._values_unchecked = Quirk.COUNT_ZERO_IS_PHANTOM in self.quirks
@@ -98,6 +101,13 @@ class KlaggAggregator(KlaggBars):
         self._commands = Commands(
             self, self._board, self._map, self._numbers, self.quirks, unsubscribable
         )
+        self._folding: Folding | None = None
+        if FoldLoop.is_compiled() and future_bound_ns >= 0:
+            self._folding = Folding(
+                *(self, self._board, self._map, self._seen, self._rules),
+                future_bound_ns=future_bound_ns if self._future_checked else None,
+                routed_at_receipt=self._routed_at_receipt,
+            )
 
     # --- startup -------------------------------------------------------------------------------
 
@@ -157,6 +167,11 @@ class KlaggAggregator(KlaggBars):
         """Yield the trades of a tape in this model's arithmetic."""
         codes = [self.code_of(instrument.symbol) for instrument in tape.instruments]
         return self._numbers.trades(tape, codes)
+
+    def steps(self, feed: FeedSlice) -> Iterator[Step]:
+        """Yield what is to be processed one by one; what the compiled loop can do is done."""
+        steps = None if self._folding is None else self._folding.steps(feed)
+        return super().steps(feed) if steps is None else steps
 
     def on_trade(self, trade: TradeRow, at_ns: int) -> None:
         """Route a trade to its symbol's slots; where nothing but sums changes, it only waits."""
@@ -303,7 +318,12 @@ class KlaggAggregator(KlaggBars):
             return
         records = self._snapshot() if pull.full else self._deltas()
         kind = "snapshot" if pull.full else "deltas"
-        self.pulls.append(PullAnswer(self.now_ns, kind, tuple(records)))
+        self.pulls.append([PullAnswer(self.now_ns, kind, tuple(records))])
+
+    def answers_plainly(self) -> bool:
+        """Tell whether the answer to a pull of deltas is the bars that changed, and no more."""
+        tells_closes = Quirk.DELTAS_LOSE_CLOSES not in self.quirks and self._closed != []
+        return self.aborted is None and not tells_closes
 
     def _deltas(self) -> list[BarRecord]:
         closed = self._closed or []

@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from harness.aggregators.klagg_board import Board
-from harness.aggregators.klagg_numbers import ExactNumbers, FloatNumbers, Numbers
+from harness.aggregators.klagg_numbers import MEASURES, ExactNumbers, FloatNumbers, Numbers
 from harness.aggregators.klagg_periods import Period
 from harness.aggregators.klagg_quirks import Quirk
-from harness.aggregators.klagg_records import MEASURES, BarRecord, bar_record
+from harness.aggregators.klagg_records import BarRecord, bar_record
 from harness.aggregators.klagg_slots import BarRules, Slot, TradeRun
 from harness.aggregators.per_event import PerEventAggregator, Row
 from harness.columns import Instrument

@@ -5,10 +5,42 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from harness.aggregators.klagg_periods import Period
 from harness.aggregators.klagg_quirks import Quirk
 from harness.aggregators.klagg_slots import BarRules, Slot, SymbolSlots
 from harness.ledger import SeriesAccount
+
+
+class Changes:
+    """Numbers of slots in the order of their first change since the last pull.
+
+    `count` of them are in the array `numbers`, so that a compiled loop can add to them.
+    """
+
+    __slots__ = ("count", "numbers")
+
+    def __init__(self, size: int) -> None:
+        self.count = 0
+        self.numbers = np.empty(size, dtype=np.int64)
+
+    def append(self, number: int) -> None:
+        """Add a number."""
+        if self.count == len(self.numbers):
+            self.numbers = np.append(self.numbers, np.empty_like(self.numbers))
+        self.numbers[self.count] = number
+        self.count += 1
+
+    def replace(self, numbers: Sequence[int]) -> None:
+        """Hold other numbers instead, no more than before."""
+        self.count = len(numbers)
+        self.numbers[: self.count] = numbers
+
+    def tolist(self) -> list[int]:
+        """Return the numbers."""
+        numbers: list[int] = self.numbers[: self.count].tolist()
+        return numbers
 
 
 class Board:
@@ -31,7 +63,7 @@ class Board:
         self.managed = 0
         self.names = [""] * capacity
         self.index_of: dict[str, int] = {}
-        self.changed: list[int] = []
+        self.changed = Changes(max(1, capacity * len(periods)))
         self.rows = [SymbolSlots([Slot() for _ in periods], rules) for _ in range(capacity)]
 
     @property
@@ -71,13 +103,13 @@ class Board:
     def drain(self) -> list[tuple[int, int]]:
         """Return the changed slots and forget that they changed."""
         drained = []
-        for number in self.changed:
+        for number in self.changed.tolist():
             index, place = divmod(number, len(self.periods))
             row = self.rows[index]
             row.settle()
             row.slots[place].dirty = row.is_noted = False
             drained.append((index, place))
-        self.changed = []
+        self.changed.replace([])
         return drained
 
     def assign(self, symbol: str, accounts: Sequence[SeriesAccount]) -> int:
@@ -124,5 +156,5 @@ class Board:
 
     def _forget_changes(self, index: int) -> None:
         first, after = index * len(self.periods), (index + 1) * len(self.periods)
-        kept = [number for number in self.changed if not first <= number < after]
-        self.changed = [n - len(self.periods) if n >= after else n for n in kept]
+        kept = [number for number in self.changed.tolist() if not first <= number < after]
+        self.changed.replace([n - len(self.periods) if n >= after else n for n in kept])

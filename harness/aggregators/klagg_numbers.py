@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from enum import IntEnum
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 
@@ -19,6 +20,11 @@ from harness.units import ExactArray, format_exact, magnitude, parse_exact
 _FEW = 32
 # Integers up to this are exact as a float.
 _FLOAT_EXACT = 2**53
+# An integer below this, and a slice's sum of others, cannot leave 64 bits together.
+SAFE = 2**62
+
+# What a lane's integers are multiplied with, for each of `MEASURES`.
+Factors: TypeAlias = tuple[int, ...]
 
 
 class Measure(IntEnum):
@@ -29,12 +35,28 @@ class Measure(IntEnum):
     QUOTE = 2
 
 
-class Numbers(ABC):
-    """How amounts are read, added and published."""
+# The measures of a kline's fields, the count aside.
+MEASURES = (
+    *(Measure.PRICE, Measure.PRICE, Measure.PRICE, Measure.PRICE),
+    *(Measure.QUANTITY, Measure.QUOTE, Measure.QUANTITY, Measure.QUOTE),
+)
 
-    @abstractmethod
+
+class Numbers(ABC):
+    """How amounts are read, added and published.
+
+    The compiled loop holds them in lanes: floats as they are, integers at the scales of its tape.
+    """
+
+    has_floats: ClassVar[bool]
+
     def trades(self, tape: Tape, codes: Sequence[int]) -> Iterator[TradeRow]:
         """Yield a tape's trades, its instruments renamed to `codes`."""
+        return plain_trades(_recoded(tape, codes).with_columns(self.columns(tape)))
+
+    @abstractmethod
+    def columns(self, tape: Tape) -> dict[str, ExactArray]:
+        """Return the amounts of a tape's trades."""
 
     @abstractmethod
     def parse(self, text: str, measure: Measure) -> Amount:
@@ -52,6 +74,28 @@ class Numbers(ABC):
         """Write an amount as plain decimal text: no exponent, no trailing zeros."""
         return format_exact(*self.exact(amount, measure))
 
+    # --- in lanes ------------------------------------------------------------------------------
+
+    def lane_tape(self, tape: Tape, codes: Sequence[int]) -> Tape | None:
+        """Return a tape as the loop takes it, None if its sums could leave 64 bits."""
+        return _recoded(tape, codes).with_columns(self.columns(tape))
+
+    def lane_trades(self, tape: Tape, factors: Mapping[int, Factors]) -> Iterator[TradeRow]:
+        """Yield the trades of such a tape as `trades` does; `factors` are by symbol."""
+        return plain_trades(tape)
+
+    def factors(self, instrument: Instrument) -> Factors:
+        """Return what a symbol's amounts in lanes are multiplied with."""
+        return (1,) * len(MEASURES)
+
+    def to_lane(self, amounts: Sequence[Amount], factors: Factors) -> Sequence[Amount] | None:
+        """Return a slot's amounts as a lane holds them, None if it cannot."""
+        return amounts
+
+    def from_lane(self, amounts: Sequence[Amount], factors: Factors) -> tuple[Amount, ...]:
+        """Return a lane's amounts as a slot holds them."""
+        return tuple(amounts)
+
 
 class FloatNumbers(Numbers):
     """64-bit floats, added in order of arrival; published as their shortest decimal.
@@ -60,12 +104,13 @@ class FloatNumbers(Numbers):
     is 0.30000000000000004.
     """
 
-    def trades(self, tape: Tape, codes: Sequence[int]) -> Iterator[TradeRow]:
-        """Yield trades with float amounts; the quote quantity is the product of floats."""
+    has_floats = True
+
+    def columns(self, tape: Tape) -> dict[str, ExactArray]:
+        """Return float amounts; the quote quantity is the product of floats."""
         price = _as_floats(tape, tape.price, [i.price_scale for i in tape.instruments])
         quantity = _as_floats(tape, tape.quantity, [i.quantity_scale for i in tape.instruments])
-        columns = {"price": price, "quantity": quantity, "quote": price * quantity}
-        return plain_trades(tape.with_columns({**_recoded(tape, codes), **columns}))
+        return {"price": price, "quantity": quantity, "quote": price * quantity}
 
     def parse(self, text: str, measure: Measure) -> Amount:
         """Return the nearest float."""
@@ -104,9 +149,10 @@ class ExactNumbers(Numbers):
 
     # Finer than any exchange's numbers, so that nothing ever has to be rescaled.
     SCALES = (20, 20, 40)
+    has_floats = False
 
-    def trades(self, tape: Tape, codes: Sequence[int]) -> Iterator[TradeRow]:
-        """Yield trades with exact amounts.
+    def columns(self, tape: Tape) -> dict[str, ExactArray]:
+        """Return exact amounts.
 
         Raises UsageError for a tape finer than the scale of this arithmetic.
         """
@@ -121,7 +167,7 @@ class ExactNumbers(Numbers):
             )
             exact = getattr(tape, name).astype(object)
             columns[name] = exact * factors[tape.symbol] if len(own) else exact
-        return plain_trades(tape.with_columns({**_recoded(tape, codes), **columns}))
+        return columns
 
     def parse(self, text: str, measure: Measure) -> Amount:
         """Return the exact number."""
@@ -146,13 +192,55 @@ class ExactNumbers(Numbers):
             value, scale = value // 10, scale - 1
         return value, scale
 
+    # --- in lanes ------------------------------------------------------------------------------
+
+    def lane_tape(self, tape: Tape, codes: Sequence[int]) -> Tape | None:
+        """Return the trades at the scales of their tape, None if sums could leave 64 bits."""
+        finest = [max((_scale(i, m) for i in tape.instruments), default=0) for m in Measure]
+        if any(own > scale for own, scale in zip(finest, self.SCALES, strict=True)):
+            return None
+        amounts = (tape.price, tape.quantity, tape.quote)
+        if any(column.dtype != np.int64 for column in amounts):
+            return None
+        # A float's error is far smaller than the other half of the bits.
+        if any(np.abs(column.astype(np.float64)).sum() > SAFE / 2 for column in amounts[1:]):
+            return None
+        return _recoded(tape, codes)
+
+    def lane_trades(self, tape: Tape, factors: Mapping[int, Factors]) -> Iterator[TradeRow]:
+        """Yield trades with exact amounts."""
+        for trade in plain_trades(tape):
+            price, _, _, _, quantity, quote, _, _ = factors[trade.symbol]
+            yield trade._replace(
+                price=trade.price * price,
+                quantity=trade.quantity * quantity,
+                quote=trade.quote * quote,
+            )
+
+    def factors(self, instrument: Instrument) -> Factors:
+        """Return the powers of ten between a symbol's scales and those of this arithmetic."""
+        return tuple(
+            10 ** (self.SCALES[measure] - _scale(instrument, measure)) for measure in MEASURES
+        )
+
+    def to_lane(self, amounts: Sequence[Amount], factors: Factors) -> Sequence[Amount] | None:
+        """Return integers at the scales of the tape, None if they are finer or too large."""
+        lane = [divmod(amount, factor) for amount, factor in zip(amounts, factors, strict=True)]
+        if any(rest or not -SAFE < value < SAFE for value, rest in lane):
+            return None
+        return [value for value, _ in lane]
+
+    def from_lane(self, amounts: Sequence[Amount], factors: Factors) -> tuple[Amount, ...]:
+        """Return integers at the scales of this arithmetic."""
+        return tuple(amount * factor for amount, factor in zip(amounts, factors, strict=True))
+
 
 def _scale(instrument: Instrument, measure: Measure) -> int:
     return (instrument.price_scale, instrument.quantity_scale, instrument.quote_scale)[measure]
 
 
-def _recoded(tape: Tape, codes: Sequence[int]) -> dict[str, ExactArray]:
-    return {"symbol": np.array([*codes, -1], dtype=np.int16)[tape.symbol]}
+def _recoded(tape: Tape, codes: Sequence[int]) -> Tape:
+    return tape.with_columns({"symbol": np.array([*codes, -1], dtype=np.int16)[tape.symbol]})
 
 
 def _as_floats(tape: Tape, values: ExactArray, scales: list[int]) -> ExactArray:

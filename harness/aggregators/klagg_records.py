@@ -5,18 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.aggregators.klagg_numbers import Measure, Numbers
+from harness.aggregators.klagg_numbers import MEASURES, Numbers
 from harness.aggregators.klagg_periods import Period
 from harness.aggregators.klagg_slots import Slot
 from harness.aggregators.per_event import Amount
 from harness.errors import UsageError
 from harness.interval import Interval
-
-# The measures of a kline's fields, the count aside.
-MEASURES = (
-    *(Measure.PRICE, Measure.PRICE, Measure.PRICE, Measure.PRICE),
-    *(Measure.QUANTITY, Measure.QUOTE, Measure.QUANTITY, Measure.QUOTE),
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from harness.aggregators.klagg_numbers import Numbers
@@ -154,15 +154,18 @@ class SymbolSlots:
     While every period's bar is open for a trade and nothing but the sums can change, trades only
     wait in `pending`: that holds for times in [from_ns, until_ns). `settle` adds them. Meanwhile
     `is_noted` says that every slot is already known to have changed since the last pull.
+
+    The bars may be held elsewhere meanwhile: then `release` brings them back.
     """
 
-    __slots__ = ("from_ns", "is_noted", "pending", "rules", "slots", "until_ns")
+    __slots__ = ("from_ns", "is_noted", "pending", "release", "rules", "slots", "until_ns")
 
     def __init__(self, slots: list[Slot], rules: BarRules) -> None:
         self.slots = slots
         self.rules = rules
         self.pending: list[TradeRow] = []
         self.is_noted = False
+        self.release: Callable[[], None] | None = None
         self.close_window()
 
     def close_window(self) -> None:
@@ -170,7 +173,10 @@ class SymbolSlots:
         self.from_ns, self.until_ns = NEVER_NS, -NEVER_NS
 
     def settle(self) -> None:
-        """Add the trades that wait."""
+        """Bring the bars up to date, with the trades that wait."""
+        if self.release is not None:
+            release, self.release = self.release, None
+            release()
         if self.pending:
             run = TradeRun(self.pending, self.rules)
             for slot in self.slots:

@@ -41,6 +41,10 @@ class TradeRow(NamedTuple):
     kind: int
 
 
+# What is processed next: trades, or a signal.
+Step: TypeAlias = Iterator[TradeRow] | Signal
+
+
 class PerEventAggregator:
     """An aggregator written as what it does with each event.
 
@@ -72,13 +76,11 @@ class PerEventAggregator:
     def advance(self, feed: FeedSlice) -> Emission:
         """Process the next slice and return what was published while doing so."""
         self._receive(feed.trades)
-        rows = self.trade_rows(feed.trades)
-        done = 0
-        for signal, position in zip(feed.signals, feed.positions, strict=True):
-            self._trades(islice(rows, position - done))
-            done = position
-            self._signal(signal)
-        self._trades(rows)
+        for step in self.steps(feed):
+            if isinstance(step, Iterator):
+                self._trades(step)
+            else:
+                self._signal(step)
         return self._emit()
 
     def finish(self, at_ns: int) -> Emission:
@@ -168,6 +170,16 @@ class PerEventAggregator:
     def trade_rows(self, tape: Tape) -> Iterator[TradeRow]:
         """Yield the trades of a tape as plain numbers at the scales of `instruments`."""
         return plain_trades(tape.over(tuple(self.instruments)))
+
+    def steps(self, feed: FeedSlice) -> Iterator[Step]:
+        """Yield a slice's signals and the trades before each, in order."""
+        rows = self.trade_rows(feed.trades)
+        done = 0
+        for signal, position in zip(feed.signals, feed.positions, strict=True):
+            yield islice(rows, position - done)
+            done = position
+            yield signal
+        yield rows
 
     def seal(self, rows: list[Row]) -> list[Row]:
         """Turn published klines into exact integers at the scales of `instruments`."""
