@@ -93,14 +93,19 @@ def plain(draw: st.DrawFn) -> tuple[bytes, list[int], list[int]]:
     """A block whose rows are plain, but for one character in some."""
     kinds = draw(KINDS)
     scales = [draw(st.integers(0, 8)) for _ in kinds]
+    # Integers of one length in a column, as ids and times are, or of any.
+    spans = [
+        (10 ** (digits - 1), 10**digits - 1) if digits else (-(10**18) + 1, 10**18 - 1)
+        for digits in (draw(st.sampled_from([0, 7, 8, 9, 13, 16, 17])) for _ in kinds)
+    ]
     lines = []
     for _ in range(draw(st.integers(1, 8))):
         fields = []
-        for kind, scale in zip(kinds, scales, strict=True):
+        for kind, scale, span in zip(kinds, scales, spans, strict=True):
             if kind == BOOLEAN:
                 fields.append(draw(st.sampled_from(sorted(WORDS))))
             elif kind == INTEGER:
-                fields.append(str(draw(st.integers(-(10**18) + 1, 10**18 - 1))))
+                fields.append(str(draw(st.integers(*span))))
             else:
                 value = draw(st.integers(0, 10 ** (18 - scale) - 1))
                 digits = draw(st.integers(0, scale))
