@@ -96,26 +96,34 @@ class Folding:
         self._tape = tape
         self._instruments = dict(zip(codes, tape.instruments, strict=True))
         self._loop.take_trades({name: getattr(tape, name) for name in tape.column_names()})
-        signals = list(zip(feed.signals, feed.positions, strict=True))
-        self._pulls = [(pull, place) for pull, place in signals if _asks_for_deltas(pull)]
-        self._loop.take_pulls(
-            np.array([pull.at_ns for pull, _ in self._pulls], dtype=np.int64),
-            np.array([place for _, place in self._pulls], dtype=np.int64),
-        )
+        others = self._take_pulls(feed)
         self._route()
-        pulls = 0
-        for signal, position in signals:
-            if _asks_for_deltas(signal):
-                pulls += 1
-                continue
+        for signal, position, pulls in others:
             yield from self._until(position, pulls)
             self._log()
             yield signal
             if not isinstance(signal, Tick | Pull):
                 self._route()
-        yield from self._until(len(tape), pulls)
+        yield from self._until(len(tape), len(self._pulls))
         self._log()
         self._settle(list(self._loaded))
+
+    def _take_pulls(self, feed: FeedSlice) -> list[tuple[Signal, int, int]]:
+        """Keep the pulls of deltas; return the other signals, trades and pulls before each."""
+        self._pulls: list[Pull] = []
+        self._pull_positions: list[int] = []
+        others: list[tuple[Signal, int, int]] = []
+        for signal, position in zip(feed.signals, feed.positions, strict=True):
+            if isinstance(signal, Pull) and not signal.full:
+                self._pulls.append(signal)
+                self._pull_positions.append(position)
+            else:
+                others.append((signal, position, len(self._pulls)))
+        self._loop.take_pulls(
+            np.array([pull.at_ns for pull in self._pulls], dtype=np.int64),
+            np.array(self._pull_positions, dtype=np.int64),
+        )
+        return others
 
     def _route(self) -> None:
         """Learn which index a symbol's trades go to, if it has its name, and what logs mean."""
@@ -156,12 +164,12 @@ class Folding:
                 if not self._load_changed():
                     self._log()
                     at.pull += 1
-                    yield self._pulls[at.pull - 1][0]
+                    yield self._pulls[at.pull - 1]
             elif not self._load_for(at.trade):
                 patience = 1 if at.trade - before >= _FEW else min(2 * patience, _PATIENCE_MAX)
                 end = min(at.trade + patience, trade_stop)
                 if at.pull < pull_stop:
-                    end = min(end, self._pulls[at.pull][1])
+                    end = min(end, self._pull_positions[at.pull])
                 yield self._taken(end)
 
     def _run(self, trade_stop: int, pull_stop: int) -> Stop:
@@ -251,7 +259,3 @@ class Folding:
     def _settle(self, indices: Iterable[int]) -> None:
         for index in indices:
             self._board.rows[index].settle()
-
-
-def _asks_for_deltas(signal: Signal) -> bool:
-    return isinstance(signal, Pull) and not signal.full

@@ -229,7 +229,7 @@ def plain_trades(tape: Tape) -> Iterator[TradeRow]:
     """Yield the trades of a tape as plain numbers, at its own scales."""
     names = TradeRow._fields
     for start in range(0, len(tape), _CHUNK_ROWS):
-        chunk = tape[start : start + _CHUNK_ROWS]
+        chunk = tape if len(tape) <= _CHUNK_ROWS else tape[start : start + _CHUNK_ROWS]
         columns = (getattr(chunk, name).tolist() for name in names)
         yield from map(TradeRow._make, zip(*columns, strict=True))
 
