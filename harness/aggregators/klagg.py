@@ -334,7 +334,7 @@ class KlaggAggregator(KlaggBars):
 
     def _snapshot(self) -> list[BarRecord]:
         everywhere = Quirk.GHOST_SLOTS in self.quirks
-        symbols = self._board.capacity if everywhere else self._board.managed
+        symbols = self._board.used if everywhere else self._board.managed
         records = []
         for index in range(symbols):
             row = self._board.rows[index]

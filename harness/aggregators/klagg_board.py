@@ -46,9 +46,9 @@ class Changes:
 class Board:
     """Slots by symbol index, the index-to-name list, and the list of changed slots.
 
-    Only the first `managed` indices belong to a symbol. A slot is named by its index in one flat
-    array, symbol after symbol, as in production; `changed` holds such numbers in the order of the
-    first change since the last pull.
+    Only the first `managed` indices belong to a symbol; those from `used` on never did. A slot is
+    named by its index in one flat array, symbol after symbol, as in production; `changed` holds
+    such numbers in the order of the first change since the last pull.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class Board:
         self.periods = tuple(periods)
         self.quirks = quirks
         self.managed = 0
+        self.used = 0
         self.names = [""] * capacity
         self.index_of: dict[str, int] = {}
         self.changed = Changes(max(1, capacity * len(periods)))
@@ -118,6 +119,7 @@ class Board:
         self.names[index] = symbol
         self.index_of[symbol] = index
         self.managed += 1
+        self.used = max(self.used, self.managed)
         row = self.rows[index]
         row.close_window()
         for slot, account in zip(row.slots, accounts, strict=True):

@@ -25,6 +25,9 @@ class _Made(Sequence[T]):
     def _make(self, place: int) -> T:
         raise NotImplementedError
 
+    def __iter__(self) -> Iterator[T]:
+        return map(self._make, range(len(self)))
+
     @overload
     def __getitem__(self, place: int) -> T: ...
     @overload

@@ -94,10 +94,9 @@ class PullChecker:
             self._judge_snapshot(answer)
             return
         self._counts["deltas"] += 1
-        told = {(record.symbol, record.interval) for record in answer.records}
-        for record in answer.records:
-            self._shown[record.symbol, record.interval, record.open_time_ns] = record
-        self._judge_changes(answer, told)
+        shown = {(bar.symbol, bar.interval, bar.open_time_ns): bar for bar in answer.records}
+        self._shown |= shown
+        self._judge_changes(answer, {key[:2] for key in shown})
         self._judge_finals(answer)
         self._has_pulled = True
 
