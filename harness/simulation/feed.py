@@ -146,8 +146,8 @@ def _piece_end_ns(waiting: list[Tape | None], until_ns: int) -> int:
         if SLICE_ROWS // 2 <= rows <= SLICE_ROWS:
             return middle
         low, high = (middle, high) if rows < SLICE_ROWS else (low, middle)
-    # More than a slice arrives at one instant.
-    return high
+    # At one instant so much arrives that it fits no slice, or none that has begun.
+    return low if _rows_before(waiting, low) else high
 
 
 def _rows_before(waiting: list[Tape | None], instant_ns: int) -> int:
