@@ -30,7 +30,7 @@ _INTEGER = re.compile(rb"-?[0-9]+")
 _EXACT = re.compile(rb"-?[0-9]+(?:\.[0-9]*)?|-?\.[0-9]+")
 # Small enough that pyarrow can spread a block over the cores.
 _PYARROW_BLOCK_BYTES = 1 << 20
-_PROBE_BYTES = 32 << 10
+_PROBE_BYTES = 4 << 10
 # Most exchanges' numbers have no more decimals.
 _USUAL_SCALE = 8
 _COMPILED = {"integer": INTEGER, "exact": EXACT, "boolean": BOOLEAN}
