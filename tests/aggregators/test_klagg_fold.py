@@ -21,8 +21,8 @@ from harness.interfaces import AddSymbol, FeedSlice, Pull, RemoveSymbol, Tick
 from harness.interval import parse_interval
 from harness.kline import Emission
 from harness.tape import TradeKind
-from tests.contracts.aggregator import check_aggregator, told
-from tests.feeds import DAY, HOUR, MINUTE, SECOND, T0, Item, TradeSpec, cut_at, slices
+from tests.contracts.aggregator import SMALL_FEEDS, check_aggregator, told
+from tests.feeds import DAY, HOUR, MINUTE, SECOND, T0, Item, TradeSpec, cut_at, feed, items, slices
 
 pytestmark = pytest.mark.skipif(library.LIBRARY is None, reason="nothing was compiled")
 
@@ -235,6 +235,24 @@ def test_the_loop_is_the_reading_version(case: Case, data: st.DataObject) -> Non
     few, log = data.draw(st.sampled_from([(1, 1 << 10), (32, 1 << 10), (1, 1), (32, 3)]))
     with folding(few, log):
         assert outcome(case.make(), pieces) == expected
+
+
+# A trade of a symbol that was removed is in flight, and its id is the highest of its new bar.
+IN_FLIGHT = """ALFA 0:01 100x1 #1; BETA 0:01 5x1 #5; remove ALFA 0:02; ALFA 0:02.5 99x1 #900;
+               BETA 0:03.1 6x1 #6; BETA 0:03.2 7x1 #7; pull 0:04"""
+
+
+@pytest.mark.parametrize("quirks", [FAITHFUL, FIXED, frozenset({Quirk.MISROUTED_IN_FLIGHT})])
+@pytest.mark.parametrize("text", [*SMALL_FEEDS, IN_FLIGHT])
+def test_the_loop_is_the_reading_version_where_it_is_known_to_matter(
+    text: str, quirks: frozenset[Quirk]
+) -> None:
+    case = Case(items(text), quirks=quirks, options={"map_delay_ns": SECOND})
+    reading = case.make()
+    reading._folding = None
+    expected = outcome(reading, [feed(text)])
+    with folding():
+        assert outcome(case.make(), [feed(text)]) == expected
 
 
 @settings(max_examples=150, deadline=None)

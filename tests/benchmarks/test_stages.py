@@ -11,13 +11,14 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from harness.aggregators.exact import ExactAggregator
+from harness.aggregators.klagg_options import KlaggOptions
 from harness.archives import open_trades
 from harness.columns import Rows, concat
 from harness.consumers.completeness import CompletenessAuditor
 from harness.consumers.lifecycle import LifecycleChecker
 from harness.consumers.parquet_writer import ParquetWriter
 from harness.interfaces import FeedSlice
-from harness.interval import DEFAULT_INTERVALS
+from harness.interval import DEFAULT_INTERVALS, parse_interval
 from harness.kline import Emission, KlineBatch, LifeBatch
 from harness.simulation.feed import Feed, streamed
 from harness.simulation.listener import ListenerOptions
@@ -42,8 +43,8 @@ def tapes(day: Path) -> list[Tape]:
     return list(open_trades(day).chunks())
 
 
-def _feed(tapes: list[Tape]) -> Iterator[FeedSlice]:
-    return iter(Feed(streamed(iter(tapes)), SignalOptions(), until_ns=END_NS))
+def _feed(tapes: list[Tape], options: SignalOptions | None = None) -> Iterator[FeedSlice]:
+    return iter(Feed(streamed(iter(tapes)), options or SignalOptions(), until_ns=END_NS))
 
 
 @pytest.fixture(scope="session")
@@ -81,6 +82,24 @@ def test_aggregate_twelve_intervals(benchmark: BenchmarkFixture, tapes: list[Tap
         return sum(len(aggregator.advance(piece).klines) for piece in _feed(tapes))
 
     assert benchmark(run) == 2404
+
+
+@pytest.mark.benchmark(group="klagg over seven intervals")
+@pytest.mark.parametrize("pull_period_ms", [None, 500])
+@pytest.mark.parametrize("quirks", ["faithful", "fixed"])
+def test_klagg(
+    benchmark: BenchmarkFixture, tapes: list[Tape], quirks: str, pull_period_ms: int | None
+) -> None:
+    intervals = [parse_interval(text) for text in ["1m", "5m", "15m", "30m", "1h", "4h", "1d"]]
+    symbols = [instrument.symbol for instrument in tapes[0].instruments]
+    period_ns = None if pull_period_ms is None else pull_period_ms * 1_000_000
+    feed = list(_feed(tapes, SignalOptions(pull_period_ns=period_ns)))
+
+    def run() -> int:
+        model = KlaggOptions(quirks).make(intervals, symbols)
+        return sum(len(model.advance(piece).klines) for piece in feed)
+
+    assert benchmark.pedantic(run, rounds=3) == 1903  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.benchmark(group="simulate")
