@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import pytest
+from hypothesis import settings
 
 from harness.ledger import Equation, judge
 from harness.replay import run
 from harness.verdict import Verdict
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("suite", settings(), deadline=None)
+settings.load_profile("suite")
 
 
 def pytest_configure(config: pytest.Config) -> None:
