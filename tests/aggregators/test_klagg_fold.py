@@ -51,13 +51,13 @@ class Case:
 
 
 @contextmanager
-def folding(few: int = 1, log: int = 1 << 10) -> Iterator[None]:
+def folding(few: int = 1, answers: int = 99, records: int = 99, gaps: int = 99) -> Iterator[None]:
     """Let slices of any length go through the loop, and its logs run full."""
     patch = pytest.MonkeyPatch()
     patch.setattr(klagg_fold, "WORTH_TRADES", 0)
     patch.setattr(klagg_fold, "_FEW", few)
-    for name in ("LOG_RECORDS", "LOG_ANSWERS", "LOG_GAPS"):
-        patch.setattr(fold, name, log)
+    for name, size in (("ANSWERS", answers), ("RECORDS", records), ("GAPS", gaps)):
+        patch.setattr(fold, f"LOG_{name}", size)
     try:
         yield
     finally:
@@ -118,19 +118,20 @@ TEXTS = ("0", "100", "1e308", "inf", "nan", "0.1", "99.999999")
 
 
 @st.composite
-def runs(draw: st.DrawFn, symbols: Sequence[str] = SYMBOLS) -> list[Item]:
+def runs(draw: st.DrawFn) -> list[Item]:
     """Draw stretches of trades as the exchange sends them, disturbed in between in every way."""
     run: list[Item] = []
     now = T0 + draw(st.sampled_from([0, 59 * SECOND, 5 * MINUTE, 23 * HOUR + 59 * MINUTE]))
-    ids = dict.fromkeys(symbols, 1)
-    for _ in range(draw(st.integers(1, 12))):
-        what = draw(st.sampled_from(["trades"] * 6 + ["one"] * 3 + ["tick", "pull"] * 2 + ["rare"]))
+    ids = dict.fromkeys(SYMBOLS, 1)
+    symbols = draw(st.sampled_from([SYMBOLS[:1], SYMBOLS[:2], SYMBOLS]))
+    for _ in range(draw(st.integers(1, 16))):
+        what = draw(st.sampled_from(WHAT))
         step = draw(st.sampled_from([0, 1, SECOND, 20 * SECOND]))
         if what == "trades":
             for _ in range(draw(st.integers(1, 12))):
                 now += step
                 run.append(draw(plain_trades(symbols, now, ids)))
-        elif what == "one":
+        elif what == "odd":
             run.append(draw(odd_trades(symbols, now, ids)))
         elif what == "tick":
             now += draw(st.sampled_from([0, MINUTE, MINUTE, 5 * MINUTE, 3 * HOUR]))
@@ -140,6 +141,9 @@ def runs(draw: st.DrawFn, symbols: Sequence[str] = SYMBOLS) -> list[Item]:
         else:
             run.append(draw(rare(symbols, now)))
     return run
+
+
+WHAT = ["trades"] * 5 + ["pull"] * 3 + ["odd"] * 4 + ["tick"] * 2 + ["rare"]
 
 
 @st.composite
@@ -232,22 +236,30 @@ def test_the_loop_is_the_reading_version(case: Case, data: st.DataObject) -> Non
     reading = case.make()
     reading._folding = None
     expected = outcome(reading, pieces)
-    few, log = data.draw(st.sampled_from([(1, 1 << 10), (32, 1 << 10), (1, 1), (32, 3)]))
-    with folding(few, log):
+    limits = data.draw(st.sampled_from([(1,), (32,), (1, 1), (32, 3), (1, 99, 1, 1), (32, 99, 1)]))
+    with folding(*limits):
         assert outcome(case.make(), pieces) == expected
 
 
-# A trade of a symbol that was removed is in flight, and its id is the highest of its new bar.
+# In flight are trades of a symbol just removed: their ids are the highest of the next one's bar.
 IN_FLIGHT = """ALFA 0:01 100x1 #1; BETA 0:01 5x1 #5; remove ALFA 0:02; ALFA 0:02.5 99x1 #900;
                BETA 0:03.1 6x1 #6; BETA 0:03.2 7x1 #7; pull 0:04"""
+FIRST_IN_FLIGHT = """ALFA 0:01 100x1 #1; BETA 0:01 5x1 #5; remove ALFA 0:59.5; pull 0:59.5;
+                     ALFA 1:00.1 99x1 #900; BETA 1:01 6x1 #6; BETA 1:02 7x1 #7; pull 1:03"""
+AHEAD = """ALFA 0:01 100x1; ALFA 0:02 100x1; ALFA 0:02.9 101x1 @0:02.5; ALFA 0:03 99x1;
+           ALFA 0:03.5 98x1 #9223372036854775807; ALFA 0:03.6 97x1"""
+CLOSES_TOLD = """ALFA 0:57 100x1; ALFA 0:58 101x1; pull 0:58; ALFA 0:59 102x1; pull 0:59;
+                 ALFA 1:00 103x1; ALFA 1:01 104x1; pull 1:02; ALFA 1:03 105x1; pull 1:04"""
+KNOWN = (*SMALL_FEEDS, IN_FLIGHT, FIRST_IN_FLIGHT, AHEAD, CLOSES_TOLD)
 
 
 @pytest.mark.parametrize("quirks", [FAITHFUL, FIXED, frozenset({Quirk.MISROUTED_IN_FLIGHT})])
-@pytest.mark.parametrize("text", [*SMALL_FEEDS, IN_FLIGHT])
+@pytest.mark.parametrize("text", KNOWN)
 def test_the_loop_is_the_reading_version_where_it_is_known_to_matter(
     text: str, quirks: frozenset[Quirk]
 ) -> None:
-    case = Case(items(text), quirks=quirks, options={"map_delay_ns": SECOND})
+    options = {"map_delay_ns": SECOND, "future_bound_ns": 0}
+    case = Case(items(text), quirks=quirks, options=options)
     reading = case.make()
     reading._folding = None
     expected = outcome(reading, [feed(text)])
