@@ -152,7 +152,7 @@ class Folding:
     def _until(self, trade_stop: int, pull_stop: int) -> Iterator[Step]:
         """Yield what is not plain up to a trade and a pull."""
         at = self._loop.at
-        patience = 1
+        patience = 0
         while True:
             before = at.trade
             stop = self._run(trade_stop, pull_stop)
@@ -166,7 +166,8 @@ class Folding:
                     at.pull += 1
                     yield self._pulls[at.pull - 1]
             elif not self._load_for(at.trade):
-                patience = 1 if at.trade - before >= _FEW else min(2 * patience, _PATIENCE_MAX)
+                few = at.trade - before < _FEW
+                patience = min(2 * patience, _PATIENCE_MAX) if few and patience else 1
                 end = min(at.trade + patience, trade_stop)
                 if at.pull < pull_stop:
                     end = min(end, self._pull_positions[at.pull])
