@@ -28,6 +28,8 @@ from harness.units import INT64_MAX
 
 # A slice of fewer trades is not worth the preparation.
 WORTH_TRADES = 64
+# Nor, where nobody pulls, are bars whose last window let fewer trades wait.
+WORTH_STRETCH = 32
 # While the loop takes fewer trades than this at a time, more and more come out at once.
 _FEW = 32
 _PATIENCE_MAX = 1024
@@ -106,7 +108,7 @@ class Folding:
                 self._route()
         yield from self._until(len(tape), len(self._pulls))
         self._log()
-        self._settle(list(self._loaded))
+        self._bring_back(self._loaded)
 
     def _take_pulls(self, feed: FeedSlice) -> list[tuple[Signal, int, int]]:
         """Keep the pulls of deltas; return the other signals, trades and pulls before each."""
@@ -193,7 +195,7 @@ class Folding:
         trades = self._tape[at.trade : end]
         at.trade = end
         codes = set(trades.symbol.tolist())
-        self._settle([self._index_of[code] for code in codes if code in self._index_of])
+        self._bring_back(self._index_of[code] for code in codes if code in self._index_of)
         return self._numbers.lane_trades(trades, self._factors)
 
     def _log(self) -> None:
@@ -209,6 +211,8 @@ class Folding:
         if index is None:
             return False
         row = self._board.rows[index]
+        if not (self._pulls or row.stretch is None or row.stretch >= WORTH_STRETCH):
+            return False
         return row.from_ns <= self._tape.event_time_ns[trade] < row.until_ns and self._load(index)
 
     def _load_changed(self) -> bool:
@@ -253,10 +257,12 @@ class Folding:
             slot.rows += applied
             slot.account.applied += applied
         row.is_noted = all(slot.dirty for slot in row.slots)
+        row.waited += applied
         if self._ids_checked:
             self._seen[code].reach(seen_end)
         self._loaded.discard(index)
 
-    def _settle(self, indices: Iterable[int]) -> None:
-        for index in indices:
+    def _bring_back(self, indices: Iterable[int]) -> None:
+        """Release lanes; trades that wait elsewhere go on waiting."""
+        for index in self._loaded.intersection(indices):
             self._board.rows[index].settle()

@@ -155,10 +155,14 @@ class SymbolSlots:
     wait in `pending`: that holds for times in [from_ns, until_ns). `settle` adds them. Meanwhile
     `is_noted` says that every slot is already known to have changed since the last pull.
 
-    The bars may be held elsewhere meanwhile: then `release` brings them back.
+    The bars may be held elsewhere meanwhile: then `release` brings them back. Of the trades that
+    a window let wait there were `stretch` in the last one, `waited` in this one so far.
     """
 
-    __slots__ = ("from_ns", "is_noted", "pending", "release", "rules", "slots", "until_ns")
+    __slots__ = (
+        *("from_ns", "is_noted", "pending", "release", "rules", "slots", "stretch", "until_ns"),
+        "waited",
+    )
 
     def __init__(self, slots: list[Slot], rules: BarRules) -> None:
         self.slots = slots
@@ -166,10 +170,14 @@ class SymbolSlots:
         self.pending: list[TradeRow] = []
         self.is_noted = False
         self.release: Callable[[], None] | None = None
-        self.close_window()
+        self.stretch: int | None = None
+        self.waited = 0
+        self.from_ns, self.until_ns = NEVER_NS, -NEVER_NS
 
     def close_window(self) -> None:
         """Let the next trade be looked at period by period."""
+        if self.from_ns < self.until_ns:
+            self.stretch, self.waited = self.waited, 0
         self.from_ns, self.until_ns = NEVER_NS, -NEVER_NS
 
     def settle(self) -> None:
@@ -182,4 +190,5 @@ class SymbolSlots:
             for slot in self.slots:
                 slot.apply(run, self.rules)
                 slot.account.applied += len(run.trades)
+            self.waited += len(self.pending)
             self.pending = []

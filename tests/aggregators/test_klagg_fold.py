@@ -55,6 +55,7 @@ def folding(few: int = 0, answers: int = 99, records: int = 99, gaps: int = 99) 
     """Let slices of any length go through the loop, and its logs run full."""
     patch = pytest.MonkeyPatch()
     patch.setattr(klagg_fold, "WORTH_TRADES", 0)
+    patch.setattr(klagg_fold, "WORTH_STRETCH", few)
     patch.setattr(klagg_fold, "_FEW", few)
     for name, size in (("ANSWERS", answers), ("RECORDS", records), ("GAPS", gaps)):
         patch.setattr(fold, f"LOG_{name}", size)
