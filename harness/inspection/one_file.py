@@ -9,6 +9,7 @@ import numpy as np
 
 from harness.archives import ColumnMap, FileInfo, TradeFile, detect, open_trades, read_klines
 from harness.archives.layout import name_coverage
+from harness.columns import by_symbol
 from harness.errors import InputError
 from harness.inspection.checksum import check_checksum
 from harness.inspection.kline_audit import KlineAudit
@@ -146,10 +147,8 @@ class _TradesOfFile:
         try:
             for tape in self._file.chunks():
                 self.rows += len(tape)
-                for code in range(len(tape.instruments)):
-                    one = tape if len(tape.instruments) == 1 else tape.take(tape.symbol == code)
-                    if len(one):
-                        self._add(one, code)
+                for code, one in by_symbol(tape):
+                    self._add(one, code)
         except InputError as error:
             return error
         return None

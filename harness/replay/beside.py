@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from harness.aggregators.exact import ExactAggregator
+from harness.columns import by_symbol
 from harness.consumers.exactness import Exactness, Spared
 from harness.interfaces import AddSymbol, Aggregator, FeedSlice, RemoveSymbol
 from harness.kline import Emission
@@ -103,12 +104,9 @@ class Beside:
         return self._exactness.verdict()
 
     def _note_first_ids(self, trades: Tape) -> None:
-        for code, instrument in enumerate(trades.instruments):
-            rows = trades.symbol == code
-            if rows.any():
-                lowest = int(trades.first_id[rows].min())
-                before = self._first_ids.get(instrument.symbol, lowest)
-                self._first_ids[instrument.symbol] = min(before, lowest)
+        for _, mine in by_symbol(trades):
+            symbol, lowest = mine.symbol_text(0), int(mine.first_id.min())
+            self._first_ids[symbol] = min(self._first_ids.get(symbol, lowest), lowest)
 
     def _is_managed(self, trades: Tape) -> BoolArray:
         kept = np.ones(len(trades), dtype=np.bool_)

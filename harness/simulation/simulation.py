@@ -121,7 +121,7 @@ class Simulation:
             channels[channel is self._life].listen(self._env, consumer, deliver)
         producer = CalmProducer(self._env, channels, self._meter, self._options.life_published)
         emissions = (self._advanced(piece) for piece in pieces)
-        self._env.process(producer.run(emissions, end_ns, self._aggregator.finish))
+        self._env.process(producer.run(emissions, end_ns, self._finished))
         self._env.run()
         return [channel.record() for channel in channels]
 
@@ -156,11 +156,22 @@ class Simulation:
 
     def _advanced(self, piece: FeedSlice) -> Emission:
         self._meter.fed(piece)
-        return self._aggregator.advance(piece)
+        return self._noted(self._aggregator.advance(piece))
+
+    def _finished(self, end_ns: int) -> Emission:
+        return self._noted(self._aggregator.finish(end_ns))
+
+    def _noted(self, emission: Emission) -> Emission:
+        """Count an emission, and see that it may be published."""
+        self._meter.emitted(emission)
+        at_ns = emission.klines.at_ns
+        if np.any(at_ns[1:] < at_ns[:-1]):
+            raise ContractError("an emission's klines are not in order of their instants")
+        return emission
 
     def _end(self, end_ns: int) -> Generator[simpy.Event, Any, None]:
         yield from self._wait_until(end_ns)
-        yield from self._publish(self._aggregator.finish(end_ns))
+        yield from self._publish(self._finished(end_ns))
         self._klines.close()
         self._life.close()
 
@@ -170,13 +181,10 @@ class Simulation:
 
     def _publish(self, emission: Emission) -> Generator[simpy.Event, Any, None]:
         """Send each row at its instant: klines first, then the events of the same instant."""
-        self._meter.emitted(emission)
         klines, events = emission.klines, emission.events
         instants = np.union1d(klines.at_ns, events.at_ns)
         if len(instants) == 0:
             return
-        if np.any(klines.at_ns[1:] < klines.at_ns[:-1]):
-            raise ContractError("an emission's klines are not in order of their instants")
         kline_stops = np.searchsorted(klines.at_ns, instants, side="right").tolist()
         event_stops = np.searchsorted(events.at_ns, instants, side="right").tolist()
         env, kline_start, event_start = self._env, 0, 0
