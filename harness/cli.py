@@ -60,6 +60,16 @@ class Parser(argparse.ArgumentParser):
         more: dict[str, Any] = {"action": "extend", "default": []} if name[0] == "-" else {}
         self.add_argument(name, type=Path, nargs=count, help=help, metavar="FILE", **more)
 
+    def symbol(self) -> None:
+        """Add the option that names the symbol."""
+        self.option("--symbol", "The symbol, where a file's name does not say it.")
+
+    def about_trades(self) -> None:
+        """Add the options that tell what files of trades do not."""
+        self.symbol()
+        self.choice("--market", "Told from the file where it is left out.", "spot", "um", "cm")
+        self.option("--columns", "A TOML map of the columns of Parquet and Arrow files.", Path)
+
 
 Verb = Callable[[argparse.Namespace], int]
 
@@ -67,9 +77,7 @@ Verb = Callable[[argparse.Namespace], int]
 def _replay_arguments(parser: Parser) -> None:
     parser.files("trades", "Trade archives or stream recordings: plain, gz or zip.")
     parser.files("--klines", "The exchange's kline files to compare with.")
-    parser.choice("--market", "Told from the file where it is left out.", "spot", "um", "cm")
-    parser.option("--symbol", "The symbol, where a file's name does not say it.")
-    parser.option("--columns", "A TOML map of the columns of Parquet and Arrow files.", Path)
+    parser.about_trades()
     parser.option("--intervals", "Comma-separated, such as 1m,5m,1h. [default: 1m to 1d]")
     parser.option("--aggregator", "exact, or klagg: production's model. [default: exact]")
     parser.option(
@@ -202,7 +210,7 @@ def report(given: argparse.Namespace) -> int:
 def _compare_arguments(parser: Parser) -> None:
     parser.files("ours", "Our klines: kline files or run folders.")
     parser.files("--klines", "The exchange's kline files.")
-    parser.option("--symbol", "The symbol, where a file's name does not say it.")
+    parser.symbol()
 
 
 def compare(given: argparse.Namespace) -> int:
@@ -222,9 +230,7 @@ def compare(given: argparse.Namespace) -> int:
 
 def _inspect_arguments(parser: Parser) -> None:
     parser.files("files", "Files of trades or klines, in any mixture.")
-    parser.option("--symbol", "The symbol, where a file's name does not say it.")
-    parser.choice("--market", "Told from the file where it is left out.", "spot", "um", "cm")
-    parser.option("--columns", "A TOML map of the columns of Parquet and Arrow files.", Path)
+    parser.about_trades()
     parser.flag("--json", "Print JSON instead of a table.")
 
 

@@ -155,8 +155,7 @@ static inline const char *boolean(const char *at, const char *end, uint8_t *out)
         *out = 1;
         return at + 4;
     }
-    if (left >= 5 &&
-        (!memcmp(at, "false", 5) || !memcmp(at, "False", 5) || !memcmp(at, "FALSE", 5))) {
+    if (left >= 5 && (!memcmp(at, "False", 5) || !memcmp(at, "FALSE", 5))) {
         *out = 0;
         return at + 5;
     }
