@@ -1,4 +1,4 @@
-"""Compiles harness/compiled/*.c while the package is built; without a C compiler, does without."""
+"""Compiles compiled/*.c while the package is built; without a C compiler, does without."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class LoopsHook(BuildHookInterface[Any]):
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile, and say so if it cannot be done: the package works without."""
-        folder = Path(self.root) / "harness" / "compiled"
+        folder = Path(self.root) / "harness" / "kline_harness" / "compiled"
         library = folder / "_loops.so"
         library.unlink(missing_ok=True)
         reason = compile_to(library, sorted(folder.glob("*.c")))
         if reason:
             self.app.display_warning(f"kline-harness is built without compiled loops: {reason}")
             return
-        build_data["artifacts"].append("harness/compiled/_loops.so")
+        build_data["artifacts"].append("harness/kline_harness/compiled/_loops.so")
         build_data["pure_python"] = False
         # Bound to no Python: the library is loaded with ctypes.
         platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 from hypothesis import settings
-
-from harness.ledger import Equation, judge
-from harness.replay import run
-from harness.verdict import Verdict
+from kline_harness.ledger import Equation, judge
+from kline_harness.replay import run
+from kline_harness.verdict import Verdict
 
 # How long an example takes says more of the machine than of the code.
 settings.register_profile("suite", settings(), deadline=None)

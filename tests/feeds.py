@@ -25,12 +25,12 @@ from random import Random
 
 import numpy as np
 from hypothesis import strategies as st
+from kline_harness.aggregators.per_event import exact_column
+from kline_harness.columns import Instrument
+from kline_harness.interfaces import AddSymbol, FeedSlice, Pull, RemoveSymbol, Signal, Tick
+from kline_harness.tape import Tape, TradeKind
+from kline_harness.units import format_exact, parse_exact
 
-from harness.aggregators.per_event import exact_column
-from harness.columns import Instrument
-from harness.interfaces import AddSymbol, FeedSlice, Pull, RemoveSymbol, Signal, Tick
-from harness.tape import Tape, TradeKind
-from harness.units import format_exact, parse_exact
 from tests.oracle import OracleEvent, OracleTick, OracleTrade
 
 T0 = 1_704_067_200_000_000_000

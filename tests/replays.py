@@ -9,8 +9,8 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from harness import cli
-from harness.errors import UserError
+from kline_harness import cli
+from kline_harness.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
 UM_DAY = ROOT / "fixtures" / "um-day"

@@ -8,13 +8,13 @@ from decimal import Decimal
 
 import numpy as np
 from hypothesis import strategies as st
+from kline_harness.columns import Instrument, concat
+from kline_harness.interfaces import FeedSlice, Tick
+from kline_harness.interval import INTERVALS, Interval
+from kline_harness.kline import Emission, KlineBatch, Trigger
+from kline_harness.tape import Tape, TradeKind
+from kline_harness.units import to_decimal
 
-from harness.columns import Instrument, concat
-from harness.interfaces import FeedSlice, Tick
-from harness.interval import INTERVALS, Interval
-from harness.kline import Emission, KlineBatch, Trigger
-from harness.tape import Tape, TradeKind
-from harness.units import to_decimal
 from tests.oracle import OracleKline, OracleTick, OracleTrade
 
 NS = 1_000_000_000

@@ -4,8 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-
-from harness.arrow import dictionary_text
+from kline_harness.arrow import dictionary_text
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ from decimal import Decimal
 
 import numpy as np
 from hypothesis import given, settings
+from kline_harness.columns import Instrument, Rows, concat, gather
+from kline_harness.kline import Life, LifeBatch
+from kline_harness.units import to_decimal
 
-from harness.columns import Instrument, Rows, concat, gather
-from harness.kline import Life, LifeBatch
-from harness.units import to_decimal
 from tests.tapes import Event, events, feed_slice
 
 

@@ -39,7 +39,7 @@ def command(directory: Path, surroundings: dict[str, str], *words: str) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     environment = os.environ | surroundings | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [sys.executable, "-m", "harness.cli", *words],
+        [sys.executable, "-m", "kline_harness.cli", *words],
         cwd=directory,
         env=environment,
         capture_output=True,

@@ -13,17 +13,17 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from kline_harness.checks.completeness import CompletenessAuditor
+from kline_harness.columns import Rows
+from kline_harness.expectations import ExpectationsWorker, InProcessExpectations, verdict_of
+from kline_harness.expectations.rules import RULES
+from kline_harness.expectations.suite import run
+from kline_harness.kline import FIELDS, Trigger
+from kline_harness.replay import Scenario, replay
+from kline_harness.storage.dataset import KlineDataset
+from kline_harness.storage.parquet_writer import ParquetWriter, WriterOptions
+from kline_harness.verdict import Validity
 
-from harness.columns import Rows
-from harness.consumers.completeness import CompletenessAuditor
-from harness.consumers.dataset import KlineDataset
-from harness.consumers.parquet_writer import ParquetWriter, WriterOptions
-from harness.expectations import ExpectationsWorker, InProcessExpectations, verdict_of
-from harness.expectations.rules import RULES
-from harness.expectations.suite import run
-from harness.kline import FIELDS, Trigger
-from harness.replay import Scenario, replay
-from harness.verdict import Validity
 from tests.consumers.tables import Row, opening, published, quiet_at, rolled, series, table
 from tests.replays import UM_STREAM
 
@@ -229,7 +229,7 @@ def test_worker_says_what_run_says(tmp_path: Path) -> None:
 def test_the_answer_is_the_only_line_on_stdout(tmp_path: Path) -> None:
     store(tmp_path, series("0 1"))
     done = subprocess.run(
-        [sys.executable, "-m", "harness.expectations"],
+        [sys.executable, "-m", "kline_harness.expectations"],
         input=f"{tmp_path}\n",
         capture_output=True,
         text=True,
@@ -313,7 +313,7 @@ def test_worker_that_is_never_asked_is_ended() -> None:
 
 def test_parent_imports_neither_great_expectations_nor_pandas() -> None:
     program = (
-        "import sys, harness.expectations;"
+        "import sys, kline_harness.expectations;"
         "assert not {'great_expectations', 'pandas'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

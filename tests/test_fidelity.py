@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kline_harness.aggregators.exact import ExactAggregator
+from kline_harness.columns import Columns, Rows, gather
+from kline_harness.interfaces import FeedSlice
+from kline_harness.interval import parse_interval
+from kline_harness.simulation.designs import ChannelOptions
+from kline_harness.simulation.listener import ListenerOptions
+from kline_harness.simulation.simulation import Fidelity, Simulation
 
-from harness.aggregators.exact import ExactAggregator
-from harness.columns import Columns, Rows, gather
-from harness.interfaces import FeedSlice
-from harness.interval import parse_interval
-from harness.simulation.designs import ChannelOptions
-from harness.simulation.listener import ListenerOptions
-from harness.simulation.simulation import Fidelity, Simulation
 from tests.contracts.aggregator import check_aggregator
 from tests.replays import UM_STREAM, replay
 from tests.tapes import Event, events, feed_slice

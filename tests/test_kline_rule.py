@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.archives.dialects import DIALECTS, KRAKEN_CSV
-from harness.inspection import inspect_files
-from harness.kline_rule import KLINE_RULES, Basis, OpenRule, QuietRule
-from harness.verdict import Validity
+from kline_harness.archives.dialects import DIALECTS, KRAKEN_CSV
+from kline_harness.inspection import inspect_files
+from kline_harness.kline_rule import KLINE_RULES, Basis, OpenRule, QuietRule
+from kline_harness.verdict import Validity
 
 SOURCES = Path(__file__).resolve().parents[1] / "fixtures" / "sources"
 

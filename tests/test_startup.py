@@ -14,22 +14,29 @@ DAY = ROOT / "fixtures" / "um-day" / "ALFAUSDT-aggTrades-2024-05-15.zip"
 # Nothing of these is needed to read arguments.
 HEAVY = {
     *("numpy", "pyarrow", "pandas", "simpy", "matplotlib", "great_expectations", "jinja2", "rich"),
-    *("isal", "dataclasses", "inspect", "harness.replay", "harness.archives", "harness.report"),
+    *(
+        "isal",
+        "dataclasses",
+        "inspect",
+        "kline_harness.replay",
+        "kline_harness.archives",
+        "kline_harness.report",
+    ),
 }
 # What a replay without audit and report does without: other rooms' libraries, what Arrow imports
 # to compute, faults, the model of klagg, other exchanges' files.
 UNUSED = {
     *("pandas", "matplotlib", "great_expectations", "jinja2", "scipy", "pyarrow.compute"),
-    *("rich.progress", "harness.report.page", "harness.explore", "harness.gate"),
-    *("harness.simulation.faults.catalogue", "harness.aggregators.klagg"),
-    *("harness.replay.injecting", "harness.expectations.suite"),
+    *("rich.progress", "kline_harness.report.page", "kline_harness.explore", "kline_harness.gate"),
+    *("kline_harness.faults.catalogue", "kline_harness.klagg.aggregator"),
+    *("kline_harness.replay.injecting", "kline_harness.expectations.suite"),
 }
 
 
 def imported(*words: str) -> list[str]:
     """Return the modules that the command imports, in order."""
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "harness.cli", *words],
+        [sys.executable, "-X", "importtime", "-m", "kline_harness.cli", *words],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -53,11 +60,11 @@ def test_a_replay_imports_what_it_uses(tmp_path: Path) -> None:
     out = ("--out", str(tmp_path / "run"))
     found = imported("replay", str(DAY), *out, "--audit", "off", "--no-report")
     assert UNUSED & set(found) == set()
-    assert {"simpy", "pyarrow.parquet", "harness.compiled.rows"} <= set(found)
+    assert {"simpy", "pyarrow.parquet", "kline_harness.compiled.rows"} <= set(found)
 
 
 def test_a_full_audit_leaves_the_suite_to_its_worker(tmp_path: Path) -> None:
     found = imported("replay", str(DAY), "--out", str(tmp_path / "run"), "--no-report")
     assert {"great_expectations", "pandas", "scipy"} & set(found) == set()
     # The worker is started first: what it imports takes longest.
-    assert found.index("harness.expectations.worker") < found.index("numpy")
+    assert found.index("kline_harness.expectations.worker") < found.index("numpy")

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from harness.aggregators.klagg import KlaggAggregator
-from harness.aggregators.klagg_quirks import FAITHFUL, Quirk
-from harness.aggregators.klagg_records import BarRecord, DatabaseRow
-from harness.interfaces import FeedSlice, Pull
-from harness.interval import INTERVALS, Interval, parse_interval
-from harness.kline import Trigger
-from harness.ledger import TradeAccount
+from kline_harness.interfaces import FeedSlice, Pull
+from kline_harness.interval import INTERVALS, Interval, parse_interval
+from kline_harness.klagg.aggregator import KlaggAggregator
+from kline_harness.klagg.quirks import FAITHFUL, Quirk
+from kline_harness.klagg.records import BarRecord, DatabaseRow
+from kline_harness.kline import Trigger
+from kline_harness.ledger import TradeAccount
+
 from tests.contracts.aggregator import plain_rows
 from tests.feeds import MINUTE, T0, feed
 

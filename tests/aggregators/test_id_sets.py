@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-
-from harness.aggregators.id_runs import IdRuns
-from harness.aggregators.seen_ids import SeenIds
+from kline_harness.aggregators.id_runs import IdRuns
+from kline_harness.aggregators.seen_ids import SeenIds
 
 _COLUMNS = st.lists(st.lists(st.integers(0, 60), max_size=12), max_size=10)
 

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kline_harness.aggregators.reference import ReferenceAggregator
+from kline_harness.errors import UsageError
+from kline_harness.interfaces import AddSymbol, Aggregator, FeedSlice, Tick
+from kline_harness.klagg.aggregator import KlaggAggregator
+from kline_harness.klagg.quirks import FAITHFUL, FIXED, Quirk
+from kline_harness.klagg.records import DatabaseRow
+from kline_harness.kline import Life, Trigger
+from kline_harness.tape import Tape
 
-from harness.aggregators.klagg import KlaggAggregator
-from harness.aggregators.klagg_quirks import FAITHFUL, FIXED, Quirk
-from harness.aggregators.klagg_records import DatabaseRow
-from harness.aggregators.reference import ReferenceAggregator
-from harness.errors import UsageError
-from harness.interfaces import AddSymbol, Aggregator, FeedSlice, Tick
-from harness.kline import Life, Trigger
-from harness.tape import Tape
 from tests.aggregators.klagg_cases import database, intervals_of, run_klagg, stored
 from tests.contracts.aggregator import Told, check_aggregator, run, told
 from tests.feeds import MINUTE, T0, Item, at, clean_runs, feed, slices, wild_runs

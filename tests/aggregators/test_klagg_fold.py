@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kline_harness.compiled import fold, library
+from kline_harness.interfaces import AddSymbol, FeedSlice, Pull, RemoveSymbol, Tick
+from kline_harness.interval import parse_interval
+from kline_harness.klagg import fold as klagg_fold
+from kline_harness.klagg.aggregator import KlaggAggregator
+from kline_harness.klagg.quirks import FAITHFUL, FIXED, Quirk
+from kline_harness.klagg.records import BarRecord, DatabaseRow
+from kline_harness.klagg.slots import Slot, SymbolSlots
+from kline_harness.kline import Emission
+from kline_harness.tape import TradeKind
 
-from harness.aggregators import klagg_fold
-from harness.aggregators.klagg import KlaggAggregator
-from harness.aggregators.klagg_quirks import FAITHFUL, FIXED, Quirk
-from harness.aggregators.klagg_records import BarRecord, DatabaseRow
-from harness.aggregators.klagg_slots import Slot, SymbolSlots
-from harness.compiled import fold, library
-from harness.interfaces import AddSymbol, FeedSlice, Pull, RemoveSymbol, Tick
-from harness.interval import parse_interval
-from harness.kline import Emission
-from harness.tape import TradeKind
 from tests.contracts.aggregator import SMALL_FEEDS, check_aggregator, told
 from tests.feeds import DAY, HOUR, MINUTE, SECOND, T0, Item, TradeSpec, cut_at, feed, items, slices
 

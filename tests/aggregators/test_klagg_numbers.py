@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kline_harness.columns import Instrument
+from kline_harness.errors import UsageError
+from kline_harness.klagg.numbers import ExactNumbers, FloatNumbers, Measure, Numbers
+from kline_harness.tape import Tape
+from kline_harness.units import parse_exact
 
-from harness.aggregators.klagg_numbers import ExactNumbers, FloatNumbers, Measure, Numbers
-from harness.columns import Instrument
-from harness.errors import UsageError
-from harness.tape import Tape
-from harness.units import parse_exact
 from tests.aggregators.klagg_cases import run_klagg
 from tests.feeds import TradeSpec, feed, tape
 

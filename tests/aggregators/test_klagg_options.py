@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from kline_harness.errors import UsageError
+from kline_harness.klagg.options import KlaggOptions, StoredRow, parse_quirks
+from kline_harness.klagg.quirks import FAITHFUL, FIXED, Quirk
 
-from harness.aggregators.klagg_options import KlaggOptions, StoredRow, parse_quirks
-from harness.aggregators.klagg_quirks import FAITHFUL, FIXED, Quirk
-from harness.errors import UsageError
 from tests.aggregators.klagg_cases import intervals_of
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from kline_harness.klagg.quirks import FAITHFUL, FIXED, Quirk
+from kline_harness.ledger import judge, trade_equations
+from kline_harness.verdict import Validity
 
-from harness.aggregators.klagg_quirks import FAITHFUL, FIXED, Quirk
-from harness.ledger import judge, trade_equations
-from harness.verdict import Validity
 from tests.aggregators.klagg_cases import Ran, database, run_klagg, stored
 from tests.feeds import DAY, HOUR, MINUTE, SECOND, T0, at
 

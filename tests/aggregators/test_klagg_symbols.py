@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from kline_harness.klagg.quirks import FAITHFUL, FIXED, Quirk
+from kline_harness.kline import Life, Trigger
+from kline_harness.ledger import judge, trade_equations
+from kline_harness.verdict import Validity
 
-from harness.aggregators.klagg_quirks import FAITHFUL, FIXED, Quirk
-from harness.kline import Life, Trigger
-from harness.ledger import judge, trade_equations
-from harness.verdict import Validity
 from tests.aggregators.klagg_cases import Ran, run_klagg
 from tests.feeds import SECOND, at
 

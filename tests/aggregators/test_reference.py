@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from decimal import Context, Decimal
 
-from harness.aggregators.id_runs import IdRuns
-from harness.aggregators.reference import ReferenceAggregator
-from harness.interfaces import Aggregator
-from harness.interval import parse_interval
-from harness.kline import Life, Trigger
+from kline_harness.aggregators.id_runs import IdRuns
+from kline_harness.aggregators.reference import ReferenceAggregator
+from kline_harness.interfaces import Aggregator
+from kline_harness.interval import parse_interval
+from kline_harness.kline import Life, Trigger
+
 from tests.contracts.aggregator import check_aggregator, plain_rows, run
 from tests.feeds import MINUTE, T0, at, feed
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-
-from harness.compiled import library
+from kline_harness.compiled import library
 
 
 @pytest.fixture(params=["compiled", "pyarrow"])

@@ -9,9 +9,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.archives.trade_file import TradeFile
-from harness.columns import concat
-from harness.tape import Tape, TradeKind
+from kline_harness.archives.trade_file import TradeFile
+from kline_harness.columns import concat
+from kline_harness.tape import Tape, TradeKind
 
 START_MS = 1715731200000  # 2024-05-15
 COMPRESSIONS = ("plain", "gz", "zip", "stored")

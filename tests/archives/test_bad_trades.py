@@ -6,10 +6,10 @@ import itertools
 from pathlib import Path
 
 import pytest
+from kline_harness.archives import open_trades
+from kline_harness.archives import table as table_module
+from kline_harness.errors import InputError
 
-from harness.archives import open_trades
-from harness.archives import table as table_module
-from harness.errors import InputError
 from tests.archives.files import START_MS, read, write
 
 pytestmark = pytest.mark.usefixtures("either_reader")

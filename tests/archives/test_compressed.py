@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kline_harness.archives import compressed, detect, open_trades, read_klines
+from kline_harness.archives.compressed import TextFile, in_background
+from kline_harness.errors import InputError
 
-from harness.archives import compressed, detect, open_trades, read_klines
-from harness.archives.compressed import TextFile, in_background
-from harness.errors import InputError
 from tests.archives.files import COMPRESSIONS, START_MS, write
 
 TEXT = "".join(f"{n},{random.Random(n).random()}\n" for n in range(20_000)).encode()

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kline_harness.archives import ExchangeKlines, detect, read_klines
+from kline_harness.errors import InputError
+from kline_harness.interval import INTERVALS, parse_interval
+from kline_harness.kline import FIELDS, PRICE_FIELDS, QUANTITY_FIELDS, Trigger
 
-from harness.archives import ExchangeKlines, detect, read_klines
-from harness.errors import InputError
-from harness.interval import INTERVALS, parse_interval
-from harness.kline import FIELDS, PRICE_FIELDS, QUANTITY_FIELDS, Trigger
 from tests.archives.files import COMPRESSIONS, START_MS, exact, write
 
 D = Decimal

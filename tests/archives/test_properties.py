@@ -8,10 +8,10 @@ from decimal import Context, Decimal, Inexact
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kline_harness.archives import read_klines
+from kline_harness.interval import INTERVALS
+from kline_harness.tape import TradeKind
 
-from harness.archives import read_klines
-from harness.interval import INTERVALS
-from harness.tape import TradeKind
 from tests.archives.files import COMPRESSIONS, START_MS, Row, read, write
 from tests.archives.test_klines import official, stated, text, values
 

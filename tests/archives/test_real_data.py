@@ -7,10 +7,10 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from kline_harness.archives import open_trades, read_klines
+from kline_harness.kline import FIELDS
+from kline_harness.tape import TradeKind
 
-from harness.archives import open_trades, read_klines
-from harness.kline import FIELDS
-from harness.tape import TradeKind
 from tests.archives.files import Row, read, rows_of
 from tests.archives.test_klines import HEADER, values
 from tests.oracle import OracleTrade

@@ -11,13 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from kline_harness.archives import ColumnMap, detect, open_trades, read_klines
+from kline_harness.archives.trade_file import TradeFile
+from kline_harness.errors import InputError, UsageError
+from kline_harness.inspection import inspect_files
+from kline_harness.kline import PRICE_FIELDS
+from kline_harness.verdict import Validity
 
-from harness.archives import ColumnMap, detect, open_trades, read_klines
-from harness.archives.trade_file import TradeFile
-from harness.errors import InputError, UsageError
-from harness.inspection import inspect_files
-from harness.kline import PRICE_FIELDS
-from harness.verdict import Validity
 from tests.archives.files import Row, exact, read, rows_of
 from tests.archives.source_files import KLINES, START_NS, Source, kline_files, sources, trades
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kline_harness.archives import detect, open_trades
+from kline_harness.errors import InputError
+from kline_harness.tape import Tape, TradeKind
 
-from harness.archives import detect, open_trades
-from harness.errors import InputError
-from harness.tape import Tape, TradeKind
 from tests.archives.files import COMPRESSIONS, START_MS, Row, read, rows_of, write
 
 D = Decimal

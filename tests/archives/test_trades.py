@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from kline_harness.archives import detect, open_trades
+from kline_harness.archives.trade_file import TradeFile
+from kline_harness.errors import UsageError
+from kline_harness.tape import TradeKind
 
-from harness.archives import detect, open_trades
-from harness.archives.trade_file import TradeFile
-from harness.errors import UsageError
-from harness.tape import TradeKind
 from tests.archives.files import COMPRESSIONS, START_MS, Row, read, rows_of, write
 
 pytestmark = pytest.mark.usefixtures("either_reader")

@@ -8,23 +8,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kline_harness.aggregators.exact import ExactAggregator
+from kline_harness.archives import open_trades
+from kline_harness.checks.completeness import CompletenessAuditor
+from kline_harness.checks.lifecycle import LifecycleChecker
+from kline_harness.columns import Rows, concat
+from kline_harness.interfaces import FeedSlice
+from kline_harness.interval import DEFAULT_INTERVALS, parse_interval
+from kline_harness.klagg.options import KlaggOptions
+from kline_harness.kline import Emission, KlineBatch, LifeBatch
+from kline_harness.simulation.feed import Feed, streamed
+from kline_harness.simulation.listener import ListenerOptions
+from kline_harness.simulation.signals import SignalOptions
+from kline_harness.simulation.simulation import Simulation
+from kline_harness.storage.parquet_writer import ParquetWriter
+from kline_harness.tape import Tape
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from harness.aggregators.exact import ExactAggregator
-from harness.aggregators.klagg_options import KlaggOptions
-from harness.archives import open_trades
-from harness.columns import Rows, concat
-from harness.consumers.completeness import CompletenessAuditor
-from harness.consumers.lifecycle import LifecycleChecker
-from harness.consumers.parquet_writer import ParquetWriter
-from harness.interfaces import FeedSlice
-from harness.interval import DEFAULT_INTERVALS, parse_interval
-from harness.kline import Emission, KlineBatch, LifeBatch
-from harness.simulation.feed import Feed, streamed
-from harness.simulation.listener import ListenerOptions
-from harness.simulation.signals import SignalOptions
-from harness.simulation.simulation import Simulation
-from harness.tape import Tape
 from tests.benchmarks.day import DAY_MS, MS_PER_DAY, write_day
 from tests.replays import replay
 

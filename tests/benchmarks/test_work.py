@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+from kline_harness.gate.counters import counters_of
+from kline_harness.replay import Scenario, replay
 
-from harness.gate.counters import counters_of
-from harness.replay import Scenario, replay
 from tests.benchmarks.day import write_day
 
 # Full audit without Great Expectations, all intervals from 1m to 1d.

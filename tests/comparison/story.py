@@ -12,20 +12,28 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from kline_harness.columns import Instrument, concat
+from kline_harness.comparison import (
+    Comparison,
+    Reference,
+    Stored,
+    Witnesses,
+    compare,
+    explain,
+    reprove,
+)
+from kline_harness.comparison.compare import Difference
+from kline_harness.comparison.coverage import Coverage
+from kline_harness.comparison.trades_of import Evidence, collect
+from kline_harness.comparison.wanted import Refused, wanted_for
+from kline_harness.interval import CODE, parse_interval
+from kline_harness.kline import FIELDS, KlineBatch
+from kline_harness.ledger import SeriesAccount, TradeAccount
+from kline_harness.replay.tables import write_differences
+from kline_harness.storage.kline_table import to_arrow
+from kline_harness.tape import Tape, TradeKind
+from kline_harness.units import narrow
 
-from harness.columns import Instrument, concat
-from harness.comparison import Comparison, Reference, Stored, Witnesses, compare, explain, reprove
-from harness.comparison.compare import Difference
-from harness.comparison.coverage import Coverage
-from harness.comparison.trades_of import Evidence, collect
-from harness.comparison.wanted import Refused, wanted_for
-from harness.consumers.kline_table import to_arrow
-from harness.interval import CODE, parse_interval
-from harness.kline import FIELDS, KlineBatch
-from harness.ledger import SeriesAccount, TradeAccount
-from harness.replay.tables import write_differences
-from harness.tape import Tape, TradeKind
-from harness.units import narrow
 from tests.oracle import EXACT, OracleKline, OracleTrade, klines, next_open, open_time
 
 NS = 1_000_000_000

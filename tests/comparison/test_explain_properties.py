@@ -7,8 +7,8 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kline_harness.kline import FIELDS
 
-from harness.kline import FIELDS
 from tests.comparison.story import MINUTE, NS, START, SYMBOL, Story, as_market
 from tests.oracle import OracleKline, OracleTrade, klines, open_time
 

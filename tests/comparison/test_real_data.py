@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from kline_harness.archives import open_trades
+from kline_harness.columns import concat
+from kline_harness.comparison import reprove
+from kline_harness.simulation.feed import received
+from kline_harness.tape import Tape
 
-from harness.archives import open_trades
-from harness.columns import concat
-from harness.comparison import reprove
-from harness.simulation.feed import received
-from harness.tape import Tape
 from tests.real_data import DATA, needs_real_data
 from tests.replays import Ran, replay
 

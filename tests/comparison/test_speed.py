@@ -8,19 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pytest
+from kline_harness.aggregators.exact import ExactAggregator
+from kline_harness.columns import Instrument, concat
+from kline_harness.comparison import Comparison, Reference, Stored, Witnesses, compare, explain
+from kline_harness.comparison.coverage import Coverage
+from kline_harness.comparison.trades_of import collect
+from kline_harness.comparison.wanted import Refused, wanted_for
+from kline_harness.interfaces import FeedSlice, Tick
+from kline_harness.interval import DEFAULT_INTERVALS
+from kline_harness.kline import FIELDS, KlineBatch
+from kline_harness.ledger import TradeAccount
+from kline_harness.storage.kline_table import to_arrow
+from kline_harness.tape import Tape, TradeKind
 
-from harness.aggregators.exact import ExactAggregator
-from harness.columns import Instrument, concat
-from harness.comparison import Comparison, Reference, Stored, Witnesses, compare, explain
-from harness.comparison.coverage import Coverage
-from harness.comparison.trades_of import collect
-from harness.comparison.wanted import Refused, wanted_for
-from harness.consumers.kline_table import to_arrow
-from harness.interfaces import FeedSlice, Tick
-from harness.interval import DEFAULT_INTERVALS
-from harness.kline import FIELDS, KlineBatch
-from harness.ledger import TradeAccount
-from harness.tape import Tape, TradeKind
 from tests.comparison.story import MINUTE, NS, START, SYMBOL
 from tests.machine import slowness
 

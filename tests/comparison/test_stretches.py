@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pyarrow as pa
 import pytest
+from kline_harness.comparison import Reference, Stored, compare
+from kline_harness.comparison.continuity import ContinuityWatch
+from kline_harness.comparison.coverage import Coverage
+from kline_harness.comparison.stretches import Stretch, Why
+from kline_harness.interval import parse_interval
+from kline_harness.kline import FIELDS
 
-from harness.comparison import Reference, Stored, compare
-from harness.comparison.continuity import ContinuityWatch
-from harness.comparison.coverage import Coverage
-from harness.comparison.stretches import Stretch, Why
-from harness.interval import parse_interval
-from harness.kline import FIELDS
 from tests.comparison.story import MINUTE, START, SYMBOL, chunks, table_of, tape_of, trades
 from tests.oracle import OracleKline, OracleTrade, klines
 

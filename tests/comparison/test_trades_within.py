@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kline_harness.comparison import trades_within
+from kline_harness.comparison.compare import Comparison, Difference, Proof, SeriesResult
+from kline_harness.comparison.trades_within import TradesWithin, with_trades
+from kline_harness.comparison.wanted import Refused
+from kline_harness.interval import parse_interval
 
-from harness.comparison import trades_within
-from harness.comparison.compare import Comparison, Difference, Proof, SeriesResult
-from harness.comparison.trades_within import TradesWithin, with_trades
-from harness.comparison.wanted import Refused
-from harness.interval import parse_interval
 from tests.comparison.story import MINUTE, NS, START, SYMBOL, chunks, tape_of, trades
 from tests.oracle import OracleTrade
 

@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-
-from harness.compiled import library
-from harness.compiled.library import load
-from harness.compiled.rows import BOOLEAN, EXACT, INTEGER, count_lines, parse_rows
+from kline_harness.compiled import library
+from kline_harness.compiled.library import load
+from kline_harness.compiled.rows import BOOLEAN, EXACT, INTEGER, count_lines, parse_rows
 
 pytestmark = pytest.mark.skipif(library.LIBRARY is None, reason="nothing was compiled")
 

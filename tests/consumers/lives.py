@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from kline_harness.columns import Instrument
+from kline_harness.interval import CODE, parse_interval
+from kline_harness.kline import Life, LifeBatch, Trigger
+from kline_harness.units import NS_PER_SECOND
 
-from harness.columns import Instrument
-from harness.interval import CODE, parse_interval
-from harness.kline import Life, LifeBatch, Trigger
-from harness.units import NS_PER_SECOND
 from tests.consumers.tables import BASE_NS, opening
 
 Event = dict[str, Any]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from harness.interval import INTERVALS, Interval, parse_interval
-from harness.kline import FIELDS, Trigger
+from kline_harness.interval import INTERVALS, Interval, parse_interval
+from kline_harness.kline import FIELDS, Trigger
+
 from tests.consumers.tables import Row, rolled
 
 Told = tuple[str, str, str, int]

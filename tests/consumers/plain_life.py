@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from harness.consumers.life_table import AFTER, TRANSITIONS, State
-from harness.interval import Interval, parse_interval
-from harness.kline import Life, Trigger
+from kline_harness.checks.life_table import AFTER, TRANSITIONS, State
+from kline_harness.interval import Interval, parse_interval
+from kline_harness.kline import Life, Trigger
+
 from tests.consumers.lives import Event
 
 Told = tuple[str, str, str, int]

@@ -12,11 +12,10 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-
-from harness.columns import Instrument, Rows
-from harness.interval import CODE, INTERVALS, parse_interval
-from harness.kline import KlineBatch, Trigger
-from harness.units import NS_PER_MILLISECOND, NS_PER_SECOND
+from kline_harness.columns import Instrument, Rows
+from kline_harness.interval import CODE, INTERVALS, parse_interval
+from kline_harness.kline import KlineBatch, Trigger
+from kline_harness.units import NS_PER_MILLISECOND, NS_PER_SECOND
 
 BASE_NS = 1_704_067_200 * NS_PER_SECOND
 GRACE_NS = 110 * NS_PER_MILLISECOND

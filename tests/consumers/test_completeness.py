@@ -8,11 +8,11 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kline_harness.checks.completeness import CompletenessAuditor
+from kline_harness.columns import Rows
+from kline_harness.kline import FIELDS, Trigger
+from kline_harness.verdict import Severity, Validity, Verdict
 
-from harness.columns import Rows
-from harness.consumers.completeness import CompletenessAuditor
-from harness.kline import FIELDS, Trigger
-from harness.verdict import Severity, Validity, Verdict
 from tests.consumers.plain_audit import audit as plain_audit
 from tests.consumers.tables import (
     Row,

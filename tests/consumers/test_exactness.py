@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from kline_harness.checks.exactness import Exactness, Spared
+from kline_harness.kline import FIELDS, PRICE_FIELDS, QUOTE_FIELDS, KlineBatch
+from kline_harness.units import Window
+from kline_harness.verdict import Verdict
 
-from harness.consumers.exactness import Exactness, Spared
-from harness.kline import FIELDS, PRICE_FIELDS, QUOTE_FIELDS, KlineBatch
-from harness.units import Window
-from harness.verdict import Verdict
 from tests.consumers.tables import Row, opening, series, table
 
 # What is ten times as many at one decimal more of the price.

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kline_harness.checks.life_table import TRANSITIONS, State
+from kline_harness.checks.lifecycle import LifecycleChecker
+from kline_harness.columns import Rows
+from kline_harness.kline import Life, Trigger
+from kline_harness.verdict import Severity, Validity, Verdict
 
-from harness.columns import Rows
-from harness.consumers.life_table import TRANSITIONS, State
-from harness.consumers.lifecycle import LifecycleChecker
-from harness.kline import Life, Trigger
-from harness.verdict import Severity, Validity, Verdict
 from tests.consumers.lives import Event, life_table, lives, seconds
 from tests.consumers.plain_life import check as plain_check
 from tests.consumers.tables import opening

@@ -18,22 +18,22 @@ import pyarrow as pa
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-
-from harness.columns import Instrument, Rows
-from harness.consumers.dataset import KlineDataset
-from harness.consumers.filesystem import LocalFileSystem
-from harness.consumers.kline_table import (
+from kline_harness.columns import Instrument, Rows
+from kline_harness.errors import OutputError
+from kline_harness.kline import KlineBatch
+from kline_harness.storage.dataset import KlineDataset
+from kline_harness.storage.filesystem import LocalFileSystem
+from kline_harness.storage.kline_table import (
     DECIMAL_COLUMNS,
     SCHEMA,
     scale_to_words,
     storable,
     to_arrow,
 )
-from harness.consumers.parquet_writer import ParquetWriter, WriterOptions
-from harness.errors import OutputError
-from harness.kline import KlineBatch
-from harness.units import INT64_MAX, to_decimal
-from harness.verdict import Validity
+from kline_harness.storage.parquet_writer import ParquetWriter, WriterOptions
+from kline_harness.units import INT64_MAX, to_decimal
+from kline_harness.verdict import Validity
+
 from tests.consumers.tables import opening, pieces, published, rolled, series, table
 from tests.contracts.consumer import check_consumer
 
@@ -249,8 +249,8 @@ def test_bytes_do_not_depend_on_the_deliveries(
 
 def test_writing_does_not_import_pandas(tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from harness.columns import Rows;"
-        "from harness.consumers.parquet_writer import ParquetWriter;"
+        "import sys; from pathlib import Path; from kline_harness.columns import Rows;"
+        "from kline_harness.storage.parquet_writer import ParquetWriter;"
         "from tests.consumers.tables import series, table;"
         f"w = ParquetWriter(Path({str(tmp_path)!r}));"
         "w.on_klines(0, Rows.all(table(series('0 1'))));"

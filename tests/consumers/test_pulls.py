@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from harness.columns import Rows
-from harness.consumers.gateway import DeltaBatch, DeltaReader, Gateway, GatewayOptions
-from harness.consumers.pulls import Answer, PullChecker
-from harness.consumers.snapshot_writer import SnapshotOptions, SnapshotWriter
-from harness.kline import Life
-from harness.units import NS_PER_MILLISECOND
-from harness.verdict import Validity, Verdict
+from kline_harness.columns import Rows
+from kline_harness.klagg.gateway import DeltaBatch, DeltaReader, Gateway, GatewayOptions
+from kline_harness.klagg.pulls import Answer, PullChecker
+from kline_harness.klagg.snapshot_writer import SnapshotOptions, SnapshotWriter
+from kline_harness.kline import Life
+from kline_harness.units import NS_PER_MILLISECOND
+from kline_harness.verdict import Validity, Verdict
+
 from tests.consumers.tables import opening, series, table
 
 KEY = ("ALFA", "1m")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from kline_harness.columns import Rows
+from kline_harness.ledger import judge
+from kline_harness.storage.parquet_writer import ParquetWriter, WriterOptions
+from kline_harness.verdict import Validity
 
-from harness.columns import Rows
-from harness.consumers.parquet_writer import ParquetWriter, WriterOptions
-from harness.ledger import judge
-from harness.verdict import Validity
 from tests.consumers.tables import series, table
 
 FINALS = table(series("0 1 2 3 4 5"))

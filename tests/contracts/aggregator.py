@@ -7,12 +7,13 @@ from dataclasses import asdict
 from random import Random
 from typing import Any
 
-from harness.columns import Columns
-from harness.interfaces import AddSymbol, Aggregator, FeedSlice, Pull, RemoveSymbol
-from harness.kline import Emission, Life
-from harness.ledger import judge, trade_equations
-from harness.units import format_exact
-from harness.verdict import Validity
+from kline_harness.columns import Columns
+from kline_harness.interfaces import AddSymbol, Aggregator, FeedSlice, Pull, RemoveSymbol
+from kline_harness.kline import Emission, Life
+from kline_harness.ledger import judge, trade_equations
+from kline_harness.units import format_exact
+from kline_harness.verdict import Validity
+
 from tests.feeds import (
     MINUTE,
     SECOND,

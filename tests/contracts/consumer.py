@@ -6,10 +6,11 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from harness.columns import Rows
-from harness.interfaces import Consumer
-from harness.kline import KlineBatch
-from harness.verdict import Validity, Verdict
+from kline_harness.columns import Rows
+from kline_harness.interfaces import Consumer
+from kline_harness.kline import KlineBatch
+from kline_harness.verdict import Validity, Verdict
+
 from tests.consumers.tables import pieces, published, rolled, series, table
 
 Make = Callable[[], Consumer]

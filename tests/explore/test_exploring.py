@@ -10,27 +10,27 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from kline_harness.canaries.rare import RARE
+from kline_harness.canaries.registry import CANARIES
+from kline_harness.canaries.stage import MINUTES, START_NS, minutes
+from kline_harness.errors import UsageError
+from kline_harness.explore.bundle import read_tape, reproduce, to_toml
+from kline_harness.explore.command import explore_files
+from kline_harness.explore.drawing import draw_scenario
+from kline_harness.explore.exploring import explore
+from kline_harness.explore.judging import Judge
+from kline_harness.explore.metamorphic import metamorphic
+from kline_harness.explore.shrinking import ddmin
+from kline_harness.faults.trades import DelayTrades, DropTrades
+from kline_harness.interval import parse_intervals
+from kline_harness.replay.effects import fault_outcomes, faults_verdict
+from kline_harness.replay.market import Market
+from kline_harness.replay.scenario import Scenario
+from kline_harness.replay.scenario_file import load_scenario
+from kline_harness.replay.trial import run_trial
+from kline_harness.units import NS_PER_MINUTE
+from kline_harness.verdict import Validity
 
-from harness.canaries.rare import RARE
-from harness.canaries.registry import CANARIES
-from harness.canaries.stage import MINUTES, START_NS, minutes
-from harness.errors import UsageError
-from harness.explore.bundle import read_tape, reproduce, to_toml
-from harness.explore.command import explore_files
-from harness.explore.drawing import draw_scenario
-from harness.explore.exploring import explore
-from harness.explore.judging import Judge
-from harness.explore.metamorphic import metamorphic
-from harness.explore.shrinking import ddmin
-from harness.interval import parse_intervals
-from harness.replay.effects import fault_outcomes, faults_verdict
-from harness.replay.market import Market
-from harness.replay.scenario import Scenario
-from harness.replay.scenario_file import load_scenario
-from harness.replay.trial import run_trial
-from harness.simulation.faults.trades import DelayTrades, DropTrades
-from harness.units import NS_PER_MINUTE
-from harness.verdict import Validity
 from tests.contracts.aggregator import plain_rows
 
 BASE = Scenario(intervals=parse_intervals("1m,3m,5m"))
@@ -90,7 +90,7 @@ def test_a_bundle_holds_what_it_was_made_of(tmp_path: Path) -> None:
     rows = plain_rows(MARKET.tape)
     assert all(row in rows for row in plain_rows(tape))
     done = subprocess.run(
-        [sys.executable, "-m", "harness.cli", "reproduce", str(bundle)], check=False
+        [sys.executable, "-m", "kline_harness.cli", "reproduce", str(bundle)], check=False
     )
     assert done.returncode == 0
 

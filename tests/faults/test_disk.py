@@ -11,16 +11,16 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from kline_harness.columns import Rows
+from kline_harness.kline import KlineBatch
+from kline_harness.ledger import judge
+from kline_harness.storage.dataset import KlineDataset
+from kline_harness.storage.faulty_filesystem import FaultyFileSystem, Trouble
+from kline_harness.storage.memory_filesystem import MemoryFileSystem
+from kline_harness.storage.parquet_writer import WriterOptions
+from kline_harness.storage.restarting_writer import RestartingWriter
+from kline_harness.verdict import Validity
 
-from harness.columns import Rows
-from harness.consumers.dataset import KlineDataset
-from harness.consumers.faulty_filesystem import FaultyFileSystem, Trouble
-from harness.consumers.memory_filesystem import MemoryFileSystem
-from harness.consumers.parquet_writer import WriterOptions
-from harness.consumers.restarting_writer import RestartingWriter
-from harness.kline import KlineBatch
-from harness.ledger import judge
-from harness.verdict import Validity
 from tests.consumers.tables import opening, series, table
 
 NOW_NS = opening("1m", 0)
@@ -105,8 +105,8 @@ def test_the_disk_keeps_what_was_synced() -> None:
 WRITING = """
 import sys
 from pathlib import Path
-from harness.consumers.dataset import KlineDataset
-from harness.consumers.kline_table import to_arrow
+from kline_harness.storage.dataset import KlineDataset
+from kline_harness.storage.kline_table import to_arrow
 from tests.consumers.tables import series, table
 import os
 rows = to_arrow(table(series("0 1 2 3 4 5 6")))

@@ -6,23 +6,22 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-
-from harness.canaries.stage import MINUTES, START_NS, minutes
-from harness.interfaces import Tick
-from harness.simulation.clock import ClockOptions
-from harness.simulation.faults.catalogue import Injection
-from harness.simulation.faults.fault import Fault
-from harness.simulation.faults.ticks import (
+from kline_harness.canaries.stage import MINUTES, START_NS, minutes
+from kline_harness.faults.catalogue import Injection
+from kline_harness.faults.fault import Fault
+from kline_harness.faults.ticks import (
     ClockDrift,
     ClockJump,
     TicksCoalesced,
     TicksMissed,
     TicksRepeated,
 )
-from harness.simulation.feed import Feed
-from harness.simulation.signals import SignalOptions
-from harness.simulation.tick_audit import TickAudit
-from harness.units import NS_PER_MILLISECOND, NS_PER_MINUTE, NS_PER_SECOND
+from kline_harness.interfaces import Tick
+from kline_harness.simulation.clock import ClockOptions
+from kline_harness.simulation.feed import Feed
+from kline_harness.simulation.signals import SignalOptions
+from kline_harness.simulation.tick_audit import TickAudit
+from kline_harness.units import NS_PER_MILLISECOND, NS_PER_MINUTE, NS_PER_SECOND
 
 GRACE_NS = 100 * NS_PER_MILLISECOND
 WINDOW: dict[str, Any] = {

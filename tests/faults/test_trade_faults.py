@@ -7,16 +7,14 @@ from random import Random
 
 import numpy as np
 import pytest
-
-from harness.canaries.stage import START_NS, minutes
-from harness.columns import concat
-from harness.errors import UsageError
-from harness.replay.scenario_file import decode_scenario
-from harness.simulation.faults.catalogue import CATALOGUE, Injection, to_table
-from harness.simulation.faults.consumers import ConsumerFault
-from harness.simulation.faults.fault import Fault
-from harness.simulation.faults.presets import PRESETS, hostile, lossy
-from harness.simulation.faults.trades import (
+from kline_harness.canaries.stage import START_NS, minutes
+from kline_harness.columns import concat
+from kline_harness.errors import UsageError
+from kline_harness.faults.catalogue import CATALOGUE, Injection, to_table
+from kline_harness.faults.consumers import ConsumerFault
+from kline_harness.faults.fault import Fault
+from kline_harness.faults.presets import PRESETS, hostile, lossy
+from kline_harness.faults.trades import (
     DelayTrades,
     DropTrades,
     DuplicateTrades,
@@ -26,8 +24,10 @@ from harness.simulation.faults.trades import (
     WrongTime,
     ZeroQuantity,
 )
-from harness.tape import Tape, TradeKind
-from harness.units import NS_PER_MINUTE, NS_PER_SECOND
+from kline_harness.replay.scenario_file import decode_scenario
+from kline_harness.tape import Tape, TradeKind
+from kline_harness.units import NS_PER_MINUTE, NS_PER_SECOND
+
 from tests.contracts.aggregator import plain_rows
 
 WILD: tuple[Fault, ...] = (

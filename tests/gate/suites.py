@@ -6,7 +6,7 @@ import lzma
 import shutil
 from pathlib import Path
 
-from harness.gate import CaseResult, GateResult, load_suite, run_suite
+from kline_harness.gate import CaseResult, GateResult, load_suite, run_suite
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
 CASE = """

@@ -10,10 +10,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from kline_harness.archives import TradeFile
+from kline_harness.replay import feeding, sources
+from kline_harness.simulation.feed import Feed
 
-from harness.archives import TradeFile
-from harness.replay import feeding, sources
-from harness.simulation.feed import Feed
 from tests.gate.suites import CASE, make_suite, run_one
 
 COUNTERS = {
@@ -52,7 +52,7 @@ def test_the_seed_of_hashes_does_not_count(seed: str, tmp_path: Path) -> None:
     suite = make_suite(tmp_path, AUDITED)
     words = ["gate", str(suite), "--json", str(tmp_path / "gate.json"), "--work", str(tmp_path)]
     done = subprocess.run(
-        [sys.executable, "-m", "harness.cli", *words],
+        [sys.executable, "-m", "kline_harness.cli", *words],
         env=os.environ | {"PYTHONHASHSEED": seed},
         capture_output=True,
         text=True,

@@ -10,8 +10,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from kline_harness.cli import main
 
-from harness.cli import main
 from tests.gate.suites import make_suite, run
 
 DOCS = (Path(__file__).resolve().parents[2] / "docs" / "gate.md").read_text(encoding="utf-8")

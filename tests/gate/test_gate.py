@@ -9,16 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from kline_harness.aggregators.exact import ExactAggregator
+from kline_harness.comparison.compare import Comparison, Proof
+from kline_harness.gate import Case, Problem, Status, load_suite, run_suite
+from kline_harness.gate.deliver import Outputs, deliver
+from kline_harness.gate.judge import judge_expectations
+from kline_harness.gate.results import Kind
+from kline_harness.interfaces import FeedSlice
+from kline_harness.kline import Emission
+from kline_harness.replay import Outcome
 
-from harness.aggregators.exact import ExactAggregator
-from harness.comparison.compare import Comparison, Proof
-from harness.gate import Case, Problem, Status, load_suite, run_suite
-from harness.gate.deliver import Outputs, deliver
-from harness.gate.judge import judge_expectations
-from harness.gate.results import Kind
-from harness.interfaces import FeedSlice
-from harness.kline import Emission
-from harness.replay import Outcome
 from tests.gate.suites import CASE, FIXTURES, make_suite, messages, replace_text, run, run_one
 
 KLINES = "suite.baseline/stream.klines.csv.xz"
@@ -202,7 +202,7 @@ def test_of_several_causes_each_has_to_be_allowed(
         comparison = Comparison((replace(series, differences=differences),))
         return judge_expectations(case, replace(outcome, comparison=comparison))
 
-    monkeypatch.setattr("harness.gate.gate.judge_expectations", joined)
+    monkeypatch.setattr("kline_harness.gate.gate.judge_expectations", joined)
     told = messages(run_one(suite))
     assert 'cause: edge+late_trade, which the case does not allow (allow = ["late_trade"]' in told
     replace_text(suite, '["edge"]', '["late_trade", "edge"]')

@@ -7,15 +7,14 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-
-from harness.gate.ci_annotations import to_github, to_gitlab
-from harness.gate.deliver import Outputs, deliver
-from harness.gate.junit import to_junit
-from harness.gate.output import SHOWN, to_json, to_markdown, to_text
-from harness.gate.results import CaseResult, GateResult, Kind, Problem, Status
-from harness.gate.suite import Case, Suite
-from harness.replay import Scenario
-from harness.verdict import Validity
+from kline_harness.gate.ci_annotations import to_github, to_gitlab
+from kline_harness.gate.deliver import Outputs, deliver
+from kline_harness.gate.junit import to_junit
+from kline_harness.gate.output import SHOWN, to_json, to_markdown, to_text
+from kline_harness.gate.results import CaseResult, GateResult, Kind, Problem, Status
+from kline_harness.gate.suite import Case, Suite
+from kline_harness.replay import Scenario
+from kline_harness.verdict import Validity
 
 HOSTILE = "A|B]]><script>alert(1)</script>\n::error::x%0A`*_\x00\x1b[31m&\u2028@all #1 http://x"
 

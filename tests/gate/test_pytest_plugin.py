@@ -31,8 +31,8 @@ def test_without_the_option_it_does_nothing(pytester: pytest.Pytester, suite: Pa
         import sys
 
         def test_the_harness_is_not_imported():
-            assert [name for name in sys.modules if name.startswith("harness.")] == [
-                "harness.pytest_plugin"
+            assert [name for name in sys.modules if name.startswith("kline_harness.")] == [
+                "kline_harness.pytest_plugin"
             ]
             assert "numpy" not in sys.modules
         """
@@ -42,7 +42,8 @@ def test_without_the_option_it_does_nothing(pytester: pytest.Pytester, suite: Pa
 
 def test_importing_it_is_cheap() -> None:
     code = (
-        "import sys, time, pytest; begin = time.process_time(); import harness.pytest_plugin; "
+        "import sys, time, pytest; begin = time.process_time(); "
+        "import kline_harness.pytest_plugin; "
         "print(time.process_time() - begin)"
     )
     seconds = [

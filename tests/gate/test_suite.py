@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from kline_harness.cli import main
+from kline_harness.errors import UsageError
+from kline_harness.gate import load_suite
+from kline_harness.replay import Audit
+from kline_harness.verdict import Validity
 
-from harness.cli import main
-from harness.errors import UsageError
-from harness.gate import load_suite
-from harness.replay import Audit
-from harness.verdict import Validity
 from tests.gate.suites import CASE, make_suite
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-
-from harness.inspection.id_ranges import IdRanges, Ranges, common, size, without
+from kline_harness.inspection.id_ranges import IdRanges, Ranges, common, size, without
 
 spans = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 6)), max_size=12)
 

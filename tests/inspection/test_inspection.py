@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from kline_harness.archives import open_trades
+from kline_harness.archives.trade_file import TradeFile
+from kline_harness.cli import main
+from kline_harness.inspection import inspect_files, one_file
+from kline_harness.verdict import Validity
 
-from harness.archives import open_trades
-from harness.archives.trade_file import TradeFile
-from harness.cli import main
-from harness.inspection import inspect_files, one_file
-from harness.verdict import Validity
 from tests.inspection.zoo import aggregates, day
 from tests.real_data import DATA, needs_real_data
 

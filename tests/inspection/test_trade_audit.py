@@ -7,11 +7,10 @@ from itertools import pairwise
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from harness.columns import Instrument
-from harness.inspection.tally import Tally
-from harness.inspection.trade_audit import TradeAudit
-from harness.tape import Tape
+from kline_harness.columns import Instrument
+from kline_harness.inspection.tally import Tally
+from kline_harness.inspection.trade_audit import TradeAudit
+from kline_harness.tape import Tape
 
 INSTRUMENT = Instrument.of("ALFAUSDT", 0, 0)
 

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from harness.inspection import Inspection, inspect_files
-from harness.inspection.kinds import KINDS
-from harness.verdict import Severity
+from kline_harness.inspection import Inspection, inspect_files
+from kline_harness.inspection.kinds import KINDS
+from kline_harness.verdict import Severity
 
 ROOT = Path(__file__).resolve().parents[2]
 ZOO = ROOT / "fixtures" / "zoo"

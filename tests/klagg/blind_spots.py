@@ -6,20 +6,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-
-from harness.columns import Rows
-from harness.comparison.coverage import Coverage
-from harness.consumers.completeness import CompletenessAuditor
-from harness.consumers.old_auditor import (
+from kline_harness.checks.completeness import CompletenessAuditor
+from kline_harness.columns import Rows
+from kline_harness.comparison.coverage import Coverage
+from kline_harness.interval import parse_interval
+from kline_harness.klagg.old_auditor import (
     OldAuditor,
     aligned_to_epoch,
     continuity_ok,
     external_audit_window,
 )
-from harness.interval import parse_interval
-from harness.kline import KlineBatch
-from harness.units import NS_PER_MINUTE, NS_PER_SECOND
-from harness.verdict import Verdict
+from kline_harness.kline import KlineBatch
+from kline_harness.units import NS_PER_MINUTE, NS_PER_SECOND
+from kline_harness.verdict import Verdict
+
 from tests.consumers.tables import BASE_NS, Row, series, table
 
 WEEK = parse_interval("1w")

@@ -8,7 +8,8 @@ import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from harness.tape import TradeKind
+from kline_harness.tape import TradeKind
+
 from tests.feeds import TradeSpec, at, items
 from tests.klagg.defects import DEFECTS, Defect
 

@@ -6,11 +6,12 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from harness.errors import UserError
-from harness.replay import Outcome
-from harness.replay import replay as run
-from harness.replay.scenario_file import load_scenario
-from harness.verdict import Finding, Severity
+from kline_harness.errors import UserError
+from kline_harness.replay import Outcome
+from kline_harness.replay import replay as run
+from kline_harness.replay.scenario_file import load_scenario
+from kline_harness.verdict import Finding, Severity
+
 from tests.klagg.blind_spots import CASES, FALSE_ALARMS
 from tests.klagg.defects import DEFECTS, Defect
 from tests.klagg.made import FOLDER

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from kline_harness.errors import UserError
+from kline_harness.verdict import Severity
 
-from harness.errors import UserError
-from harness.verdict import Severity
 from tests.klagg.blind_spots import CASES, FALSE_ALARMS
 from tests.klagg.defects import DEFECTS, Defect
 from tests.klagg.made import FOLDER, REPLAYED, every_file

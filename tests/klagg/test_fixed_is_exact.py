@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from kline_harness.klagg.options import KlaggOptions
+from kline_harness.replay import Scenario
+from kline_harness.replay import replay as run
+from kline_harness.verdict import Severity
 
-from harness.aggregators.klagg_options import KlaggOptions
-from harness.replay import Scenario
-from harness.replay import replay as run
-from harness.verdict import Severity
 from tests.klagg.made import FOLDER
 from tests.real_data import DATA, needs_real_data
 

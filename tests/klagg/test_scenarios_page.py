@@ -8,16 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from kline_harness.errors import InputError, UsageError
+from kline_harness.kline import KlineBatch
+from kline_harness.replay import replay as run
+from kline_harness.replay.channels import lost_klines
+from kline_harness.replay.scenario import CONSUMERS, Scenario
+from kline_harness.replay.scenario_file import decode_scenario, load_scenario, scenario_of
+from kline_harness.simulation.designs import Design
+from kline_harness.simulation.records import ChannelRecord, ConsumerRecord
+from kline_harness.simulation.simulation import Simulation
 
-from harness.errors import InputError, UsageError
-from harness.kline import KlineBatch
-from harness.replay import replay as run
-from harness.replay.channels import lost_klines
-from harness.replay.scenario import CONSUMERS, Scenario
-from harness.replay.scenario_file import decode_scenario, load_scenario, scenario_of
-from harness.simulation.designs import Design
-from harness.simulation.records import ChannelRecord, ConsumerRecord
-from harness.simulation.simulation import Simulation
 from tests.klagg.made import FOLDER
 
 FIXTURES = FOLDER.parent

@@ -7,20 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from kline_harness.checks.completeness import CompletenessAuditor
+from kline_harness.interval import INTERVALS
+from kline_harness.kline import KlineBatch
+from kline_harness.replay import Outcome, Scenario
+from kline_harness.replay import replay as run
+from kline_harness.replay.channels import channels_verdict, lost_klines
+from kline_harness.replay.scenario_file import decode_scenario, load_scenario
+from kline_harness.simulation.broadcast import Empty, Lagged, Receiver, Sender, channel
+from kline_harness.simulation.designs import BroadcastChannel, ChannelOptions, Design, QueueChannel
+from kline_harness.simulation.listener import ListenerOptions
+from kline_harness.simulation.simulation import Fidelity, Simulation
+from kline_harness.storage.parquet_writer import ParquetWriter
+from kline_harness.units import NS_PER_SECOND, Window
 
-from harness.consumers.completeness import CompletenessAuditor
-from harness.consumers.parquet_writer import ParquetWriter
-from harness.interval import INTERVALS
-from harness.kline import KlineBatch
-from harness.replay import Outcome, Scenario
-from harness.replay import replay as run
-from harness.replay.channels import channels_verdict, lost_klines
-from harness.replay.scenario_file import decode_scenario, load_scenario
-from harness.simulation.broadcast import Empty, Lagged, Receiver, Sender, channel
-from harness.simulation.designs import BroadcastChannel, ChannelOptions, Design, QueueChannel
-from harness.simulation.listener import ListenerOptions
-from harness.simulation.simulation import Fidelity, Simulation
-from harness.units import NS_PER_SECOND, Window
 from tests.aggregators.klagg_cases import intervals_of
 from tests.consumers.tables import series, table
 from tests.feeds import MINUTE, T0, feed

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
-from harness.canaries.registry import CANARIES, CHECKS
-from harness.explore.canary_runs import run_canary
-from harness.explore.tables import canary_table
+from kline_harness.canaries.registry import CANARIES, CHECKS
+from kline_harness.explore.canary_runs import run_canary
+from kline_harness.explore.tables import canary_table
 
 
 @pytest.mark.parametrize("name", CANARIES)

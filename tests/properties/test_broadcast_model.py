@@ -20,8 +20,7 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
-
-from harness.simulation.broadcast import (
+from kline_harness.simulation.broadcast import (
     Closed,
     Empty,
     Lagged,
@@ -30,7 +29,7 @@ from harness.simulation.broadcast import (
     Sender,
     SendError,
 )
-from harness.simulation.segments import Batch
+from kline_harness.simulation.segments import Batch
 
 
 @dataclass(eq=False)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kline_harness.aggregators.exact import ExactAggregator
+from kline_harness.interfaces import FeedSlice
+from kline_harness.interval import INTERVALS, parse_interval
+from kline_harness.kline import Emission
+from kline_harness.ledger import trade_equations
 
-from harness.aggregators.exact import ExactAggregator
-from harness.interfaces import FeedSlice
-from harness.interval import INTERVALS, parse_interval
-from harness.kline import Emission
-from harness.ledger import trade_equations
 from tests.oracle import feed_klines
 from tests.tapes import Event, events, feed_slice, finals_by_series, oracle_events
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kline_harness.aggregators.reference import ReferenceAggregator
+from kline_harness.interval import INTERVALS as ALL
+from kline_harness.interval import parse_interval
+from kline_harness.kline import Trigger
 
-from harness.aggregators.reference import ReferenceAggregator
-from harness.interval import INTERVALS as ALL
-from harness.interval import parse_interval
-from harness.kline import Trigger
 from tests.contracts.aggregator import plain_rows, run
 from tests.feeds import Item, TradeSpec, oracle_events, slices, wild_runs
 from tests.oracle import OracleKline, OracleSeries, feed_klines

@@ -6,15 +6,15 @@ import json
 from pathlib import Path
 
 import pyarrow.parquet as pq
+from kline_harness.archives import open_trades
+from kline_harness.columns import concat
+from kline_harness.comparison import reprove
+from kline_harness.interval import parse_intervals
+from kline_harness.replay import Audit, Scenario
+from kline_harness.replay import replay as run
+from kline_harness.simulation.delivery import Outage
+from kline_harness.simulation.feed import received
 
-from harness.archives import open_trades
-from harness.columns import concat
-from harness.comparison import reprove
-from harness.interval import parse_intervals
-from harness.replay import Audit, Scenario
-from harness.replay import replay as run
-from harness.simulation.delivery import Outage
-from harness.simulation.feed import received
 from tests.comparison.story import MINUTE, NS, START, SYMBOL, trades
 from tests.oracle import OracleTrade, klines
 from tests.replay.recordings import write_klines, write_recording

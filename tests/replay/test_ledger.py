@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kline_harness.aggregators.exact import ExactAggregator
+from kline_harness.archives.trade_file import TradeFile
+from kline_harness.columns import Rows
+from kline_harness.interfaces import FeedSlice
+from kline_harness.kline import Emission, KlineBatch
+from kline_harness.ledger import Equation
+from kline_harness.simulation.calm import CalmListener, CalmProducer, Stretch
+from kline_harness.simulation.feed import Feed
+from kline_harness.storage.dataset import KlineDataset, Part
+from kline_harness.storage.parquet_writer import ParquetWriter
+from kline_harness.tape import Tape
 
-from harness.aggregators.exact import ExactAggregator
-from harness.archives.trade_file import TradeFile
-from harness.columns import Rows
-from harness.consumers.dataset import KlineDataset, Part
-from harness.consumers.parquet_writer import ParquetWriter
-from harness.interfaces import FeedSlice
-from harness.kline import Emission, KlineBatch
-from harness.ledger import Equation
-from harness.simulation.calm import CalmListener, CalmProducer, Stretch
-from harness.simulation.feed import Feed
-from harness.tape import Tape
 from tests.replays import UM_DAY, UM_STREAM, Ran, replay
 
 Plant = Callable[[pytest.MonkeyPatch], None]

@@ -7,10 +7,10 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from kline_harness.columns import Rows
+from kline_harness.storage.parquet_writer import ParquetWriter, WriterOptions
+from kline_harness.storage.restarting_writer import RestartingWriter
 
-from harness.columns import Rows
-from harness.consumers.parquet_writer import ParquetWriter, WriterOptions
-from harness.consumers.restarting_writer import RestartingWriter
 from tests.consumers.tables import opening, series, table
 from tests.replays import UM_DAY, UM_STREAM, Ran, replay
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from kline_harness.report import build_report
 from playwright.sync_api import Browser, sync_playwright
 
-from harness.report import build_report
 from tests.report.run_figures import HOSTILE, RunOptions
 from tests.report.run_folder import write_run
 

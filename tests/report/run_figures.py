@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-
-from harness.interval import DEFAULT_INTERVALS
-from harness.kline import FIELDS
-from harness.units import NS_PER_DAY, NS_PER_MINUTE, NS_PER_SECOND
+from kline_harness.interval import DEFAULT_INTERVALS
+from kline_harness.kline import FIELDS
+from kline_harness.units import NS_PER_DAY, NS_PER_MINUTE, NS_PER_SECOND
 
 DAY_NS = 1_715_731_200 * NS_PER_SECOND  # 2024-05-15
 HOSTILE = ("<script>alert(1)</script>", "A&B\"'</script>\u2028USDT")

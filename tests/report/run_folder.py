@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from kline_harness.interval import DEFAULT_INTERVALS, Interval
+from kline_harness.kline import FIELDS
+from kline_harness.units import NS_PER_MINUTE
 
-from harness.interval import DEFAULT_INTERVALS, Interval
-from harness.kline import FIELDS
-from harness.units import NS_PER_MINUTE
 from tests.report.run_figures import DAY_NS, RunOptions, expectations, run_json
 
 CAUSES = (

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kline_harness.interval import parse_interval
+from kline_harness.report.coverage import CoverageMap, coverage_maps, draw_coverage
+from kline_harness.report.data import ReportData
+from kline_harness.report.differences import Difference
+from kline_harness.report.klines import Series
+from kline_harness.report.pictures import draw_pictures
+from kline_harness.units import NS_PER_HOUR, NS_PER_MINUTE, Int64Array
 
-from harness.interval import parse_interval
-from harness.report.coverage import CoverageMap, coverage_maps, draw_coverage
-from harness.report.data import ReportData
-from harness.report.differences import Difference
-from harness.report.klines import Series
-from harness.report.pictures import draw_pictures
-from harness.units import NS_PER_HOUR, NS_PER_MINUTE, Int64Array
 from tests.report.run_figures import DAY_NS
 
 NONE9 = (None,) * 9

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kline_harness.report import build_index
 from playwright.sync_api import Browser, Page, expect
-
-from harness.report import build_index
 
 pytestmark = pytest.mark.browser
 NAMES = ("valid", "invalid", "hostile", "unknown")

@@ -16,19 +16,19 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from kline_harness.errors import InputError
+from kline_harness.kline import FIELDS
+from kline_harness.report import build_report
+from kline_harness.report.data import read_run
+from kline_harness.report.wording import number, utc
 
-from harness.errors import InputError
-from harness.kline import FIELDS
-from harness.report import build_report
-from harness.report.data import read_run
-from harness.report.wording import number, utc
 from tests.machine import slowness
 from tests.report.pages import blocks, rows, sides
 from tests.report.run_figures import DAY_NS, HOSTILE, RunOptions
 from tests.report.run_folder import write_run
 
 ROOT = Path(__file__).parents[2]
-BUILD = "import sys, pathlib, harness.report as r; r.build_report(pathlib.Path(sys.argv[1]))"
+BUILD = "import sys, pathlib, kline_harness.report as r; r.build_report(pathlib.Path(sys.argv[1]))"
 
 
 def run_json(folder: Path) -> Any:
@@ -76,7 +76,7 @@ def test_importing_the_room_is_cheap_and_no_global_figure_is_touched(
     reports: dict[str, Path], tmp_path: Path
 ) -> None:
     code = (
-        "import sys, pathlib, harness.report as r\n"
+        "import sys, pathlib, kline_harness.report as r\n"
         "assert not {'matplotlib', 'jinja2', 'pandas'} & set(sys.modules)\n"
         "r.build_report(pathlib.Path(sys.argv[1]))\n"
         "assert not {'matplotlib.pyplot', 'pandas'} & set(sys.modules)\n"

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kline_harness.report.data import ReportData, Track, read_run
+from kline_harness.report.disturbances import Disturbance, disturbances
+from kline_harness.report.pictures import draw_pictures
+from kline_harness.report.timeline import Timeline, draw_timeline
+from kline_harness.units import NS_PER_DAY, NS_PER_HOUR
 
-from harness.report.data import ReportData, Track, read_run
-from harness.report.disturbances import Disturbance, disturbances
-from harness.report.pictures import draw_pictures
-from harness.report.timeline import Timeline, draw_timeline
-from harness.units import NS_PER_DAY, NS_PER_HOUR
 from tests.report.run_figures import DAY_NS
 
 DAY = (DAY_NS, DAY_NS + NS_PER_DAY)

@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-
-from harness.simulation import broadcast
-from harness.simulation.broadcast import (
+from kline_harness.simulation import broadcast
+from kline_harness.simulation.broadcast import (
     Closed,
     Empty,
     HandleDropped,
@@ -13,7 +12,7 @@ from harness.simulation.broadcast import (
     Sender,
     SendError,
 )
-from harness.simulation.segments import Segments
+from kline_harness.simulation.segments import Segments
 
 
 def channel(capacity: int) -> tuple[Sender[int], Receiver[int]]:

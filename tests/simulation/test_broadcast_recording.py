@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from harness.simulation import broadcast
-from harness.simulation.broadcast import (
+from kline_harness.simulation import broadcast
+from kline_harness.simulation.broadcast import (
     Closed,
     Empty,
     Lagged,

@@ -9,16 +9,15 @@ from typing import Any
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from harness.columns import Rows
-from harness.interfaces import FeedSlice, Tick
-from harness.kline import Emission, KlineBatch, LifeBatch
-from harness.simulation.calm import Stretch
-from harness.simulation.designs import ChannelOptions
-from harness.simulation.listener import ListenerOptions
-from harness.simulation.simulation import Simulation
-from harness.tape import Tape
-from harness.units import INT64_MAX
+from kline_harness.columns import Rows
+from kline_harness.interfaces import FeedSlice, Tick
+from kline_harness.kline import Emission, KlineBatch, LifeBatch
+from kline_harness.simulation.calm import Stretch
+from kline_harness.simulation.designs import ChannelOptions
+from kline_harness.simulation.listener import ListenerOptions
+from kline_harness.simulation.simulation import Simulation
+from kline_harness.tape import Tape
+from kline_harness.units import INT64_MAX
 
 START_NS = 1_000
 

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from harness.columns import Instrument, by_symbol
-from harness.simulation import feed
-from harness.simulation.feed import merged
-from harness.tape import Tape
+from kline_harness.columns import Instrument, by_symbol
+from kline_harness.simulation import feed
+from kline_harness.simulation.feed import merged
+from kline_harness.tape import Tape
 
 SYMBOLS = ("AAA", "BBB", "CCC", "DDD")
 

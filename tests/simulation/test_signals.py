@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from kline_harness.interfaces import FeedSlice, Pull, Tick
+from kline_harness.simulation.clock import ClockOptions
+from kline_harness.simulation.delivery import Delivery, DeliveryOptions, Outage
+from kline_harness.simulation.feed import Feed
+from kline_harness.simulation.signals import LoopOptions, ScriptedCommand, SignalOptions, Signals
+from kline_harness.units import Window
 
-from harness.interfaces import FeedSlice, Pull, Tick
-from harness.simulation.clock import ClockOptions
-from harness.simulation.delivery import Delivery, DeliveryOptions, Outage
-from harness.simulation.feed import Feed
-from harness.simulation.signals import LoopOptions, ScriptedCommand, SignalOptions, Signals
-from harness.units import Window
 from tests.feeds import MINUTE, SECOND, T0, at, feed
 
 GRACE = 110_000_000

@@ -7,15 +7,15 @@ from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kline_harness.aggregators.exact import ExactAggregator
+from kline_harness.checks.completeness import CompletenessAuditor
+from kline_harness.checks.lifecycle import LifecycleChecker
+from kline_harness.interfaces import FeedSlice
+from kline_harness.interval import parse_interval
+from kline_harness.simulation.listener import ListenerOptions
+from kline_harness.simulation.simulation import Fidelity, Simulation
+from kline_harness.simulation.work import Work
 
-from harness.aggregators.exact import ExactAggregator
-from harness.consumers.completeness import CompletenessAuditor
-from harness.consumers.lifecycle import LifecycleChecker
-from harness.interfaces import FeedSlice
-from harness.interval import parse_interval
-from harness.simulation.listener import ListenerOptions
-from harness.simulation.simulation import Fidelity, Simulation
-from harness.simulation.work import Work
 from tests.tapes import Event, events, feed_slice
 
 INTERVALS = [parse_interval(text) for text in ("1m", "5m", "1h")]

@@ -1,1 +1,0 @@
-"""Pure state machines that listen to the broadcast: writer, completeness, lifecycle."""

@@ -1,0 +1,327 @@
+"""The right aggregator: the exchange's rules, exact integers, columnar.
+
+Source of the rules: the exchange's documents and recordings. Trades are put into
+``[open, close)`` by their trade time; only MARKET trades count; open and close are the prices of
+the lowest and highest trade id; a quiet interval is a flat kline at the previous close.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from kline_harness.aggregators import partials as p
+from kline_harness.aggregators.emitting import emission_of
+from kline_harness.aggregators.levels import (
+    CLOSE,
+    Level,
+    close_at_end,
+    known_closes,
+    plan_levels,
+    roll_up,
+)
+from kline_harness.aggregators.partials import Partials
+from kline_harness.aggregators.seen_ids import SeenIds
+from kline_harness.aggregators.segments import (
+    segment_starts,
+    tick_cuts,
+    tick_partials,
+    trade_partials,
+)
+from kline_harness.columns import Instrument, join_instruments
+from kline_harness.interfaces import FeedSlice, Tick
+from kline_harness.interval import Interval
+from kline_harness.kline import Emission
+from kline_harness.ledger import SeriesAccount, TradeAccount
+from kline_harness.tape import Tape, TradeKind
+from kline_harness.units import NS_PER_SECOND, BoolArray, Int64Array, rescale
+
+
+class ExactAggregator:
+    """Makes every interval's klines of any number of symbols from one pass over the trades.
+
+    A kline is final when a tick says that its time is over or a trade of a later kline arrives;
+    a trade whose kline is already final is late *for that interval* and counted; in longer
+    intervals that are still open it is applied. A trade id seen before is a duplicate. Before its
+    first accepted trade a symbol has no klines.
+    """
+
+    def __init__(self, intervals: Sequence[Interval]) -> None:
+        self._levels = plan_levels(intervals)
+        self._instruments: tuple[Instrument, ...] = ()
+        self._seen: dict[str, SeenIds] = {}
+        self._accounts: dict[str, TradeAccount] = {}
+        self._sequence = 0
+
+    def advance(self, feed: FeedSlice) -> Emission:
+        """Process the next slice of the feed."""
+        start = self._sequence
+        self._sequence += len(feed)
+        trades = self._align(feed.trades)
+        positions = np.asarray(feed.positions, dtype=np.int64)
+        rows = self._accept(trades)
+        # A trade's place in the feed: the trades before it, and the signals.
+        place = np.arange(len(trades), dtype=np.int64)
+        if len(positions):
+            between = np.diff(positions, prepend=0, append=len(trades))
+            place += np.repeat(np.arange(len(between)), between)
+        ticks = [(k, s) for k, s in enumerate(feed.signals) if isinstance(s, Tick)]
+        tick_rows = np.array([k for k, _ in ticks], dtype=np.int64)
+        tick_seq = start + tick_rows + positions[tick_rows]
+        if len(rows) < len(trades) or len(self._instruments) > 1:
+            trades, place = trades.take(rows), place[rows]
+        late = self._advance_base(
+            trades,
+            start + place,
+            tick_cuts(trades.symbol, rows, positions[tick_rows]),
+            self._tick_rows(trades, [tick for _, tick in ticks], tick_seq),
+        )
+        self._roll_up(late, None)
+        return emission_of(
+            self._instruments,
+            [
+                (level.interval, level.closed, level.state)
+                for level in self._levels
+                if level.visible
+            ],
+            start,
+            [(tick, int(seq)) for (_, tick), seq in zip(ticks, tick_seq, strict=True)],
+        )
+
+    def finish(self, at_ns: int) -> Emission:
+        """Publish every open kline that has trades, with trigger END."""
+        start = self._sequence
+        self._sequence += 1
+        end = (start, at_ns)
+        base = self._levels[0]
+        base.closed = close_at_end(base.state, end)
+        base.state = p.empty()
+        self._roll_up(None, end)
+        for level in self._levels:
+            level.closed = p.take(level.closed, level.closed["applied"] > 0)
+            if level.visible:
+                self._count_open(level)
+        visible = [
+            (level.interval, level.closed, level.state) for level in self._levels if level.visible
+        ]
+        return emission_of(self._instruments, visible, start, [])
+
+    def _count_open(self, level: Level) -> None:
+        rows = zip(level.closed["symbol"].tolist(), level.closed["applied"].tolist(), strict=True)
+        for symbol, applied in rows:
+            account = self._accounts[self._instruments[symbol].symbol]
+            account.series[level.interval.text].open += int(applied)
+
+    def accounts(self) -> Mapping[str, TradeAccount]:
+        """Return, per symbol, what became of every trade."""
+        return self._accounts
+
+    def _align(self, trades: Tape) -> Tape:
+        """Bring trades and state to common scales that hold both exactly."""
+        if trades.instruments != self._instruments:
+            known = Tape.empty(self._instruments)
+            joined = join_instruments([known, trades])
+            for code, old in enumerate(self._instruments):
+                if joined[code] != old:
+                    self._rescale_state(code, old, joined[code])
+            self._instruments = joined
+            for instrument in joined:
+                self._seen.setdefault(instrument.symbol, SeenIds())
+                self._accounts.setdefault(
+                    instrument.symbol,
+                    TradeAccount(
+                        series={
+                            lv.interval.text: SeriesAccount() for lv in self._levels if lv.visible
+                        }
+                    ),
+                )
+        return trades.over(self._instruments)
+
+    def _rescale_state(self, code: int, old: Instrument, new: Instrument) -> None:
+        digits = {
+            **dict.fromkeys(("open", "high", "low", "close"), new.price_scale - old.price_scale),
+            **dict.fromkeys(("volume", "taker_volume"), new.quantity_scale - old.quantity_scale),
+            **dict.fromkeys(("quote", "taker_quote"), new.quote_scale - old.quote_scale),
+        }
+        for level in self._levels:
+            mask = level.state["symbol"] == code
+            for name, shift in digits.items():
+                scaled = rescale(level.state[name][mask], shift)
+                column = level.state[name].astype(scaled.dtype)
+                column[mask] = scaled
+                level.state[name] = column
+
+    def _accept(self, trades: Tape) -> Int64Array:
+        """Return the rows of acceptable trades sorted by symbol; account for all the others."""
+        rows = np.arange(len(trades), dtype=np.int64)
+        if len(self._instruments) > 1:
+            rows = np.argsort(trades.symbol, kind="stable")
+        symbols = trades.symbol[rows]
+        kept = [rows[:0]]
+        for start, stop in p.runs_of(symbols):
+            symbol = self._instruments[int(symbols[start])].symbol
+            account = self._accounts[symbol]
+            mine = rows[start:stop]
+            account.received += len(mine)
+            kinds = trades.kind[mine]
+            if kinds.any():
+                for kind in np.unique(kinds[kinds != TradeKind.MARKET]):
+                    ids = account.rejected.setdefault(TradeKind(kind).name.lower(), [])
+                    ids.extend(trades.trade_id[mine[kinds == kind]].tolist())
+                mine = mine[kinds == TradeKind.MARKET]
+            fresh = self._seen[symbol].add(trades.trade_id[mine])
+            if not fresh.all():
+                account.duplicate.extend(trades.trade_id[mine[~fresh]].tolist())
+                mine = mine[fresh]
+            for series in account.series.values():
+                series.applied += len(mine)
+            kept.append(mine)
+        return np.concatenate(kept)
+
+    def _tick_rows(self, trades: Tape, ticks: Sequence[Tick], seq: Int64Array) -> Partials:
+        """Return a row per tick for every symbol that has klines or may get them here.
+
+        The trades are sorted by symbol.
+        """
+        started = set(self._levels[0].state["symbol"].tolist())
+        started.update(trades.symbol[p.group_starts(trades.symbol)].tolist())
+        times = np.array([tick.time_ns for tick in ticks], dtype=np.int64)
+        at_ns = np.array([tick.at_ns for tick in ticks], dtype=np.int64)
+        return tick_partials(sorted(started), self._levels[0].interval, times, seq, at_ns)
+
+    def _advance_base(
+        self, trades: Tape, seq: Int64Array, cuts: Int64Array, ticks: Partials
+    ) -> Partials | None:
+        """Move the finest level on; return its late trades one a row, with their frontier."""
+        base = self._levels[0]
+        state = base.state | {"open_seq": base.state["open_seq"]}
+        buckets = base.interval.open_times_ns(trades.event_time_ns)
+        starts = segment_starts(trades.symbol, buckets, cuts)
+        segments = p.empty()
+        if len(starts):
+            segments = trade_partials(trades, seq, starts)
+            segments["bucket"] = buckets[starts]
+        table = p.join([state, segments, ticks])
+        kind = np.repeat([0, 1, 2], [p.rows_of(state), p.rows_of(segments), p.rows_of(ticks)])
+        segment = np.concatenate(
+            [np.full(p.rows_of(state), -1), np.arange(len(starts)), np.full(p.rows_of(ticks), -1)]
+        )
+        order = np.lexsort((np.where(kind == 0, -1, table["open_seq"]), table["symbol"]))
+        table, kind, segment = p.take(table, order), kind[order], segment[order]
+        keep = _started(table["symbol"], kind)
+        table, kind, segment = p.take(table, keep), kind[keep], segment[keep]
+        frontier = _frontier(table["symbol"], table["bucket"])
+        is_late = table["bucket"] < frontier
+        late = None
+        if (is_late & (kind == 1)).any():
+            late_segments = np.flatnonzero(is_late & (kind == 1))
+            late = _single_trades(
+                trades, seq, starts, segment[late_segments], frontier[late_segments]
+            )
+        keep = ~is_late
+        table = p.take(table, keep)
+        table["bucket"] = frontier[keep]
+        runs = p.add_up(table, p.group_starts(table["symbol"], table["bucket"]))
+        _settle_base(base, runs)
+        return late
+
+    def _roll_up(self, late: Partials | None, end: tuple[int, int] | None) -> None:
+        """Move every other level on by its child's closed klines, and account for late trades."""
+        for level in self._levels:
+            missed = None if late is None else _too_late(level.interval, late)
+            if level.child is not None:
+                extra = None
+                if late is not None and missed is not None:
+                    extra = p.take(late, _too_late(level.child.interval, late) & ~missed)
+                roll_up(level, level.child, extra, end)
+            if late is None or missed is None or not level.visible:
+                continue
+            for row in np.flatnonzero(missed):
+                symbol = self._instruments[int(late["symbol"][row])].symbol
+                series = self._accounts[symbol].series[level.interval.text]
+                series.late.append(int(late["open_key"][row]))
+                series.applied -= 1
+
+
+def _started(symbols: Int64Array, kind: Int64Array) -> BoolArray:
+    """Tell which rows come at or after their symbol's state or first trade."""
+    alive = np.cumsum(kind != 2)
+    starts = p.group_starts(symbols)
+    lengths = np.diff(starts, append=len(symbols))
+    before = np.repeat(alive[starts] - (kind[starts] != 2), lengths)
+    started: BoolArray = alive > before
+    return started
+
+
+def _frontier(symbols: Int64Array, buckets: Int64Array) -> Int64Array:
+    """Return, per row, the newest bucket its symbol has reached (all buckets are whole seconds)."""
+    if len(buckets) == 0:
+        return buckets
+    origin = buckets.min()
+    seconds = (buckets - origin) // NS_PER_SECOND
+    span = int(seconds.max()) + 1
+    reached = np.maximum.accumulate(symbols * span + seconds)
+    newest: Int64Array = (reached % span) * NS_PER_SECOND + origin
+    return newest
+
+
+def _single_trades(
+    trades: Tape, seq: Int64Array, starts: Int64Array, segments: Int64Array, frontier: Int64Array
+) -> Partials:
+    """Return the trades of some segments one a row, in feed order, with column `frontier`."""
+    stops = np.append(starts[1:], len(trades))
+    lengths = stops[segments] - starts[segments]
+    rows = np.concatenate([np.arange(starts[s], stops[s]) for s in segments])
+    table = trade_partials(trades.take(rows), seq[rows], np.arange(len(rows)))
+    table["frontier"] = np.repeat(frontier, lengths)
+    order = np.argsort(table["open_seq"], kind="stable")
+    return p.take(table, order)
+
+
+def _too_late(interval: Interval, late: Partials) -> BoolArray:
+    """Tell which late trades of the finest level are late for an interval too."""
+    passed: BoolArray = interval.open_times_ns(late["bucket"]) < interval.open_times_ns(
+        late["frontier"]
+    )
+    return passed
+
+
+def _settle_base(base: Level, runs: Partials) -> None:
+    """Split runs, sorted by symbol and bucket, into closed klines with fillers and open ones."""
+    rows = p.rows_of(runs)
+    last = np.ones(rows, dtype=np.bool_)
+    last[:-1] = runs["symbol"][1:] != runs["symbol"][:-1]
+    closing = np.flatnonzero(~last)
+    table = runs | {name: np.zeros(rows, dtype=np.int64) for name in CLOSE}
+    for name in CLOSE:
+        table[name][closing] = runs[name.replace("close", "open")][closing + 1]
+    known = np.ones(rows, dtype=np.bool_) if rows == 0 else known_closes(table)
+    fillers = _fillers(base.interval, table, closing)
+    if p.rows_of(fillers):
+        table = p.join([table, fillers])
+        known = np.concatenate([known, np.zeros(p.rows_of(fillers), dtype=np.bool_)])
+        last = np.concatenate([last, np.zeros(p.rows_of(fillers), dtype=np.bool_)])
+        order = np.lexsort((table["bucket"], table["symbol"]))
+        table, known, last = p.take(table, order), known[order], last[order]
+    p.carry_close(table, known)
+    base.closed = p.take(table, ~last)
+    base.state = {name: table[name][last] for name in p.COLUMNS}
+
+
+def _fillers(interval: Interval, table: Partials, closing: Int64Array) -> Partials:
+    """Return the quiet klines between neighbouring runs, opened and closed by one event."""
+    ends = interval.close_times_ns(table["bucket"][closing])
+    gaps = np.flatnonzero(ends != table["bucket"][closing + 1])
+    opens = [
+        interval.opens_between(int(ends[gap]), int(table["bucket"][closing[gap] + 1]))
+        for gap in gaps
+    ]
+    cause = np.repeat(closing[gaps], [len(times) for times in opens]).astype(np.int64)
+    fillers = p.empty(len(cause))
+    fillers["symbol"] = table["symbol"][cause]
+    fillers["bucket"] = np.concatenate([np.empty(0, dtype=np.int64), *opens])
+    for name in CLOSE:
+        fillers[name] = table[name][cause]
+        fillers[name.replace("close", "open")] = table[name][cause]
+    return fillers

@@ -1,0 +1,54 @@
+"""Readers: one file per source format, bytes to a tape or to the exchange's klines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from kline_harness.archives.arrow_table import is_table
+from kline_harness.archives.column_map import ColumnMap
+from kline_harness.archives.info import FileInfo
+from kline_harness.archives.klines import ExchangeKlines, read_klines
+from kline_harness.archives.kraken_reply import open_text
+from kline_harness.archives.layout import sniff
+from kline_harness.archives.trade_file import TradeFile
+
+__all__ = [
+    "ColumnMap",
+    "ExchangeKlines",
+    "FileInfo",
+    "TradeFile",
+    "detect",
+    "is_table",
+    "open_trades",
+    "read_klines",
+]
+
+
+def detect(path: Path | str) -> Literal["trades", "klines"]:
+    """Tell whether a file holds trades (of any layout) or klines, from its first lines.
+
+    Raises InputError for anything else.
+    """
+    return "klines" if sniff(open_text(path)).kind == "klines" else "trades"
+
+
+def open_trades(
+    path: Path | str,
+    *,
+    symbol: str | None = None,
+    market: str | None = None,
+    lenient: bool = False,
+    columns: ColumnMap | None = None,
+) -> TradeFile:
+    """Open a file of trades: Binance's CSV aggTrades or trades, a stream recording, another
+    exchange's or data seller's trades (see docs/sources.md); plain, gz or zip. With `columns`, a
+    Parquet or Arrow table.
+
+    `symbol` names a CSV file's symbol where its name does not, and selects one of a recording's;
+    `market` (spot, um, cm) is told from the file where it is not given. `lenient` lets rows of a
+    CSV file through that no trade can be, for who wants to judge them.
+
+    Raises InputError for anything else, and UsageError for an unknown market.
+    """
+    return TradeFile(path, symbol=symbol, market=market, lenient=lenient, columns=columns)

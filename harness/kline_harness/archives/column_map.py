@@ -1,0 +1,94 @@
+"""What the columns of somebody's own table mean, as a TOML file says it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kline_harness.archives.layout import check_market
+from kline_harness.errors import UsageError
+
+_NAMES = ("price", "quantity", "time", "id", "quote", "receive", "symbol", "maker", "side")
+_NEEDED = ("price", "quantity", "time")
+_BUYS = ("buy", "Buy", "BUY")
+_SELLS = ("sell", "Sell", "SELL")
+_OPTIONS = ("side_of", "buy", "sell", "float", "market")
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnMap:
+    """The table's column for each meaning, and how to read sides and floats.
+
+    `columns` maps price, quantity, time and, where there are any, id, quote, receive (arrival),
+    symbol, and maker (true where the buyer is the maker) or side to the table's names. `side_of`
+    is taker or maker; `buys` and `sells` its words. `shortest_floats` takes a float for the
+    shortest decimal text that reads back as the same float, which is what was written into it
+    unless it was computed; without it a float column is refused.
+    """
+
+    columns: dict[str, str]
+    side_of: str = "taker"
+    buys: tuple[str, ...] = _BUYS
+    sells: tuple[str, ...] = _SELLS
+    shortest_floats: bool = False
+    market: str = "spot"
+
+    @staticmethod
+    def read(path: Path | str) -> ColumnMap:
+        """Read a map such as `price = "px"`, `quantity = "size"`, `time = "ts"`.
+
+        Raises UsageError for anything it does not know.
+        """
+        try:
+            stated = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise UsageError(f"{path}: expected a column map, found {error.strerror}") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise UsageError(f"{path}: expected TOML, found {error}") from None
+        return _checked(str(path), stated)
+
+
+def _checked(path: str, stated: dict[str, Any]) -> ColumnMap:
+    def refuse(expected: str, found: object) -> UsageError:
+        return UsageError(f"{path}: expected {expected}, found {found!r}")
+
+    for name in stated:
+        if name not in (*_NAMES, *_OPTIONS):
+            raise refuse(f"one of {' '.join((*_NAMES, *_OPTIONS))}", name)
+    columns = {name: stated[name] for name in _NAMES if name in stated}
+    for name, column in columns.items():
+        if not isinstance(column, str) or not column:
+            raise refuse(f"the name of a column for {name}", column)
+    missing = [name for name in _NEEDED if name not in columns]
+    if missing:
+        raise refuse(f"a column for {missing[0]}", "none")
+    if "maker" in columns and "side" in columns:
+        raise refuse("maker or side", "both")
+    if stated.get("float", "shortest") != "shortest":
+        raise refuse('float = "shortest", or no float', stated["float"])
+    if stated.get("side_of", "taker") not in ("taker", "maker"):
+        raise refuse("side_of taker or maker", stated["side_of"])
+    market = stated.get("market", "spot")
+    check_market(market)
+    return ColumnMap(
+        columns,
+        stated.get("side_of", "taker"),
+        _words(stated.get("buy"), _BUYS, refuse),
+        _words(stated.get("sell"), _SELLS, refuse),
+        "float" in stated,
+        market,
+    )
+
+
+def _words(
+    stated: Any, usual: tuple[str, ...], refuse: Callable[[str, object], UsageError]
+) -> tuple[str, ...]:
+    if stated is None:
+        return usual
+    words = [stated] if isinstance(stated, str) else stated
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise refuse("a word or a list of words", stated)
+    return tuple(words)

@@ -1,0 +1,305 @@
+"""The text of a plain, gzipped or zipped file as blocks of whole lines, verified on the way."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import struct
+import threading
+import zipfile
+import zlib
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Generic, TypeVar
+
+from kline_harness.errors import InputError
+
+inflater: Any
+try:
+    from isal import isal_zlib as inflater
+except ImportError:  # isal has no wheel for every platform; zlib is three times slower
+    inflater = zlib
+
+T = TypeVar("T")
+
+# Smaller blocks cost more hand-overs, larger ones memory; 4 to 8 MB read equally fast, and two of
+# 8 MB make a slice of the feed.
+BLOCK_BYTES = 8 << 20
+_READ_BYTES = 256 << 10
+_PIECE_BYTES = 1 << 20
+# No format here has lines near this long: more without a line end is not text in lines.
+_LINE_LIMIT = 4 << 20
+_BROKEN = (zlib.error, inflater.error)
+_RAW_DEFLATE, _GZIP = -15, 31
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """The one data member of a zip file: where its bytes are and what they must amount to."""
+
+    name: str
+    start: int
+    stop: int
+    stored: bool
+    size: int
+    crc: int
+
+
+class TextFile:
+    """A file of lines, whatever it is packed in; the packing is told by its first bytes.
+
+    `size` is the file's size on disk, `compression` plain, gz or zip, `member` the name inside a
+    zip. `sha256` of the file on disk is None until a pass over `blocks` has reached the end.
+
+    Raises InputError for what cannot be opened or is no such file.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = str(path)
+        self.sha256: str | None = None
+        with self._open() as file:
+            self.size = os.fstat(file.fileno()).st_size
+            magic = file.read(4)
+            self.compression = _compression(magic)
+            if not magic:
+                raise InputError(self.path, "trades or klines", "an empty file")
+            self._member = _find_member(self.path, file) if self.compression == "zip" else None
+        self.member = self._member.name if self._member else None
+
+    def _open(self) -> BinaryIO:
+        try:
+            mode = os.stat(self.path).st_mode
+            if stat.S_ISREG(mode):
+                return open(self.path, "rb")
+        except FileNotFoundError:
+            raise InputError(self.path, "a file", "none of that name") from None
+        except PermissionError:
+            raise InputError(self.path, "a readable file", "no permission to read it") from None
+        except (OSError, ValueError) as error:
+            raise InputError(self.path, "a readable file", _reason(error)) from None
+        found = "a directory" if stat.S_ISDIR(mode) else "something that is no regular file"
+        raise InputError(self.path, "a file", found)
+
+    def blocks(self, block_bytes: int = BLOCK_BYTES) -> Iterator[bytes]:
+        """Yield the text in blocks of about `block_bytes`, cut after a line end.
+
+        Only the last block may lack one. What the packing promises (size, crc32) is verified when
+        the end is reached.
+
+        Raises InputError for a truncated or corrupt file.
+        """
+        pieces: list[bytes] = []
+        held = 0
+        for piece in self._pieces(min(_PIECE_BYTES, block_bytes)):
+            pieces.append(piece)
+            held += len(piece)
+            if held < block_bytes:
+                continue
+            cut = piece.rfind(b"\n") + 1
+            if cut:
+                pieces[-1] = piece[:cut]
+                yield b"".join(pieces)
+                pieces = [piece[cut:]]
+                held = len(pieces[0])
+            elif held > block_bytes + _LINE_LIMIT:
+                raise InputError(self.path, "lines of text", f"no line end in {held} bytes")
+        if held:
+            yield b"".join(pieces)
+
+    def _pieces(self, piece_bytes: int) -> Iterator[bytes]:
+        digest = hashlib.sha256()
+        with self._open() as file:
+            raw = _read_through(file, digest, min(_READ_BYTES, piece_bytes))
+            try:
+                if self._member is not None:
+                    yield from self._zip_pieces(self._member, raw, piece_bytes)
+                elif self.compression == "gz":
+                    yield from self._gz_pieces(raw, piece_bytes)
+                else:
+                    yield from raw
+                # What follows the data (a zip's directory) belongs to the digest too.
+                deque(raw, maxlen=0)
+            except _BROKEN:
+                found = "data that cannot be decompressed (corrupt)"
+                raise InputError(self.path, f"a complete {self.compression} file", found) from None
+            except OSError as error:
+                raise InputError(self.path, "a readable file", _reason(error)) from None
+        self.sha256 = digest.hexdigest()
+
+    def _gz_pieces(self, raw: Iterator[bytes], piece_bytes: int) -> Iterator[bytes]:
+        # A gzip file is one member or several in a row, zeros may pad its end.
+        stream: Any = None
+        for data in raw:
+            while data:
+                if stream is None:
+                    data = data.lstrip(b"\0")
+                    if not data:
+                        break
+                    stream = inflater.decompressobj(_GZIP)
+                piece = stream.decompress(data, piece_bytes)
+                if piece:
+                    yield piece
+                data = stream.unused_data if stream.eof else stream.unconsumed_tail
+                if stream.eof:
+                    stream = None
+        # The trailer is read last, so nothing can be left inside the stream without it.
+        if stream is not None:
+            raise InputError(self.path, "a complete gz file", "an early end (truncated)")
+
+    def _zip_pieces(
+        self, member: _Member, raw: Iterator[bytes], piece_bytes: int
+    ) -> Iterator[bytes]:
+        size = crc = 0
+        data = _within(raw, member.start, member.stop)
+        for piece in data if member.stored else _inflated(data, piece_bytes):
+            size += len(piece)
+            crc = inflater.crc32(piece, crc)
+            yield piece
+        if size != member.size:
+            found = f"{size} (truncated or corrupt)"
+            raise InputError(self.path, f"{member.size} bytes of text in {member.name}", found)
+        if crc != member.crc:
+            expected = f"crc32 {member.crc:08x} for {member.name}"
+            raise InputError(self.path, expected, f"{crc:08x} (corrupt)")
+
+
+def _compression(magic: bytes) -> str:
+    if magic[:2] == b"\x1f\x8b":
+        return "gz"
+    return "zip" if magic in (b"PK\x03\x04", b"PK\x05\x06") else "plain"
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _read_through(file: BinaryIO, digest: Any, read_bytes: int) -> Iterator[bytes]:
+    while data := file.read(read_bytes):
+        digest.update(data)
+        yield data
+
+
+def _within(raw: Iterator[bytes], start: int, stop: int) -> Iterator[bytes]:
+    """Yield the bytes of the file from `start` up to `stop`."""
+    position = 0
+    for data in raw:
+        piece = data[max(0, start - position) : max(0, stop - position)]
+        position += len(data)
+        if piece:
+            yield piece
+        if position >= stop:
+            return
+
+
+def _inflated(data: Iterator[bytes], piece_bytes: int) -> Iterator[bytes]:
+    stream = inflater.decompressobj(_RAW_DEFLATE)
+    for compressed in data:
+        while compressed and not stream.eof:
+            piece = stream.decompress(compressed, piece_bytes)
+            compressed = stream.unconsumed_tail
+            if piece:
+                yield piece
+    while not stream.eof and (piece := stream.decompress(b"", piece_bytes)):
+        yield piece
+
+
+def _find_member(path: str, file: BinaryIO) -> _Member:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            members = [entry for entry in archive.infolist() if _holds_data(entry)]
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error):
+        found = "no directory at its end (truncated or corrupt)"
+        raise InputError(path, "a complete zip file", found) from None
+    if len(members) != 1:
+        names = ", ".join(entry.filename for entry in members[:5])
+        found = f"{len(members)}: {names}{', ...' if len(members) > 5 else ''}" if names else "none"
+        raise InputError(path, "one data file in the zip", found)
+    (entry,) = members
+    if entry.flag_bits & 0x1:
+        raise InputError(path, "a zip without password", f"{entry.filename} encrypted")
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        found = f"method {entry.compress_type} in {entry.filename}"
+        raise InputError(path, "a stored or deflated zip member", found)
+    # The local header's name and extra field may differ in length from the directory's.
+    file.seek(entry.header_offset)
+    header = file.read(30)
+    if len(header) < 30 or header[:4] != b"PK\x03\x04":
+        raise InputError(path, "a complete zip file", "no header before its data (corrupt)")
+    name_length, extra_length = struct.unpack("<HH", header[26:30])
+    start = entry.header_offset + 30 + name_length + extra_length
+    stored = entry.compress_type == zipfile.ZIP_STORED
+    stop = start + entry.compress_size
+    return _Member(entry.filename, start, stop, stored, entry.file_size, entry.CRC)
+
+
+def _holds_data(entry: zipfile.ZipInfo) -> bool:
+    # macOS adds its own attribute files beside the data.
+    return not entry.is_dir() and not entry.filename.startswith("__MACOSX/")
+
+
+class _Relay(Generic[T]):
+    """A bounded hand-over between one producing and one consuming thread."""
+
+    def __init__(self, depth: int) -> None:
+        self._depth = depth
+        self._items: deque[T] = deque()
+        self._error: BaseException | None = None
+        self._ended = False
+        self._abandoned = False
+        self._changed = threading.Condition()
+
+    def fill(self, source: Iterator[T]) -> None:
+        """Produce until the source ends or the consumer has left."""
+        try:
+            for item in source:
+                with self._changed:
+                    self._changed.wait_for(
+                        lambda: self._abandoned or len(self._items) < self._depth
+                    )
+                    if self._abandoned:
+                        return
+                    self._items.append(item)
+                    self._changed.notify_all()
+        except BaseException as error:
+            self._error = error
+        finally:
+            with self._changed:
+                self._ended = True
+                self._changed.notify_all()
+
+    def take(self) -> T | None:
+        """Return the next item, None after the last; raise what the source raised."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._items or self._ended)
+            if self._items:
+                self._changed.notify_all()
+                return self._items.popleft()
+            if self._error is not None:
+                raise self._error
+            return None
+
+    def abandon(self) -> None:
+        """Let the producer go."""
+        with self._changed:
+            self._abandoned = True
+            self._items.clear()
+            self._changed.notify_all()
+
+
+def in_background(source: Iterator[T], depth: int = 1) -> Iterator[T]:
+    """Yield what `source` yields, produced in another thread at most `depth` items ahead.
+
+    The thread ends with the source or when this generator is closed or dropped.
+    """
+    relay: _Relay[T] = _Relay(depth)
+    thread = threading.Thread(target=relay.fill, args=(source,), name="reader", daemon=True)
+    thread.start()
+    try:
+        while (item := relay.take()) is not None:
+            yield item
+    finally:
+        relay.abandon()
+        thread.join()

@@ -1,0 +1,161 @@
+"""The trade files of other exchanges and of data sellers: how to know them and what they mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Literal
+
+import numpy as np
+
+from kline_harness.units import Int64Array
+
+_SYMBOL = re.compile(
+    r"([A-Z0-9]{2,}?(?:-[A-Z][A-Z0-9]*)*)"
+    r"(?=[-_.](?:agg)?trades|[-_]?\d{4}-\d{2}|[-_]ohlc|[_.])"
+)
+_ISO = re.compile(
+    r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|\+00:?00)?)?", re.ASCII
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One layout of trades that is not Binance's.
+
+    `header` are its column names, none where the file has no header; `columns` what each means:
+    id, time, receive, symbol, price, quantity, quote, side, or "" for what is not read. `time` is
+    an epoch timestamp whose unit is told from the file, decimal seconds, or ISO 8601 in UTC.
+    `side` tells whose side the file states, "" if nobody's.
+    """
+
+    source: str
+    header: tuple[str, ...]
+    columns: tuple[str, ...]
+    time: Literal["epoch", "seconds", "iso"]
+    side: Literal["taker", "maker", ""]
+    buys: tuple[str, ...] = ("buy", "Buy")
+    sells: tuple[str, ...] = ("sell", "Sell")
+    market: str = "spot"
+
+
+def _dialect(source: str, header: str, columns: str, time: str, side: str, **more: str) -> Dialect:
+    names = tuple("" if name == "-" else name for name in columns.split())
+    return Dialect(source, tuple(header.split(",")), names, time, side, **more)  # type: ignore[arg-type]
+
+
+KRAKEN_CSV = Dialect("kraken", (), ("time", "price", "quantity"), "seconds", "")
+KRAKEN_REST = Dialect(
+    "kraken",
+    ("symbol", "kraken_time", "price", "volume", "side", "trade_id"),
+    ("symbol", "time", "price", "quantity", "side", "id"),
+    "seconds",
+    "taker",
+    ("b",),
+    ("s",),
+)
+# The columns of a table read by a column map; those it lacks are left out.
+TABLE_COLUMNS = ("id", "symbol", "price", "quantity", "quote", "time", "receive", "side")
+
+# Sources:
+# * Bybit: the header of its public trading and spot history files; side is the taker's (V5 docs,
+#   public trade: "Side of taker"). trdMatchID is a UUID, so derivatives have no number to sort by.
+# * OKX: the header of its historical trades files (names with a translation after a slash, before
+#   instrument_name was added); sizes of swaps and futures are contracts.
+# * Coinbase: the fields of the REST document "Get product trades": side is the maker's.
+# * Bitstamp: the fields of the REST document "Transactions": type 0 buy, 1 sell.
+# * tardis.dev: "Downloadable CSV files", data type trades: side is the liquidity taker's,
+#   timestamps in microseconds, local_timestamp is the arrival of the message.
+DIALECTS: tuple[Dialect, ...] = (
+    _dialect(
+        "bybit",
+        "timestamp,symbol,side,size,price,tickDirection,trdMatchID,grossValue,homeNotional,"
+        "foreignNotional",
+        "time symbol side quantity price - - - - -",
+        "seconds",
+        "taker",
+        market="um",
+    ),
+    _dialect(
+        "bybit",
+        "timestamp,symbol,side,size,price,tickDirection,trdMatchID,grossValue,homeNotional,"
+        "foreignNotional,RPI",
+        "time symbol side quantity price - - - - - -",
+        "seconds",
+        "taker",
+        market="um",
+    ),
+    _dialect(
+        "bybit", "id,timestamp,price,volume,side", "id time price quantity side", "epoch", "taker"
+    ),
+    _dialect(
+        "bybit",
+        "id,timestamp,price,volume,side,rpi",
+        "id time price quantity side -",
+        "epoch",
+        "taker",
+    ),
+    _dialect(
+        "okx",
+        "trade_id,side,size,price,created_time",
+        "id side quantity price time",
+        "epoch",
+        "taker",
+    ),
+    _dialect(
+        "okx",
+        "instrument_name,trade_id,side,price,size,created_time",
+        "symbol id side price quantity time",
+        "epoch",
+        "taker",
+    ),
+    _dialect(
+        "coinbase", "time,trade_id,price,size,side", "time id price quantity side", "iso", "maker"
+    ),
+    _dialect(
+        "coinbase", "trade_id,side,size,price,time", "id side quantity price time", "iso", "maker"
+    ),
+    Dialect(
+        "bitstamp",
+        ("date", "tid", "price", "amount", "type"),
+        ("time", "id", "price", "quantity", "side"),
+        "seconds",
+        "taker",
+        ("0",),
+        ("1",),
+    ),
+    _dialect(
+        "tardis",
+        "exchange,symbol,timestamp,local_timestamp,id,side,price,amount",
+        "- symbol time receive id side price quantity",
+        "epoch",
+        "taker",
+        market="um",
+    ),
+    KRAKEN_REST,
+)
+_BY_HEADER = {tuple(name.lower() for name in d.header): d for d in DIALECTS}
+
+
+def find_dialect(names: list[str]) -> Dialect | None:
+    """Return the dialect whose header this is."""
+    return _BY_HEADER.get(tuple(name.strip().strip('"').lower() for name in names))
+
+
+def is_iso(text: str) -> bool:
+    """Tell whether a text is a date, or date and time in UTC, as ISO 8601 writes it."""
+    return _ISO.fullmatch(text) is not None
+
+
+def iso_to_ns(texts: Iterable[str]) -> Int64Array:
+    """Return the nanoseconds of texts that `is_iso` takes."""
+    plain = [text[:19] + text[19:].split("+")[0].rstrip("Z") for text in texts]
+    return np.array(plain, dtype="datetime64[ns]").astype(np.int64)
+
+
+def symbol_of_name(path: str) -> str | None:
+    """Take the symbol from a file name such as BTC-USDT-trades-2024-05-15.zip or XBTUSD.csv."""
+    match = _SYMBOL.match(PurePath(path).name)
+    return match[1] if match else None

@@ -1,0 +1,308 @@
+"""What a file of lines is: layout, header, columns, time unit, and what its name says."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import PurePath
+
+from kline_harness.archives.compressed import TextFile
+from kline_harness.archives.dialects import KRAKEN_CSV, KRAKEN_REST, Dialect, find_dialect, is_iso
+from kline_harness.errors import InputError, UsageError
+from kline_harness.interval import INTERVALS, Interval, parse_interval
+from kline_harness.units import INT64_MAX, NS_PER_SECOND, TimeUnit, parse_exact
+
+_HEAD_BYTES = 64 << 10
+_BOM = b"\xef\xbb\xbf"
+TRUE_WORDS = ("true", "True", "TRUE")
+FALSE_WORDS = ("false", "False", "FALSE")
+
+_TRADE_NAMES = {
+    "agg_id": "aggtradeid aggregatetradeid aggid aggregateid",
+    "id": "id tradeid",
+    "price": "price",
+    "quantity": "quantity qty amount size",
+    "quote": "quoteqty quotequantity quoteamount",
+    "base": "baseqty basequantity",
+    "first_id": "firsttradeid firstid",
+    "last_id": "lasttradeid lastid",
+    "time": "time timestamp transacttime tradetime",
+    "maker": "isbuyermaker buyermaker buyerismaker isbuyerthemaker",
+    "best": "isbestmatch bestmatch isbestpricematch wasthebestpricematch",
+}
+_KLINE_NAMES = {
+    "open_time": "opentime date time timestamp",
+    "open": "open",
+    "high": "high",
+    "low": "low",
+    "close": "close",
+    "volume": "volume",
+    "close_time": "closetime",
+    "quote_volume": "quotevolume quoteassetvolume",
+    "count": "count trades numberoftrades tradecount numtrades",
+    "taker_buy_volume": "takerbuyvolume takerbuybaseassetvolume takerbuybasevolume",
+    "taker_buy_quote_volume": "takerbuyquotevolume takerbuyquoteassetvolume",
+    "symbol": "symbol pair",
+    "timeframe": "timeframe interval",
+    "ignore": "ignore ignored unused",
+}
+# The archive's own order of the columns, where there is no header.
+_AGG_FUTURES = ("id", "price", "quantity", "first_id", "last_id", "time", "maker")
+_TRADES_FUTURES = ("id", "price", "quantity", "quote", "time", "maker")
+_TRADE_LAYOUTS = {
+    "aggTrades": (_AGG_FUTURES, (*_AGG_FUTURES, "best")),
+    "trades": (_TRADES_FUTURES, (*_TRADES_FUTURES, "best")),
+}
+KLINE_COLUMNS = (*tuple(_KLINE_NAMES)[:11], "ignore")
+# The third is Kraken's OHLCVT.
+_KLINE_LAYOUTS = (
+    KLINE_COLUMNS,
+    KLINE_COLUMNS[:11],
+    (*KLINE_COLUMNS[:6], "count"),
+    KLINE_COLUMNS[:6],
+)
+
+_RECORDING = re.compile(rb"[0-9]{10,19}[ \t]+[\[{]")
+_COIN_M = re.compile(r"[A-Z0-9]+USD_(PERP|[0-9]{6})")
+_NAME = re.compile(r"(?P<symbol>\w+?)[-_](?:aggTrades|trades|klines|[0-9]+[smhdwM]o?)(?:[-_.]|$)")
+_DATE = re.compile(r"-(\d{4})-(\d{2})(?:-(\d{2}))?(?:\.(?:csv|txt|zip|gz))*$", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How to read a file.
+
+    `kind` aggTrades, trades, klines or stream; `header` whether the first line names the columns;
+    `columns` the meaning of each column in order ("" where it has none here; empty for a
+    stream); `unit` of its times (None for a stream, whose events tell); `dialect` for trades that
+    are not in Binance's columns; `iso` for klines whose open times are dates and times in UTC.
+    """
+
+    kind: str
+    header: bool
+    columns: tuple[str, ...]
+    unit: TimeUnit | None
+    dialect: Dialect | None = None
+    iso: bool = False
+
+    def strip(self, first_block: bytes) -> bytes:
+        """Return the first block without byte order mark and header line."""
+        text = first_block.removeprefix(_BOM)
+        return text[text.find(b"\n") + 1 or len(text) :] if self.header else text
+
+    @property
+    def first_line(self) -> int:
+        """The line number of the first data row."""
+        return 2 if self.header else 1
+
+
+def sniff(file: TextFile) -> Layout:
+    """Tell the layout of a file from its first lines.
+
+    Raises InputError for anything that is neither trades nor klines.
+    """
+    head = next(file.blocks(_HEAD_BYTES), b"").removeprefix(_BOM)
+    lines = [line.rstrip(b"\r") for line in head.split(b"\n", 2)[:2]]
+    if not lines[0].strip():
+        raise InputError(file.path, "trades or klines", "an empty line", line=1)
+    if _RECORDING.match(lines[0]):
+        return Layout("stream", False, (), None)
+    first, second = ([_text(file, f) for f in line.split(b",")] for line in (lines * 2)[:2])
+    if any(_is_number(field) for field in first):
+        return _by_shape(file, first)
+    if len(lines) < 2 or not lines[1]:
+        raise InputError(file.path, "rows after the first line", "none", line=1)
+    return _by_names(file, first, second)
+
+
+def _text(file: TextFile, field: bytes) -> str:
+    try:
+        # What follows a slash is a translation, in whatever encoding.
+        text = (field if field.isascii() else field.partition(b"/")[0]).decode()
+    except UnicodeDecodeError:
+        raise InputError(file.path, "a CSV file or a recording", "no text", line=1) from None
+    if not text.isprintable():
+        raise InputError(file.path, "a CSV file or a recording", "no text", line=1)
+    return text
+
+
+def _is_number(field: str) -> bool:
+    try:
+        parse_exact(field)
+    except ValueError:
+        return False
+    return True
+
+
+def _by_shape(file: TextFile, row: list[str]) -> Layout:
+    for kind, layouts in _TRADE_LAYOUTS.items():
+        for columns in layouts:
+            if len(row) != len(columns):
+                continue
+            fields = dict(zip(columns, row, strict=True))
+            words = (*TRUE_WORDS, *FALSE_WORDS, "1", "0")
+            if _unit(fields["time"]) and fields["maker"] in words:
+                return Layout(kind, False, columns, _unit(fields["time"]))
+    if len(row) == len(KRAKEN_CSV.columns) and all(map(_is_number, row)) and _seconds(row[0]):
+        return Layout("trades", False, KRAKEN_CSV.columns, TimeUnit.SECOND, KRAKEN_CSV)
+    # After the trades: a trade id can look like a timestamp, and a taker side like a number.
+    for columns in _KLINE_LAYOUTS:
+        if len(row) == len(columns) and _is_number(row[-1]) and _unit(row[0]):
+            return Layout("klines", False, columns, _unit(row[0]))
+    expected = "the columns of aggTrades (7 or 8), trades (6 or 7) or klines (12)"
+    raise InputError(file.path, expected, repr(_short(",".join(row))), line=1)
+
+
+def _by_names(file: TextFile, names: list[str], row: list[str]) -> Layout:
+    # OKX writes each name twice, in English and after a slash in Chinese.
+    names = [name.partition("/")[0] for name in names]
+    if dialect := find_dialect(names):
+        return _foreign(file, dialect, row)
+    if [_plain(name) for name in names] == [_plain(name) for name in KRAKEN_REST.header[:-1]]:
+        return _foreign(file, KRAKEN_REST, row)
+    found = {_plain(name) for name in names}
+    is_klines = {"high", "low"} <= found
+    columns = _meanings(_KLINE_NAMES if is_klines else _TRADE_NAMES, names)
+    kind = "klines"
+    if not is_klines:
+        kind = "aggTrades" if {"agg_id", "first_id", "last_id"} & set(columns) else "trades"
+        columns = tuple("id" if name == "agg_id" else name for name in columns)
+    elif "open_time" not in columns and not names[0]:
+        # pandas writes its index first and without a name.
+        columns = ("open_time", *columns[1:])
+    _require(file, kind, columns, names)
+    if len(row) != len(names):
+        raise InputError(file.path, f"{len(names)} columns", f"{len(row)}", line=2)
+    if is_klines and is_iso(row[columns.index("open_time")]):
+        columns = tuple("" if name == "close_time" else name for name in columns)
+        return Layout(kind, True, columns, TimeUnit.SECOND, iso=True)
+    time = row[columns.index("open_time" if is_klines else "time")]
+    unit = _unit(time)
+    if unit is None:
+        raise InputError(file.path, "an epoch timestamp in s, ms, us or ns", repr(time), line=2)
+    return Layout(kind, True, columns, unit)
+
+
+def _foreign(file: TextFile, dialect: Dialect, row: list[str]) -> Layout:
+    columns = dialect.columns[: len(row)]
+    if len(row) not in (len(dialect.columns), len(dialect.columns) - (dialect is KRAKEN_REST)):
+        raise InputError(file.path, f"{len(dialect.columns)} columns", f"{len(row)}", line=2)
+    fields = dict(zip(columns, row, strict=True))
+    if "id" in fields and not fields["id"].isdigit():
+        # Not every exchange numbers its trades: the reader will.
+        columns = tuple("" if name == "id" else name for name in columns)
+    time = fields["time"]
+    unit = _unit(time)
+    known = {"epoch": unit is not None, "seconds": _seconds(time), "iso": is_iso(time)}
+    if not known[dialect.time]:
+        expected = {"epoch": "an epoch timestamp", "seconds": "epoch seconds", "iso": "a UTC time"}
+        raise InputError(file.path, expected[dialect.time], repr(time), line=2)
+    return Layout("trades", True, columns, unit or TimeUnit.SECOND, dialect)
+
+
+def _seconds(text: str) -> bool:
+    return _unit(text.partition(".")[0]) is TimeUnit.SECOND and _is_number(text)
+
+
+def _require(file: TextFile, kind: str, columns: tuple[str, ...], names: list[str]) -> None:
+    needed = {
+        "aggTrades": _AGG_FUTURES,
+        "trades": ("id", "price", "quantity", "time", "maker"),
+        "klines": KLINE_COLUMNS[:5],
+    }[kind]
+    header = _short(",".join(names))
+    for name in needed:
+        if name not in columns:
+            expected = f"a column for the {kind} field {name!r}"
+            raise InputError(file.path, expected, f"the header {header!r}", line=1)
+    doubled = {name for name in columns if name and columns.count(name) > 1}
+    if doubled:
+        expected = f"one column for the {kind} field {min(doubled)!r}"
+        raise InputError(file.path, expected, f"the header {header!r}", line=1)
+
+
+def _meanings(aliases: dict[str, str], names: list[str]) -> tuple[str, ...]:
+    meaning = {alias: name for name, text in aliases.items() for alias in text.split()}
+    return tuple(meaning.get(_plain(name), "") for name in names)
+
+
+def _plain(name: str) -> str:
+    return name.strip().strip('"').replace("_", "").replace(" ", "").lower()
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 120 else text[:117] + "..."
+
+
+def _unit(text: str) -> TimeUnit | None:
+    if not (text.isascii() and text.isdigit() and len(text) < 20):
+        return None
+    try:
+        return TimeUnit.detect(int(text))
+    except ValueError:
+        return None
+
+
+def unit_name(unit: TimeUnit) -> str:
+    """Return the short name of a time unit."""
+    return {"SECOND": "s", "MILLISECOND": "ms", "MICROSECOND": "us", "NANOSECOND": "ns"}[unit.name]
+
+
+def unit_range(unit: TimeUnit) -> tuple[int, int]:
+    """Return the smallest and largest timestamp taken to be in a unit."""
+    ticks = NS_PER_SECOND // unit.value
+    return 100_000_000 * ticks, min(10_000_000_000 * ticks - 1, INT64_MAX // unit.value)
+
+
+def name_symbol(*names: str | None) -> str | None:
+    """Take the symbol from the first file name that shows one, such as BTCUSDT-trades-2024-05."""
+    for name in names:
+        match = _NAME.match(PurePath(name or "").name)
+        if match and match["symbol"] == match["symbol"].upper():
+            return match["symbol"]
+    return None
+
+
+def name_interval(name: str) -> Interval | None:
+    """Take the interval from a file name such as BTCUSDT-1m-2024-05-15.zip or BTCUSDT_1d.csv."""
+    for part in re.split(r"[-_.]", PurePath(name).name):
+        if part == "1mo" or any(part == interval.text for interval in INTERVALS):
+            return parse_interval(part)
+    return None
+
+
+def name_coverage(name: str) -> tuple[int, int] | None:
+    """Return the [start, end) in nanoseconds of the one day or month that a file name claims."""
+    match = _DATE.search(PurePath(name).name)
+    if match is None:
+        return None
+    year, month, day = match.groups()
+    try:
+        start = datetime(int(year), int(month), int(day or 1), tzinfo=UTC)
+    except ValueError:
+        return None
+    length = timedelta(days=1) if day else timedelta(days=31)
+    end = start + length if day else (start + length).replace(day=1)
+    return _epoch_ns(start), _epoch_ns(end)
+
+
+def _epoch_ns(moment: datetime) -> int:
+    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return since // timedelta(seconds=1) * NS_PER_SECOND
+
+
+def market_of(symbol: str, *, best_match: bool = False, base: bool = False) -> str:
+    """Tell the market: only spot has a best-match column, only COIN-M base quantities.
+
+    Otherwise COIN-M by its symbols (BTCUSD_PERP, BTCUSD_240927), else USD-M.
+    """
+    if best_match:
+        return "spot"
+    return "cm" if base or _COIN_M.fullmatch(symbol) else "um"
+
+
+def check_market(market: str | None) -> None:
+    """Raise UsageError for a market that does not exist."""
+    if market not in (None, "spot", "um", "cm"):
+        raise UsageError(f"unknown market {market!r}: expected spot, um or cm")

@@ -1,0 +1,185 @@
+"""A file of trades of any layout, to read as often as needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from kline_harness.archives.arrow_table import ArrowTable
+from kline_harness.archives.column_map import ColumnMap
+from kline_harness.archives.compressed import BLOCK_BYTES, TextFile, in_background
+from kline_harness.archives.foreign_trades import ForeignTrades
+from kline_harness.archives.info import FileInfo
+from kline_harness.archives.kraken_reply import open_text
+from kline_harness.archives.layout import (
+    Layout,
+    check_market,
+    market_of,
+    name_coverage,
+    name_symbol,
+    sniff,
+    unit_name,
+)
+from kline_harness.archives.stream import Recording
+from kline_harness.archives.trades import read_trades
+from kline_harness.columns import gathered
+from kline_harness.errors import InputError
+from kline_harness.tape import Tape
+from kline_harness.units import Int64Array
+
+_PEEK_BYTES = 64 << 10
+# A block of longer rows is joined with the next: by the parser's thread, which has more time than
+# whoever takes the chunks.
+_ROW_BYTES = 64
+
+
+class TradeFile:
+    """Trades of one file; `info` is complete after a full pass over `chunks`."""
+
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        symbol: str | None = None,
+        market: str | None = None,
+        block_bytes: int = BLOCK_BYTES,
+        lenient: bool = False,
+        columns: ColumnMap | None = None,
+    ) -> None:
+        check_market(market)
+        self.path = str(path)
+        self._file: TextFile
+        if columns is None:
+            self._file = open_text(path)
+            self._layout = sniff(self._file)
+        else:
+            self._file = table = ArrowTable(path, columns)
+            self._layout = table.layout
+        self._block_bytes = block_bytes
+        self._lenient = lenient
+        self._symbol = symbol
+        self._market = market
+        self._info: FileInfo | None = None
+        self._peeked: FileInfo | None = None
+        if self._layout.kind == "klines":
+            raise InputError(self.path, "trades", "klines")
+        self._foreign: ForeignTrades | None = None
+        if self._layout.dialect is not None:
+            self._foreign = ForeignTrades(self._file, self._layout, symbol)
+            self._market = market or self._layout.dialect.market
+        elif self._layout.kind != "stream":
+            self._name_csv(self._layout)
+
+    def _name_csv(self, layout: Layout) -> None:
+        self._symbol = self._symbol or name_symbol(self.path, self._file.member)
+        if self._symbol is None:
+            raise InputError(self.path, "a symbol, in the file's name or given", "none")
+        best, base = "best" in layout.columns, "base" in layout.columns
+        self._market = self._market or market_of(self._symbol, best_match=best, base=base)
+
+    @property
+    def info(self) -> FileInfo:
+        """What is known of the file; all of it once `chunks` has been read to its end."""
+        return self._info or self.peek()
+
+    def peek(self) -> FileInfo:
+        """Return what the first lines show, cheaply; without sha256, rows are those looked at."""
+        if self._peeked is None:
+            recording, tapes = self._read(_PEEK_BYTES, background=False)
+            span = _Span()
+            for tape in tapes:
+                span.add(tape)
+                break
+            self._peeked = self._describe(span, recording)
+        return self._peeked
+
+    def chunks(self) -> Iterator[Tape]:
+        """Yield the trades as tapes of some hundred thousand rows, each call from the start.
+
+        Raises InputError for the first bad row, or where the file breaks its packing's promise.
+        """
+        recording, tapes = self._read(self._block_bytes, background=True)
+        span = _Span()
+        # Parsed in a thread of its own, one tape ahead: pyarrow runs outside the interpreter lock.
+        joined = gathered(tapes, self._block_bytes // _ROW_BYTES)
+        for tape in in_background(joined, depth=1):
+            span.add(tape)
+            yield tape
+        if span.rows == 0:
+            skipped = recording.skipped if recording else 0
+            raise InputError(self.path, "trades", f"none ({skipped} messages of other kinds)")
+        self._info = replace(self._describe(span, recording), sha256=self._file.sha256)
+
+    def _read(
+        self, block_bytes: int, *, background: bool
+    ) -> tuple[Recording | None, Iterator[Tape]]:
+        if self._layout.kind == "stream":
+            recording = Recording(self.path, self._symbol, self._market)
+            return recording, recording.tapes(self._file, block_bytes, background=background)
+        if self._foreign is not None:
+            # Each pass has its own reader: a look at the first rows must not disturb another's.
+            self._foreign = ForeignTrades(self._file, self._layout, self._symbol)
+            return None, self._foreign.tapes(block_bytes, background=background)
+        assert self._symbol is not None
+        assert self._market is not None
+        return None, read_trades(
+            self._file,
+            self._layout,
+            self._symbol,
+            self._market,
+            block_bytes,
+            background=background,
+            lenient=self._lenient,
+        )
+
+    def _describe(self, span: _Span, recording: Recording | None) -> FileInfo:
+        foreign, dialect = self._foreign, self._layout.dialect
+        unit = recording.unit if recording else self._layout.unit
+        receive = recording.receive_unit if recording else None
+        if foreign and "receive" in self._layout.columns:
+            receive = unit
+        symbol = foreign.symbol if foreign else self._symbol
+        # Only Binance's names are known to mean days in UTC, cut by the trade time.
+        return FileInfo(
+            path=self.path,
+            sha256=None,
+            bytes=self._file.size,
+            layout=self._layout.kind,
+            market=recording.market if recording else self._market,
+            symbols=tuple(recording.symbols) if recording else (symbol or "",),
+            unit=unit_name(unit) if unit else "",
+            header=self._layout.header,
+            compression=self._file.compression,
+            rows=span.rows,
+            skipped=recording.skipped if recording else 0,
+            first_trade_id=span.ids[0] if span.rows else None,
+            last_trade_id=span.ids[1] if span.rows else None,
+            first_event_time_ns=span.times[0] if span.rows else None,
+            last_event_time_ns=span.times[1] if span.rows else None,
+            coverage=None if dialect else name_coverage(self.path),
+            receive_unit=unit_name(receive) if receive else None,
+            source=dialect.source if dialect else "binance",
+            not_stated=foreign.not_stated if foreign else (),
+        )
+
+
+class _Span:
+    """Rows, smallest and largest id and event time of the tapes added."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.ids = (0, 0)
+        self.times = (0, 0)
+
+    def add(self, tape: Tape) -> None:
+        ids, times = _ends(tape.trade_id), _ends(tape.event_time_ns)
+        if self.rows:
+            ids = min(ids[0], self.ids[0]), max(ids[1], self.ids[1])
+            times = min(times[0], self.times[0]), max(times[1], self.times[1])
+        self.ids, self.times = ids, times
+        self.rows += len(tape)
+
+
+def _ends(values: Int64Array) -> tuple[int, int]:
+    return int(values.min()), int(values.max())

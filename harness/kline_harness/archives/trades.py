@@ -1,0 +1,136 @@
+"""CSV files of trades or aggregate trades to tapes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from kline_harness.archives.compressed import BLOCK_BYTES, TextFile, in_background
+from kline_harness.archives.layout import Layout, unit_name, unit_range
+from kline_harness.archives.table import Column, ExactTable, bodies
+from kline_harness.columns import Instrument
+from kline_harness.tape import Tape, TradeKind
+from kline_harness.units import INT64_MAX, ExactArray, magnitude, narrow, widen
+
+_CM_QUOTE_SCALE = 8
+_COLUMNS = {
+    "id": Column("id", "integer"),
+    "price": Column("price", "exact", "price"),
+    "quantity": Column("quantity", "exact", "quantity"),
+    "quote": Column("quote", "exact", "quote"),
+    "base": Column("quote", "exact", "quote"),
+    "first_id": Column("first_id", "integer"),
+    "last_id": Column("last_id", "integer"),
+    "time": Column("time", "integer"),
+    "maker": Column("maker", "boolean"),
+    "best": Column("best", "boolean"),
+    "": Column("", "ignored"),
+}
+
+
+def read_trades(
+    file: TextFile,
+    layout: Layout,
+    symbol: str,
+    market: str,
+    block_bytes: int = BLOCK_BYTES,
+    *,
+    background: bool = True,
+    lenient: bool = False,
+) -> Iterator[Tape]:
+    """Yield the trades of a CSV file, a tape for each block of lines.
+
+    Scales are the smallest that hold every value so far, so a later tape's may be larger. The
+    quote quantity is the file's own where it has one (of COIN-M: the base quantity). `lenient` lets
+    rows through that no trade can be (ids below 0 or the wrong way round, price 0).
+
+    Raises InputError for the first bad row.
+    """
+    blocks = file.blocks(block_bytes)
+    reader = _Reader(file.path, layout, symbol, market, lenient)
+    line = layout.first_line
+    for block in bodies(in_background(blocks) if background else blocks, layout):
+        tape = reader.tape(block, line)
+        line += len(tape)
+        yield tape
+
+
+class _Reader:
+    def __init__(self, path: str, layout: Layout, symbol: str, market: str, lenient: bool) -> None:
+        assert layout.unit is not None
+        self._path = path
+        self._symbol = symbol
+        self._market = market
+        self._lenient = lenient
+        self._unit = layout.unit
+        self._table = ExactTable(path, tuple(_COLUMNS[name] for name in layout.columns))
+
+    def tape(self, block: bytes, line: int) -> Tape:
+        columns = self._table.read(block, line)
+        times = columns["time"]
+        low, high = unit_range(self._unit)
+        if times.min() < low or times.max() > high:
+            row = int(np.argmax((times < low) | (times > high)))
+            expected = f"a timestamp in {unit_name(self._unit)} like the rows before"
+            raise self._table.bad_row(block, line, row, expected, "time")
+        kind = self._kinds(columns, block, line)
+        instrument, quote = self._quote(columns)
+        return Tape.of(
+            instrument,
+            trade_id=columns["id"],
+            price=columns["price"],
+            quantity=columns["quantity"],
+            quote=quote,
+            first_id=columns.get("first_id"),
+            last_id=columns.get("last_id"),
+            event_time_ns=times * self._unit.value,
+            buyer_is_maker=columns["maker"],
+            kind=kind,
+        )
+
+    def _kinds(self, columns: dict[str, Any], block: bytes, line: int) -> np.ndarray[Any, Any]:
+        ids = columns["id"]
+        first, last = columns.get("first_id", ids), columns.get("last_id", ids)
+        empty = columns["quantity"] == 0
+        kind = np.where(empty, TradeKind.ZERO_QUANTITY, TradeKind.MARKET).astype(np.int8)
+        kind[empty & (columns["price"] == 0) & (first == -1) & (last == -1)] = TradeKind.SENTINEL
+        bad = ((first < 0) | (last < first) | (columns["price"] == 0)) & ~empty | (ids < 0)
+        if bad.any() and not self._lenient:
+            expected = "ids from 0 on, first <= last, and a price above 0"
+            raise self._table.bad_row(block, line, int(np.argmax(bad)), expected)
+        return kind
+
+    def _quote(self, columns: dict[str, Any]) -> tuple[Instrument, ExactArray | None]:
+        scales = self._table.scales
+        instrument = Instrument.of(self._symbol, scales["price"], scales["quantity"])
+        if "quote" in columns:
+            stated = Instrument(self._symbol, scales["price"], scales["quantity"], scales["quote"])
+            return stated, columns["quote"]
+        if self._market != "cm":
+            return instrument, None
+        return coin_margined(instrument, columns["price"], columns["quantity"])
+
+
+def coin_margined(
+    instrument: Instrument, price: ExactArray, quantity: ExactArray
+) -> tuple[Instrument, ExactArray]:
+    """Return the base quantity of COIN-M trades that do not state it.
+
+    quantity x contract size / price, rounded half up to 8 decimals; a contract is 100 USD for
+    BTCUSD symbols and 10 USD for others. Only a recording was at hand to derive this from, no
+    official file to prove the rounding.
+    """
+    contract = 100 if instrument.symbol.startswith("BTCUSD") else 10
+    digits = _CM_QUOTE_SCALE + instrument.price_scale - instrument.quantity_scale
+    up, down = 2 * contract * 10 ** max(0, digits), 10 ** max(0, -digits)
+    if (magnitude(quantity) + 1) * up + 2 * (magnitude(price) + 1) * down > INT64_MAX:
+        quantity, price = widen(quantity), widen(price)
+    # An invalid row may have the price 0; its quantity is 0 too.
+    divisor = np.where(price == 0, 1, price * down)
+    quote: ExactArray = (quantity * up + divisor) // (2 * divisor)
+    settled = Instrument(
+        instrument.symbol, instrument.price_scale, instrument.quantity_scale, _CM_QUOTE_SCALE
+    )
+    return settled, narrow(quote)

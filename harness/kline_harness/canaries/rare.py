@@ -1,0 +1,127 @@
+"""Rare defects: each shows only when several things come together, as real ones do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from kline_harness.aggregators.per_event import TradeRow
+from kline_harness.aggregators.reference import ReferenceAggregator
+from kline_harness.canaries.plant import Deliver, Plant
+from kline_harness.columns import Rows
+from kline_harness.interval import Interval
+from kline_harness.kline import KlineBatch
+from kline_harness.simulation.listener import Listening
+from kline_harness.storage.parquet_writer import ParquetWriter
+from kline_harness.tape import TradeKind
+
+_FOREIGN_IDS = 10**15
+
+
+class DuplicateAfterFinal(ReferenceAggregator):
+    """A copy that comes when its minute is final, but not its longest kline, counts again."""
+
+    def __init__(self, intervals: Sequence[Interval]) -> None:
+        super().__init__(intervals)
+        self._ids: set[tuple[int, int]] = set()
+
+    def on_trade(self, trade: TradeRow, at_ns: int) -> None:
+        """Give such a copy an id of its own."""
+        identity = (trade.symbol, trade.trade_id)
+        if identity in self._ids and self._is_between(trade):
+            trade = trade._replace(trade_id=_FOREIGN_IDS + trade.trade_id)
+        self._ids.add(identity)
+        super().on_trade(trade, at_ns)
+
+    def _is_between(self, trade: TradeRow) -> bool:
+        klines = [series.kline for series in self._series_of(trade.symbol)]
+        first, last = klines[0], klines[-1]
+        if first is None or last is None:
+            return False
+        return last.open_time_ns <= trade.event_time_ns < first.open_time_ns
+
+
+class LateIntoProvisional(ReferenceAggregator):
+    """A late trade is taken into the open kline if that one is flat and opened by a tick."""
+
+    def on_trade(self, trade: TradeRow, at_ns: int) -> None:
+        """Move such a trade."""
+        kline = self._series_of(trade.symbol)[0].kline
+        if kline is not None and trade.event_time_ns < kline.open_time_ns and kline.rows == 0:
+            trade = trade._replace(event_time_ns=kline.open_time_ns)
+        super().on_trade(trade, at_ns)
+
+
+class SentinelOpensAtZero(ReferenceAggregator):
+    """A sentinel row that would be the first of a minute opens it, at a price of zero."""
+
+    def on_trade(self, trade: TradeRow, at_ns: int) -> None:
+        """Take such a row for a trade."""
+        if trade.kind == TradeKind.SENTINEL:
+            kline = self._series_of(trade.symbol)[0].kline
+            if kline is not None and kline.close_time_ns <= trade.event_time_ns:
+                trade = trade._replace(kind=int(TradeKind.MARKET))
+        super().on_trade(trade, at_ns)
+
+
+@dataclass(slots=True)
+class LagTwiceAround:
+    """The writer's end loses count when it missed more than twice the smallest ring."""
+
+    consumer: Listening
+    deliver: Deliver
+    capacity: int = 2
+    name: str = field(init=False)
+    timer_period_ns: int | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.name = self.consumer.name
+        self.timer_period_ns = self.consumer.timer_period_ns
+
+    def on_rows(self, now_ns: int, rows: Rows[Any]) -> None:
+        """Hand rows on."""
+        self.deliver(now_ns, rows)
+
+    def on_lag(self, now_ns: int, missed: int) -> None:
+        """Tell one less of a long lag."""
+        is_long = self.name == "writer" and missed > 2 * self.capacity
+        self.consumer.on_lag(now_ns, missed - is_long)
+
+    def on_timer(self, now_ns: int) -> None:
+        """Hand the timer on."""
+        self.consumer.on_timer(now_ns)
+
+    def on_close(self, now_ns: int) -> None:
+        """Hand the close on."""
+        self.consumer.on_close(now_ns)
+
+
+def lag_twice_around(consumer: Listening, deliver: Deliver) -> tuple[Listening, Deliver]:
+    """Return an end with that defect."""
+    end = LagTwiceAround(consumer, deliver)
+    return end, end.on_rows
+
+
+@dataclass(slots=True)
+class RowLostAfterError(ParquetWriter):
+    """After a commit that failed the first row of the next delivery is forgotten."""
+
+    failed: int = 0
+
+    def on_klines(self, now_ns: int, rows: Rows[KlineBatch]) -> None:
+        """Forget the row."""
+        lost = self.counters.dropped
+        if lost > self.failed:
+            self.failed = lost
+            rows = rows[1:]
+        ParquetWriter.on_klines(self, now_ns, rows)
+
+
+RARE: dict[str, Plant] = {
+    "duplicate_after_final": Plant(aggregator=DuplicateAfterFinal),
+    "late_into_provisional": Plant(aggregator=LateIntoProvisional),
+    "sentinel_opens_at_zero": Plant(aggregator=SentinelOpensAtZero),
+    "lag_twice_around": Plant(channel=lag_twice_around),
+    "row_lost_after_error": Plant(writer=RowLostAfterError),
+}

@@ -1,0 +1,380 @@
+"""The consumer that audits finals: every one once, in step, plausible, and adding up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kline_harness.checks.finding_log import FINDINGS_PER_KIND, FindingLog
+from kline_harness.checks.kline_rules import RULE_FIELDS, RULES, field_text, quiet_not_level
+from kline_harness.checks.lags import Lags
+from kline_harness.checks.roll_up import REFINERS, RollUpBook
+from kline_harness.checks.sequence import Place, Places, Sequence
+from kline_harness.checks.series import (
+    INTERVAL_CODES,
+    NONE,
+    Accepted,
+    Block,
+    SeriesBook,
+    arrange,
+    series_key,
+    starts_of,
+)
+from kline_harness.columns import Rows
+from kline_harness.interval import INTERVALS
+from kline_harness.kline import KlineBatch, Trigger
+from kline_harness.pending import Pending
+from kline_harness.units import INT64_MAX, BoolArray
+from kline_harness.verdict import Finding, Severity, Verdict
+
+# What to tell about a row beside the fields of the rule.
+Evidence: TypeAlias = Callable[[int], dict[str, Any]]
+
+BLOCK_ROWS = 65_536
+NOT_CHECKED = (
+    "whether the trades behind the klines are complete: that is the comparison's part",
+    "klines of a symbol before its first and after its last delivered one",
+    "trade id ranges of klines published without trade ids",
+    "a higher kline of which not every lower kline was delivered before it",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesStatistics:
+    """What was delivered of one symbol in one interval.
+
+    rows = accepted + duplicates + misaligned; `backwards` of the accepted came late, after a
+    later kline. `lost` klines are missing in `gaps`, as seen when each gap appeared. `compared`
+    of the accepted were held to the roll-up of lower klines.
+    """
+
+    symbol: str
+    interval: str
+    first_open_ns: int
+    last_open_ns: int
+    rows: int
+    accepted: int
+    quiet: int
+    gaps: int
+    lost: int
+    duplicates: int
+    backwards: int
+    misaligned: int
+    compared: int
+    not_compared: int
+
+
+class CompletenessAuditor:
+    """Checks, per series, that finals are complete, in step and plausible.
+
+    Each kline is placed against the latest of its series (`Place`), judged on its own
+    (`RULES`), and higher klines are held to the roll-up of lower ones. Deliveries are only
+    queued; blocks of `block_rows` klines are checked at a time.
+
+    Source of the rules: design, "Completeness"; the exchange's kline files (a quiet interval is
+    a flat kline at the previous close, lower intervals add up to higher ones in nine fields).
+    """
+
+    timer_period_ns: int | None = None
+
+    def __init__(
+        self,
+        name: str = "completeness",
+        *,
+        block_rows: int = BLOCK_ROWS,
+        findings_per_kind: int = FINDINGS_PER_KIND,
+    ) -> None:
+        self.name = name
+        self._block_rows = block_rows
+        self._pending: Pending[KlineBatch] = Pending()
+        self._log = FindingLog(name, findings_per_kind)
+        self._book = SeriesBook.empty()
+        self._sequence = Sequence(self._book)
+        self._roll_ups = RollUpBook()
+        self._lags = Lags()
+        self._position = 0
+        self._last = KlineBatch.empty()
+        self._held = Accepted.empty()
+        self._closed = False
+
+    def on_klines(self, now_ns: int, rows: Rows[KlineBatch]) -> None:
+        """Queue klines; check each full block."""
+        self._pending.add(rows)
+        while self._pending.rows >= self._block_rows:
+            self._check(self._block_rows)
+
+    def patience(self) -> int:
+        """Return how many klines may come at once: their instants are in them."""
+        return INT64_MAX
+
+    def on_lag(self, now_ns: int, missed: int) -> None:
+        """Record that klines are missing at this place of the stream."""
+        position = self._position + self._pending.rows
+        self._lags.add(position, missed)
+        evidence = {"missed": missed}
+        self._log.add(
+            position, Finding(self.name, "lagged", Severity.DOUBT, at_ns=now_ns, evidence=evidence)
+        )
+
+    def on_timer(self, now_ns: int) -> None:
+        """Nothing is due by time."""
+
+    def on_close(self, now_ns: int) -> None:
+        """Check what is queued, and which series ended before their symbol did."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._pending.rows:
+            self._check(self._pending.rows)
+        self._compare(self._held)
+        self._find_stopped()
+
+    def verdict(self) -> Verdict:
+        """Return what was found, in the order of the stream."""
+        return Verdict.of(self.name, self._counts(), self._log.findings(), NOT_CHECKED)
+
+    def series(self) -> tuple[SeriesStatistics, ...]:
+        """Return the statistics of every series, by symbol name and length of interval."""
+        book = self._book
+        keys = np.flatnonzero(book.rows).tolist()
+        keys.sort(key=lambda key: (self._symbol(key), key % INTERVAL_CODES))
+        return tuple(self._statistics(key) for key in keys)
+
+    def _statistics(self, key: int) -> SeriesStatistics:
+        book, code = self._book, key % INTERVAL_CODES
+        lower = (key - code + child for child in REFINERS[code])
+        comparable = any(book.accepted[other] for other in lower)
+        accepted, compared = int(book.accepted[key]), int(book.compared[key])
+        return SeriesStatistics(
+            symbol=self._symbol(key),
+            interval=INTERVALS[code].text,
+            first_open_ns=int(book.first_open_ns[key]),
+            last_open_ns=int(book.last_open_ns[key]),
+            rows=int(book.rows[key]),
+            accepted=accepted,
+            quiet=int(book.quiet[key]),
+            gaps=int(book.gaps[key]),
+            lost=int(book.lost[key]),
+            duplicates=int(book.duplicates[key]),
+            backwards=int(book.backwards[key]),
+            misaligned=int(book.misaligned[key]),
+            compared=compared,
+            not_compared=accepted - compared if comparable else 0,
+        )
+
+    def _counts(self) -> dict[str, int]:
+        series = self.series()
+        totals = {
+            name: sum(getattr(one, name) for one in series)
+            for name in ("accepted", "quiet", "lost", "compared", "not_compared")
+        }
+        counts = {"klines": self._position, "series": len(series), **totals}
+        counts |= {"lags": len(self._lags), "missed": self._lags.missed}
+        return counts | dict(sorted(self._log.counts.items()))
+
+    def _symbol(self, key: int) -> str:
+        return self._last.instruments[key // INTERVAL_CODES].symbol
+
+    def _check(self, count: int) -> None:
+        block = arrange(self._last, self._pending.take(count), self._position)
+        self._position += count
+        self._book.grow(len(block.klines.instruments) * INTERVAL_CODES)
+        remembered = ~block.fresh
+        block.position[remembered] = self._book.last_position[block.key[remembered]]
+        places = self._sequence.place(block)
+        self._judge_places(block, places)
+        self._judge_klines(block, places)
+        self._judge_trade_ids(block, places)
+        self._remember(block, places)
+        self._hold(block, places)
+
+    def _judge_places(self, block: Block, places: Places) -> None:
+        opens = block.klines.open_time_ns
+        gaps = np.flatnonzero(places.place == Place.AFTER_GAP)
+        for row in gaps[np.argsort(block.position[gaps])].tolist():
+            self._judge_gap(block, row, int(places.previous[row]))
+
+        def after(row: int) -> dict[str, Any]:
+            latest = int(places.previous[row])
+            return {"latest_open_time_ns": int(opens[latest])} if latest != NONE else {}
+
+        for kind in (Place.DUPLICATE, Place.BACKWARDS, Place.MISALIGNED):
+            rows = np.flatnonzero(places.place == kind)
+            self._find(kind.name.lower(), block, rows, after)
+
+    def _judge_gap(self, block: Block, row: int, latest: int) -> None:
+        key = int(block.key[row])
+        interval = INTERVALS[key % INTERVAL_CODES]
+        opens = block.klines.open_time_ns
+        lost = interval.count_between(int(block.close_time_ns[latest]), int(opens[row]))
+        self._book.gaps[key] += 1
+        self._book.lost[key] += lost
+        after, until = int(block.position[latest]), int(block.position[row])
+        lagged = self._lags.explain(after, until, lost)
+        evidence = {"lost": lost, "latest_open_time_ns": int(opens[latest])}
+        kind, severity = ("gap_after_lag", Severity.DOUBT) if lagged else ("gap", Severity.ERROR)
+        self._log.add(until, self._finding(kind, block.klines, row, evidence, severity))
+
+    def _judge_klines(self, block: Block, places: Places) -> None:
+        klines = block.klines
+        for kind, broken in RULES.items():
+            self._find(kind, block, np.flatnonzero(broken(klines) & block.fresh), None)
+        followed = places.advancing & (places.previous != NONE)
+        followed &= block.close_time_ns[places.previous] == klines.open_time_ns
+        moved = np.asarray(klines.open != klines.close[places.previous], dtype=np.bool_)
+        wrong = quiet_not_level(klines) | ((klines.count == 0) & followed & moved)
+
+        def previous_close(row: int) -> dict[str, Any]:
+            if not followed[row]:
+                return {}
+            return {"previous_close": field_text(klines, int(places.previous[row]), "close")}
+
+        self._find("quiet_not_flat", block, np.flatnonzero(wrong & block.fresh), previous_close)
+
+    def _judge_trade_ids(self, block: Block, places: Places) -> None:
+        """Hold each kline with trades to the one before it: ids rise, ranges do not overlap."""
+        klines = block.klines
+        known = places.advancing & (klines.count > 0) & (klines.first_trade_id >= 0)
+        rows = np.flatnonzero(known)
+        if len(rows) == 0:
+            return
+        key, first = block.key[rows], klines.first_trade_id[rows]
+        last = klines.last_trade_id[rows]
+        before = np.roll(last, 1)
+        starts = starts_of(key)
+        before[starts] = self._book.last_trade_id[key[starts]]
+        wrong = (first <= before) | (last < first)
+        ends = np.append(starts[1:], True)
+        self._book.last_trade_id[key[ends]] = last[ends]
+        previous = dict(zip(rows[wrong].tolist(), before[wrong].tolist(), strict=True))
+
+        def ids(row: int) -> dict[str, Any]:
+            return {
+                "first_trade_id": int(klines.first_trade_id[row]),
+                "last_trade_id": int(klines.last_trade_id[row]),
+                "previous_last_trade_id": previous[row],
+            }
+
+        self._find("trade_id_backwards", block, rows[wrong], ids)
+
+    def _remember(self, block: Block, places: Places) -> None:
+        book, key, size = self._book, block.key, len(self._book.rows)
+        klines = block.klines
+
+        def tally(rows: BoolArray) -> NDArray[np.intp]:
+            return np.bincount(key[rows], minlength=size)
+
+        book.rows += tally(block.fresh)
+        book.accepted += tally(places.accepted)
+        book.quiet += tally(places.accepted & (klines.count == 0))
+        book.duplicates += tally(places.place == Place.DUPLICATE)
+        book.backwards += tally(places.place == Place.BACKWARDS)
+        book.misaligned += tally(places.place == Place.MISALIGNED)
+        first = places.place == Place.FIRST
+        book.first_open_ns[key[first]] = klines.open_time_ns[first]
+        latest = np.flatnonzero(places.place <= Place.AFTER_GAP)
+        latest = latest[np.append(starts_of(key[latest])[1:], True)] if len(latest) else latest
+        book.last_open_ns[key[latest]] = klines.open_time_ns[latest]
+        book.last_position[key[latest]] = block.position[latest]
+        closed = places.accepted & (klines.trigger != Trigger.END)
+        np.maximum.at(book.reached_ns, key[closed], block.close_time_ns[closed])
+        self._last = klines.take(latest)
+
+    def _hold(self, block: Block, places: Places) -> None:
+        """Compare the higher klines of all instants but the last, which may go on."""
+        rows = places.accepted
+        fresh = Accepted(block.klines.take(rows), block.position[rows], places.advancing[rows])
+        held = self._held.join(fresh)
+        goes_on = held.klines.at_ns >= block.klines.at_ns[block.fresh].max()
+        self._held = held.take(goes_on)
+        self._compare(held.take(~goes_on))
+
+    def _compare(self, accepted: Accepted) -> None:
+        klines = accepted.klines
+        if len(klines) == 0:
+            return
+        comparison = self._roll_ups.add(klines, accepted.advancing)
+        keys = series_key(klines)[comparison.rows]
+        self._book.compared += np.bincount(keys, minlength=len(self._book.rows))
+        differing = comparison.differing()
+        wrong = np.flatnonzero(np.logical_or.reduce(list(differing.values())))
+
+        def mismatch(row: int) -> Finding:
+            kline, roll_ups = int(comparison.rows[row]), comparison.roll_ups
+            fields = [name for name, differs in differing.items() if differs[row]]
+            evidence: dict[str, Any] = {"children": INTERVALS[int(roll_ups.interval[row])].text}
+            evidence |= {name: field_text(klines, kline, name) for name in fields}
+            evidence |= {f"{name}_of_children": field_text(roll_ups, row, name) for name in fields}
+            return self._finding("cross_interval_mismatch", klines, kline, evidence)
+
+        where = accepted.position[comparison.rows]
+        self._log.add_rows("cross_interval_mismatch", wrong, where, mismatch)
+
+    def _find_stopped(self) -> None:
+        """Find series that lack a whole kline at the end of what their symbol delivered.
+
+        Klines published because the feed ended say nothing of how far their symbol got.
+        """
+        book = self._book
+        ends: dict[int, int] = {}
+        for key in np.flatnonzero(book.accepted).tolist():
+            interval = INTERVALS[key % INTERVAL_CODES]
+            ends[key] = interval.close_time_ns(int(book.last_open_ns[key]))
+        latest: dict[int, int] = {}
+        for key in ends:
+            symbol = key // INTERVAL_CODES
+            latest[symbol] = max(int(book.reached_ns[key]), latest.get(symbol, NONE))
+        for key, end_ns in ends.items():
+            self._judge_end(key, end_ns, latest[key // INTERVAL_CODES])
+
+    def _judge_end(self, key: int, end_ns: int, latest_ns: int) -> None:
+        interval = INTERVALS[key % INTERVAL_CODES]
+        lost = interval.count_between(end_ns, interval.open_time_ns(latest_ns))
+        if lost <= 0:
+            return
+        lagged = self._lags.explain(int(self._book.last_position[key]), self._position, lost)
+        finding = Finding(
+            self.name,
+            "series_stopped_after_lag" if lagged else "series_stopped",
+            Severity.DOUBT if lagged else Severity.ERROR,
+            self._symbol(key),
+            interval.text,
+            int(self._book.last_open_ns[key]),
+            evidence={"lost": lost, "symbol_goes_on_until_ns": latest_ns},
+        )
+        self._log.add(self._position + key, finding)
+
+    def _find(self, kind: str, block: Block, rows: NDArray[np.intp], more: Evidence | None) -> None:
+        """Record a finding for rows of a block: the rule's fields, and what `more` says."""
+        klines = block.klines
+        names = RULE_FIELDS.get(kind, ())
+
+        def make(row: int) -> Finding:
+            evidence: dict[str, Any] = {name: field_text(klines, row, name) for name in names}
+            evidence |= more(row) if more is not None else {}
+            return self._finding(kind, klines, row, evidence)
+
+        self._log.add_rows(kind, rows, block.position, make)
+
+    def _finding(
+        self,
+        kind: str,
+        klines: KlineBatch,
+        row: int,
+        evidence: dict[str, Any],
+        severity: Severity = Severity.ERROR,
+    ) -> Finding:
+        return Finding(
+            self.name,
+            kind,
+            severity,
+            klines.symbol_text(row),
+            INTERVALS[int(klines.interval[row])].text,
+            int(klines.open_time_ns[row]),
+            int(klines.at_ns[row]),
+            evidence,
+        )

@@ -1,0 +1,189 @@
+"""The check that holds an aggregator's finals to those of the exact one on the same feed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from kline_harness.checks.finding_log import FindingLog
+from kline_harness.checks.kline_rules import field_text
+from kline_harness.columns import concat, join_instruments
+from kline_harness.interval import INTERVALS
+from kline_harness.kline import FIELDS, KlineBatch
+from kline_harness.units import Window
+from kline_harness.verdict import Finding, Severity, Verdict
+
+Key: TypeAlias = tuple[int, int, int]
+NOT_CHECKED = (
+    "klines from before the first trade of their symbol",
+    "klines of a symbol while it was not added, or removed",
+    "klines continued from a stored one, unless the trades hold all of it",
+    "when a kline became final: that is the lifecycle's part",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Spared:
+    """What is not compared.
+
+    `managed` are the times in which each symbol is aggregated (a symbol not named always is);
+    `continued_ns` are the open times, by symbol and interval, of klines continued from a stored
+    one: they and what is older are left out. A kline that an outage touches may be withheld.
+    """
+
+    managed: Mapping[str, Sequence[Window]] = field(default_factory=dict)
+    continued_ns: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    outages: Sequence[Window] = ()
+
+
+@dataclass(slots=True)
+class Exactness:
+    """Collects both sides' finals and compares all nine fields of each.
+
+    published = identical + differing + not expected + spared; what only the exact side has is
+    missing, or withheld where an outage took trades of it.
+    """
+
+    spared: Spared = field(default_factory=Spared)
+    name: str = "exactness"
+    _ours: list[KlineBatch] = field(default_factory=list)
+    _exact: list[KlineBatch] = field(default_factory=list)
+
+    def on_klines(self, klines: KlineBatch) -> None:
+        """Take finals of the aggregator."""
+        if len(klines):
+            self._ours.append(klines)
+
+    def on_exact(self, klines: KlineBatch) -> None:
+        """Take finals of the exact aggregator."""
+        if len(klines):
+            self._exact.append(klines)
+
+    def verdict(self) -> Verdict:
+        """Compare, and name the fields of each kline that differs."""
+        tables = [*self._ours, *self._exact]
+        instruments = join_instruments(tables)
+        ours = concat([KlineBatch.empty(instruments), *self._ours])
+        exact = concat([KlineBatch.empty(instruments), *self._exact])
+        return _Comparison(self.name, self.spared, ours, exact).verdict()
+
+
+class _Comparison:
+    """One comparison of two tables over the same instruments."""
+
+    def __init__(self, name: str, spared: Spared, ours: KlineBatch, exact: KlineBatch) -> None:
+        self._spared, self._ours, self._exact = spared, ours, exact
+        self._log = FindingLog(name)
+        names = ("identical", "differing", "not_expected", "missing", "withheld", "spared")
+        self._counts = dict.fromkeys(names, 0)
+        self._first_ns: dict[tuple[int, int], int] = {}
+
+    def verdict(self) -> Verdict:
+        """Compare row by row, ours in the order published."""
+        keys = _keys(self._exact)
+        for symbol, interval, open_ns in keys:
+            first = self._first_ns.get((symbol, interval), open_ns)
+            self._first_ns[symbol, interval] = min(first, open_ns)
+        rows = {key: row for row, key in enumerate(keys)}
+        seen = set()
+        mine, theirs = _values(self._ours), _values(self._exact)
+        for row, key in enumerate(_keys(self._ours)):
+            seen.add(key)
+            if self._is_spared(key):
+                self._counts["spared"] += 1
+            elif key not in rows:
+                self._counts["not_expected"] += 1
+                self._tell("not_in_exact", row, self._ours, {"count": mine[row][6]})
+            elif mine[row] == theirs[rows[key]]:
+                self._counts["identical"] += 1
+            else:
+                self._counts["differing"] += 1
+                self._tell("not_exact", row, self._ours, self._differing(row, rows[key]))
+        for key, row in rows.items():
+            if key not in seen and not self._is_spared(key):
+                self._miss(key, row)
+        self._judge_ids()
+        counts = {"klines": len(self._ours), "exact": len(self._exact), **self._counts}
+        return Verdict.of(self._log.check, counts, self._log.findings(), NOT_CHECKED)
+
+    def _judge_ids(self) -> None:
+        """Find series whose klines with trades tell no trade ids, so that quiet ones prove nothing.
+
+        A quiet kline between trade ids without a gap is quiet; without ids it may be an outage.
+        """
+        klines = self._ours
+        series = klines.symbol.astype(np.int64) * len(INTERVALS) + klines.interval
+        withheld = (klines.count > 0) & (klines.first_trade_id < 0)
+        for key in np.unique(series[withheld]).tolist():
+            mine = series == key
+            evidence = {
+                "klines": int(np.count_nonzero(mine & withheld)),
+                "quiet": int(np.count_nonzero(mine & (klines.count == 0))),
+            }
+            row = int(np.flatnonzero(mine & withheld)[0])
+            self._tell("trade_ids_withheld", row, klines, evidence)
+
+    def _differing(self, row: int, other: int) -> dict[str, Any]:
+        evidence: dict[str, Any] = {}
+        for name in FIELDS:
+            if getattr(self._ours, name)[row] != getattr(self._exact, name)[other]:
+                evidence[name] = field_text(self._ours, row, name)
+                evidence[f"{name}_exact"] = field_text(self._exact, other, name)
+        return evidence
+
+    def _miss(self, key: Key, row: int) -> None:
+        close_ns = INTERVALS[key[1]].close_time_ns(key[2])
+        touched = any(o.from_ns < close_ns and key[2] < o.until_ns for o in self._spared.outages)
+        self._counts["withheld" if touched else "missing"] += 1
+        evidence = {"count": field_text(self._exact, row, "count")}
+        evidence["volume"] = field_text(self._exact, row, "volume")
+        if touched:
+            self._tell("withheld", row, self._exact, evidence, Severity.NOTICE)
+        else:
+            self._tell("missing", row, self._exact, evidence)
+
+    def _is_spared(self, key: Key) -> bool:
+        code, interval, open_ns = key
+        kind, symbol = INTERVALS[interval], self._ours.instruments[code].symbol
+        if open_ns < self._first_ns.get((code, interval), open_ns):
+            return True
+        if open_ns <= self._spared.continued_ns.get((symbol, kind.text), open_ns - 1):
+            return True
+        managed = self._spared.managed.get(symbol)
+        if managed is None:
+            return False
+        close_ns = kind.close_time_ns(open_ns)
+        return not any(w.from_ns < close_ns and open_ns < w.until_ns for w in managed)
+
+    def _tell(
+        self,
+        kind: str,
+        row: int,
+        klines: KlineBatch,
+        evidence: dict[str, Any],
+        severity: Severity = Severity.ERROR,
+    ) -> None:
+        finding = Finding(
+            self._log.check,
+            kind,
+            severity,
+            klines.symbol_text(row),
+            INTERVALS[int(klines.interval[row])].text,
+            int(klines.open_time_ns[row]),
+            int(klines.at_ns[row]),
+            evidence,
+        )
+        # What is missing comes after what is there.
+        self._log.add(row if klines is self._ours else len(self._ours) + row, finding)
+
+
+def _keys(klines: KlineBatch) -> list[Key]:
+    columns = (klines.symbol.tolist(), klines.interval.tolist(), klines.open_time_ns.tolist())
+    return list(zip(*columns, strict=True))
+
+
+def _values(klines: KlineBatch) -> list[tuple[int, ...]]:
+    return list(zip(*(getattr(klines, name).tolist() for name in FIELDS), strict=True))

@@ -1,0 +1,85 @@
+"""Rules that one kline must keep on its own, as columns: true where the rule is broken."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kline_harness.kline import PRICE_FIELDS, QUANTITY_FIELDS, QUOTE_FIELDS, KlineBatch
+from kline_harness.units import BoolArray, format_exact
+
+
+def ohlc_order(klines: KlineBatch) -> BoolArray:
+    """Find where high is not the highest, or low not the lowest, of the four prices."""
+    above = (klines.high < klines.open) | (klines.high < klines.close)
+    below = (klines.low > klines.open) | (klines.low > klines.close)
+    return _mask(above | below | (klines.high < klines.low))
+
+
+def non_positive_price(klines: KlineBatch) -> BoolArray:
+    """Find where a price is zero or less."""
+    prices = (klines.open, klines.high, klines.low, klines.close)
+    return _mask(np.logical_or.reduce([price <= 0 for price in prices]))
+
+
+def negative_volume(klines: KlineBatch) -> BoolArray:
+    """Find where a volume, a quote volume, a taker part of them, or the count is below zero."""
+    amounts = (
+        *(klines.volume, klines.quote_volume, klines.count),
+        *(klines.taker_buy_volume, klines.taker_buy_quote_volume),
+    )
+    return _mask(np.logical_or.reduce([amount < 0 for amount in amounts]))
+
+
+def taker_exceeds_total(klines: KlineBatch) -> BoolArray:
+    """Find where takers bought more than was traded, in base or quote units."""
+    base = klines.taker_buy_volume > klines.volume
+    return _mask(base | (klines.taker_buy_quote_volume > klines.quote_volume))
+
+
+def count_volume_mismatch(klines: KlineBatch) -> BoolArray:
+    """Find where only some of count, volume and quote volume are zero."""
+    quiet = klines.count == 0
+    return _mask((quiet != (klines.volume == 0)) | (quiet != (klines.quote_volume == 0)))
+
+
+def quiet_not_level(klines: KlineBatch) -> BoolArray:
+    """Find where nothing traded and yet the four prices differ."""
+    level = (klines.open == klines.high) & (klines.high == klines.low)
+    return _mask((klines.count == 0) & ~_mask(level & (klines.low == klines.close)))
+
+
+def _mask(values: object) -> BoolArray:
+    """Comparisons of exact columns give Python booleans where the columns are wide."""
+    return np.asarray(values, dtype=np.bool_)
+
+
+RULES = {
+    "ohlc_order": ohlc_order,
+    "non_positive_price": non_positive_price,
+    "negative_volume": negative_volume,
+    "taker_exceeds_total": taker_exceeds_total,
+    "count_volume_mismatch": count_volume_mismatch,
+}
+
+# What to show of a kline that breaks a rule.
+RULE_FIELDS = {
+    "ohlc_order": PRICE_FIELDS,
+    "non_positive_price": PRICE_FIELDS,
+    "negative_volume": ("count", *QUANTITY_FIELDS, *QUOTE_FIELDS),
+    "taker_exceeds_total": (*QUANTITY_FIELDS, *QUOTE_FIELDS),
+    "count_volume_mismatch": ("count", "volume", "quote_volume"),
+    "quiet_not_flat": PRICE_FIELDS,
+}
+
+
+def field_text(klines: KlineBatch, row: int, name: str) -> str:
+    """Write one field of one kline as exact decimal text."""
+    value = int(getattr(klines, name)[row])
+    instrument = klines.instruments[int(klines.symbol[row])]
+    if name in klines.price_columns():
+        return format_exact(value, instrument.price_scale)
+    if name in klines.quantity_columns():
+        return format_exact(value, instrument.quantity_scale)
+    if name in klines.quote_columns():
+        return format_exact(value, instrument.quote_scale)
+    return str(value)

@@ -1,0 +1,230 @@
+"""Higher klines against the roll-up of lower ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kline_harness.checks.series import INTERVAL_CODES, NONE, close_times, series_key
+from kline_harness.columns import concat
+from kline_harness.interval import INTERVALS
+from kline_harness.kline import FIELDS, KlineBatch
+from kline_harness.units import (
+    INT64_MAX,
+    NS_PER_SECOND,
+    BoolArray,
+    ExactArray,
+    Int64Array,
+    sum_groups,
+)
+
+# REFINERS[parent]: the codes of the intervals it is made of, longest first.
+REFINERS: tuple[tuple[int, ...], ...] = tuple(
+    tuple(c for c in reversed(range(code)) if INTERVALS[c].refines(INTERVALS[code]))
+    for code in range(INTERVAL_CODES)
+)
+_SUMS = ("volume", "quote_volume", "count", "taker_buy_volume", "taker_buy_quote_volume")
+_SECONDS_BITS = 34
+
+
+@dataclass(frozen=True, eq=False)
+class RollUps(KlineBatch):
+    """Lower klines put together to higher ones, finished or not.
+
+    A row is `children` klines of `interval` inside the kline of interval `parent` that opens at
+    `parent_open_ns`; `open_time_ns` is the first child's, `at_ns` the last child's publication.
+    """
+
+    parent: NDArray[np.int8]
+    parent_open_ns: Int64Array
+    children: Int64Array
+
+    def identity(self) -> Int64Array:
+        """Return a number for each (symbol, child interval, parent interval, parent open)."""
+        return _identity(self.symbol, self.interval, self.parent, self.parent_open_ns)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """Higher klines beside the roll-ups of the same span, row by row."""
+
+    klines: KlineBatch
+    rows: NDArray[np.intp]
+    roll_ups: RollUps
+
+    def differing(self) -> dict[str, BoolArray]:
+        """Mark, per field, where the two differ."""
+        return {
+            name: np.asarray(
+                getattr(self.klines, name)[self.rows] != getattr(self.roll_ups, name), np.bool_
+            )
+            for name in FIELDS
+        }
+
+
+class RollUpBook:
+    """Puts lower klines together and hands out those that a higher kline can be held to.
+
+    A kline that moves its series forward is compared with the roll-up of the longest interval of
+    which every kline inside it was published no later than itself. A roll-up is forgotten once
+    its parent's series is past it, or once its own series is two parent lengths past it.
+    """
+
+    def __init__(self) -> None:
+        self._open = RollUps.empty()
+        self._latest_ns: Int64Array = np.empty(0, dtype=np.int64)
+
+    def add(self, klines: KlineBatch, advancing: BoolArray) -> Comparison:
+        """Take klines, each delivered for the first time, and all of every instant in them.
+
+        Those that do not advance their series count as lower klines only.
+        """
+        fresh = [level for code in range(INTERVAL_CODES) for level in _levels(klines, code)]
+        merged = _reduce(concat([self._open.over(klines.instruments), *fresh]))
+        comparison = _match(klines, advancing, merged)
+        self._note_latest(klines)
+        self._open = merged.take(self._unfinished(merged))
+        return comparison
+
+    def _note_latest(self, klines: KlineBatch) -> None:
+        missing = len(klines.instruments) * INTERVAL_CODES - len(self._latest_ns)
+        if missing > 0:
+            self._latest_ns = np.append(self._latest_ns, np.full(missing, NONE, dtype=np.int64))
+        np.maximum.at(self._latest_ns, series_key(klines), klines.open_time_ns)
+
+    def _unfinished(self, roll_ups: RollUps) -> BoolArray:
+        series = roll_ups.symbol.astype(np.int32) * INTERVAL_CODES
+        closes = close_times(roll_ups.parent, roll_ups.parent_open_ns)
+        far = 3 * closes - 2 * roll_ups.parent_open_ns
+        kept: BoolArray = self._latest_ns[series + roll_ups.interval] < far
+        kept &= self._latest_ns[series + roll_ups.parent] < roll_ups.parent_open_ns
+        return kept
+
+
+def _levels(klines: KlineBatch, code: int) -> list[RollUps]:
+    """Roll the klines of one interval up to every interval made of it, each from the nearest."""
+    rows = np.flatnonzero(klines.interval == code)
+    if len(rows) == 0:
+        return []
+    levels = {code: _as_roll_ups(klines.take(rows))}
+    for parent in range(code + 1, INTERVAL_CODES):
+        nearest = next((c for c in REFINERS[parent] if c in levels), None)
+        if nearest is None:
+            continue
+        source = levels[nearest]
+        opens = INTERVALS[parent].open_times_ns(source.parent_open_ns)
+        codes = np.full(len(source), parent, dtype=np.int8)
+        levels[parent] = _reduce(source.with_columns({"parent": codes, "parent_open_ns": opens}))
+    del levels[code]
+    return list(levels.values())
+
+
+def _as_roll_ups(klines: KlineBatch) -> RollUps:
+    columns = {name: getattr(klines, name) for name in klines.column_names()}
+    more = {
+        "parent": klines.interval,
+        "parent_open_ns": klines.open_time_ns,
+        "children": np.ones(len(klines), dtype=np.int64),
+    }
+    return RollUps.build(klines.instruments, columns | more)
+
+
+def _reduce(parts: RollUps) -> RollUps:
+    """Put together all parts of the same roll-up.
+
+    Prices come from parts with trades, if there are any: the open from the lowest first trade
+    id, the close from the highest last one; by time where ids are unknown or nothing traded.
+    """
+    if len(parts) == 0:
+        return parts
+    identity = parts.identity()
+    if np.any(identity[1:] < identity[:-1]) or _unordered(identity, parts.open_time_ns):
+        order = np.lexsort((parts.open_time_ns, identity))
+        parts, identity = parts.take(order), identity[order]
+    starts = np.flatnonzero(np.diff(identity, prepend=NONE))
+    if len(starts) == len(parts):
+        return parts
+    sizes = np.diff(starts, append=len(parts))
+    traded = parts.count > 0
+    any_traded = np.repeat(np.logical_or.reduceat(traded, starts), sizes)
+    priced = traded | ~any_traded
+    opener = _pick(np.where(priced, parts.first_trade_id, INT64_MAX), starts, sizes, first=True)
+    closer = _pick(np.where(priced, parts.last_trade_id, -2), starts, sizes, first=False)
+    columns = {name: getattr(parts, name)[starts] for name in parts.column_names()}
+    columns |= {name: sum_groups(getattr(parts, name), starts) for name in (*_SUMS, "children")}
+    columns |= {
+        "open": parts.open[opener],
+        "close": parts.close[closer],
+        "high": _extreme(np.maximum, parts.high, priced, opener, starts),
+        "low": _extreme(np.minimum, parts.low, priced, opener, starts),
+        "first_trade_id": parts.first_trade_id[opener],
+        "last_trade_id": parts.last_trade_id[closer],
+        "at_ns": np.maximum.reduceat(parts.at_ns, starts),
+    }
+    return RollUps.build(parts.instruments, columns)
+
+
+def _extreme(
+    choose: np.ufunc,
+    prices: ExactArray,
+    priced: BoolArray,
+    opener: NDArray[np.intp],
+    starts: NDArray[np.intp],
+) -> ExactArray:
+    """Return, per group, the highest or lowest price of the parts that have prices of their own."""
+    if not priced.all():
+        sizes = np.diff(starts, append=len(prices))
+        prices = np.where(priced, prices, np.repeat(prices[opener], sizes))
+    extreme: ExactArray = choose.reduceat(prices, starts)
+    return extreme
+
+
+def _unordered(identity: Int64Array, opens: Int64Array) -> bool:
+    return bool(np.any((identity[1:] == identity[:-1]) & (opens[1:] < opens[:-1])))
+
+
+def _pick(
+    values: ExactArray, starts: NDArray[np.intp], sizes: NDArray[np.intp], *, first: bool
+) -> NDArray[np.intp]:
+    """Return, per group, the first row of the smallest value or the last row of the largest."""
+    choose = np.minimum if first else np.maximum
+    best = np.repeat(choose.reduceat(values, starts), sizes)
+    rows = np.arange(len(values), dtype=np.intp)
+    rows = np.where(values == best, rows, len(values) if first else NONE)
+    picked: NDArray[np.intp] = choose.reduceat(rows, starts)
+    return picked
+
+
+def _match(klines: KlineBatch, wanted: BoolArray, roll_ups: RollUps) -> Comparison:
+    """Find for each kline the complete roll-up of the longest interval."""
+    spans = close_times(roll_ups.parent, roll_ups.parent_open_ns) - roll_ups.parent_open_ns
+    lengths = np.array([i.length_ns or INT64_MAX for i in INTERVALS], dtype=np.int64)
+    complete = roll_ups.take(roll_ups.children * lengths[roll_ups.interval] == spans)
+    identity = complete.identity()
+    found = np.full(len(klines), NONE, dtype=np.intp)
+    for parent in np.unique(klines.interval).tolist() if len(complete) else []:
+        missing = np.flatnonzero((klines.interval == parent) & wanted)
+        for child in REFINERS[parent]:
+            if len(missing) == 0:
+                break
+            some = klines.symbol[missing], klines.open_time_ns[missing]
+            sought = _identity(some[0], child, parent, some[1])
+            place = np.minimum(np.searchsorted(identity, sought), len(identity) - 1)
+            hit = (identity[place] == sought) & (complete.at_ns[place] <= klines.at_ns[missing])
+            found[missing[hit]] = place[hit]
+            missing = missing[~hit]
+    rows = np.flatnonzero(found != NONE)
+    return Comparison(klines, rows, complete.take(found[rows]))
+
+
+def _identity(
+    symbol: NDArray[np.int16],
+    child: NDArray[np.int8] | int,
+    parent: NDArray[np.int8] | int,
+    parent_open_ns: Int64Array,
+) -> Int64Array:
+    # Open times are whole seconds before the year 2500: 34 bits.
+    pair = (symbol.astype(np.int64) * INTERVAL_CODES + child) * INTERVAL_CODES + parent
+    return (pair << _SECONDS_BITS) + parent_open_ns // NS_PER_SECOND

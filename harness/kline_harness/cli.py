@@ -1,0 +1,398 @@
+"""The command line: arguments in, exit code out.
+
+Each verb imports what it runs, so that ``--help`` does not pay for numpy and Arrow.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import shlex
+import sys
+import textwrap
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from kline_harness.errors import UserError
+
+EXIT_USAGE = 2
+GC_THRESHOLD = 50_000
+# The folder of run folders: a replay written there keeps its index up to date.
+REPORTS = "reports"
+ABOUT = "Replay recorded trades through a kline aggregator and prove what it published."
+
+
+_METAVARS: dict[Any, str] = {str: "TEXT", int: "N", Path: "PATH"}
+
+
+class Parser(argparse.ArgumentParser):
+    """The arguments of one verb; what does not fit them is a `UserError`."""
+
+    def __init__(self, verb: Verb) -> None:
+        super().__init__(
+            prog=f"kline-harness {verb.__name__}",
+            description=textwrap.dedent(f"    {verb.__doc__}"),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Tell what is wrong in one sentence, as for any other error of a user's."""
+        raise UserError(f"{self.prog}: {message} (see {self.prog} --help)")
+
+    def option(self, name: str, help: str, kind: Callable[[str], Any] = str, **more: Any) -> None:
+        """Add an option that takes a value."""
+        self.add_argument(name, type=kind, help=help, metavar=_METAVARS[kind], **more)
+
+    def choice(self, name: str, help: str, *choices: str) -> None:
+        """Add an option that takes one of some words."""
+        self.add_argument(name, help=help, choices=choices)
+
+    def flag(self, name: str, help: str) -> None:
+        """Add an option that takes no value."""
+        self.add_argument(name, help=help, action="store_true")
+
+    def files(self, name: str, help: str, count: str = "+") -> None:
+        """Add files: positional ones, or an option that takes several and may be repeated."""
+        more: dict[str, Any] = {"action": "extend", "default": []} if name[0] == "-" else {}
+        self.add_argument(name, type=Path, nargs=count, help=help, metavar="FILE", **more)
+
+    def symbol(self) -> None:
+        """Add the option that names the symbol."""
+        self.option("--symbol", "The symbol, where a file's name does not say it.")
+
+    def about_trades(self) -> None:
+        """Add the options that tell what files of trades do not."""
+        self.symbol()
+        self.choice("--market", "Told from the file where it is left out.", "spot", "um", "cm")
+        self.option("--columns", "A TOML map of the columns of Parquet and Arrow files.", Path)
+
+
+Verb = Callable[[argparse.Namespace], int]
+
+
+def _replay_arguments(parser: Parser) -> None:
+    parser.files("trades", "Trade archives or stream recordings: plain, gz or zip.")
+    parser.files("--klines", "The exchange's kline files to compare with.")
+    parser.about_trades()
+    parser.option("--intervals", "Comma-separated, such as 1m,5m,1h. [default: 1m to 1d]")
+    parser.option("--aggregator", "exact, or klagg: production's model. [default: exact]")
+    parser.option(
+        "--scenario", "A TOML file of options; those given here come before its own.", Path
+    )
+    parser.option("--seed", "Everything random is drawn from it. [default: 0]", int)
+    parser.choice("--audit", "off: the writer alone. [default: full]", "full", "off")
+    parser.choice(
+        "--fidelity", "trade: one event per trade, same bytes. [default: batch]", "batch", "trade"
+    )
+    parser.option("--out", "The run folder. [default: reports/NAME OF FIRST FILE]", Path)
+    parser.flag("--no-report", "Leave the page out.")
+
+
+def replay(given: argparse.Namespace) -> int:
+    """Replay trades, check and compare every kline, and write a run folder with a report.
+
+    Exit code: 0 valid, 1 invalid, 2 bad input or usage, 3 unknown.
+    """
+    from kline_harness.expectations import ExpectationsWorker
+
+    # Before anything else is imported, for it takes longest; where a scenario might do without,
+    # the replay starts it.
+    if given.audit == "off" or given.scenario:
+        return _replay(given, ExpectationsWorker)
+    with ExpectationsWorker() as worker:
+        return _replay(given, lambda: worker)
+
+
+def _replay(given: argparse.Namespace, expectations: Any) -> int:
+    from kline_harness.archives import ColumnMap
+    from kline_harness.interval import parse_intervals
+    from kline_harness.replay import replay as run
+    from kline_harness.replay.scenario import Audit
+    from kline_harness.replay.scenario_file import scenario_of
+    from kline_harness.report import build_index
+    from kline_harness.simulation.simulation import Fidelity
+    from kline_harness.terminal import progress_of_trades, show_outcome
+
+    options = scenario_of(
+        given.scenario,
+        intervals=parse_intervals(given.intervals) if given.intervals else None,
+        aggregator=given.aggregator,
+        symbol=given.symbol,
+        market=given.market,
+        columns=ColumnMap.read(given.columns) if given.columns else None,
+        seed=given.seed,
+        audit=Audit(given.audit) if given.audit else None,
+        fidelity=Fidelity(given.fidelity) if given.fidelity else None,
+    )
+    target = given.out or Path(REPORTS) / _stem(given.trades[0])
+    with progress_of_trades() as progress:
+        outcome = run(
+            options,
+            given.trades,
+            given.klines,
+            target,
+            command=_command(),
+            progress=progress,
+            report=not given.no_report,
+            expectations=expectations,
+        )
+    show_outcome(outcome)
+    if target.parent.name == REPORTS and not given.no_report:
+        print(f"{build_index(target.parent)}: every run here")
+    return outcome.validity.exit_code
+
+
+def _gate_arguments(parser: Parser) -> None:
+    parser.add_argument("suite", type=Path, help="suite.toml: the cases and what they must give.")
+    parser.flag("--update", "Write the baselines, and show what changes.")
+    parser.option("--junit", "Write JUnit XML.", Path)
+    parser.option("--json", "Write the result as JSON.", Path)
+    parser.option("--markdown", "Write a Markdown summary.", Path)
+    parser.choice(
+        "--annotations",
+        "github: to stdout; gitlab: to gl-code-quality-report.json.",
+        "github",
+        "gitlab",
+    )
+    parser.option("--work", "The run folders. [default: reports/gate-SUITE]", Path)
+
+
+def gate(given: argparse.Namespace) -> int:
+    """Replay every case of a suite and hold it to its verdict and its baseline.
+
+    Exit code: 0 green, 1 red, 2 bad suite or input, 3 unknown.
+    """
+    from kline_harness.gate import load_suite, run_suite
+    from kline_harness.gate.deliver import Outputs, deliver
+
+    outputs = Outputs(
+        junit=given.junit,
+        json=given.json,
+        markdown=given.markdown,
+        annotations=given.annotations,
+        step_summary=os.environ.get("GITHUB_STEP_SUMMARY") or None,
+    )
+    suite = load_suite(given.suite)
+    result = run_suite(suite, given.update, work=given.work, progress=_say_case)
+    print(deliver(result, outputs), end="")
+    return result.status.exit_code
+
+
+def _say_case(name: str) -> None:
+    if sys.stderr.isatty():
+        print(f"replaying {name}", file=sys.stderr)
+
+
+def _report_arguments(parser: Parser) -> None:
+    parser.files("folders", "Run folders, or folders of run folders.")
+
+
+def report(given: argparse.Namespace) -> int:
+    """Build pages again from data alone: a run's report, or the index of many runs."""
+    from kline_harness.report import build_index, build_report
+
+    for folder in given.folders:
+        if (folder / "run.json").is_file():
+            print(build_report(folder))
+        elif any(folder.glob("*/run.json")):
+            for run in sorted(folder.glob("*/run.json")):
+                print(build_report(run.parent))
+            print(build_index(folder))
+        else:
+            raise UserError(f"{folder}: expected a run folder or a folder of them, found neither")
+    return 0
+
+
+def _compare_arguments(parser: Parser) -> None:
+    parser.files("ours", "Our klines: kline files or run folders.")
+    parser.files("--klines", "The exchange's kline files.")
+    parser.symbol()
+
+
+def compare(given: argparse.Namespace) -> int:
+    """Compare klines with the exchange's, exactly; longer intervals are rolled up from ours.
+
+    Exit code: 0 valid, 1 invalid, 2 bad input or usage, 3 unknown.
+    """
+    from kline_harness.replay.comparing import compare_files
+    from kline_harness.terminal import show_comparison
+
+    if not given.klines:
+        raise UserError("compare: expected the exchange's files after --klines, found none")
+    comparison = compare_files(given.ours, given.klines, given.symbol)
+    show_comparison(comparison)
+    return comparison.verdict().validity.exit_code
+
+
+def _inspect_arguments(parser: Parser) -> None:
+    parser.files("files", "Files of trades or klines, in any mixture.")
+    parser.about_trades()
+    parser.flag("--json", "Print JSON instead of a table.")
+
+
+def inspect(given: argparse.Namespace) -> int:
+    """Look for what is missing, doubled, out of place or wrong in files of trades and klines.
+
+    Exit code: 0 valid, 1 invalid, 2 bad input or usage, 3 unknown.
+    """
+    from kline_harness.archives import ColumnMap
+    from kline_harness.inspection import inspect_files
+    from kline_harness.terminal_inspection import progress_of_files, show_inspection
+
+    with progress_of_files() as progress:
+        inspection = inspect_files(
+            given.files,
+            symbol=given.symbol,
+            market=given.market,
+            columns=ColumnMap.read(given.columns) if given.columns else None,
+            progress=progress,
+        )
+    if given.json:
+        print(json.dumps(inspection.to_dict(), indent=2))
+    else:
+        show_inspection(inspection)
+    return inspection.validity.exit_code
+
+
+def _explore_arguments(parser: Parser) -> None:
+    parser.files("trades", "Trade archives or stream recordings.", "*")
+    parser.option("--seeds", "How many random scenarios. [default: 1000]", int, default=1_000)
+    parser.option("--first-seed", "The seed to begin with. [default: 0]", int, default=0)
+    parser.option("--workers", "Processes; the result is the same. [default: 1]", int, default=1)
+    parser.option("--time-limit", "Stop after this long, such as 60s or 5m.")
+    parser.option(
+        "--aggregator",
+        "exact, klagg, or a planted defect: rare:NAME, canary:NAME. [default: exact]",
+        default="exact",
+    )
+    parser.option("--intervals", "Comma-separated. [default: 1m,3m,5m]", default="1m,3m,5m")
+    parser.option(
+        "--minutes", "How much of the trades to take; 0: all. [default: 5]", int, default=5
+    )
+    parser.flag("--canaries", "Run the planted defects, each in its own setting.")
+    parser.option("--out", "Where results and bundles go.", Path)
+
+
+def explore(given: argparse.Namespace) -> int:
+    """Search random scenarios for what breaks an aggregator, and shrink what is found.
+
+    Exit code: 0 nothing found (or every canary killed), 1 something found, 2 bad input or usage.
+    """
+    from kline_harness.explore.command import canaries_killed, explore_files
+    from kline_harness.terminal import progress_of_seeds
+
+    if given.canaries:
+        killed, table = canaries_killed()
+        print(table, end="")
+        return 0 if killed else 1
+    with progress_of_seeds(given.seeds) as progress:
+        found, summary = explore_files(
+            given.trades,
+            given.aggregator,
+            given.intervals,
+            minutes=given.minutes,
+            seeds=given.seeds,
+            first_seed=given.first_seed,
+            workers=given.workers,
+            time_limit=given.time_limit,
+            out=given.out,
+            progress=progress,
+        )
+    print(summary, end="")
+    return 1 if found else 0
+
+
+def _reproduce_arguments(parser: Parser) -> None:
+    parser.add_argument("bundle", type=Path, help="The directory of a repro bundle.")
+
+
+def reproduce(given: argparse.Namespace) -> int:
+    """Replay a bundle of `explore`, and tell whether its finding shows again.
+
+    Exit code: 0 reproduced, 1 not reproduced, 2 not a bundle.
+    """
+    from kline_harness.explore.bundle import reproduce as replay_bundle
+
+    result = replay_bundle(given.bundle)
+    print(f"expected {result.expected}; found {', '.join(result.found) or 'nothing'}")
+    return 0 if result.reproduced else 1
+
+
+VERBS: dict[str, tuple[Verb, Callable[[Parser], None]]] = {
+    "replay": (replay, _replay_arguments),
+    "inspect": (inspect, _inspect_arguments),
+    "compare": (compare, _compare_arguments),
+    "report": (report, _report_arguments),
+    "gate": (gate, _gate_arguments),
+    "explore": (explore, _explore_arguments),
+    "reproduce": (reproduce, _reproduce_arguments),
+}
+
+
+def run(words: Sequence[str]) -> int:
+    """Run the verb that the words begin with and return the exit code.
+
+    Raises UserError for words that do not fit, and whatever the verb raises.
+    """
+    if not words or words[0] in ("-h", "--help"):
+        print(_overview(), end="")
+        return 0 if words else EXIT_USAGE
+    if words[0] == "--version":
+        import kline_harness
+
+        print(f"kline-harness {kline_harness.__version__}")
+        return 0
+    if words[0] not in VERBS:
+        raise UserError(f"unknown verb {words[0]!r}: expected one of {', '.join(VERBS)}")
+    verb, arguments = VERBS[words[0]]
+    parser = Parser(verb)
+    arguments(parser)
+    return verb(parser.parse_intermixed_args(words[1:]))
+
+
+def _overview() -> str:
+    lines = ["usage: kline-harness VERB ...", "", ABOUT, "", "verbs:"]
+    for name, (verb, _) in VERBS.items():
+        lines.append(f"  {name:10} {(verb.__doc__ or '').splitlines()[0]}")
+    lines += ["", "kline-harness VERB --help tells the options of a verb.", ""]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run the command; a `UserError` is one sentence and exit code 2."""
+    # Nothing here multiplies matrices: the threads of numpy's linear algebra only cost their start.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Imports make many objects that stay: looking through them again and again is a tenth of the
+    # time they take.
+    gc.set_threshold(GC_THRESHOLD)
+    try:
+        sys.exit(run(sys.argv[1:]))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(EXIT_USAGE)
+
+
+def _stem(path: Path) -> str:
+    name = path.name
+    for suffix in (".zip", ".gz", ".csv", ".txt"):
+        name = name.removesuffix(suffix)
+    return name
+
+
+def _command() -> str:
+    """Return the command as given, with files by name: where they lie changes nothing."""
+    words, skip = ["kline-harness"], False
+    for word in sys.argv[1:]:
+        if skip or word == "--out":
+            skip = not skip
+        elif not word.startswith("--out="):
+            words.append(Path(word).name if "/" in word else word)
+    return shlex.join(words)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,270 @@
+"""Columnar tables: equal-length numpy columns that slice, gather and join as one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Generic, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kline_harness.units import ExactArray, rescale
+
+T = TypeVar("T", bound="Columns")
+
+# Every column not named here is int64 (or exact integers, where int64 is not enough).
+_DTYPES: dict[str, type[np.generic]] = {
+    "symbol": np.int16,
+    "interval": np.int8,
+    "trigger": np.int8,
+    "life": np.int8,
+    "kind": np.int8,
+    "buyer_is_maker": np.bool_,
+}
+
+
+_COLUMN_NAMES: dict[Any, tuple[str, ...]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """A symbol and the scales of its scaled integers.
+
+    `quote_scale` is the scale of price times quantity: the sum of the two others, unless the
+    source states quote quantities itself.
+    """
+
+    symbol: str
+    price_scale: int
+    quantity_scale: int
+    quote_scale: int
+
+    @staticmethod
+    def of(symbol: str, price_scale: int, quantity_scale: int) -> Instrument:
+        """Return an instrument whose quote quantity is price times quantity."""
+        return Instrument(symbol, price_scale, quantity_scale, price_scale + quantity_scale)
+
+    def finest(self, other: Instrument) -> Instrument:
+        """Return the same symbol at scales that hold the numbers of both."""
+        return Instrument(
+            self.symbol,
+            max(self.price_scale, other.price_scale),
+            max(self.quantity_scale, other.quantity_scale),
+            max(self.quote_scale, other.quote_scale),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """A table whose rows name their instrument by an index into `instruments`.
+
+    Fields of a subclass that hold numpy arrays are columns, all of one length. Fields listed in
+    `price_columns`, `quantity_columns` and `quote_columns` are scaled by the row's instrument.
+    """
+
+    instruments: tuple[Instrument, ...]
+    symbol: NDArray[np.int16]
+
+    @classmethod
+    def price_columns(cls) -> tuple[str, ...]:
+        """Name the columns scaled by the instrument's price scale."""
+        return ()
+
+    @classmethod
+    def quantity_columns(cls) -> tuple[str, ...]:
+        """Name the columns scaled by the instrument's quantity scale."""
+        return ()
+
+    @classmethod
+    def quote_columns(cls) -> tuple[str, ...]:
+        """Name the columns scaled by the instrument's quote scale."""
+        return ()
+
+    @classmethod
+    def column_names(cls) -> tuple[str, ...]:
+        """Name every column, in declaration order."""
+        names = _COLUMN_NAMES.get(cls)
+        if names is None:
+            names = tuple(field.name for field in fields(cls) if field.name != "instruments")
+            _COLUMN_NAMES[cls] = names
+        return names
+
+    @classmethod
+    def build(cls, instruments: tuple[Instrument, ...], columns: Mapping[str, Any]) -> Self:
+        """Build a table from its columns by name."""
+        return cls(instruments, *(columns[name] for name in cls.column_names()))
+
+    @classmethod
+    def empty(cls, instruments: tuple[Instrument, ...] = ()) -> Self:
+        """Return a table without rows."""
+        names = cls.column_names()
+        return cls.build(
+            instruments, {n: np.empty(0, dtype=_DTYPES.get(n, np.int64)) for n in names}
+        )
+
+    def __len__(self) -> int:
+        return len(self.symbol)
+
+    def __getitem__(self, rows: slice) -> Self:
+        return self._map(lambda column: column[rows])
+
+    def with_columns(self, columns: Mapping[str, Any]) -> Self:
+        """Return the same rows with some columns replaced."""
+        kept = {name: getattr(self, name) for name in self.column_names()}
+        return self.build(self.instruments, kept | dict(columns))
+
+    def take(self, rows: NDArray[Any]) -> Self:
+        """Return the rows of an index array or a boolean mask."""
+        return self._map(lambda column: column[rows])
+
+    def _map(self, change: Any) -> Self:
+        return type(self)(
+            self.instruments, *(change(getattr(self, name)) for name in self.column_names())
+        )
+
+    def symbol_text(self, row: int) -> str:
+        """Return the symbol of one row."""
+        return self.instruments[int(self.symbol[row])].symbol
+
+    def over(
+        self, instruments: tuple[Instrument, ...], index: Mapping[str, int] | None = None
+    ) -> Self:
+        """Return the same rows against another instrument list with finer or equal scales.
+
+        `index` gives the place of each symbol in the list, where it is known already.
+        """
+        if instruments == self.instruments:
+            return self
+        if index is None:
+            index = places(instruments)
+        # A row of no symbol has code -1, which finds the last entry here and stays what it is.
+        codes = np.array([*(index[i.symbol] for i in self.instruments), -1], dtype=np.int16)
+        moved = replace(self, instruments=instruments).with_columns({"symbol": codes[self.symbol]})
+        scaled: dict[str, ExactArray] = {}
+        for old in self.instruments:
+            new = instruments[index[old.symbol]]
+            shifts = (
+                (self.price_columns(), new.price_scale - old.price_scale),
+                (self.quantity_columns(), new.quantity_scale - old.quantity_scale),
+                (self.quote_columns(), new.quote_scale - old.quote_scale),
+            )
+            for names, digits in shifts:
+                if digits == 0:
+                    continue
+                mask = moved.symbol == index[old.symbol]
+                for name in names:
+                    column = scaled.get(name, getattr(moved, name))
+                    finer = rescale(column[mask], digits)
+                    if finer.dtype == object and column.dtype != object:
+                        column = column.astype(object)
+                    elif column is getattr(self, name):
+                        column = column.copy()
+                    column[mask] = finer
+                    scaled[name] = column
+        return moved.with_columns(scaled)
+
+
+def places(instruments: Iterable[Instrument]) -> dict[str, int]:
+    """Return the place of each symbol in a list of instruments."""
+    return {instrument.symbol: place for place, instrument in enumerate(instruments)}
+
+
+def join_instruments(tables: Iterable[Columns]) -> tuple[Instrument, ...]:
+    """Return one instrument per symbol of all tables, at the finest scales, in order seen."""
+    joined: dict[str, Instrument] = {}
+    previous: tuple[Instrument, ...] | None = None
+    for table in tables:
+        if table.instruments == previous:
+            continue
+        previous = table.instruments
+        for instrument in table.instruments:
+            known = joined.get(instrument.symbol)
+            joined[instrument.symbol] = instrument.finest(known) if known else instrument
+    return tuple(joined.values())
+
+
+def concat(tables: list[T]) -> T:
+    """Join tables of one kind row after row; scales are unified exactly."""
+    if len(tables) == 1:
+        return tables[0]
+    instruments = join_instruments(tables)
+    index = places(instruments)
+    aligned = [table.over(instruments, index) for table in tables]
+    first = aligned[0]
+    return first.build(
+        instruments,
+        {
+            name: np.concatenate([getattr(table, name) for table in aligned])
+            for name in first.column_names()
+        },
+    )
+
+
+def by_symbol(table: T) -> Iterator[tuple[int, T]]:
+    """Yield the code and the rows of each symbol that has any, in order of codes."""
+    if len(table) == 0:
+        return
+    symbols = table.symbol
+    if len(table.instruments) == 1:
+        yield int(symbols[0]), table
+        return
+    # Sorted once: a mask for each symbol would look at every row as often as there are symbols.
+    order = np.argsort(symbols, kind="stable")
+    ordered = table.take(order)
+    starts = np.flatnonzero(np.diff(ordered.symbol, prepend=-2)).tolist()
+    for start, stop in zip(starts, [*starts[1:], len(ordered)], strict=True):
+        yield int(ordered.symbol[start]), ordered[start:stop]
+
+
+def gathered(tables: Iterable[T], rows: int) -> Iterator[T]:
+    """Join neighbouring tables until they have at least that many rows: fewer, longer columns."""
+    waiting: list[T] = []
+    for table in tables:
+        waiting.append(table)
+        if sum(map(len, waiting)) >= rows:
+            yield concat(waiting)
+            waiting = []
+    if waiting:
+        yield concat(waiting)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows(Generic[T]):
+    """A run of rows of a table, cut without touching the columns: what channels carry."""
+
+    base: T
+    start: int
+    stop: int
+
+    @staticmethod
+    def all(table: T) -> Rows[T]:
+        """Return every row of a table."""
+        return Rows(table, 0, len(table))
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def __getitem__(self, rows: slice) -> Rows[T]:
+        start, stop, _ = rows.indices(len(self))
+        return Rows(self.base, self.start + start, self.start + max(start, stop))
+
+    def table(self) -> T:
+        """Return the rows as a table."""
+        return self.base[self.start : self.stop]
+
+
+def gather(pieces: list[Rows[T]]) -> T:
+    """Join runs of rows into one table; neighbouring runs of one table are cut once."""
+    return concat([piece.table() for piece in _merge_neighbours(pieces)])
+
+
+def _merge_neighbours(pieces: list[Rows[T]]) -> Iterator[Rows[T]]:
+    current = pieces[0]
+    for piece in pieces[1:]:
+        if piece.base is current.base and piece.start == current.stop:
+            current = Rows(current.base, current.start, piece.stop)
+        else:
+            yield current
+            current = piece
+    yield current

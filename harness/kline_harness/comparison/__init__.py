@@ -1,0 +1,17 @@
+"""Our klines against the exchange's, field by field; differences explained with proof."""
+
+from __future__ import annotations
+
+from kline_harness.comparison.compare import Comparison, Reference, Stored, compare
+from kline_harness.comparison.explain import Witnesses, explain
+from kline_harness.comparison.reprove import reprove
+
+__all__ = [
+    "Comparison",
+    "Reference",
+    "Stored",
+    "Witnesses",
+    "compare",
+    "explain",
+    "reprove",
+]

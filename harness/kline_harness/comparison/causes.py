@@ -1,0 +1,83 @@
+"""Causes of differences: what each can undo, and the smallest set of them that proves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from typing import Protocol
+
+from kline_harness.comparison.case import Case, State
+from kline_harness.comparison.edge import Edge, QuietLeftOut
+from kline_harness.comparison.forming_row import FormingRow
+from kline_harness.comparison.halt import Halt
+from kline_harness.comparison.injected_fault import InjectedFault
+from kline_harness.comparison.late_trade import LateTrade
+from kline_harness.comparison.missing_trade_ids import MissingTradeIds
+from kline_harness.comparison.quote_rounding import QuoteRounding
+from kline_harness.comparison.revised_archive import RevisedArchive
+from kline_harness.comparison.trade_kinds import FundTrade, SentinelRow, ZeroQuantity
+
+SET_SIZE_MAX = 3
+
+
+class Cause(Protocol):
+    """A reason why a kline differs.
+
+    `undo` yields what a case becomes with the cause undone, in a fixed order, and nothing where
+    the cause cannot be one. A state that is not `settled` is held to equality with the
+    exchange's kline; only a cause that can show why equality cannot be asked may settle it.
+    """
+
+    @property
+    def name(self) -> str:
+        """The cause's name: a stable snake_case word."""
+        ...
+
+    def applies(self, case: Case) -> bool:
+        """Tell cheaply whether the cause can be one of a case."""
+        ...
+
+    def undo(self, case: Case, state: State) -> Iterator[State]:
+        """Yield the states with the cause undone."""
+        ...
+
+
+# The order in which causes are tried and undone: first those that change which trades count,
+# then those that change how they are added up, last those that settle by other means.
+CAUSES: tuple[Cause, ...] = (
+    InjectedFault(),
+    FundTrade(),
+    SentinelRow(),
+    ZeroQuantity(),
+    LateTrade(),
+    FormingRow(),
+    QuoteRounding(),
+    RevisedArchive(),
+    Edge(),
+    MissingTradeIds(),
+    Halt(),
+    QuietLeftOut(),
+)
+NAMES = tuple(cause.name for cause in CAUSES)
+
+
+def proof_states(
+    case: Case, start: State, sizes: Sequence[int], causes: Sequence[Cause] = CAUSES
+) -> Iterator[State]:
+    """Yield every state that proves, the smallest sets of causes first, in the causes' order."""
+    able = [cause for cause in causes if cause.applies(case)]
+    for size in sizes:
+        for chosen in combinations(able, size):
+            for state in undone(case, start, chosen):
+                if state.settled is not None or state.equals_theirs(case):
+                    yield state
+
+
+def undone(case: Case, start: State, causes: Sequence[Cause]) -> Iterator[State]:
+    """Yield every state with all of some causes undone, one after the other."""
+    if not causes:
+        yield start
+        return
+    for state in causes[0].undo(case, start):
+        if state.settled is None or len(causes) == 1:
+            yield from undone(case, state, causes[1:])

@@ -1,0 +1,209 @@
+"""Quiet, lost or silent: what trade ids and the other symbols say of klines without trades."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from kline_harness.comparison.compare import Comparison, Reference, Stored, opens_ns
+from kline_harness.comparison.id_gaps import Gap, Gaps, IdBook
+from kline_harness.comparison.silence import SILENCE_MIN_NS, Silences
+from kline_harness.comparison.stretches import Stretch, absent, halted, lost, silent
+from kline_harness.interval import Interval, parse_interval
+from kline_harness.tape import Tape
+from kline_harness.units import NS_PER_MICROSECOND, Int64Array
+from kline_harness.verdict import Finding, Severity, Verdict
+
+CHECK = "continuity"
+NOT_CHECKED = (
+    "trades before the first and after the last recorded one",
+    "sources without raw trade ids",
+)
+_SHOWN = 20
+_NO_TIMES: Int64Array = np.empty(0, dtype=np.int64)
+
+
+class ContinuityWatch:
+    """Watches the feed's trades: which ids are missing and when nothing traded at all."""
+
+    def __init__(self) -> None:
+        self._ids = IdBook()
+        self._silences = Silences()
+
+    def add(self, tape: Tape) -> None:
+        """Take the next chunk, in the order of the feed."""
+        self._ids.add(tape)
+        self._silences.add(tape)
+
+    def verdict(
+        self,
+        stored: Stored,
+        intervals: Sequence[Interval],
+        comparison: Comparison | None = None,
+        references: Sequence[Reference] = (),
+        unnumbered: Collection[str] = (),
+    ) -> Verdict:
+        """Judge klines without trades by the ids around them.
+
+        Contiguous ids: quiet, only counted. Missing ids: the klines are made of nothing, an
+        error unless every one of them is the exchange's or its difference is proved. One id
+        alone stays in doubt: a fund trade uses one up and is in no kline. Missing ids between
+        trades of neighbouring klines are a notice; whether they mattered a comparison shows.
+        Of `unnumbered` symbols, whose source states no ids, quiet and lost look alike.
+        """
+        counts = dict.fromkeys(
+            ("quiet", "id_gaps", "missing_ids", "lost_stretches", "lost_klines", "silences"), 0
+        )
+        findings: list[Finding] = []
+        known = _Known(comparison, references)
+        for symbol, runs in sorted(self._ids.runs.items()):
+            gaps = runs.gaps()
+            interval = _finest(stored, symbol, intervals)
+            quiet = _NO_TIMES if interval is None else _quiet(stored, symbol, interval)
+            counts["quiet"] += len(quiet)
+            if symbol in unnumbered and len(quiet):
+                evidence = {"quiet_klines": len(quiet)}
+                findings.append(
+                    Finding(CHECK, "ids_not_stated", Severity.NOTICE, symbol, evidence=evidence)
+                )
+            counts["id_gaps"] += len(gaps)
+            counts["missing_ids"] += gaps.missing
+            if len(gaps):
+                findings.append(_missing(symbol, gaps))
+            for gap, opens in _lost(gaps, quiet):
+                assert interval is not None
+                counts["lost_stretches"] += 1
+                counts["lost_klines"] += len(opens)
+                findings.append(_lost_stretch(symbol, interval, gap, opens, known))
+        counts["quiet"] -= counts["lost_klines"]
+        counts["symbols"] = len(self._ids.runs)
+        counts["silences"] = len(self._silences.found)
+        findings += self._silent()
+        return Verdict.of(CHECK, counts, findings, NOT_CHECKED)
+
+    def stretches(
+        self,
+        judged: Verdict,
+        stored: Stored,
+        intervals: Sequence[Interval],
+        references: Sequence[Reference] = (),
+        unnumbered: Collection[str] = (),
+    ) -> list[Stretch]:
+        """Return where klines without trades are halted, lost or silent; all others are quiet.
+
+        `judged` is the verdict on the same klines. One symbol alone is quiet, not silent.
+        """
+        found = list(lost(judged.findings))
+        counted: dict[str, list[Reference]] = {symbol: [] for symbol in self._ids.runs}
+        for one in references:
+            # Sources without counts leave quiet klines out as well.
+            if "count" in one.fields and one.table.num_rows:
+                counted.setdefault(one.symbol, []).append(one)
+        for symbol, runs in self._ids.runs.items():
+            interval = _finest(stored, symbol, intervals)
+            windows = absent(counted[symbol])
+            if windows and interval is not None and symbol not in unnumbered:
+                ours = stored.series(symbol, interval.text)
+                found += halted(symbol, windows, ours, interval, runs)
+            if len(self._ids.runs) > 1:
+                found += silent(symbol, counted[symbol], self._silences.found)
+        return sorted(found, key=lambda one: (one.symbol, one.from_ns, one.why.value))
+
+    def _silent(self) -> Iterator[Finding]:
+        found = self._silences.found
+        if not found:
+            return
+        evidence: dict[str, Any] = {
+            "symbols": len(self._ids.runs),
+            "stretches": len(found),
+            "longer_than_ns": SILENCE_MIN_NS,
+            "longest_ns": max(end - start for start, end in found),
+            "first_stretches": [list(stretch) for stretch in found[:_SHOWN]],
+        }
+        yield Finding(CHECK, "feed_silent", Severity.NOTICE, at_ns=found[0][0], evidence=evidence)
+
+
+class _Known:
+    """What the exchange's files say of single klines."""
+
+    def __init__(self, comparison: Comparison | None, references: Sequence[Reference]) -> None:
+        self._opens: dict[tuple[str, str], Int64Array] = {}
+        self._unproved: dict[tuple[str, str], Int64Array] = {}
+        self._proved: dict[tuple[str, str], Int64Array] = {}
+        series = () if comparison is None else comparison.series
+        for result, reference in zip(series, references, strict=True):
+            if "count" not in reference.fields:
+                continue
+            key = (result.symbol, result.interval.text)
+            proved = [d.open_time_ns for d in result.differences if d.proof is not None]
+            unproved = [d.open_time_ns for d in result.differences if d.proof is None]
+            for book, times in (
+                (self._opens, opens_ns(reference.table)),
+                (self._unproved, np.array(unproved, dtype=np.int64)),
+                (self._proved, np.array(proved, dtype=np.int64)),
+            ):
+                book[key] = np.union1d(book.get(key, _NO_TIMES), times)
+
+    def explains(self, symbol: str, interval: Interval, opens: Int64Array) -> bool:
+        """Tell whether every kline is as the exchange has it, or its difference is proved.
+
+        So it is where a longer kline around it is, for that has the same trades.
+        """
+        for (other, text), known in self._opens.items():
+            frame = parse_interval(text)
+            if other == symbol and interval.refines(frame):
+                wider = frame.open_times_ns(opens)
+                there = np.isin(wider, known) | np.isin(wider, self._proved[other, text])
+                if np.all(there & ~np.isin(wider, self._unproved[other, text])):
+                    return True
+        return False
+
+
+def _finest(stored: Stored, symbol: str, intervals: Sequence[Interval]) -> Interval | None:
+    return next((i for i in intervals if (symbol, i.text) in stored.rows), None)
+
+
+def _quiet(stored: Stored, symbol: str, interval: Interval) -> Int64Array:
+    """Return the open times of our klines without trades."""
+    is_quiet = stored.integers(symbol, interval.text, "count") == 0
+    opens_us: Int64Array = stored.integers(symbol, interval.text, "open_time")[is_quiet]
+    return opens_us * NS_PER_MICROSECOND
+
+
+def _lost(gaps: Gaps, quiet: Int64Array) -> Iterator[tuple[Gap, Int64Array]]:
+    """Yield each gap of ids with the klines without trades that lie over it."""
+    low, high = np.minimum(gaps.from_ns, gaps.to_ns), np.maximum(gaps.from_ns, gaps.to_ns)
+    first = np.searchsorted(quiet, low, side="right")
+    stop = np.searchsorted(quiet, high, side="left")
+    rows = np.flatnonzero(stop > first)
+    for row, gap in zip(rows.tolist(), gaps.take(rows), strict=True):
+        yield gap, quiet[first[row] : stop[row]]
+
+
+def _missing(symbol: str, gaps: Gaps) -> Finding:
+    evidence = {
+        "gaps": len(gaps),
+        "missing_ids": gaps.missing,
+        "first_gaps": [gap.to_dict() for gap in gaps.first(_SHOWN)],
+    }
+    return Finding(CHECK, "missing_trade_ids", Severity.NOTICE, symbol, evidence=evidence)
+
+
+def _lost_stretch(
+    symbol: str, interval: Interval, gap: Gap, opens: Int64Array, known: _Known
+) -> Finding:
+    explained = known.explains(symbol, interval, opens)
+    severity = Severity.NOTICE if explained else Severity.ERROR
+    if severity is Severity.ERROR and gap.missing == 1:
+        severity = Severity.DOUBT
+    evidence = {
+        **gap.to_dict(),
+        "flat_klines": len(opens),
+        "last_open_time_ns": int(opens[-1]),
+        "explained_by_comparison": explained,
+    }
+    return Finding(
+        CHECK, "lost_stretch", severity, symbol, interval.text, int(opens[0]), evidence=evidence
+    )

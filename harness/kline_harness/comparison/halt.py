@@ -1,0 +1,44 @@
+"""Trading halts: the exchange publishes no kline, where a quiet market has a flat one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from kline_harness.comparison.case import Case, State, within
+
+
+class Halt:
+    """The exchange has no row, ours is flat, and nothing was traded or lost.
+
+    Evidence: no trade of any kind lies in the kline, and the trade ids before and after it are
+    contiguous. What the other symbols of the run did meanwhile is told, not asked for: one
+    symbol can be halted alone. Where the source states no trade ids, nothing can be told.
+
+    Source: the exchange's public data repository, issues 153 and 169: a quiet interval has a
+    flat kline, a suspended one has none.
+    """
+
+    name = "halt"
+
+    def applies(self, case: Case) -> bool:
+        """Tell whether the exchange has no row in a file with trade counts."""
+        stated = case.evidence.wanted.ids_stated
+        return stated and case.kline.theirs is None and "count" in case.kline.compared
+
+    def undo(self, case: Case, state: State) -> Iterator[State]:
+        """Yield a settled state where nothing was traded and nothing lost."""
+        kline = case.kline
+        window = (kline.open_time_ns, kline.close_time_ns)
+        if state.part(case) is not None or np.any(within(state.rows, kline) & state.included):
+            return
+        if case.gaps or not case.evidence.runs.span(*window):
+            return
+        evidence = {
+            "trades": 0,
+            "missing_ids": 0,
+            "other_symbols": case.evidence.symbols - 1,
+            "trades_of_other_symbols": case.evidence.others.get(window, 0),
+        }
+        yield state.after(self.name, evidence, settled={"absent": True})

@@ -1,0 +1,151 @@
+"""Which raw trade ids were seen, as runs: what lies between two runs is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kline_harness.columns import by_symbol
+from kline_harness.tape import Tape
+from kline_harness.units import Int64Array
+
+# Columns of runs: ids [first_id, last_id] and the trade times of those two trades.
+_COLUMNS = ("first_id", "last_id", "first_ns", "last_ns")
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Raw ids that no trade has, between two that were seen.
+
+    The missing trades, if there were any, happened between `from_ns` and `to_ns`: the times of
+    the trades `after_id` and `before_id`.
+    """
+
+    after_id: int
+    before_id: int
+    from_ns: int
+    to_ns: int
+
+    @property
+    def missing(self) -> int:
+        """Return how many ids are missing."""
+        return self.before_id - self.after_id - 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the gap as plain data for JSON."""
+        return {
+            "after_id": self.after_id,
+            "before_id": self.before_id,
+            "missing": self.missing,
+            "from_ns": self.from_ns,
+            "to_ns": self.to_ns,
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gaps:
+    """All gaps of one symbol as columns, in order of ids; see `Gap`."""
+
+    after_id: Int64Array
+    before_id: Int64Array
+    from_ns: Int64Array
+    to_ns: Int64Array
+
+    def __len__(self) -> int:
+        return len(self.after_id)
+
+    @property
+    def missing(self) -> int:
+        """Return how many ids are missing in all."""
+        return int((self.before_id - self.after_id - 1).sum())
+
+    def touching(self, start_ns: int, end_ns: int) -> list[Gap]:
+        """Return the gaps whose missing trades can lie in [start, end)."""
+        low, high = np.minimum(self.from_ns, self.to_ns), np.maximum(self.from_ns, self.to_ns)
+        return self.take(np.flatnonzero((low < end_ns) & (high >= start_ns)))
+
+    def take(self, rows: NDArray[np.intp]) -> list[Gap]:
+        """Return some gaps one by one."""
+        columns = (self.after_id, self.before_id, self.from_ns, self.to_ns)
+        parts = [column[rows].tolist() for column in columns]
+        return [Gap(*row) for row in zip(*parts, strict=True)]
+
+    def first(self, count: int) -> list[Gap]:
+        """Return the first gaps one by one."""
+        return self.take(np.arange(min(count, len(self))))
+
+
+class IdRuns:
+    """The raw ids of one symbol, in whatever order they come; only runs are kept.
+
+    Sentinel rows have no raw ids and are skipped; trades of every other kind use theirs up, be
+    they part of a kline or not.
+    """
+
+    def __init__(self) -> None:
+        self._runs: NDArray[np.int64] = np.empty((len(_COLUMNS), 0), dtype=np.int64)
+
+    def add(self, first_id: Int64Array, last_id: Int64Array, times_ns: Int64Array) -> None:
+        """Take trades; each covers the raw ids first to last."""
+        if np.any(first_id < 0):
+            known = first_id >= 0
+            first_id, last_id, times_ns = first_id[known], last_id[known], times_ns[known]
+        if len(first_id) == 0:
+            return
+        if np.array_equal(first_id[1:], last_id[:-1] + 1) and np.all(last_id >= first_id):
+            # One run, as most chunks are: its ends say it all.
+            ends = (first_id[0], last_id[-1], times_ns[0], times_ns[-1])
+            fresh = np.array(ends, dtype=np.int64).reshape(-1, 1)
+        else:
+            fresh = _joined(np.stack([first_id, last_id, times_ns, times_ns]))
+        # Runs behind the new ids are settled as long as nothing reaches back to them.
+        held = self._runs
+        back = int(np.searchsorted(held[1], fresh[0, 0] - 1))
+        self._runs = np.concatenate(
+            [held[:, :back], _joined(np.concatenate([held[:, back:], fresh], axis=1))], axis=1
+        )
+
+    def gaps(self) -> Gaps:
+        """Return every gap in order of ids."""
+        runs = self._runs
+        return Gaps(runs[1, :-1], runs[0, 1:], runs[3, :-1], runs[2, 1:])
+
+    def span(self, start_ns: int, end_ns: int) -> bool:
+        """Tell whether contiguous ids begin before [start, end) and go on after it."""
+        runs = self._runs
+        return bool(np.any((runs[2] < start_ns) & (runs[3] >= end_ns)))
+
+
+def _joined(runs: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Sort runs by id and join those that touch or overlap."""
+    first, last = runs[0], runs[1]
+    if np.any(first[1:] < first[:-1]):
+        runs = runs[:, np.lexsort((last, first))]
+        first, last = runs[0], runs[1]
+    reach = np.maximum.accumulate(last)
+    starts = np.flatnonzero(np.append(True, first[1:] > reach[:-1] + 1))
+    stops = np.append(starts[1:], len(first)) - 1
+    ends = reach[stops]
+    # The time of a run's last id: of the row that holds it.
+    holders = stops
+    if not np.array_equal(last[stops], ends):
+        rows = np.arange(len(first))
+        best = np.where(last == np.repeat(ends, stops - starts + 1), rows, -1)
+        holders = np.maximum.reduceat(best, starts)
+    return np.stack([first[starts], ends, runs[2, starts], runs[3, holders]])
+
+
+@dataclass(slots=True)
+class IdBook:
+    """The id runs of every symbol of a tape, filled chunk by chunk."""
+
+    runs: dict[str, IdRuns] = field(default_factory=dict)
+
+    def add(self, tape: Tape) -> None:
+        """Take the next chunk."""
+        for _, mine in by_symbol(tape):
+            runs = self.runs.setdefault(mine.symbol_text(0), IdRuns())
+            runs.add(mine.first_id, mine.last_id, mine.event_time_ns)

@@ -1,0 +1,39 @@
+"""Faults that the harness put into the feed itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from kline_harness.comparison.case import Case, State, make_case
+from kline_harness.comparison.id_gaps import IdRuns
+from kline_harness.tape import TradeKind
+
+
+class InjectedFault:
+    """The feed as it was before a fault was injected makes the exchange's kline.
+
+    Each candidate is what was kept of the symbol's trades without one fault, all of them applied
+    by their trade time. Proof is equality.
+    """
+
+    name = "injected_fault"
+
+    def applies(self, case: Case) -> bool:
+        """Tell whether a fault was injected into the symbol's feed."""
+        return bool(case.context.undone)
+
+    def undo(self, case: Case, state: State) -> Iterator[State]:
+        """Yield, per fault, the state with its trades as they were before."""
+        for name, evidence in case.context.undone:
+            before = make_case(case.kline, evidence, IdRuns().gaps(), case.context)
+            rows = before.rows.over((case.instrument,)) if len(before.rows) else before.rows
+            counted = rows.kind == TradeKind.MARKET
+            if before.instrument != case.instrument:
+                # The fault hid the finest numbers: nothing could be compared exactly.
+                continue
+            known = np.count_nonzero(counted & before.inside)
+            told = {"fault": name, "single_trades_before": int(known)}
+            changes = {"rows": rows, "included": counted, "ordinary": before.ordinary}
+            yield state.after(self.name, told, **changes)

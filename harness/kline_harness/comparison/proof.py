@@ -1,0 +1,66 @@
+"""A proof as data: what was undone, the kline that made, and what it takes to do it again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from kline_harness.comparison.case import Case, State, texts
+from kline_harness.comparison.compare import Proof, plain
+from kline_harness.comparison.straddling import neighbours
+from kline_harness.comparison.wanted import among
+from kline_harness.units import Int64Array
+
+
+def proof_of(case: Case, state: State, chain: Sequence[Case] = ()) -> Proof:
+    """Return the proof that a state explains a case.
+
+    `causes` holds each cause's evidence, `kline` the recomputed fields, `equal` whether they are
+    the exchange's; where equality cannot be asked, `settled` says by what the cause was proved.
+    `inputs` is what the trades alone do not tell.
+    """
+    names = tuple(dict.fromkeys(name for name, _ in state.undone))
+    evidence: dict[str, Any] = {
+        "causes": [{"cause": name, **told} for name, told in state.undone],
+        "kline": texts(state.values(case)),
+        "equal": state.equals_theirs(case),
+    }
+    if state.settled is not None:
+        evidence["settled"] = dict(state.settled)
+    evidence["inputs"] = _inputs(case, chain)
+    return Proof("+".join(names), evidence)
+
+
+def _inputs(case: Case, chain: Sequence[Case]) -> dict[str, Any]:
+    kline, context = case.kline, case.context
+    near = [
+        list(window)
+        for window in context.coverage.windows
+        if window[0] <= kline.close_time_ns and window[1] >= kline.open_time_ns
+    ]
+    refused = case.evidence.wanted.refused
+    inputs: dict[str, Any] = {
+        "compared": list(kline.compared),
+        "whole": kline.whole,
+        "coverage_ns": near,
+        "ids_stated": case.evidence.wanted.ids_stated,
+        "published_ns": kline.published_ns,
+        "late_ids": _near((case, *chain), case.late_ids),
+        "refused_ids": _near((case, *chain), refused.other),
+    }
+    if context.previous_close is not None:
+        inputs["previous_close"] = plain(context.previous_close)
+    if context.alternatives:
+        inputs["alternatives"] = [[name, texts(theirs)] for name, theirs in context.alternatives]
+    if chain:
+        inputs["chain"] = neighbours(chain)
+    return inputs
+
+
+def _near(cases: Sequence[Case], ids: Int64Array) -> list[int]:
+    """Return those of some ids that the cases' trades have."""
+    there = [case.rows.trade_id[among(case.rows.trade_id, ids)] for case in cases]
+    found: list[int] = np.unique(np.concatenate(there)).tolist()
+    return found

@@ -1,0 +1,173 @@
+"""What the exchange's kline has beyond our trades: whether it can be trades that we lack."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from kline_harness.comparison.case import Case, State, within
+from kline_harness.comparison.compare import plain
+from kline_harness.comparison.recompute import Values
+from kline_harness.comparison.wanted import among
+from kline_harness.tape import Tape
+from kline_harness.units import to_decimal
+
+# The exchange rounds a trade's quote quantity to 8 decimals.
+_UNIT = Decimal("0.00000001")
+_SUMS = ("volume", "quote_volume", "count", "taker_buy_volume", "taker_buy_quote_volume")
+_CONTRACTS = (100, 10)
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Which trades a kline may lack.
+
+    `first` and `last`: a missing trade may come before all of ours, or after; only then may open
+    or close differ. `most`: how many raw trades there can be, None for any number.
+    """
+
+    first: bool
+    last: bool
+    most: int | None = None
+
+
+def possible_rest(case: Case, state: State, missing: Missing) -> Mapping[str, Any] | None:
+    """Return the rest, theirs minus the trades we have, if it can be trades; else None.
+
+    The rest must have a positive count and volume, taker parts within the whole, quote volumes
+    that its volumes can make at prices within the exchange's low and high, and a trade for each
+    price of theirs that ours lacks. Late trades are no part of it: the exchange has them for
+    certain, so they have to be applied before.
+    """
+    theirs, part = case.kline.theirs, state.part(case)
+    if theirs is None or _has_late(case, state):
+        return None
+    ours = state.values(case) if part is not None else None
+    rest = {
+        name: Decimal(theirs[name]) - (Decimal(0) if ours is None else Decimal(ours[name]))
+        for name in _SUMS
+        if name in theirs
+    }
+    prices = _needed_prices(theirs, ours, missing)
+    # A sentinel row has the price 0, a trade never.
+    if prices is None or not all(price > 0 for price in prices):
+        return None
+    if any(value < 0 for value in rest.values()):
+        return None
+    if rest.get("volume", Decimal(1)) == 0 or rest.get("count", Decimal(1)) == 0:
+        return None
+    if "count" in rest:
+        most = rest["count"] if missing.most is None else missing.most
+        if not len(prices) <= rest["count"] <= most:
+            return None
+    if not _priced(case, theirs, rest, prices):
+        return None
+    return {f"unrecorded_{name}": plain(value) for name, value in rest.items()}
+
+
+def _has_late(case: Case, state: State) -> bool:
+    late = among(state.rows.trade_id, case.late_ids) & within(state.rows, case.kline)
+    return bool(np.any(late & ~state.included))
+
+
+def _needed_prices(
+    theirs: Mapping[str, Decimal | int], ours: Values | None, missing: Missing
+) -> set[Decimal] | None:
+    """Return the prices at which something must be missing; None where ours contradicts."""
+    low, high = Decimal(theirs["low"]), Decimal(theirs["high"])
+    ends = [Decimal(theirs["open"]), Decimal(theirs["close"])]
+    if not all(low <= price <= high for price in ends):
+        return None
+    if ours is None:
+        return {low, high, *ends}
+    if not low <= Decimal(ours["low"]) or not Decimal(ours["high"]) <= high:
+        return None
+    allowed = {"open": missing.first, "close": missing.last, "low": True, "high": True}
+    needed = set()
+    for name, may_differ in allowed.items():
+        if theirs[name] != ours[name]:
+            if not may_differ:
+                return None
+            needed.add(Decimal(theirs[name]))
+    return needed
+
+
+def _priced(
+    case: Case,
+    theirs: Mapping[str, Decimal | int],
+    rest: Mapping[str, Decimal],
+    prices: set[Decimal],
+) -> bool:
+    """Tell whether bought and sold parts of the rest have quote volumes their prices can make."""
+    if "volume" not in rest or "quote_volume" not in rest:
+        return True
+    pricing = _pricing(case)
+    if pricing is None:
+        return False
+    count = rest.get("count", Decimal(0))
+    low, high = Decimal(theirs["low"]), Decimal(theirs["high"])
+    if count == 1 and len(prices) == 1:
+        low = high = next(iter(prices))
+    allowance = _UNIT * (count + 1)
+
+    def possible(volume: Decimal, quote: Decimal) -> bool:
+        if volume < 0 or quote < 0 or (volume == 0 and quote > allowance):
+            return False
+        bounds = sorted((pricing(low, volume), pricing(high, volume)))
+        return bounds[0] - allowance <= quote <= bounds[1] + allowance
+
+    if not possible(rest["volume"], rest["quote_volume"]):
+        return False
+    if "taker_buy_volume" not in rest or "taker_buy_quote_volume" not in rest:
+        return True
+    bought = (rest["taker_buy_volume"], rest["taker_buy_quote_volume"])
+    sold = (rest["volume"] - bought[0], rest["quote_volume"] - bought[1])
+    if count == 1 and bought[0] != 0 and sold[0] != 0:
+        return False
+    # A rounding may be spread over both parts.
+    sold = (sold[0], max(sold[1], Decimal(0)) if sold[1] >= -allowance else sold[1])
+    return possible(*bought) and possible(*sold)
+
+
+def _pricing(case: Case) -> Callable[[Decimal, Decimal], Decimal] | None:
+    """Return how the source makes a quote quantity of a price and a quantity.
+
+    Price times quantity, or, for contracts settled in the base asset, contracts times their
+    size in dollars divided by the price; None where the trades show neither.
+    """
+    rows = case.evidence.sample
+    if _holds(rows, _product):
+        return _product
+    for size in _CONTRACTS:
+        pricing = _contracts(size)
+        if _holds(rows, pricing):
+            return pricing
+    return None
+
+
+def _product(price: Decimal, quantity: Decimal) -> Decimal:
+    return price * quantity
+
+
+def _contracts(size: int) -> Callable[[Decimal, Decimal], Decimal]:
+    return lambda price, quantity: quantity * size / price if price else Decimal(0)
+
+
+def _holds(rows: Tape, pricing: Callable[[Decimal, Decimal], Decimal]) -> bool:
+    """Tell whether every row's quote quantity is what a rule makes of it, up to rounding."""
+    if len(rows) == 0:
+        return pricing is _product
+    instrument = rows.instruments[0]
+    columns = (rows.price.tolist(), rows.quantity.tolist(), rows.quote.tolist())
+    for price, quantity, quote in zip(*columns, strict=True):
+        made = pricing(
+            to_decimal(price, instrument.price_scale),
+            to_decimal(quantity, instrument.quantity_scale),
+        )
+        if abs(made - to_decimal(quote, instrument.quote_scale)) > _UNIT:
+            return False
+    return True

@@ -1,0 +1,33 @@
+"""Stretches of time in which no symbol of a feed traded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from kline_harness.tape import Tape
+from kline_harness.units import NS_PER_MINUTE, Int64Array
+
+SILENCE_MIN_NS = 3 * NS_PER_MINUTE
+
+
+@dataclass(slots=True)
+class Silences:
+    """Finds, chunk by chunk, where the trade times of all symbols together stand still."""
+
+    found: list[tuple[int, int]] = field(default_factory=list)
+    _reached_ns: int | None = None
+
+    def add(self, tape: Tape) -> None:
+        """Take the next chunk, trades of all symbols in the order of the feed."""
+        times: Int64Array = tape.event_time_ns
+        if len(times) == 0:
+            return
+        if self._reached_ns is not None:
+            times = np.append(np.int64(self._reached_ns), times)
+        # A trade that comes out of order ends no silence.
+        reached = np.maximum.accumulate(times)
+        for row in np.flatnonzero(np.diff(reached) >= SILENCE_MIN_NS).tolist():
+            self.found.append((int(reached[row]), int(reached[row + 1])))
+        self._reached_ns = int(reached[-1])

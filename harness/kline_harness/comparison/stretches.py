@@ -1,0 +1,128 @@
+"""Stretches of time without trades of a symbol of which more than quiet can be told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from kline_harness.arrow import int64_of
+from kline_harness.comparison.compare import Reference, opens_ns
+from kline_harness.comparison.id_gaps import IdRuns
+from kline_harness.interval import Interval, parse_interval
+from kline_harness.units import Int64Array
+from kline_harness.verdict import Finding
+
+
+class Why(Enum):
+    """Why there are no trades, as far as it can be told.
+
+    * halted: the exchange has no kline where a quiet market has a flat one, nothing was traded
+      in ours, and the trade ids before and after are contiguous.
+    * lost: klines of ours without trades lie over missing trade ids.
+    * silent: no symbol of the feed traded for minutes, and no kline of the exchange tells
+      whether they were quiet, halted, or not received.
+    """
+
+    HALTED = "halted"
+    LOST = "lost"
+    SILENT = "silent"
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A time [from_ns, until_ns) without trades of a symbol."""
+
+    symbol: str
+    why: Why
+    from_ns: int
+    until_ns: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the stretch as plain data for JSON."""
+        times = {"from_ns": self.from_ns, "until_ns": self.until_ns}
+        return {"symbol": self.symbol, "why": self.why.value, **times}
+
+
+def lost(findings: Iterable[Finding]) -> Iterator[Stretch]:
+    """Yield what the continuity check found to be lost, and the exchange's klines do not clear."""
+    for finding in findings:
+        if finding.kind == "lost_stretch" and not finding.evidence["explained_by_comparison"]:
+            assert finding.symbol is not None
+            assert finding.interval is not None
+            assert finding.open_time_ns is not None
+            last_ns = finding.evidence["last_open_time_ns"]
+            until_ns = parse_interval(finding.interval).close_time_ns(last_ns)
+            yield Stretch(finding.symbol, Why.LOST, finding.open_time_ns, until_ns)
+
+
+def absent(references: Iterable[Reference]) -> list[tuple[int, int]]:
+    """Return where some of the exchange's klines leave rows out, by time."""
+    windows: set[tuple[int, int]] = set()
+    for one in references:
+        opens = np.unique(opens_ns(one.table))
+        closes = one.interval.close_times_ns(opens)[:-1]
+        rows = np.flatnonzero(opens[1:] > closes)
+        windows.update(zip(closes[rows].tolist(), opens[rows + 1].tolist(), strict=True))
+    return sorted(windows)
+
+
+def halted(
+    symbol: str,
+    windows: Iterable[tuple[int, int]],
+    ours: pa.Table,
+    interval: Interval,
+    runs: IdRuns,
+) -> Iterator[Stretch]:
+    """Yield those of the windows without a row in which nothing was traded, and nothing lost.
+
+    `ours` are the symbol's klines of its finest interval, by open time.
+    """
+    opens, counts = opens_ns(ours), int64_of(ours["count"])
+    for from_ns, until_ns in windows:
+        first, stop = np.searchsorted(opens, (from_ns, until_ns)).tolist()
+        if counts[first:stop].any() or not runs.span(from_ns, until_ns):
+            continue
+        told = _covers(opens[first:stop], interval, from_ns, until_ns)
+        if told or _follow_on(ours, counts, first, stop):
+            yield Stretch(symbol, Why.HALTED, from_ns, until_ns)
+
+
+def _covers(opens: Int64Array, interval: Interval, from_ns: int, until_ns: int) -> bool:
+    """Tell whether klines lie side by side from one instant to another."""
+    if len(opens) == 0 or opens[0] != from_ns:
+        return False
+    closes = interval.close_times_ns(opens)
+    return bool(closes[-1] == until_ns and np.array_equal(opens[1:], closes[:-1]))
+
+
+def _follow_on(ours: pa.Table, counts: Int64Array, first: int, stop: int) -> bool:
+    """Tell whether the trades of the klines before and after some rows have neighbouring ids."""
+    traded = np.flatnonzero(counts)
+    place = int(np.searchsorted(traded, first))
+    if place == 0 or place == len(traded):
+        return False
+    before = int64_of(ours["last_trade_id"])[traded[place - 1]]
+    after = int64_of(ours["first_trade_id"])[traded[place]]
+    return bool(traded[place] >= stop and before >= 0 and after == before + 1)
+
+
+def silent(
+    symbol: str, references: Iterable[Reference], silences: Iterable[tuple[int, int]]
+) -> Iterator[Stretch]:
+    """Yield the silences of all symbols in which no kline of the exchange speaks for one.
+
+    `references` are the exchange's klines of that one.
+    """
+    heard = []
+    for one in references:
+        opens = opens_ns(one.table)
+        heard.append((int(opens.min()), one.interval.close_time_ns(int(opens.max()))))
+    for from_ns, until_ns in silences:
+        if not any(start < until_ns and from_ns < end for start, end in heard):
+            # The trades at both ends are no part of it.
+            yield Stretch(symbol, Why.SILENT, from_ns + 1, until_ns)

@@ -1,0 +1,117 @@
+"""Runs every canary in its setting, and tells which checks found it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from functools import cache
+
+from kline_harness.canaries.plant import NOTHING
+from kline_harness.canaries.registry import CANARIES, Canary
+from kline_harness.canaries.stage import MINUTES, START_NS, days, minutes
+from kline_harness.faults.consumers import LateConsumer, StalledConsumer
+from kline_harness.faults.disk import DiskFull
+from kline_harness.faults.fault import Fault
+from kline_harness.faults.trades import DelayTrades, DuplicateTrades, ReorderTrades
+from kline_harness.interval import parse_intervals
+from kline_harness.replay.market import Market
+from kline_harness.replay.scenario import Scenario
+from kline_harness.replay.trial import Trial, run_trial
+from kline_harness.simulation.clock import ClockOptions
+from kline_harness.simulation.designs import ChannelOptions
+from kline_harness.storage.parquet_writer import WriterOptions
+from kline_harness.units import NS_PER_DAY, NS_PER_MILLISECOND, NS_PER_MINUTE, NS_PER_SECOND
+
+Sign = tuple[str, str, str | None, str | None, int | None, int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Killing:
+    """What became of a canary: the checks that found it; for a blind check, its probe."""
+
+    canary: Canary
+    killed_by: tuple[str, ...]
+
+    @property
+    def killed(self) -> bool:
+        """Tell whether the check that should have found it."""
+        return bool(self.killed_by) if self.canary.probe else self.canary.expected in self.killed_by
+
+
+def run_canaries(names: Iterable[str] | None = None) -> list[Killing]:
+    """Run canaries, all of them by default."""
+    return [run_canary(CANARIES[name]) for name in (CANARIES if names is None else names)]
+
+
+def run_canary(canary: Canary) -> Killing:
+    """Run one canary beside the sound run of its setting."""
+    scenario, market = _setting(canary.setting)
+    sound = signs(_sound(canary.setting))
+    found = signs(run_trial(scenario, market, canary.plant)) - sound
+    checks = sorted({check for check, *_ in found})
+    if canary.probe is None:
+        return Killing(canary, tuple(checks))
+    # The probe is a defect this check must find: where it does not, the check is blind.
+    missed = canary.expected not in checks
+    return Killing(canary, (f"probe {canary.probe}",) if missed else ())
+
+
+def signs(trial: Trial) -> Counter[Sign]:
+    """Return what a run found, without the numbers."""
+    return Counter(
+        (f.check, f.kind, f.symbol, f.interval, f.open_time_ns, f.at_ns) for f in trial.findings
+    )
+
+
+@cache
+def _sound(setting: str) -> Trial:
+    return run_trial(*_setting(setting), NOTHING)
+
+
+@cache
+def _setting(name: str) -> tuple[Scenario, Market]:
+    if name == "calendar":
+        scenario = Scenario(
+            intervals=parse_intervals("1d,1w,1M"), clock=ClockOptions(period_ns=NS_PER_DAY)
+        )
+        return scenario, Market(days())
+    scenario = Scenario(intervals=parse_intervals("1m,3m,5m"), seed=1)
+    end_ns = START_NS + MINUTES * NS_PER_MINUTE
+    return _SETTINGS[name](scenario), Market(minutes(), until_ns=end_ns)
+
+
+def _with(*faults: Fault) -> _Change:
+    return _Change(faults)
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What a setting changes of the plain one."""
+
+    faults: tuple[Fault, ...] = ()
+    channels: ChannelOptions = field(default_factory=ChannelOptions)
+    writer: WriterOptions = field(default_factory=WriterOptions)
+
+    def __call__(self, scenario: Scenario) -> Scenario:
+        return replace(scenario, faults=self.faults, channels=self.channels, writer=self.writer)
+
+
+def _at(minute: int, second: int = 30) -> int:
+    return START_NS + minute * NS_PER_MINUTE + second * NS_PER_SECOND
+
+
+_STALLED = tuple(
+    StalledConsumer(consumer=name, from_ns=_at(2), until_ns=_at(8))
+    for name in ("writer", "completeness")
+)
+_SETTINGS = {
+    "plain": _Change(),
+    "late": _with(DelayTrades(rate=0.15, by_ns=70 * NS_PER_SECOND)),
+    "duplicates": _with(DuplicateTrades(rate=0.15)),
+    "reordered": _with(ReorderTrades(rate=0.6, within_ns=100 * NS_PER_MILLISECOND)),
+    "late_consumer": _with(LateConsumer(consumer="completeness", at_ns=_at(5))),
+    "lagging": _Change(_STALLED, ChannelOptions(klines=4)),
+    "buffered": _Change(writer=WriterOptions(flush_period_ns=NS_PER_DAY)),
+    "disk": _Change((DiskFull(from_commit=1, until_commit=2),), writer=WriterOptions(part_rows=8)),
+}

@@ -1,0 +1,103 @@
+"""The verb ``explore``: from files to a summary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from kline_harness.errors import UsageError
+from kline_harness.explore.canary_runs import run_canaries
+from kline_harness.explore.exploring import Exploration, explore
+from kline_harness.interval import parse_intervals
+from kline_harness.replay.decode import decode
+from kline_harness.replay.market import Market
+from kline_harness.replay.scenario import Scenario
+from kline_harness.replay.sources import Disorder, Sources
+from kline_harness.units import NS_PER_MINUTE, NS_PER_SECOND
+
+
+def explore_files(
+    trades: Sequence[Path],
+    name: str,
+    intervals: str,
+    *,
+    minutes: int,
+    seeds: int,
+    first_seed: int,
+    workers: int,
+    time_limit: str | None,
+    out: Path | None,
+    progress: Callable[[int], None] | None,
+) -> tuple[bool, str]:
+    """Explore a subject on the busiest minutes of some files; tell if something was found.
+
+    Raises UserError for anything the user can mend.
+    """
+    if not trades:
+        raise UsageError("explore: expected files of trades, found none")
+    if min(seeds, workers) < 1 or minutes < 0:
+        raise UsageError("explore: expected seeds and workers above zero, and minutes not below")
+    seconds_max = None
+    if time_limit is not None:
+        seconds_max = decode(int, time_limit, "--time-limit", unit_ns=True) / NS_PER_SECOND
+    base = Scenario(intervals=parse_intervals(intervals))
+    sources = Sources.open(trades, [], base)
+    try:
+        market = sources.market(whole=False)
+    except Disorder:
+        market = sources.market(whole=True)
+    found = explore(
+        name,
+        base,
+        busiest(market, minutes) if minutes else market,
+        seeds=seeds,
+        first_seed=first_seed,
+        workers=workers,
+        seconds_max=seconds_max,
+        out=out,
+        progress=progress,
+    )
+    return not found.sound, summary(found)
+
+
+def busiest(market: Market, minutes: int) -> Market:
+    """Return the whole minutes, that many, with the most trades; the first of equal ones."""
+    arrival_ns = market.tape.arrival_ns
+    starts = np.unique(arrival_ns // NS_PER_MINUTE) * NS_PER_MINUTE
+    stops = starts + minutes * NS_PER_MINUTE
+    counts = np.searchsorted(arrival_ns, stops) - np.searchsorted(arrival_ns, starts)
+    best = int(np.argmax(counts))
+    inside = (arrival_ns >= starts[best]) & (arrival_ns < stops[best])
+    return replace(market, tape=market.tape.take(inside), until_ns=int(stops[best]))
+
+
+def summary(found: Exploration) -> str:
+    """Return what a person wants to know of an exploration."""
+    lines = [f"{found.subject}: {found.seeds:,} seeds, {sum(found.faults.values()):,} faults"]
+    lines += [f"law broken: {finding.kind}" for finding in found.laws.findings]
+    for kind, count in sorted(found.violations.items()):
+        seed = found.first[kind][0]
+        line = f"violation: {kind} in {count:,} seeds, first in seed {seed}"
+        bundle = found.bundles.get(kind)
+        if bundle is not None:
+            line += f"; {bundle['bundle']}: {bundle['faults']} faults, {bundle['trades']} trades"
+        lines.append(line)
+    if found.sound:
+        lines.append("no violation")
+    return "\n".join(lines) + "\n"
+
+
+def canaries_killed() -> tuple[bool, str]:
+    """Run every canary; tell if all were killed, with a line for each."""
+    killings = run_canaries()
+    width = max(len(killing.canary.name) for killing in killings)
+    lines = [
+        f"{'killed  ' if one.killed else 'SURVIVED'}  {one.canary.name:<{width}}  "
+        f"{one.canary.expected:<12}  {', '.join(one.killed_by)}"
+        for one in killings
+    ]
+    dead = sum(killing.killed for killing in killings)
+    return dead == len(killings), "\n".join([*lines, f"{dead} of {len(killings)} killed"]) + "\n"

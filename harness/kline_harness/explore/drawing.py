@@ -1,0 +1,233 @@
+"""A random scenario per seed: faults in the first part of the tape, and how everyone behaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from random import Random
+
+from kline_harness.faults.consumers import (
+    CrashedConsumer,
+    LateConsumer,
+    SlowConsumer,
+    StalledConsumer,
+)
+from kline_harness.faults.disk import STEPS, DiskFull, KillDuringWrite, WriteError
+from kline_harness.faults.fault import Fault
+from kline_harness.faults.ticks import (
+    ClockDrift,
+    ClockJump,
+    TicksCoalesced,
+    TicksMissed,
+    TicksRepeated,
+)
+from kline_harness.faults.trades import (
+    DelayTrades,
+    Disconnect,
+    DropTrades,
+    DuplicateTrades,
+    ReorderTrades,
+    SentinelRows,
+    ShutdownMidBurst,
+    WrongTime,
+    ZeroQuantity,
+)
+from kline_harness.replay.market import Market
+from kline_harness.replay.scenario import Scenario
+from kline_harness.simulation.designs import ChannelOptions
+from kline_harness.simulation.simulation import Fidelity
+from kline_harness.storage.parquet_writer import WriterOptions
+from kline_harness.units import NS_PER_MILLISECOND, NS_PER_SECOND
+
+FAULTS_MAX = 5
+# The part of the tape in which faults strike; in the rest everything is well again.
+TROUBLED_PART = (3, 5)
+CONSUMERS = ("writer", "completeness", "lifecycle")
+_REACHES_NS = (1, 80, 700, 4_000, 61_000, 130_000)
+_RATES = (0.003, 0.03, 0.2, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The time of a tape: faults strike in [from_ns, heal_ns), the tape ends at `until_ns`."""
+
+    from_ns: int
+    heal_ns: int
+    until_ns: int
+
+    @staticmethod
+    def of(market: Market) -> Span:
+        """Return the span of a market."""
+        start, end = int(market.tape.arrival_ns[0]), int(market.tape.arrival_ns[-1]) + 1
+        part, whole = TROUBLED_PART
+        return Span(start, start + max(1, (end - start) * part // whole), end)
+
+    def window(self, rng: Random) -> tuple[int, int]:
+        """Draw a window in which a fault strikes."""
+        length = self.heal_ns - self.from_ns
+        first = self.from_ns + rng.randrange(length)
+        return first, first + 1 + rng.randrange(self.heal_ns - first)
+
+
+def draw_scenario(seed: int, base: Scenario, market: Market) -> Scenario:
+    """Return the scenario of a seed: the same on every machine."""
+    rng = Random(seed)
+    span = Span.of(market)
+    count = rng.choice((0, 1, 1, 2, 2, 3, 4, FAULTS_MAX))
+    makers = rng.sample(range(len(_MAKERS)), count)
+    faults = tuple(_MAKERS[maker](rng, span, place) for place, maker in enumerate(makers))
+    return replace(
+        base,
+        seed=seed,
+        faults=_one_crash(faults),
+        fidelity=Fidelity.TRADE if rng.randrange(400) == 0 else Fidelity.BATCH,
+        clock=replace(base.clock, grace_ns=rng.choice((None, None, 0, 2 * NS_PER_SECOND))),
+        channels=ChannelOptions(
+            klines=rng.choice((1, 2, 4, 16, 64, 10_000)),
+            life=rng.choice((2, 16, 256, 4_096)),
+        ),
+        writer=WriterOptions(
+            buffer_rows=rng.choice((1, 3, 5_000)), part_rows=rng.choice((1, 4, 16, 250_000))
+        ),
+    )
+
+
+def _one_crash(faults: tuple[Fault, ...]) -> tuple[Fault, ...]:
+    """Leave out a second fault of one kind of one consumer: only the first would act."""
+    kept: list[Fault] = []
+    for fault in faults:
+        consumer = getattr(fault, "consumer", None)
+        same = [k for k in kept if type(k) is type(fault) and getattr(k, "consumer", 0) == consumer]
+        if consumer is None or not same:
+            kept.append(fault)
+    return tuple(kept)
+
+
+def _reach(rng: Random) -> int:
+    return rng.choice(_REACHES_NS) * NS_PER_MILLISECOND
+
+
+def _drop(rng: Random, span: Span, number: int) -> Fault:
+    first, last = span.window(rng)
+    return DropTrades(from_ns=first, until_ns=last, rate=rng.choice(_RATES), number=number)
+
+
+def _duplicate(rng: Random, span: Span, number: int) -> Fault:
+    first, last = span.window(rng)
+    after_ns, altered = rng.choice((0, _reach(rng))), rng.random() < 0.3
+    rate = rng.choice(_RATES)
+    return DuplicateTrades(
+        from_ns=first, until_ns=last, rate=rate, number=number, after_ns=after_ns, altered=altered
+    )
+
+
+def _reorder(rng: Random, span: Span, number: int) -> Fault:
+    first, last = span.window(rng)
+    within_ns, rate = _reach(rng), rng.choice(_RATES)
+    return ReorderTrades(
+        from_ns=first, until_ns=last, rate=rate, number=number, within_ns=within_ns
+    )
+
+
+def _delay(rng: Random, span: Span, number: int) -> Fault:
+    first, last = span.window(rng)
+    by_ns, jitter_ns = _reach(rng), rng.choice((0, _reach(rng)))
+    rate = rng.choice(_RATES)
+    return DelayTrades(
+        from_ns=first, until_ns=last, rate=rate, number=number, by_ns=by_ns, jitter_ns=jitter_ns
+    )
+
+
+def _wrong_time(rng: Random, span: Span, number: int) -> Fault:
+    first, last = span.window(rng)
+    by_ns, backwards = _reach(rng), rng.random() < 0.5
+    rate = rng.choice(_RATES[:3])
+    return WrongTime(
+        from_ns=first, until_ns=last, rate=rate, number=number, by_ns=by_ns, backwards=backwards
+    )
+
+
+def _sentinel(rng: Random, span: Span, number: int) -> Fault:
+    first, last = span.window(rng)
+    return SentinelRows(from_ns=first, until_ns=last, rate=rng.choice(_RATES), number=number)
+
+
+def _zero(rng: Random, span: Span, number: int) -> Fault:
+    first, last = span.window(rng)
+    return ZeroQuantity(from_ns=first, until_ns=last, rate=rng.choice(_RATES), number=number)
+
+
+def _disconnect(rng: Random, span: Span, number: int) -> Fault:
+    first, last = span.window(rng)
+    return Disconnect(from_ns=first, until_ns=last, number=number)
+
+
+def _shutdown(rng: Random, span: Span, number: int) -> Fault:
+    return ShutdownMidBurst(at_ns=span.window(rng)[1], number=number)
+
+
+def _ticks_missed(rng: Random, span: Span, number: int) -> Fault:
+    first, last = span.window(rng)
+    return TicksMissed(from_ns=first, until_ns=last, rate=rng.choice((0.5, 1.0)), number=number)
+
+
+def _ticks_repeated(rng: Random, span: Span, number: int) -> Fault:
+    first, last = span.window(rng)
+    return TicksRepeated(from_ns=first, until_ns=last, number=number)
+
+
+def _jump(rng: Random, span: Span, number: int) -> Fault:
+    first, last = span.window(rng)
+    by_ns, backwards = _reach(rng), rng.random() < 0.5
+    return ClockJump(from_ns=first, until_ns=last, by_ns=by_ns, backwards=backwards, number=number)
+
+
+def _drift(rng: Random, span: Span, number: int) -> Fault:
+    first, last = span.window(rng)
+    ppm, backwards = rng.choice((20, 5_000, 200_000)), rng.random() < 0.5
+    return ClockDrift(from_ns=first, until_ns=last, ppm=ppm, backwards=backwards, number=number)
+
+
+def _coalesced(rng: Random, span: Span, number: int) -> Fault:
+    first, last = span.window(rng)
+    return TicksCoalesced(from_ns=first, until_ns=last, number=number)
+
+
+def _slow(rng: Random, span: Span, number: int) -> Fault:
+    service_ns = rng.choice((1_000, NS_PER_MILLISECOND, NS_PER_SECOND, 20 * NS_PER_SECOND))
+    return SlowConsumer(consumer=rng.choice(CONSUMERS), service_ns=service_ns)
+
+
+def _stalled(rng: Random, span: Span, number: int) -> Fault:
+    first, last = span.window(rng)
+    return StalledConsumer(consumer=rng.choice(CONSUMERS), from_ns=first, until_ns=last)
+
+
+def _late(rng: Random, span: Span, number: int) -> Fault:
+    return LateConsumer(consumer=rng.choice(CONSUMERS), at_ns=span.window(rng)[0])
+
+
+def _crashed(rng: Random, span: Span, number: int) -> Fault:
+    first, last = span.window(rng)
+    return CrashedConsumer(consumer=rng.choice(CONSUMERS), at_ns=first, restart_ns=last)
+
+
+def _disk(rng: Random, span: Span, number: int) -> Fault:
+    step, first = rng.choice(STEPS), rng.randrange(4)
+    kind = rng.choice((DiskFull, WriteError))
+    return kind(step=step, from_commit=first, until_commit=first + 1 + rng.randrange(3))
+
+
+def _kill(rng: Random, span: Span, number: int) -> Fault:
+    step, first = rng.choice(STEPS), rng.randrange(4)
+    power_cut = rng.random() < 0.5
+    return KillDuringWrite(
+        step=step, from_commit=first, until_commit=first + 1, power_cut=power_cut
+    )
+
+
+_MAKERS: tuple[Callable[[Random, Span, int], Fault], ...] = (
+    *(_drop, _duplicate, _reorder, _delay, _wrong_time, _sentinel, _zero, _disconnect, _shutdown),
+    *(_ticks_missed, _ticks_repeated, _jump, _drift, _coalesced),
+    *(_slow, _stalled, _late, _crashed, _disk, _kill),
+)

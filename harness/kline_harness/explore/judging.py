@@ -1,0 +1,171 @@
+"""What must hold in every run, whatever was injected: safety, detection, and liveness after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any
+
+from kline_harness.canaries.plant import NOTHING, Plant
+from kline_harness.columns import join_instruments
+from kline_harness.explore.drawing import Span
+from kline_harness.faults.ticks import ClockDrift, ClockJump
+from kline_harness.faults.trades import ShutdownMidBurst, TradeFault, WrongTime
+from kline_harness.interval import INTERVALS, Interval
+from kline_harness.kline import FIELDS
+from kline_harness.replay.effects import effect_of, named_by, numbered
+from kline_harness.replay.market import Market
+from kline_harness.replay.scenario import Scenario
+from kline_harness.replay.second_opinion import Key, keyed
+from kline_harness.replay.trial import Trial, run_trial
+from kline_harness.simulation.clock import ClockOptions
+from kline_harness.units import NS_PER_MINUTE
+from kline_harness.verdict import Finding, Severity
+
+# No fault lets anything arrive or tell a time further off than this.
+REACH_NS = 5 * NS_PER_MINUTE
+# Findings that a fault's harm to the feed makes right; every other error is a violation.
+EXCUSED = {
+    ("completeness", "cross_interval_mismatch"): "late",
+    ("completeness", "trade_id_backwards"): "wrong_time",
+    ("lifecycle", "future_open"): "ahead",
+    ("lifecycle", "overdue"): "clock",
+    ("writer", "klines_lost_to_lag"): "told",
+    ("writer", "klines_lost_in_crash"): "told",
+    ("writer", "write_failed"): "told",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """Something that must not be: the check and kind that name it, and the first instance."""
+
+    check: str
+    kind: str
+    evidence: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Return ``check.kind``."""
+        return f"{self.check}.{self.kind}"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A run and what was wrong with it, each kind of violation once."""
+
+    trial: Trial | None
+    violations: tuple[Violation, ...]
+
+
+class Judge:
+    """Holds runs on one market to every invariant; the runs without faults are made once."""
+
+    def __init__(self, market: Market, plant: Plant = NOTHING) -> None:
+        self.market = market
+        self._plant = plant
+        self._calm: dict[tuple[tuple[Interval, ...], ClockOptions], Trial] = {}
+
+    def judge(self, scenario: Scenario) -> Judged:
+        """Run a scenario and judge it."""
+        try:
+            trial = run_trial(scenario, self.market, self._plant)
+        except Exception as error:  # a run that dies is a violation, and shrinks like any other
+            found = Violation("run", type(error).__name__, {"error": str(error)})
+            return Judged(None, (found,))
+        first: dict[str, Violation] = {}
+        for violation in chain(
+            _unsafe(scenario, trial),
+            _missed(scenario, self.market, self._plant, trial),
+            self._not_healed(scenario, trial),
+        ):
+            first.setdefault(violation.name, violation)
+        return Judged(trial, tuple(first.values()))
+
+    def _not_healed(self, scenario: Scenario, trial: Trial) -> Iterator[Violation]:
+        """Find klines that opened well after the last fault and are not as they should be.
+
+        Their values must be those of a run without faults, and their instants too: everything
+        has drained and the clock is right again.
+        """
+        span = Span.of(self.market)
+        healed_ns = span.heal_ns + _reach_ns(scenario)
+        over = any(isinstance(fault, ShutdownMidBurst) for fault in scenario.faults)
+        if over or healed_ns >= span.until_ns:
+            return
+        calm = self._without_faults(scenario)
+        both = join_instruments([trial.klines, calm.klines])
+        ours, theirs = trial.klines.over(both), calm.klines.over(both)
+        rows = keyed(ours)
+        for key, expected in keyed(theirs).items():
+            if key[2] < healed_ns or not theirs.count[expected]:
+                continue
+            row = rows.get(key)
+            wrong = row is None or any(
+                getattr(ours, name)[row] != getattr(theirs, name)[expected]
+                for name in ("at_ns", *FIELDS)
+            )
+            if wrong:
+                kind = "missing" if row is None else "not_right_again"
+                yield Violation("liveness", kind, _place(key))
+
+    def _without_faults(self, scenario: Scenario) -> Trial:
+        key = (scenario.intervals, scenario.clock)
+        if key not in self._calm:
+            calm = Scenario(intervals=scenario.intervals, clock=scenario.clock)
+            self._calm[key] = run_trial(calm, self.market)
+        return self._calm[key]
+
+
+def _unsafe(scenario: Scenario, trial: Trial) -> Iterator[Violation]:
+    for finding in trial.findings:
+        crashed = finding.kind == "check_crashed"
+        if crashed or (
+            finding.severity is Severity.ERROR and not _excused(finding, scenario, trial)
+        ):
+            yield Violation(finding.check, finding.kind, finding.to_dict())
+
+
+def _excused(finding: Finding, scenario: Scenario, trial: Trial) -> bool:
+    reason = EXCUSED.get((finding.check, finding.kind))
+    faults = scenario.faults
+    ahead = any(isinstance(f, ClockJump | ClockDrift | WrongTime) for f in faults)
+    if reason == "late":
+        account = trial.accounts.get(finding.symbol or "")
+        return account is not None and any(series.late for series in account.series.values())
+    if reason == "wrong_time":
+        return any(isinstance(fault, WrongTime) for fault in faults)
+    if reason == "ahead":
+        return ahead
+    return reason == "told"
+
+
+def _missed(scenario: Scenario, market: Market, plant: Plant, trial: Trial) -> Iterator[Violation]:
+    """Find faults that no finding names although the run without them differs."""
+    faults = numbered(scenario.faults)
+    for place, (fault, record) in enumerate(zip(faults, trial.records, strict=True)):
+        if not record.acted or named_by(fault, record, trial.findings):
+            continue
+        others = replace(scenario, faults=faults[:place] + faults[place + 1 :])
+        twin = run_trial(others, market, plant, opinion=False)
+        effect = effect_of(trial, twin, scenario.clock.grace_for(market.delay_ns))
+        if effect.any:
+            yield Violation("faults", "missed", {"fault": fault.KIND, **effect.to_dict()})
+
+
+def _place(key: Key) -> dict[str, Any]:
+    return {"symbol": key[0], "interval": INTERVALS[key[1]].text, "open_time_ns": key[2]}
+
+
+def _reach_ns(scenario: Scenario) -> int:
+    """Return how long after it strikes a fault of this scenario can still be felt."""
+    reach_ns = 0
+    for fault in scenario.faults:
+        amounts = ("by_ns", "after_ns", "within_ns", "jitter_ns")
+        own = sum(int(getattr(fault, name, 0)) for name in amounts)
+        if isinstance(fault, ClockDrift):
+            own = REACH_NS
+        # Trades of several faults may strike one after the other.
+        reach_ns += own if isinstance(fault, TradeFault) else max(0, own)
+    return reach_ns

@@ -1,0 +1,151 @@
+"""Laws that need no oracle: a changed feed must change the finals in a known way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from kline_harness.aggregators.exact import ExactAggregator
+from kline_harness.canaries.plant import Plant
+from kline_harness.columns import Instrument, join_instruments
+from kline_harness.interfaces import Aggregator, FeedSlice
+from kline_harness.interval import INTERVALS, Interval
+from kline_harness.kline import PRICE_FIELDS, QUOTE_FIELDS, KlineBatch
+from kline_harness.replay.market import Market
+from kline_harness.replay.scenario import Scenario
+from kline_harness.replay.second_opinion import run_through
+from kline_harness.simulation.feed import Feed
+from kline_harness.simulation.signals import SignalOptions
+from kline_harness.tape import Tape
+from kline_harness.units import NS_PER_DAY, sum_groups
+from kline_harness.verdict import Finding, Severity, Verdict
+
+CHECK = "metamorphic"
+NOT_CHECKED = ("months, which have no length to shift by",)
+# A whole number of every interval up to a week, and of three days.
+SHIFT_NS = 21 * NS_PER_DAY
+
+Make = Callable[[], Aggregator]
+
+
+def metamorphic(scenario: Scenario, market: Market, plant: Plant) -> Verdict:
+    """Hold an aggregator to every law on a market."""
+    intervals = scenario.intervals
+    symbols = [instrument.symbol for instrument in market.tape.instruments]
+
+    def make() -> Aggregator:
+        made = plant.aggregator
+        return scenario.make_aggregator(symbols) if made is None else made(intervals)
+
+    plain = _finals(make, scenario, market.tape, market.until_ns)
+    laws: dict[str, Callable[[], bool]] = {
+        "split_changes_nothing": lambda: _same(
+            plain, _finals(make, scenario, market.tape, market.until_ns, rows=37)
+        ),
+        "shift_moves_times": lambda: _shifted(make, scenario, market, plain),
+        "scale_multiplies_prices": lambda: _scaled(make, scenario, market, plain),
+        "rename_renames": lambda: _renamed(make, scenario, market, plain),
+        "short_klines_add_up": lambda: all(
+            _adds_up(plain, low, high)
+            for low in intervals
+            for high in intervals
+            if low != high and low.refines(high)
+        ),
+    }
+    findings = [Finding(CHECK, law, Severity.ERROR) for law, holds in laws.items() if not holds()]
+    return Verdict.of(CHECK, {"laws": len(laws), "klines": len(plain)}, findings, NOT_CHECKED)
+
+
+def _finals(
+    make: Make, scenario: Scenario, tape: Tape, until_ns: int | None, rows: int = 1 << 18
+) -> KlineBatch:
+    feed = Feed(iter([tape]), SignalOptions(clock=scenario.clock), int, until_ns, rows)
+    pieces: Sequence[FeedSlice] = list(feed)
+    return run_through(make(), pieces, feed.end_ns)
+
+
+def _shifted(make: Make, scenario: Scenario, market: Market, plain: KlineBatch) -> bool:
+    times = ("event_time_ns", "arrival_ns")
+    tape = market.tape.with_columns({n: getattr(market.tape, n) + SHIFT_NS for n in times})
+    until_ns = None if market.until_ns is None else market.until_ns + SHIFT_NS
+    moved = _finals(make, scenario, tape, until_ns)
+    fixed = np.array([INTERVALS[int(code)].length_ns is not None for code in plain.interval])
+    if len(moved) != len(plain):
+        return not fixed.all()
+    back = moved.with_columns({n: getattr(moved, n) - SHIFT_NS for n in ("open_time_ns", "at_ns")})
+    return _same(plain.take(fixed), back.take(fixed))
+
+
+def _scaled(make: Make, scenario: Scenario, market: Market, plain: KlineBatch) -> bool:
+    tape = market.tape
+    scaled = tape.with_columns({"price": tape.price * 10, "quote": tape.quote * 10})
+    names = (*PRICE_FIELDS, *QUOTE_FIELDS)
+    larger = plain.with_columns({n: getattr(plain, n) * 10 for n in names})
+    return _same(larger, _finals(make, scenario, scaled, market.until_ns))
+
+
+def _renamed(make: Make, scenario: Scenario, market: Market, plain: KlineBatch) -> bool:
+    tape = market.tape
+    renamed = Tape.build(
+        tuple(_rename(i) for i in tape.instruments),
+        {name: getattr(tape, name) for name in tape.column_names()},
+    )
+    if not isinstance(make(), ExactAggregator) and scenario.aggregator != "exact":
+        # An aggregator that is told its symbols does not know the new ones.
+        return True
+    finals = _finals(make, scenario, renamed, market.until_ns)
+    back = KlineBatch.build(
+        tuple(_rename(i, back=True) for i in finals.instruments),
+        {name: getattr(finals, name) for name in finals.column_names()},
+    )
+    return _same(plain, back)
+
+
+def _rename(instrument: Instrument, *, back: bool = False) -> Instrument:
+    symbol = instrument.symbol
+    name = symbol.removesuffix("X") if back else f"{symbol}X"
+    scales = (instrument.price_scale, instrument.quantity_scale, instrument.quote_scale)
+    return Instrument(name, *scales)
+
+
+def _same(left: KlineBatch, right: KlineBatch) -> bool:
+    if len(left) != len(right):
+        return False
+    both = join_instruments([left, right])
+    one, other = left.over(both), right.over(both)
+    return all(np.array_equal(getattr(one, n), getattr(other, n)) for n in one.column_names())
+
+
+def _adds_up(finals: KlineBatch, low: Interval, high: Interval) -> bool:
+    """Tell whether each long kline is the sum of its short ones, where all of them are there."""
+    code_low, code_high = INTERVALS.index(low), INTERVALS.index(high)
+    for symbol in np.unique(finals.symbol).tolist():
+        mine = finals.take(finals.symbol == symbol)
+        shorts, longs = mine.take(mine.interval == code_low), mine.take(mine.interval == code_high)
+        for row in range(len(longs)):
+            start = int(longs.open_time_ns[row])
+            inside = (shorts.open_time_ns >= start) & (
+                shorts.open_time_ns < high.close_time_ns(start)
+            )
+            parts = shorts.take(inside)
+            whole = len(parts) == len(low.opens_between(start, high.close_time_ns(start)))
+            if whole and not _is_sum(longs, row, parts):
+                return False
+    return True
+
+
+def _is_sum(longs: KlineBatch, row: int, parts: KlineBatch) -> bool:
+    def total(name: str) -> Any:
+        return sum_groups(getattr(parts, name), np.array([0], dtype=np.int64))[0]
+
+    sums = ("volume", "quote_volume", "count", "taker_buy_volume", "taker_buy_quote_volume")
+    traded = parts.take(parts.count > 0) if parts.count.any() else parts
+    return (
+        all(getattr(longs, name)[row] == total(name) for name in sums)
+        and longs.open[row] == traded.open[0]
+        and longs.close[row] == traded.close[-1]
+        and longs.high[row] == traded.high.max()
+        and longs.low[row] == traded.low.min()
+    )

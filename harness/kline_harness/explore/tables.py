@@ -1,0 +1,184 @@
+"""The tables of the documents: what every fault does and who tells, and who kills each canary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from kline_harness.canaries.stage import days, minutes
+from kline_harness.explore.canary_runs import run_canaries
+from kline_harness.faults.catalogue import CATALOGUE
+from kline_harness.faults.consumers import (
+    CrashedConsumer,
+    LateConsumer,
+    SlowConsumer,
+    StalledConsumer,
+)
+from kline_harness.faults.disk import STEPS, DiskFull, KillDuringWrite, WriteError
+from kline_harness.faults.fault import Fault
+from kline_harness.faults.presets import PRESETS
+from kline_harness.faults.ticks import (
+    ClockDrift,
+    ClockJump,
+    TicksCoalesced,
+    TicksMissed,
+    TicksRepeated,
+)
+from kline_harness.faults.trades import DelayTrades, ShutdownMidBurst, TradeFault, WrongTime
+from kline_harness.interval import parse_intervals
+from kline_harness.replay.effects import FaultOutcome, fault_outcomes
+from kline_harness.replay.market import Market
+from kline_harness.replay.scenario import Scenario
+from kline_harness.replay.trial import run_trial
+from kline_harness.simulation.clock import ClockOptions
+from kline_harness.simulation.designs import ChannelOptions
+from kline_harness.units import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND
+from kline_harness.verdict import Severity
+
+CONSUMERS = ("writer", "completeness", "lifecycle")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A fault as the table shows it."""
+
+    text: str
+    fault: Fault
+
+
+def catalogue_cases(start_ns: int) -> Iterator[Case]:
+    """Yield every fault of the catalogue, in each of its forms, on a day that starts so."""
+    noon = start_ns + 12 * NS_PER_HOUR
+    window: dict[str, Any] = {"from_ns": noon, "until_ns": noon + NS_PER_HOUR + 7 * NS_PER_SECOND}
+    minute = NS_PER_MINUTE
+    made: Any
+    for kind, made in CATALOGUE.items():
+        if issubclass(made, TradeFault) and made not in (DelayTrades, ShutdownMidBurst, WrongTime):
+            rate = 1.0 if kind == "disconnect" else 0.02
+            yield Case(kind, made(rate=rate, **window))
+    yield Case("delay_trades, 70 s", DelayTrades(rate=0.02, by_ns=70 * NS_PER_SECOND, **window))
+    yield Case("wrong_time, forwards", WrongTime(rate=0.02, by_ns=minute, **window))
+    yield Case(
+        "wrong_time, backwards", WrongTime(rate=0.02, by_ns=minute, backwards=True, **window)
+    )
+    yield Case("shutdown", ShutdownMidBurst(at_ns=window["until_ns"]))
+    yield Case("ticks_missed", TicksMissed(**window))
+    yield Case("ticks_repeated", TicksRepeated(**window))
+    yield Case("clock_jump, ahead", ClockJump(by_ns=2 * minute, **window))
+    yield Case("clock_jump, behind", ClockJump(by_ns=2 * minute, backwards=True, **window))
+    yield Case("clock_drift", ClockDrift(ppm=20_000, **window))
+    yield Case("ticks_coalesced", TicksCoalesced(**window))
+    for name in CONSUMERS:
+        yield Case(
+            f"consumer_slow, {name}", SlowConsumer(consumer=name, service_ns=20 * NS_PER_SECOND)
+        )
+        yield Case(f"consumer_stalled, {name}", StalledConsumer(consumer=name, **window))
+        yield Case(f"consumer_late, {name}", LateConsumer(consumer=name, at_ns=noon))
+        crashed = CrashedConsumer(consumer=name, at_ns=noon, restart_ns=window["until_ns"])
+        yield Case(f"consumer_crashed, {name}", crashed)
+    for made in (DiskFull, WriteError, KillDuringWrite):
+        for step in STEPS:
+            fault = made(step=step, from_commit=1, until_commit=2)
+            yield Case(f"{made.KIND}, {step}", fault)
+    for step in STEPS:
+        cut = KillDuringWrite(step=step, from_commit=1, until_commit=2, power_cut=True)
+        yield Case(f"kill_during_write, {step}, power cut", cut)
+
+
+def fault_table(scenario: Scenario, market: Market) -> tuple[str, int, int]:
+    """Return the catalogue's table, how many faults had an effect, and how many were missed."""
+    start_ns = int(market.tape.arrival_ns[0]) // NS_PER_DAY * NS_PER_DAY
+    tight = replace(
+        scenario,
+        channels=ChannelOptions(klines=64, life=64),
+        writer=replace(scenario.writer, part_rows=500),
+    )
+    lines = [
+        "| fault | trades | ticks | klines | late | stored | undelivered | named by |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    outcomes = []
+    for case in catalogue_cases(start_ns):
+        (outcome,) = _outcomes(tight, market, (case.fault,))
+        outcomes.append(outcome)
+        lines.append(_row(case.text, [outcome]))
+    effective = sum(outcome.effect.any for outcome in outcomes)
+    return "\n".join(lines) + "\n", effective, sum(outcome.missed for outcome in outcomes)
+
+
+def preset_table(scenario: Scenario, market: Market) -> tuple[str, int, int]:
+    """Return the table of the presets, how many faults had an effect, and how many were missed."""
+    start_ns = int(market.tape.arrival_ns[0]) // NS_PER_DAY * NS_PER_DAY
+    tight = replace(scenario, channels=ChannelOptions(klines=64), writer=scenario.writer)
+    tight = replace(tight, writer=replace(tight.writer, part_rows=500))
+    lines = [
+        "| preset | what | issue | trades | ticks | klines | late | stored | undelivered | told |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    effective = missed = 0
+    for preset in PRESETS.values():
+        outcomes = _outcomes(tight, market, preset.make(start_ns))
+        effective += sum(outcome.effect.any for outcome in outcomes)
+        missed += sum(outcome.missed for outcome in outcomes)
+        lines.append(_row(f"{preset.name} | {preset.what} | {preset.issue}", outcomes))
+    return "\n".join(lines) + "\n", effective, missed
+
+
+def _outcomes(scenario: Scenario, market: Market, faults: tuple[Fault, ...]) -> list[FaultOutcome]:
+    struck = replace(scenario, faults=faults)
+    return fault_outcomes(struck, market, run_trial(struck, market))
+
+
+def _row(text: str, outcomes: Sequence[FaultOutcome]) -> str:
+    def total(name: str) -> str:
+        return str(sum(getattr(outcome.effect, name) for outcome in outcomes) or "")
+
+    trades = sum(outcome.record.trade_count for outcome in outcomes) or ""
+    ticks = sum(len(outcome.record.ticks_ns) for outcome in outcomes) or ""
+    told = sorted({name for outcome in outcomes for name in outcome.detected_by})
+    counts = [total(name) for name in ("klines", "late", "stored", "undelivered")]
+    return "| " + " | ".join([text, str(trades), str(ticks), *counts, ", ".join(told)]) + " |"
+
+
+def false_alarms(markets: dict[str, Market], scenario: Scenario) -> tuple[str, int]:
+    """Return the table of errors and doubts over clean tapes, and how many there are."""
+    stages = {
+        "thirteen invented minutes": (scenario, Market(minutes())),
+        "seventy invented days": (
+            replace(
+                scenario,
+                clock=ClockOptions(period_ns=NS_PER_DAY),
+                intervals=parse_intervals("1d,1w,1M"),
+            ),
+            Market(days()),
+        ),
+    }
+    cases = {name: (scenario, market) for name, market in markets.items()} | stages
+    lines = ["| clean tape | trades | klines | errors and doubts |", "|---|---|---|---|"]
+    alarms = 0
+    for name, (options, market) in cases.items():
+        trial = run_trial(options, market)
+        wrong = [f for f in trial.findings if f.severity is not Severity.NOTICE]
+        alarms += len(wrong)
+        lines.append(f"| {name} | {len(market.tape)} | {len(trial.klines)} | {len(wrong)} |")
+    return "\n".join(lines) + "\n", alarms
+
+
+def canary_table() -> tuple[str, int, int]:
+    """Return the table of canaries, how many there are and how many were killed."""
+    killings = run_canaries()
+    lines = ["| canary | planted in | defect | expected | killed by |", "|---|---|---|---|---|"]
+    for one in killings:
+        canary = one.canary
+        cells = (canary.name, canary.where, canary.defect, canary.expected)
+        lines.append("| " + " | ".join([*cells, ", ".join(one.killed_by)]) + " |")
+    return "\n".join(lines) + "\n", len(killings), sum(one.killed for one in killings)
+
+
+def part_of(market: Market, from_ns: int, until_ns: int) -> Market:
+    """Return the part of a market that arrives in a window."""
+    first, last = np.searchsorted(market.tape.arrival_ns, [from_ns, until_ns]).tolist()
+    return replace(market, tape=market.tape[first:last], until_ns=until_ns)

@@ -1,0 +1,213 @@
+"""The one place that runs a suite: every case replayed, judged, and its baseline kept."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from kline_harness.errors import ContractError, UserError
+from kline_harness.expectations import InProcessExpectations
+from kline_harness.gate import baseline
+from kline_harness.gate.judge import judge_baseline, judge_expectations
+from kline_harness.gate.results import CaseResult, GateResult, Kind, Problem, Status, worst
+from kline_harness.gate.snapshot import COUNTERS, Snapshot, take
+from kline_harness.gate.suite import Case, Suite
+from kline_harness.gate.yardstick import yardstick_s
+from kline_harness.replay import Outcome, replay
+from kline_harness.report import build_report
+
+# Listed per case; the rest is counted. A changed aggregator can change every kline of a suite.
+LISTED_MAX = 200
+
+
+class Gate:
+    """Runs cases of one suite in this process, one after the other.
+
+    `work` holds the run folders, one a case, replaced by the next run.
+    """
+
+    def __init__(self, suite: Suite, work: Path, *, update: bool = False) -> None:
+        self.suite = suite
+        self._work = work
+        self._update = update
+        self._yardstick_s = 0.0
+
+    def run(self, case: Case) -> CaseResult:
+        """Replay a case and hold it to its expectations and its baseline.
+
+        With `update` the baseline is written, unless the case does not meet its expectations.
+        What goes wrong is part of the result, so that the other cases run.
+        """
+        try:
+            outcome = self._replay(case)
+            stored = baseline.read(self.suite.baseline, case.name)
+            now = take(outcome)
+        except UserError as error:
+            return _failed(case, Kind.BROKEN, str(error))
+        except ContractError as error:
+            return _failed(case, Kind.VERDICT, f"the contract is broken: {error}")
+        except Exception as error:  # an aggregator under test may raise anything
+            return _failed(case, Kind.VERDICT, f"the run crashed: {_where(error)}")
+        ratio = self._in_yardsticks(_work_s(outcome))
+        expectations = [*judge_expectations(case, outcome), *_too_slow(ratio, self.suite.max_ratio)]
+        changes = _changes(stored, now, outcome, expectations)
+        try:
+            result = self._result(case, outcome, stored, now, expectations, changes, ratio)
+            if result.status is not Status.GREEN:
+                build_report(outcome.directory)
+        except UserError as error:
+            return _failed(case, Kind.BROKEN, str(error))
+        return result
+
+    def _in_yardsticks(self, seconds: float) -> float:
+        # Measured when first asked for: collecting tests is not running them.
+        self._yardstick_s = self._yardstick_s or yardstick_s()
+        return seconds / self._yardstick_s
+
+    def _replay(self, case: Case) -> Outcome:
+        return replay(
+            case.scenario,
+            case.trades,
+            case.klines,
+            self._work / case.name,
+            command=_command(case),
+            report=False,
+            # Great Expectations is imported once for all cases.
+            expectations=InProcessExpectations,
+        )
+
+    def _result(
+        self,
+        case: Case,
+        outcome: Outcome,
+        stored: Snapshot | None,
+        now: Snapshot,
+        expectations: list[Problem],
+        changes: list[Problem],
+        ratio: float,
+    ) -> CaseResult:
+        updated = self._update and not expectations and bool(changes)
+        if updated:
+            baseline.write(self.suite.baseline, case.name, now, stored)
+        problems = expectations if updated else expectations + changes
+        listed = tuple(problems[:LISTED_MAX])
+        status = worst(tuple(problems))
+        return CaseResult(
+            case,
+            status,
+            _sentence(outcome, problems, changes if updated else []),
+            outcome.validity,
+            listed,
+            len(problems) - len(listed),
+            tuple(changes[:LISTED_MAX]) if updated else (),
+            max(0, len(changes) - LISTED_MAX) if updated else 0,
+            updated,
+            {name: int(count) for name, count in now.figures[COUNTERS].items()},
+            ratio,
+            outcome.directory,
+        )
+
+
+def run_suite(
+    suite: Suite,
+    update: bool = False,
+    *,
+    work: Path | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> GateResult:
+    """Run every case of a suite; run folders go to `work` (default: reports/gate-SUITE).
+
+    With `update` baselines are written where a case meets its expectations, and those of cases
+    that the suite no longer has are deleted. `progress` is told each case before it runs.
+    """
+    folder = Path("reports") / f"gate-{suite.path.stem}" if work is None else work
+    gate = Gate(suite, folder, update=update)
+    results = []
+    for case in suite.cases:
+        if progress is not None:
+            progress(case.name)
+        results.append(gate.run(case))
+    orphans = _orphans(suite)
+    removed: tuple[str, ...] = ()
+    if update:
+        for name in orphans:
+            baseline.remove(suite.baseline, name)
+        orphans, removed = (), orphans
+    return GateResult(suite, tuple(results), orphans, removed)
+
+
+def _orphans(suite: Suite) -> tuple[str, ...]:
+    known = {case.name for case in suite.cases}
+    return tuple(name for name in baseline.names(suite.baseline) if name not in known)
+
+
+def _changes(
+    stored: Snapshot | None, now: Snapshot, outcome: Outcome, told: list[Problem]
+) -> list[Problem]:
+    """Return what is not as in the baseline, without the verdict and differences told already."""
+    if stored is None:
+        klines = sum(len(lines) for lines in now.klines.values())
+        what = f"{klines:,} klines of {len(now.klines)} series and days"
+        return [Problem(Kind.NO_BASELINE, f"no baseline; this run has {what}")]
+    known = {_place(problem) for problem in told}
+    return [
+        problem
+        for problem in judge_baseline(stored, now, outcome)
+        if problem.kind not in (Kind.DIFFERENCE, Kind.VERDICT) or _place(problem) not in known
+    ]
+
+
+def _place(problem: Problem) -> tuple[object, ...]:
+    is_verdict = problem.kind is Kind.VERDICT
+    return is_verdict, problem.symbol, problem.interval, problem.open_time
+
+
+def _work_s(outcome: Outcome) -> float:
+    """Return a run's seconds without Great Expectations, whose import only the first run pays."""
+    timings = json.loads((outcome.directory / "timings.json").read_text(encoding="utf-8"))
+    seconds: float = timings["total"] - timings.get("expectations", 0.0)
+    return seconds
+
+
+def _too_slow(ratio: float, max_ratio: float | None) -> list[Problem]:
+    if max_ratio is None or ratio <= max_ratio:
+        return []
+    limit, found = f"{max_ratio:g}", f"{ratio:.1f}"
+    message = f"took {found} times the yardstick, max_ratio is {limit}"
+    return [Problem(Kind.TIME, message, before=limit, now=found)]
+
+
+def _failed(case: Case, kind: Kind, message: str) -> CaseResult:
+    problem = Problem(kind, message)
+    return CaseResult(case, problem.status, message, problems=(problem,))
+
+
+def _where(error: Exception) -> str:
+    """Say what was raised, and where, without a page of frames."""
+    first: BaseException = error
+    while first.__cause__ is not None:  # the simulation raises anew what a process raised
+        first = first.__cause__
+    frame = traceback.extract_tb(first.__traceback__)[-1]
+    place = f"{Path(frame.filename).name}, line {frame.lineno}"
+    return f"{type(error).__name__}: {error} ({place})"
+
+
+def _sentence(outcome: Outcome, problems: list[Problem], changes: list[Problem]) -> str:
+    if problems:
+        more = f" (and {len(problems) - 1:,} more)" if len(problems) > 1 else ""
+        return f"{problems[0].message}{more}"
+    shown = f"{outcome.validity.value}, {outcome.klines:,} klines"
+    if changes:
+        return f"{shown}; baseline written, {len(changes):,} changes"
+    return f"{shown}, as in the baseline"
+
+
+def _command(case: Case) -> str:
+    """Return the command that replays the case alone; files by name, as every run says them."""
+    words = ["kline-harness", "replay", *(path.name for path in case.trades)]
+    for path in case.klines:
+        words += ["--klines", path.name]
+    return shlex.join([*words, *case.options])

@@ -1,0 +1,234 @@
+"""A run against its case and its baseline: every difference is a problem that names itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from kline_harness.comparison.compare import Comparison, Difference, plain
+from kline_harness.gate.canonical import digest, escape, fields_of, time_text
+from kline_harness.gate.results import Kind, Problem
+from kline_harness.gate.snapshot import CASE, COUNTERS, DAY, DIFFERENCE, DIGEST, INPUT, Snapshot
+from kline_harness.gate.suite import Case
+from kline_harness.kline import FIELDS
+from kline_harness.replay import Outcome
+from kline_harness.verdict import Validity
+
+_KINDS = {
+    CASE: Kind.VERDICT,
+    COUNTERS: Kind.COUNTER,
+    DIFFERENCE: Kind.DIFFERENCE,
+    INPUT: Kind.INPUT,
+}
+_NO_PAIRS: Mapping[str, str] = {}
+_EDITED = "the baseline's klines are not those of its own digest, so it was edited"
+
+
+def judge_expectations(case: Case, outcome: Outcome) -> Iterator[Problem]:
+    """Hold a run to what its case expects, baseline aside: verdict and explanations."""
+    if outcome.validity is not case.verdict:
+        yield Problem(
+            Kind.VERDICT,
+            f"verdict {outcome.validity.value}, expected {case.verdict.value}: {outcome.sentence}",
+            before=case.verdict.value,
+            now=outcome.validity.value,
+        )
+    comparison = outcome.comparison or Comparison()
+    for difference in comparison.differences:
+        if difference.proof is None and case.verdict is not Validity.INVALID:
+            cause = f"none proved ({difference.klass.value})"
+            yield from _against_exchange(difference, Kind.EXCHANGE, cause, "")
+        elif difference.proof is not None:
+            # Several causes together are joined; each has to be allowed.
+            causes = difference.proof.cause.split("+")
+            refused = [cause for cause in causes if cause not in case.allow]
+            if refused:
+                hint = f", which the case does not allow (allow = {json.dumps(refused)} would)"
+                cause = difference.proof.cause
+                yield from _against_exchange(difference, Kind.EXPLANATION, cause, hint)
+
+
+def judge_baseline(before: Snapshot, now: Snapshot, outcome: Outcome) -> Iterator[Problem]:
+    """Hold a run to its baseline: klines first, then what else is not the same."""
+    causes = _Causes.of(before, now, outcome.comparison)
+    yield from _klines(before, now, causes)
+    order = (CASE, DIFFERENCE, DAY, "series", COUNTERS, INPUT)
+    keys = before.figures.keys() | now.figures.keys()
+    for key in sorted(keys, key=lambda key: (order.index(key.split(" ")[0]), key)):
+        yield from _figure(key, before.figures.get(key), now.figures.get(key))
+
+
+def _against_exchange(
+    difference: Difference, kind: Kind, cause: str, hint: str
+) -> Iterator[Problem]:
+    """Yield a problem for each field in which a kline is not the exchange's."""
+    symbol, interval = difference.symbol, difference.interval.text
+    open_time = time_text(difference.open_time_ns)
+    place = f"{symbol} {interval} {open_time}"
+    ours, theirs = difference.ours, difference.theirs
+    if ours is None or theirs is None:
+        lacking, having = ("ours", "exchange") if ours is None else ("exchange", "ours")
+        message = f"{place}: {having} has this kline, {lacking} has not; cause: {cause}{hint}"
+        yield Problem(kind, message, symbol, interval, open_time, cause=cause)
+        return
+    for name in difference.fields:
+        before, after = plain(theirs[name]), plain(ours[name])
+        message = f"{place} {name}: exchange {before}, ours {after}; cause: {cause}{hint}"
+        yield Problem(kind, message, symbol, interval, open_time, name, before, after, cause)
+
+
+@dataclass(frozen=True, slots=True)
+class _Causes:
+    """What is known of why a kline changed.
+
+    `inputs` are files that are not the baseline's; `differing` what a kline is against the
+    exchange's; `compared` the series of which every kline was compared.
+    """
+
+    inputs: tuple[str, ...] = ()
+    differing: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
+    compared: frozenset[tuple[str, str]] = frozenset()
+
+    @staticmethod
+    def of(before: Snapshot, now: Snapshot, comparison: Comparison | None) -> _Causes:
+        old, new = before.words(INPUT), now.words(INPUT)
+        # The exchange's files do not make our klines.
+        inputs = sorted(
+            " ".join(name)
+            for name in old.keys() | new.keys()
+            if old.get(name) != new.get(name)
+            and "trades" in (old.get(name, _NO_PAIRS).get("role"), new.get(name, {}).get("role"))
+        )
+        found = comparison or Comparison()
+        differing = {
+            (escape(d.symbol), d.interval.text, time_text(d.open_time_ns)): (
+                f"explained by {d.proof.cause}" if d.proof else d.klass.value
+            )
+            for d in found.differences
+        }
+        compared = frozenset(
+            (escape(series.symbol), series.interval.text)
+            for series in found.series
+            if series.uncompared == 0
+        )
+        return _Causes(tuple(inputs), differing, compared)
+
+    def why(self, place: tuple[str, str, str], edited: bool) -> str:
+        if edited:
+            reason = _EDITED
+        elif self.inputs:
+            reason = f"input {', '.join(self.inputs)} is not the baseline's"
+        else:
+            reason = "the same inputs now give another result"
+        against = self.differing.get(place)
+        if against is None:
+            against = "identical" if place[:2] in self.compared else "not compared"
+        return f"{reason}; against the exchange's: {against}"
+
+
+def _klines(before: Snapshot, now: Snapshot, causes: _Causes) -> Iterator[Problem]:
+    digests = {",".join(key): pairs.get(DIGEST) for key, pairs in before.words(DAY).items()}
+    for day in sorted(before.klines.keys() | now.klines.keys()):
+        symbol, interval, date = day.split(",")
+        old, new = before.klines.get(day), now.klines.get(day)
+        place = f"{symbol} {interval} {date}"
+        stated = digests.get(day)
+        if old == new:
+            if new is not None and stated != digest(new):
+                message = (
+                    f"{place}: baseline digest {stated}, but its klines and this run's have "
+                    f"{digest(new)}; cause: {_EDITED}"
+                )
+                yield Problem(Kind.BASELINE, message, symbol, interval, cause=_EDITED)
+        elif old is None or new is None:
+            yield _whole_day(place, old, new, stated)
+        else:
+            edited = stated != digest(old)
+            yield from _day(symbol, interval, old, new, edited, causes)
+
+
+def _whole_day(
+    place: str, old: tuple[str, ...] | None, new: tuple[str, ...] | None, stated: str | None
+) -> Problem:
+    """Tell of a day that only one side has klines of."""
+    symbol, interval, _ = place.split(" ")
+    if old is None and stated is not None:
+        message = f"{place}: baseline digest {stated}, but the baseline has no klines of this day"
+        return Problem(Kind.BASELINE, message, symbol, interval, cause=_EDITED)
+    counts = [f"{len(lines):,} klines" if lines else "none" for lines in (old, new)]
+    message = f"{place}: baseline {counts[0]}, now {counts[1]}"
+    return Problem(Kind.KLINE, message, symbol, interval, before=counts[0], now=counts[1])
+
+
+def _day(
+    symbol: str,
+    interval: str,
+    old: Iterable[str],
+    new: Iterable[str],
+    edited: bool,
+    causes: _Causes,
+) -> Iterator[Problem]:
+    """Yield a problem for each kline of a day that is not there twice, field by field."""
+    before, now = _by_open_time(old), _by_open_time(new)
+    for open_time, nth in sorted(before.keys() | now.keys()):
+        was, is_ = before.get((open_time, nth)), now.get((open_time, nth))
+        if was == is_:
+            continue
+        cause = causes.why((symbol, interval, open_time), edited)
+        place = f"{symbol} {interval} {open_time}" + (f" (copy {nth + 1})" if nth else "")
+        if was is None or is_ is None:
+            words = ("no such kline", "one") if was is None else ("a kline", "none")
+            message = f"{place}: baseline {words[0]}, now {words[1]}; cause: {cause}"
+            yield Problem(Kind.KLINE, message, symbol, interval, open_time, cause=cause)
+            continue
+        left, right = fields_of(was), fields_of(is_)
+        for name in FIELDS:
+            if left[name] != right[name]:
+                message = (
+                    f"{place} {name}: baseline {left[name]}, now {right[name]}; cause: {cause}"
+                )
+                place_of = (symbol, interval, open_time, name)
+                yield Problem(Kind.KLINE, message, *place_of, left[name], right[name], cause)
+
+
+def _by_open_time(lines: Iterable[str]) -> dict[tuple[str, int], str]:
+    found: dict[tuple[str, int], str] = {}
+    for line in lines:
+        open_time, nth = line.split(",", 3)[2], 0
+        while (open_time, nth) in found:
+            nth += 1
+        found[open_time, nth] = line
+    return found
+
+
+def _figure(
+    key: str, before: Mapping[str, str] | None, now: Mapping[str, str] | None
+) -> Iterator[Problem]:
+    """Yield a problem for a line that is not the same; a day's digest is the klines' matter."""
+    if before == now:
+        return
+    word, *places = key.split(" ")
+    kind = _KINDS.get(word, Kind.FIGURE)
+    where = dict(zip(("symbol", "interval", "open_time"), places, strict=False))
+    if word == DAY:
+        where.pop("open_time")
+    elif word not in (DIFFERENCE, "series"):
+        where = {}
+    name = " ".join(places) if word not in (CASE, COUNTERS) else ""
+    label = f"{word} {name}".strip()
+    if before is None or now is None:
+        side = "not in the baseline" if before is None else "only in the baseline"
+        shown = ", ".join(f"{k} {v}" for k, v in (now or before or {}).items())
+        yield Problem(kind, f"{label}: {side}: {shown}", **where)
+        return
+    cause = now.get("cause") or before.get("cause")
+    end = f"; cause: {cause}" if cause and kind is Kind.DIFFERENCE else ""
+    side = "exchange's " if kind is Kind.DIFFERENCE else ""
+    for pair in [*before, *(name for name in now if name not in before)]:
+        old, new = before.get(pair), now.get(pair)
+        if old == new or (word == DAY and pair == DIGEST):
+            continue
+        absent = "as ours" if kind is Kind.DIFFERENCE else "none"
+        message = f"{label}: {side}{pair}: baseline {old or absent}, now {new or absent}{end}"
+        yield Problem(kind, message, **where, field=pair, before=old, now=new, cause=cause)

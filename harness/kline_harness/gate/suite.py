@@ -1,0 +1,245 @@
+"""suite.toml to a frozen Suite: every key checked before anything runs."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from kline_harness.errors import UsageError, UserError
+from kline_harness.interval import Interval, parse_intervals
+from kline_harness.replay import Audit, Scenario
+from kline_harness.replay.scenario_file import load_scenario
+from kline_harness.verdict import Validity
+
+_SUITE_KEYS = ("baseline", "max_ratio", "case")
+_CASE_KEYS = (
+    *("name", "trades", "klines", "intervals", "aggregator", "scenario", "verdict", "allow"),
+    *("audit", "market", "symbol"),
+)
+# Names are file names of baselines and run folders on every system, and test ids.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_CAUSE = re.compile(r"[a-z][a-z0-9_]*")
+_HEADER = re.compile(r"^\s*\[\[\s*case\s*\]\]", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One replay of a suite.
+
+    `scenario` is the scenario file's, with what the case itself says on top; `options` are the
+    command line's words for that. `verdict` is the one expected; `allow` the causes by which
+    klines may differ from the exchange's; `line` where the case begins in the suite's file.
+    """
+
+    name: str
+    trades: tuple[Path, ...]
+    klines: tuple[Path, ...]
+    scenario: Scenario
+    options: tuple[str, ...] = ()
+    verdict: Validity = Validity.VALID
+    allow: tuple[str, ...] = ()
+    line: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """The cases of a suite file in its order, and the directory of their baselines.
+
+    `max_ratio` bounds a case's wall time in yardsticks; None leaves it a mere report.
+    """
+
+    path: Path
+    baseline: Path
+    cases: tuple[Case, ...]
+    max_ratio: float | None = None
+
+
+def load_suite(path: Path) -> Suite:
+    """Read a suite file; the paths in it are relative to it.
+
+    Raises UsageError, one sentence with file, table and key, for anything that is wrong.
+    """
+    content = _parse(path)
+    top = _Table(str(path), path.parent, content)
+    top.refuse_unknown(_SUITE_KEYS)
+    tables = content.get("case")
+    if not isinstance(tables, list) or not tables or not all(isinstance(t, dict) for t in tables):
+        raise UsageError(f"{path}: expected at least one table [[case]], found none")
+    lines = _case_lines(path, len(tables))
+    cases = tuple(
+        _case(path, number, table, line)
+        for number, (table, line) in enumerate(zip(tables, lines, strict=True), start=1)
+    )
+    _refuse_repeated(path, cases)
+    baseline = top.text("baseline")
+    return Suite(
+        path,
+        path.with_suffix(".baseline") if baseline is None else path.parent / baseline,
+        cases,
+        top.ratio("max_ratio"),
+    )
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: expected UTF-8 text, found other bytes") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: not TOML: {error}") from error
+
+
+def _case_lines(path: Path, cases: int) -> list[int]:
+    """Return the line of each [[case]]; 1 where the file writes its cases in another way."""
+    source = path.read_text(encoding="utf-8")
+    found = [source.count("\n", 0, match.end()) + 1 for match in _HEADER.finditer(source)]
+    return found if len(found) == cases else [1] * cases
+
+
+def _case(path: Path, number: int, content: Mapping[str, Any], line: int) -> Case:
+    name = content.get("name")
+    label = f"{path}, case {number}" + (f" ({name})" if isinstance(name, str) else "")
+    table = _Table(label, path.parent, content)
+    table.refuse_unknown(_CASE_KEYS)
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise table.wrong("name", "letters, digits and . _ - only, at most 100 of them", name)
+    scenario, options = _scenario(table)
+    return Case(
+        name=name,
+        trades=tuple(table.files("trades", required=True)),
+        klines=tuple(table.files("klines")),
+        scenario=scenario,
+        options=options,
+        verdict=Validity(table.choice("verdict", [v.value for v in Validity]) or "valid"),
+        allow=table.causes(),
+        line=line,
+    )
+
+
+def _scenario(table: _Table) -> tuple[Scenario, tuple[str, ...]]:
+    """Return the scenario of a case, and the command line's options for it."""
+    given: dict[str, Any] = {
+        "intervals": table.intervals(),
+        "aggregator": table.text("aggregator"),
+        "audit": table.choice("audit", [audit.value for audit in Audit]),
+        "market": table.choice("market", ["spot", "um", "cm"]),
+        "symbol": table.text("symbol"),
+    }
+    given = {key: value for key, value in given.items() if value is not None}
+    file = table.text("scenario")
+    options = [] if file is None else ["--scenario", Path(file).name]
+    for key, value in given.items():
+        options += [f"--{key}", value if isinstance(value, str) else ",".join(map(str, value))]
+    if "audit" in given:
+        given["audit"] = Audit(given["audit"])
+    try:
+        base = Scenario() if file is None else load_scenario(table.folder / file)
+    except UserError as error:
+        raise UsageError(f"{table.label}, key scenario: {error}") from error
+    scenario = replace(base, **given)
+    try:
+        scenario.make_aggregator()
+    except UserError as error:
+        raise UsageError(f"{table.label}, key aggregator: {error}") from error
+    return scenario, tuple(options)
+
+
+def _refuse_repeated(path: Path, cases: Sequence[Case]) -> None:
+    seen: set[str] = set()
+    for case in cases:
+        # Case does not count in file names everywhere.
+        if case.name.lower() in seen:
+            raise UsageError(f"{path}, case {case.name}: expected a name of its own, found twice")
+        seen.add(case.name.lower())
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """One table of the file: `label` says which, `folder` is what its paths are relative to."""
+
+    label: str
+    folder: Path
+    content: Mapping[str, Any]
+
+    def wrong(self, key: str, expected: str, found: object) -> UsageError:
+        shown = "nothing" if found is None else repr(found)
+        return UsageError(f"{self.label}, key {key}: expected {expected}, found {shown}")
+
+    def refuse_unknown(self, known: Sequence[str]) -> None:
+        for key in self.content:
+            if key not in known:
+                names = ", ".join(known)
+                raise UsageError(f"{self.label}, key {key!r}: unknown; expected one of {names}")
+
+    def text(self, key: str) -> str | None:
+        value = self.content.get(key)
+        if value is not None and (not isinstance(value, str) or not value):
+            raise self.wrong(key, "text", value)
+        return value
+
+    def choice(self, key: str, choices: Sequence[str]) -> str | None:
+        value = self.content.get(key)
+        if value is not None and value not in choices:
+            raise self.wrong(key, f"one of {' '.join(choices)}", value)
+        return value
+
+    def ratio(self, key: str) -> float | None:
+        value = self.content.get(key)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+            raise self.wrong(key, "a number above 0", value)
+        return float(value)
+
+    def texts(self, key: str) -> list[str]:
+        value = self.content.get(key, [])
+        value = [value] if isinstance(value, str) else value
+        if not isinstance(value, list) or not all(isinstance(v, str) and v for v in value):
+            raise self.wrong(key, "text or a list of texts", value)
+        return value
+
+    def intervals(self) -> tuple[Interval, ...] | None:
+        chosen = self.texts("intervals")
+        if "intervals" not in self.content:
+            return None
+        try:
+            return parse_intervals(",".join(chosen))
+        except UsageError as error:
+            raise UsageError(f"{self.label}, key intervals: {error}") from error
+
+    def causes(self) -> tuple[str, ...]:
+        causes = self.texts("allow")
+        for cause in causes:
+            if not _CAUSE.fullmatch(cause):
+                raise self.wrong("allow", "names of causes such as edge", cause)
+        return tuple(sorted(set(causes)))
+
+    def files(self, key: str, *, required: bool = False) -> list[Path]:
+        patterns = self.texts(key)
+        if required and not patterns:
+            raise self.wrong(key, "at least one file", self.content.get(key))
+        found: dict[Path, None] = {}
+        for pattern in patterns:
+            matches = [path for path in self._matches(key, pattern) if path.is_file()]
+            if not matches:
+                raise self.wrong(key, "a file there is", pattern)
+            found |= dict.fromkeys(matches)
+        return list(found)
+
+    def _matches(self, key: str, pattern: str) -> Iterator[Path]:
+        plain = self.folder / pattern
+        if plain.is_file():
+            return iter([plain])
+        if Path(pattern).is_absolute():
+            raise self.wrong(key, "a path relative to the suite", pattern)
+        # Path.glob does not go up: what leads with .. is walked by hand.
+        folder, parts = self.folder, Path(pattern).parts
+        while parts and parts[0] == "..":
+            folder, parts = folder / "..", parts[1:]
+        return iter(sorted(folder.glob("/".join(parts)))) if parts else iter(())

@@ -1,0 +1,152 @@
+"""Files of trades and klines inspected one by one and against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kline_harness import __version__
+from kline_harness.archives import ColumnMap, is_table
+from kline_harness.inspection.kline_series import KlineSeries
+from kline_harness.inspection.kline_versions import check_versions
+from kline_harness.inspection.levels import check_levels
+from kline_harness.inspection.one_file import (
+    inspect_broken,
+    inspect_klines,
+    inspect_trades,
+    is_klines,
+)
+from kline_harness.inspection.subject import FileReport
+from kline_harness.inspection.tally import Tally
+from kline_harness.inspection.trade_versions import check_trades
+from kline_harness.inspection.traded_klines import check_traded
+from kline_harness.verdict import Validity, Verdict, worst
+
+SCHEMA = "kline-harness/inspect/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What was found: a report on each file, in the order given, and verdicts across them."""
+
+    files: tuple[FileReport, ...]
+    across: tuple[Verdict, ...]
+
+    @property
+    def validity(self) -> Validity:
+        """The worst of all verdicts."""
+        return worst(v.validity for v in (*(f.verdict for f in self.files), *self.across))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain data for JSON: schema `kline-harness/inspect/1`."""
+        return {
+            "schema": SCHEMA,
+            "version": __version__,
+            "verdict": self.validity.value,
+            "exit_code": self.validity.exit_code,
+            "files": [report.to_dict() for report in self.files],
+            "across": [
+                {**verdict.to_dict(), "findings": [f.to_dict() for f in verdict.findings]}
+                for verdict in self.across
+            ],
+        }
+
+
+def inspect_files(
+    paths: Sequence[Path],
+    *,
+    symbol: str | None = None,
+    market: str | None = None,
+    columns: ColumnMap | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Inspection:
+    """Inspect files of trades and klines in any mixture.
+
+    `columns` says what the columns of Parquet and Arrow files are. Klines are read first and
+    whole; each file of trades is then read once, in blocks, and a second time only if another file
+    states the same trades.
+
+    Raises InputError for what is no file, or neither trades nor klines and not named like an
+    archive file; what is wrong with any other file is a finding.
+    """
+    tables = [columns is not None and is_table(path) for path in paths]
+    kinds = [False if table else is_klines(path) for path, table in zip(paths, tables, strict=True)]
+    reports: dict[int, FileReport] = {}
+    for row in sorted(range(len(paths)), key=lambda row: kinds[row] is False):
+        if progress is not None:
+            progress(paths[row].name)
+        if kinds[row] is None:
+            reports[row] = inspect_broken(paths[row])
+        elif kinds[row]:
+            reports[row] = inspect_klines(paths[row], symbol)
+        else:
+            finest = _finest(list(reports.values()))
+            column_map = columns if tables[row] else None
+            reports[row] = inspect_trades(paths[row], symbol, market, finest, column_map)
+    files = tuple(reports[row] for row in range(len(paths)))
+    return Inspection(files, _across(files))
+
+
+def _finest(reports: Sequence[FileReport]) -> dict[str, Any]:
+    """Return the shortest interval of klines at hand for each symbol."""
+    klines = [report.klines for report in reports if report.klines is not None]
+    klines.sort(key=lambda k: -(k.interval.length_ns or 0))
+    return {k.symbol: k.interval for k in klines if k.interval.length_ns is not None}
+
+
+def _across(files: Sequence[FileReport]) -> tuple[Verdict, ...]:
+    symbols: dict[str, list[KlineSeries]] = {}
+    for file in files:
+        if file.klines is not None:
+            one = KlineSeries(file.klines, file.name)
+            symbols.setdefault(file.klines.symbol, []).append(one)
+    verdicts = []
+    for symbol, series in symbols.items():
+        verdicts += _of_klines(symbol, series)
+        verdicts += _of_both(symbol, series, files)
+    return (*verdicts, *_of_trades(files))
+
+
+def _of_klines(symbol: str, series: list[KlineSeries]) -> list[Verdict]:
+    verdicts = []
+    for check, compare in (("same_klines", check_versions), ("levels", check_levels)):
+        tally = Tally(check, symbol)
+        compared = compare(series, tally)
+        if compared or tally.findings():
+            verdicts.append(Verdict.of(check, {"compared": compared}, tally.findings()))
+    return verdicts
+
+
+def _of_both(symbol: str, series: list[KlineSeries], files: Sequence[FileReport]) -> list[Verdict]:
+    tally = Tally("klines_and_trades", symbol)
+    compared = 0
+    for file in files:
+        bucket = file.buckets.get(symbol)
+        for one in series:
+            if bucket is not None and one.interval == bucket.interval:
+                compared += check_traded(one, file, tally)
+    if not compared:
+        return []
+    counts = {"compared": compared}
+    not_checked = ("prices, counts and amounts of klines: replay compares them",)
+    return [Verdict.of("klines_and_trades", counts, tally.findings(), not_checked)]
+
+
+def _of_trades(files: Sequence[FileReport]) -> list[Verdict]:
+    groups: dict[tuple[str, str, str | None], list[FileReport]] = {}
+    for file in files:
+        if file.info is not None:
+            for symbol in file.ids:
+                key = (symbol, file.info.layout, file.info.market)
+                groups.setdefault(key, []).append(file)
+    verdicts = []
+    for (symbol, *_), reports in groups.items():
+        if len(reports) > 1:
+            tally = Tally("same_trades", symbol)
+            compared, left_out = check_trades(reports, symbol, tally)
+            counts = {"files": len(reports), "compared": compared}
+            verdict = Verdict.of("same_trades", counts, tally.findings(), tuple(left_out))
+            verdicts.append(verdict)
+    return verdicts

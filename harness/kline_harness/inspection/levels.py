@@ -1,0 +1,139 @@
+"""Higher klines against the sums of the lower ones in them, across files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kline_harness.columns import concat
+from kline_harness.inspection.kline_series import KlineSeries, quiet_rows, shown
+from kline_harness.inspection.tally import Tally
+from kline_harness.kline import PRICE_FIELDS, KlineBatch
+from kline_harness.units import BoolArray, Int64Array, sum_groups
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """A series and one of a higher interval, at the same scales, and the fields of both."""
+
+    lower: KlineBatch
+    higher: KlineBatch
+    names: tuple[str, str]
+    fields: tuple[str, ...]
+
+    @staticmethod
+    def of(lower: KlineSeries, higher: KlineSeries) -> _Pair:
+        both = concat([lower.batch, higher.batch])
+        cut = len(lower.batch)
+        fields = tuple(name for name in lower.fields if name in higher.fields)
+        return _Pair(both[:cut], both[cut:], (lower.name, higher.name), fields)
+
+
+def check_levels(series: list[KlineSeries], tally: Tally) -> int:
+    """Compare each kline with the nearest lower klines that fill it; return how many could be.
+
+    A roll-up is complete if it has a kline for each open time in it. Sums are exact in the fields
+    that both files have: the open of the first that traded, the highest high, and so on.
+
+    Source: the exchange's 1m klines add up to its 3m ... 1d, and 1d to 1w, in nine fields.
+    """
+    compared = 0
+    for higher in series:
+        done = np.zeros(len(higher.batch), dtype=np.bool_)
+        lowers = [s for s in series if s.interval != higher.interval]
+        lowers = [s for s in lowers if s.interval.refines(higher.interval)]
+        for lower in sorted(lowers, key=lambda s: s.interval.length_ns or 0, reverse=True):
+            done |= _compare(lower, higher, done, tally)
+        compared += int(done.sum())
+    return compared
+
+
+def _compare(lower: KlineSeries, higher: KlineSeries, done: BoolArray, tally: Tally) -> BoolArray:
+    """Compare the klines not done yet, and return those that could be."""
+    assert lower.interval.length_ns is not None
+    pair = _Pair.of(lower, higher)
+    opens = higher.interval.open_times_ns(lower.opens)
+    starts = np.flatnonzero(np.diff(opens, prepend=opens[0] - 1))
+    parents = opens[starts]
+    children = np.diff(starts, append=len(opens))
+    spans = higher.interval.close_times_ns(parents) - parents
+    complete = children * lower.interval.length_ns == spans
+    place = np.minimum(np.searchsorted(higher.opens, parents), len(higher.opens) - 1)
+    there = higher.opens[place] == parents
+    within = (parents > higher.opens[0]) & (parents < higher.opens[-1])
+    absent = parents[complete & ~there & within].tolist()
+    examples = [{"open_time_ns": parent, "files": list(pair.names)} for parent in absent[:5]]
+    tally.add("row_missing_though_lower", len(absent), *examples)
+    matched = complete & there
+    matched[matched] = ~done[place[matched]]
+    ours = _rolled_up(pair, starts).take(matched)
+    _judge(pair, ours, place[matched], tally)
+    out = np.zeros(len(higher.batch), dtype=np.bool_)
+    out[place[matched]] = True
+    return out
+
+
+def _rolled_up(pair: _Pair, starts: Int64Array) -> KlineBatch:
+    """Put the lower klines together; prices come from those that traded, if any did."""
+    lower = pair.lower
+    rows = np.arange(len(lower))
+    sizes = np.diff(starts, append=len(lower))
+    traded = ~quiet_rows(lower, pair.fields)
+    priced = traded | ~np.repeat(np.logical_or.reduceat(traded, starts), sizes)
+    first = np.minimum.reduceat(np.where(priced, rows, len(lower)), starts)
+    last = np.maximum.reduceat(np.where(priced, rows, -1), starts)
+    opener = np.repeat(first, sizes)
+    columns = {
+        name: sum_groups(getattr(lower, name), starts)
+        for name in pair.fields
+        if name not in PRICE_FIELDS
+    }
+    columns |= {
+        "open": lower.open[first],
+        "high": np.maximum.reduceat(np.where(priced, lower.high, lower.high[opener]), starts),
+        "low": np.minimum.reduceat(np.where(priced, lower.low, lower.low[opener]), starts),
+        "close": lower.close[last],
+    }
+    return lower.take(starts).with_columns(columns)
+
+
+def _judge(pair: _Pair, ours: KlineBatch, place: Int64Array, tally: Tally) -> None:
+    theirs = pair.higher.take(place)
+    differs = np.zeros(len(ours), dtype=np.bool_)
+    for name in pair.fields:
+        differs |= np.asarray(getattr(ours, name) != getattr(theirs, name), dtype=np.bool_)
+    forming = differs & _looks_forming(ours, theirs, pair.fields)
+    for kind, rows in (("forming_row", forming), ("levels_disagree", differs & ~forming)):
+        found = np.flatnonzero(rows)
+        some = found[: tally.room(kind)].tolist()
+        tally.add(kind, len(found), *(_example(pair, ours, theirs, row) for row in some))
+
+
+def _example(pair: _Pair, ours: KlineBatch, theirs: KlineBatch, row: int) -> dict[str, Any]:
+    names = [n for n in pair.fields if getattr(ours, n)[row] != getattr(theirs, n)[row]]
+    return {
+        "open_time_ns": int(theirs.open_time_ns[row]),
+        "files": list(pair.names),
+        "stated": shown(theirs, row, names),
+        "sum": shown(ours, row, names),
+    }
+
+
+def _looks_forming(ours: KlineBatch, theirs: KlineBatch, fields: tuple[str, ...]) -> BoolArray:
+    """Find where theirs holds only the beginning of what it became: nothing more, and less."""
+    amounts = [name for name in fields if name not in PRICE_FIELDS]
+    if not amounts:
+        return np.zeros(len(ours), dtype=np.bool_)
+    sides = [
+        theirs.open == ours.open,
+        theirs.high <= ours.high,
+        theirs.low >= ours.low,
+        *(getattr(theirs, name) <= getattr(ours, name) for name in amounts),
+        np.logical_or.reduce(
+            [np.asarray(getattr(theirs, n) < getattr(ours, n), dtype=np.bool_) for n in amounts]
+        ),
+    ]
+    kept: BoolArray = np.logical_and.reduce([np.asarray(side, dtype=np.bool_) for side in sides])
+    return kept

@@ -1,0 +1,178 @@
+"""One file read through and judged on its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kline_harness.archives import ColumnMap, FileInfo, TradeFile, detect, open_trades, read_klines
+from kline_harness.archives.layout import name_coverage
+from kline_harness.columns import by_symbol
+from kline_harness.errors import InputError
+from kline_harness.inspection.checksum import check_checksum
+from kline_harness.inspection.kline_audit import KlineAudit
+from kline_harness.inspection.kline_series import KlineSeries
+from kline_harness.inspection.subject import FileReport
+from kline_harness.inspection.tally import Tally
+from kline_harness.inspection.trade_audit import TradeAudit
+from kline_harness.inspection.trade_buckets import TradeBuckets
+from kline_harness.interval import Interval
+from kline_harness.tape import Tape
+from kline_harness.verdict import Verdict
+
+CHECK = "file"
+# Whose ids leave no number out; of others that is not known.
+_DENSE_IDS = ("binance", "coinbase")
+_TRADES_NOT_CHECKED = ("ids before the first and after the last row", "prices against a market")
+_KLINES_NOT_CHECKED = (
+    "whether rows are right: that takes their trades (replay)",
+    "whether the last row was final, unless a higher or lower interval is given",
+)
+
+
+def is_klines(path: Path) -> bool | None:
+    """Tell whether a file holds klines, None where it is an archive file that is broken.
+
+    Raises InputError for what is no file, or neither trades nor klines.
+    """
+    try:
+        return detect(path) == "klines"
+    except InputError:
+        # A file whose name claims a day is meant to be an archive's: what is wrong with it is
+        # for the inspection to say.
+        if path.is_file() and name_coverage(path.name):
+            return None
+        raise
+
+
+def inspect_broken(path: Path) -> FileReport:
+    """Report a file of which nothing can be read."""
+    try:
+        detect(path)
+    except InputError as error:
+        return _broken(path, error)
+    raise AssertionError("only what could not be read is broken")
+
+
+def _broken(path: Path, error: InputError) -> FileReport:
+    tally = Tally(CHECK)
+    _unreadable(tally, error)
+    checksum = check_checksum(str(path), None, tally)
+    return FileReport(str(path), None, checksum, Verdict.of(CHECK, {}, tally.findings()))
+
+
+def inspect_klines(path: Path, symbol: str | None) -> FileReport:
+    """Read and judge a file of klines; without a symbol anywhere it goes by the file's name."""
+    try:
+        klines = read_klines(path, symbol=symbol)
+    except InputError as error:
+        try:
+            klines = read_klines(path, symbol=symbol or _stem(path))
+        except InputError:
+            return _broken(path, error)
+    tally = Tally(CHECK, klines.symbol, klines.interval.text)
+    series = KlineSeries(klines, path.name)
+    KlineAudit(series, tally).run()
+    checksum = check_checksum(str(path), klines.info.sha256, tally)
+    counts = {"rows": len(klines.batch), "quiet": int(np.count_nonzero(series.quiet))}
+    verdict = Verdict.of(CHECK, counts, tally.findings(), _KLINES_NOT_CHECKED)
+    return FileReport(str(path), klines.info, checksum, verdict, klines=klines)
+
+
+def inspect_trades(
+    path: Path,
+    symbol: str | None,
+    market: str | None,
+    intervals: dict[str, Interval],
+    columns: ColumnMap | None = None,
+) -> FileReport:
+    """Read and judge a file of trades; `intervals` are those to sum up each symbol's trades by."""
+    options: dict[str, Any] = {"market": market, "lenient": True, "columns": columns}
+    try:
+        file = open_trades(path, symbol=symbol, **options)
+    except InputError:
+        file = open_trades(path, symbol=symbol or _stem(path), **options)
+    try:
+        reader = _TradesOfFile(file, intervals)
+    except InputError as error:
+        return _broken(path, error)
+    unreadable = reader.run()
+    info = file.info
+    tallies = list(reader.tallies.values())
+    own = Tally(CHECK)
+    if unreadable is not None:
+        _unreadable(own, unreadable)
+    for audit in reader.audits.values():
+        audit.finish()
+    checksum = check_checksum(str(path), info.sha256, own)
+    findings = [f for tally in (own, *tallies) for f in tally.findings()]
+    counts = {"rows": reader.rows, "symbols": len(reader.audits)}
+    return FileReport(
+        str(path),
+        info,
+        checksum,
+        Verdict.of(CHECK, counts, findings, _TRADES_NOT_CHECKED),
+        trades=file,
+        ids={name: audit.ids.ranges for name, audit in reader.audits.items()},
+        in_order=unreadable is None and all(a.in_order for a in reader.audits.values()),
+        buckets=reader.buckets,
+    )
+
+
+def _stem(path: Path) -> str:
+    return path.name.split(".")[0]
+
+
+def _unreadable(tally: Tally, error: InputError) -> None:
+    place = {} if error.line is None else {"line": error.line}
+    tally.add("unreadable", 1, {**place, "expected": error.expected, "found": error.found})
+
+
+class _TradesOfFile:
+    """Reads a file of trades once, and hands each symbol's to its audit and its buckets."""
+
+    def __init__(self, file: TradeFile, intervals: dict[str, Interval]) -> None:
+        self._file = file
+        self._info: FileInfo = file.peek()
+        self._intervals = intervals
+        self.rows = 0
+        self.tallies: dict[str, Tally] = {}
+        self.audits: dict[str, TradeAudit] = {}
+        self.buckets: dict[str, TradeBuckets] = {}
+
+    def run(self) -> InputError | None:
+        """Read the file to its end, or to what cannot be read, which is returned."""
+        try:
+            for tape in self._file.chunks():
+                self.rows += len(tape)
+                for code, one in by_symbol(tape):
+                    self._add(one, code)
+        except InputError as error:
+            return error
+        return None
+
+    def _add(self, tape: Tape, code: int) -> None:
+        instrument = tape.instruments[code]
+        symbol = instrument.symbol
+        if symbol not in self.audits:
+            self._begin(symbol)
+        self.audits[symbol].add(tape, instrument)
+        if symbol in self.buckets:
+            self.buckets[symbol].add(tape, instrument.quantity_scale)
+
+    def _begin(self, symbol: str) -> None:
+        info = self._info
+        lines = info.layout in ("aggTrades", "trades")
+        self.tallies[symbol] = Tally(CHECK, symbol)
+        self.audits[symbol] = TradeAudit(
+            self.tallies[symbol],
+            layout=info.layout,
+            market=info.market,
+            coverage=info.coverage,
+            first_line=(2 if info.header else 1) if lines else None,
+            numbered="trade ids" in info.not_stated or info.source not in _DENSE_IDS,
+        )
+        if symbol in self._intervals:
+            self.buckets[symbol] = TradeBuckets(self._intervals[symbol])

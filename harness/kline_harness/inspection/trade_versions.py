@@ -1,0 +1,144 @@
+"""Two files of one symbol's trades: the same time twice, or one day after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations, pairwise
+
+import numpy as np
+
+from kline_harness.archives import TradeFile
+from kline_harness.columns import concat
+from kline_harness.inspection.id_ranges import Ranges, common, size, without
+from kline_harness.inspection.subject import FileReport
+from kline_harness.inspection.tally import Tally
+from kline_harness.tape import Tape
+
+_COMPARED = ("price", "quantity", "first_id", "last_id", "event_time_ns", "buyer_is_maker")
+
+
+def check_trades(reports: list[FileReport], symbol: str, tally: Tally) -> tuple[int, list[str]]:
+    """Compare the ids, and where they are of the same time the contents, of each two files.
+
+    `reports` are of one layout. Returns how many trades two files state, and what was not
+    compared and why.
+    """
+    compared, left_out = 0, []
+    for one, other in combinations(reports, 2):
+        shared = common(one.ids[symbol], other.ids[symbol])
+        if len(shared) == 0:
+            continue
+        if _other_days(one, other):
+            examples = [_range(r, one, other) for r in shared[:5]]
+            tally.add("id_in_two_files", size(shared), *examples)
+            continue
+        _only_in_one(one, other, symbol, tally)
+        if one.in_order and other.in_order:
+            compared += _contents(one, other, symbol, tally)
+        else:
+            left_out.append(f"contents of {one.name} against {other.name}: ids not in order")
+    _between(reports, symbol, tally)
+    return compared, left_out
+
+
+def _other_days(one: FileReport, other: FileReport) -> bool:
+    first, second = one.coverage, other.coverage
+    if first is None or second is None:
+        return False
+    return first[1] <= second[0] or second[1] <= first[0]
+
+
+def _range(ids: Ranges, one: FileReport, other: FileReport) -> dict[str, object]:
+    return {
+        "first_id": int(ids[0]),
+        "last_id": int(ids[1]) - 1,
+        "files": [one.name, other.name],
+    }
+
+
+def _only_in_one(one: FileReport, other: FileReport, symbol: str, tally: Tally) -> None:
+    left, right = one.ids[symbol], other.ids[symbol]
+    low, high = max(left[0, 0], right[0, 0]), min(left[-1, 1], right[-1, 1])
+    window = np.array([[low, high]], dtype=np.int64)
+    for first, second, here, there in ((left, right, one, other), (right, left, other, one)):
+        alone = without(common(first, window), second)
+        examples = [
+            {"first_id": int(a), "last_id": int(b) - 1, "in": here.name, "not_in": there.name}
+            for a, b in alone[:5]
+        ]
+        tally.add("trades_only_in_one", size(alone), *examples)
+
+
+def _between(reports: list[FileReport], symbol: str, tally: Tally) -> None:
+    """Hold the files of neighbouring days to join without a gap in their ids."""
+    days = [(r.coverage, r.name, r) for r in reports if r.coverage is not None]
+    days.sort(key=lambda day: day[:2])
+    for (earlier, _, one), (later, _, other) in pairwise(days):
+        gap = np.array([one.ids[symbol][-1, 1], other.ids[symbol][0, 0]])
+        lone = 1 if one.info and one.info.market in ("um", "cm") else 0
+        if earlier[1] == later[0] and gap[1] - gap[0] > lone:
+            tally.add("ids_missing_between", int(gap[1] - gap[0]), _range(gap, one, other))
+
+
+def _contents(one: FileReport, other: FileReport, symbol: str, tally: Tally) -> int:
+    """Read both files side by side and compare the trades of the same ids."""
+    assert one.trades is not None
+    assert other.trades is not None
+    compared = 0
+    left, right = _Reader(one.trades, symbol), _Reader(other.trades, symbol)
+    while left.fill() and right.fill():
+        until = min(left.last_id, right.last_id)
+        ours, theirs = left.take(until), right.take(until)
+        ids, i, j = np.intersect1d(ours.trade_id, theirs.trade_id, return_indices=True)
+        compared += len(ids)
+        both = concat([ours.take(i), theirs.take(j)])
+        first, second = both[: len(ids)], both[len(ids) :]
+        differs = np.zeros(len(ids), dtype=np.bool_)
+        for name in _COMPARED:
+            differs |= np.asarray(getattr(first, name) != getattr(second, name), dtype=np.bool_)
+        rows = np.flatnonzero(differs)
+        examples = [
+            {"trade_id": int(ids[row]), "files": [one.name, other.name], "fields": names}
+            for row in rows[: tally.room("trades_conflict")].tolist()
+            if (names := _differing(first, second, row))
+        ]
+        tally.add("trades_conflict", len(rows), *examples)
+    return compared
+
+
+def _differing(first: Tape, second: Tape, row: int) -> list[str]:
+    return [name for name in _COMPARED if getattr(first, name)[row] != getattr(second, name)[row]]
+
+
+class _Reader:
+    """One file's trades of a symbol, handed out up to an id."""
+
+    def __init__(self, file: TradeFile, symbol: str) -> None:
+        self._tapes: Iterator[Tape] = (tape.take(_rows_of(tape, symbol)) for tape in file.chunks())
+        self._held: Tape | None = None
+
+    @property
+    def last_id(self) -> int:
+        """The last id at hand."""
+        assert self._held is not None
+        return int(self._held.trade_id[-1])
+
+    def fill(self) -> bool:
+        """See that there are trades at hand; false at the end of the file."""
+        while self._held is None or len(self._held) == 0:
+            self._held = next(self._tapes, None)
+            if self._held is None:
+                return False
+        return True
+
+    def take(self, until_id: int) -> Tape:
+        """Hand out the trades at hand up to an id."""
+        assert self._held is not None
+        cut = int(np.searchsorted(self._held.trade_id, until_id, side="right"))
+        taken, self._held = self._held[:cut], self._held[cut:]
+        return taken
+
+
+def _rows_of(tape: Tape, symbol: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    codes = [code for code, i in enumerate(tape.instruments) if i.symbol == symbol]
+    return np.isin(tape.symbol, codes)

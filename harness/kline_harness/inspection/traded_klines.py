@@ -1,0 +1,97 @@
+"""Klines against the trades of their time: only whether there were any, and how much in all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from kline_harness.inspection.kline_series import KlineSeries
+from kline_harness.inspection.subject import FileReport
+from kline_harness.inspection.tally import Tally
+from kline_harness.units import BoolArray, Int64Array, rescale
+
+
+def check_traded(series: KlineSeries, report: FileReport, tally: Tally) -> int:
+    """Hold a series against one file's trades; return how many klines could be held.
+
+    Only klines wholly within the time that the trades cover count. What else is in a kline is
+    for a replay to compare.
+    """
+    span = _span(report)
+    buckets = report.buckets[series.klines.symbol]
+    if span is None:
+        return 0
+    start, end = span
+    interval = series.interval
+    opens, trades, quantity, scale = buckets.totals()
+    whole = (opens >= start) & (interval.close_times_ns(opens) <= end)
+    opens, trades, quantity = opens[whole], trades[whole], quantity[whole]
+    rows = (series.opens >= start) & (interval.close_times_ns(series.opens) <= end)
+    batch = series.batch.take(rows)
+    files = {"klines": series.name, "trades": report.name}
+    found = _Found(batch.open_time_ns, opens, files, tally)
+    within = (opens >= series.opens[0]) & (opens <= series.opens[-1])
+    found.note("no_row_though_traded", opens, within & ~found.has_row, trades=trades)
+    if not series.prices_only:
+        quiet = series.quiet[rows]
+        at = found.place[found.has_row]
+        traded, amount = trades[found.has_row], quantity[found.has_row]
+        idle = quiet[at]
+        found.note("zero_volume_though_traded", opens[found.has_row], idle, trades=traded)
+        missing = ~quiet & ~np.isin(batch.open_time_ns, opens)
+        found.note("no_trades_though_volume", batch.open_time_ns, missing, count=batch.count)
+        finest = max(scale, batch.instruments[0].quantity_scale)
+        stated = rescale(batch.volume[at], finest - batch.instruments[0].quantity_scale)
+        differs = stated != rescale(amount, finest - scale)
+        rest = np.asarray(differs, dtype=np.bool_) & ~idle
+        found.note("volume_differs", opens[found.has_row], rest)
+    _explain_gaps(series, opens, span, found)
+    return len(batch)
+
+
+def _span(report: FileReport) -> tuple[int, int] | None:
+    info = report.info
+    if info is None:
+        return None
+    if info.coverage is not None:
+        return info.coverage
+    if info.first_event_time_ns is None or info.last_event_time_ns is None:
+        return None
+    return info.first_event_time_ns, info.last_event_time_ns
+
+
+def _explain_gaps(
+    series: KlineSeries, traded: Int64Array, span: tuple[int, int], found: _Found
+) -> None:
+    """Tell how much of the series' gaps no trade fell in."""
+    first = max(int(series.opens[0]), series.interval.close_times_ns(np.array([span[0] - 1]))[0])
+    last = min(int(series.opens[-1]), span[1])
+    due = series.interval.opens_between(int(first), last)
+    empty = np.setdiff1d(np.setdiff1d(due, series.opens), traded)
+    found.note("nothing_traded_in_gap", empty, np.ones(len(empty), dtype=np.bool_))
+
+
+class _Found:
+    """Where in the klines the time of each bucket is, and how to tell of what is wrong."""
+
+    def __init__(
+        self, opens: Int64Array, buckets: Int64Array, files: dict[str, str], tally: Tally
+    ) -> None:
+        self._files = files
+        self._tally = tally
+        if len(opens) == 0:
+            self.place = np.zeros(len(buckets), dtype=np.intp)
+            self.has_row: BoolArray = np.zeros(len(buckets), dtype=np.bool_)
+            return
+        self.place = np.minimum(np.searchsorted(opens, buckets), len(opens) - 1)
+        self.has_row = opens[self.place] == buckets
+
+    def note(self, kind: str, opens: Int64Array, rows: BoolArray, **more: Int64Array) -> None:
+        found = np.flatnonzero(rows)
+        examples: list[dict[str, Any]] = [
+            {"open_time_ns": int(opens[row]), **self._files}
+            | {name: int(values[row]) for name, values in more.items()}
+            for row in found[: self._tally.room(kind)]
+        ]
+        self._tally.add(kind, len(found), *examples)

@@ -1,0 +1,174 @@
+"""The seams: what an aggregator and a consumer are, and the feed an aggregator lives on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias, runtime_checkable
+
+from kline_harness.columns import Rows, T
+from kline_harness.kline import Emission, KlineBatch
+from kline_harness.ledger import TradeAccount
+from kline_harness.tape import Tape
+from kline_harness.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A clock signal: processed at `at_ns`, it says that the time is `time_ns`."""
+
+    at_ns: int
+    time_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """A request for the aggregator's current state: changed klines, or all of them."""
+
+    at_ns: int
+    full: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AddSymbol:
+    """A command: begin to aggregate a symbol.
+
+    Prices and volumes are plain decimal text as the exchange's ticker states them;
+    `first_time_ns` is the ticker's event time, 0 or less when unknown.
+    """
+
+    at_ns: int
+    symbol: str
+    first_time_ns: int = 0
+    open: str = "0"
+    high: str = "0"
+    low: str = "0"
+    close: str = "0"
+    volume: str = "0"
+    quote_volume: str = "0"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveSymbol:
+    """A command: stop aggregating a symbol."""
+
+    at_ns: int
+    symbol: str
+
+
+Command: TypeAlias = AddSymbol | RemoveSymbol
+Signal: TypeAlias = Tick | Pull | Command
+
+
+@dataclass(frozen=True, slots=True)
+class TradeAt:
+    """One trade of a feed: row `row` of `tape`."""
+
+    tape: Tape
+    row: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeedSlice:
+    """A run of the feed in processing order: trades, with signals at positions between them.
+
+    `signals[k]` is processed after the first `positions[k]` trades and before the next one;
+    positions never decrease. Processing order is by (arrival, class, sequence) with the classes
+    trade, tick, pull, command: the production loop's priority among what is ready at once.
+    """
+
+    trades: Tape
+    signals: tuple[Signal, ...] = ()
+    positions: tuple[int, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.trades) + len(self.signals)
+
+    def events(self) -> Iterator[TradeAt | Signal]:
+        """Yield every event in processing order."""
+        done = 0
+        for signal, position in zip(self.signals, self.positions, strict=True):
+            for row in range(done, position):
+                yield TradeAt(self.trades, row)
+            done = position
+            yield signal
+        for row in range(done, len(self.trades)):
+            yield TradeAt(self.trades, row)
+
+    def cut(self, events: int) -> tuple[FeedSlice, FeedSlice]:
+        """Split after the first `events` events."""
+        signals = 0
+        while signals < len(self.signals) and self.positions[signals] + signals < events:
+            signals += 1
+        trades = events - signals
+        head = FeedSlice(self.trades[:trades], self.signals[:signals], self.positions[:signals])
+        rest = tuple(position - trades for position in self.positions[signals:])
+        return head, FeedSlice(self.trades[trades:], self.signals[signals:], rest)
+
+
+@runtime_checkable
+class Aggregator(Protocol):
+    """Makes klines from a feed.
+
+    *Slice law*: cutting the feed anywhere changes nothing: the emissions of ``advance(a)`` and
+    ``advance(b)`` joined are those of ``advance(a + b)``. It never reads a clock: the virtual
+    instants of what it emits are those of the feed's events. The contract kit in
+    ``tests/contracts`` holds every aggregator to this.
+    """
+
+    def advance(self, feed: FeedSlice) -> Emission:
+        """Process the next slice and return what was published while doing so."""
+        ...
+
+    def finish(self, at_ns: int) -> Emission:
+        """End of the feed: return what is published with trigger END."""
+        ...
+
+    def accounts(self) -> Mapping[str, TradeAccount]:
+        """Return, per symbol, what became of every trade received so far."""
+        ...
+
+
+class Consumer(Protocol):
+    """Listens to the broadcast of finals; a state machine that knows no simulator or clock.
+
+    `timer_period_ns` asks for `on_timer` at multiples of that many nanoseconds after its start.
+    """
+
+    name: str
+    timer_period_ns: int | None
+
+    def on_klines(self, now_ns: int, rows: Rows[KlineBatch]) -> None:
+        """Take klines in broadcast order."""
+        ...
+
+    def on_lag(self, now_ns: int, missed: int) -> None:
+        """Learn that `missed` klines were overwritten before they were read."""
+        ...
+
+    def on_timer(self, now_ns: int) -> None:
+        """Do what is due by time."""
+        ...
+
+    def on_close(self, now_ns: int) -> None:
+        """The channel is closed and drained: finish."""
+        ...
+
+    def verdict(self) -> Verdict:
+        """Return what was found; called once, after `on_close`."""
+        ...
+
+
+__all__ = [
+    "AddSymbol",
+    "Aggregator",
+    "Command",
+    "Consumer",
+    "FeedSlice",
+    "Pull",
+    "RemoveSymbol",
+    "Signal",
+    "T",
+    "Tick",
+    "TradeAt",
+]

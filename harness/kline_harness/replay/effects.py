@@ -1,0 +1,209 @@
+"""What each fault did to the results, and which findings name it: had effect, detected, missed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from kline_harness.canaries.plant import NOTHING, Plant
+from kline_harness.columns import join_instruments
+from kline_harness.faults.consumers import ConsumerFault
+from kline_harness.faults.fault import Fault
+from kline_harness.faults.record import FaultRecord
+from kline_harness.faults.ticks import TickFault
+from kline_harness.faults.trades import TradeFault
+from kline_harness.kline import FIELDS, KlineBatch
+from kline_harness.replay.market import Market
+from kline_harness.replay.scenario import Scenario
+from kline_harness.replay.second_opinion import Key, keyed
+from kline_harness.replay.stored_check import stored_rows
+from kline_harness.replay.trial import Trial, run_trial
+from kline_harness.verdict import Finding, Severity, Verdict
+
+CHECK = "faults"
+NOT_CHECKED = ("faults that the harness did not inject itself",)
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """How a run differs from the same run without a fault.
+
+    `klines` published with other fields, missing or extra; `late` published after the grace only
+    because of the fault; `stored` rows that differ; `undelivered` values by consumer.
+    """
+
+    klines: int = 0
+    late: int = 0
+    stored: int = 0
+    undelivered: int = 0
+
+    @property
+    def any(self) -> bool:
+        """Tell whether anything differs."""
+        return bool(self.klines or self.late or self.stored or self.undelivered)
+
+    def to_dict(self) -> dict[str, int]:
+        """Return what is not zero."""
+        counts = {
+            "klines": self.klines,
+            "late": self.late,
+            "stored": self.stored,
+            "undelivered": self.undelivered,
+        }
+        return {name: count for name, count in counts.items() if count}
+
+
+@dataclass(frozen=True, slots=True)
+class FaultOutcome:
+    """One fault of a run: what it changed, what came of it, and the findings that name it."""
+
+    fault: Fault
+    record: FaultRecord
+    effect: Effect
+    detected_by: tuple[str, ...]
+
+    @property
+    def missed(self) -> bool:
+        """Tell whether it had an effect that no finding names."""
+        return self.effect.any and not self.detected_by
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the outcome as plain data for JSON."""
+        changed = {
+            "trades_struck": self.record.trade_count,
+            "ticks_struck": len(self.record.ticks_ns),
+        }
+        return {
+            "fault": self.fault.KIND,
+            "effect": {name: n for name, n in changed.items() if n} | self.effect.to_dict(),
+            "detected_by": list(self.detected_by),
+            "had_effect": self.effect.any,
+            "from_ns": self.record.from_ns,
+            "to_ns": self.record.to_ns,
+        }
+
+
+def fault_outcomes(
+    scenario: Scenario, market: Market, whole: Trial, plant: Plant = NOTHING
+) -> list[FaultOutcome]:
+    """Run the scenario once without each of its faults, and say what each did.
+
+    `whole` is the run with all of them. A fault that another one hides has no effect: without
+    it nothing would be different.
+    """
+    outcomes = []
+    for place, (fault, record) in enumerate(zip(scenario.faults, whole.records, strict=True)):
+        effect = Effect()
+        if record.acted:
+            # Each keeps its number, so that it strikes the same trades as before.
+            faults = numbered(scenario.faults)
+            others = faults[:place] + faults[place + 1 :]
+            twin = run_trial(replace(scenario, faults=others), market, plant, opinion=False)
+            effect = effect_of(whole, twin, scenario.clock.grace_for(market.delay_ns))
+        told = named_by(fault, record, whole.findings)
+        outcomes.append(FaultOutcome(fault, record, effect, told))
+    return outcomes
+
+
+def numbered(faults: Iterable[Fault]) -> tuple[Fault, ...]:
+    """Return faults whose draws do not depend on their place in the list."""
+    out: list[Any] = []
+    for place, fault in enumerate(faults):
+        if isinstance(fault, TradeFault | TickFault) and fault.number is None:
+            out.append(replace(fault, number=place))
+        else:
+            out.append(fault)
+    return tuple(out)
+
+
+def faults_verdict(outcomes: Iterable[FaultOutcome]) -> Verdict:
+    """Judge detection: valid if every effect is named by a finding; an effect unseen is a miss."""
+    findings, counts = [], {"injected": 0, "had_effect": 0, "detected": 0, "without_effect": 0}
+    for outcome in outcomes:
+        counts["injected"] += 1
+        counts["had_effect" if outcome.effect.any else "without_effect"] += 1
+        counts["detected"] += outcome.effect.any and not outcome.missed
+        if outcome.missed:
+            kind, severity = "missed", Severity.ERROR
+        elif outcome.effect.any:
+            continue
+        else:
+            kind, severity = "no_effect", Severity.NOTICE
+        evidence = {"fault": outcome.fault.KIND, **outcome.to_dict()["effect"]}
+        at_ns = outcome.record.from_ns
+        findings.append(Finding(CHECK, kind, severity, at_ns=at_ns, evidence=evidence))
+    return Verdict.of(CHECK, counts, findings, NOT_CHECKED)
+
+
+def effect_of(faulty: Trial, clean: Trial, grace_ns: int) -> Effect:
+    """Compare two runs of one scenario."""
+    both = join_instruments([faulty.klines, clean.klines])
+    ours, theirs = faulty.klines.over(both), clean.klines.over(both)
+    our_rows, their_rows = keyed(ours), keyed(theirs)
+    shared = our_rows.keys() & their_rows.keys()
+    klines = len(our_rows.keys() ^ their_rows.keys())
+    klines += sum(_differ(ours, our_rows[key], theirs, their_rows[key]) for key in shared)
+    late = len((_late(ours, our_rows, grace_ns) - _late(theirs, their_rows, grace_ns)) & shared)
+    stored = _timeless(faulty), _timeless(clean)
+    differing = (stored[0] - stored[1]) + (stored[1] - stored[0])
+    return Effect(klines, late, sum(differing.values()), _undelivered(faulty, clean))
+
+
+def _timeless(trial: Trial) -> Counter[tuple[Any, ...]]:
+    """Return stored rows without when and by what they were published."""
+    return Counter(row[:-2] for row in stored_rows(trial.stored))
+
+
+def _differ(ours: KlineBatch, row: int, theirs: KlineBatch, other: int) -> bool:
+    return any(getattr(ours, name)[row] != getattr(theirs, name)[other] for name in FIELDS)
+
+
+def _late(table: KlineBatch, rows: Mapping[Key, int], grace_ns: int) -> set[Key]:
+    late_ns = table.at_ns - table.close_time_ns()
+    return {key for key, row in rows.items() if late_ns[row] > grace_ns}
+
+
+def _undelivered(faulty: Trial, clean: Trial) -> int:
+    """Return how many more values were published and did not reach a consumer."""
+    lost = []
+    for trial in (faulty, clean):
+        counts = next(check.counts for check in trial.checks if check.check == "delivery")
+        published = sum(n for name, n in counts.items() if name.startswith("published for "))
+        delivered = sum(n for name, n in counts.items() if name.startswith("delivered to "))
+        lost.append(published - delivered)
+    return max(0, lost[0] - lost[1])
+
+
+def named_by(fault: Fault, record: FaultRecord, findings: Iterable[Finding]) -> tuple[str, ...]:
+    """Return the findings that name a fault's work, as ``check.kind``, each once."""
+    ids = {symbol: set(struck) for symbol, struck in record.trades.items()}
+    ticks = set(record.ticks_ns)
+    told = set()
+    for finding in findings:
+        name = f"{finding.check}.{finding.kind}"
+        if isinstance(fault, TradeFault):
+            hit = finding.symbol is not None and _names_trade(finding, ids.get(finding.symbol))
+        elif isinstance(fault, TickFault):
+            hit = finding.check == "clock" and finding.at_ns is not None
+            hit = hit and (finding.at_ns in ticks or name in fault.TOLD_BY)
+        elif isinstance(fault, ConsumerFault):
+            consumer = finding.evidence.get("consumer", finding.check)
+            hit = name in fault.TOLD_BY and consumer == fault.consumer
+        else:
+            hit = record.acted and name in fault.TOLD_BY
+        if hit:
+            told.add(name)
+    return tuple(sorted(told))
+
+
+def _names_trade(finding: Finding, ids: set[int] | None) -> bool:
+    if not ids or finding.check not in ("feed", "trades"):
+        return False
+    evidence = finding.evidence
+    if evidence.get("trade_id") in ids or evidence.get("previous_id") in ids:
+        return True
+    if "first_id" in evidence:
+        return any(evidence["first_id"] <= one <= evidence["last_id"] for one in ids)
+    return not ids.isdisjoint(evidence.get("ids", ()))

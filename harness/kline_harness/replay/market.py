@@ -1,0 +1,17 @@
+"""A market in memory: what trials run on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kline_harness.tape import Tape
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """Trades in order of arrival, read once, and what is known of how they arrived."""
+
+    tape: Tape
+    delay_ns: int = 0
+    latency_max_ns: int = 0
+    until_ns: int | None = None

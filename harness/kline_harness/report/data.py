@@ -1,0 +1,148 @@
+"""The frozen data of a report, read from a run folder alone: no state of a run, no clock."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kline_harness.errors import InputError
+from kline_harness.report.differences import Difference, read_differences
+from kline_harness.report.klines import Series, numbers, read_klines, read_table, text_codes
+from kline_harness.units import Int64Array
+
+SCHEMA = "kline-harness/run/1"
+VERDICTS = ("valid", "invalid", "unknown")
+
+# A part that a run folder does not have is an empty part of the page.
+_LISTS = (
+    *("inputs", "checks", "ledger", "channels", "series", "lateness", "transitions"),
+    *("stretches", "faults"),
+)
+_OBJECTS = ("scenario", "versions")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Track:
+    """What happened at one consumer of a channel, by instant.
+
+    `count` values waited for it at a wake-up (``depth``) or in a stall (``stalled``), were
+    missed (``lag``), found no room when they were published (``refused``), or were flushed
+    (``flush``).
+    """
+
+    channel: str
+    consumer: str
+    event: str
+    at_ns: Int64Array
+    count: Int64Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReportData:
+    """Everything a report shows.
+
+    `run` is the content of run.json with every part present; the other fields are the tables
+    beside it.
+    """
+
+    run: Mapping[str, Any]
+    klines: tuple[Series, ...]
+    differences: tuple[Difference, ...]
+    findings: tuple[Mapping[str, Any], ...]
+    expectations: Mapping[str, Any] | None
+    timeline: tuple[Track, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all but the columns of the klines and the timeline as a JSON object."""
+        return {
+            "run": dict(self.run),
+            "klines": [[line.symbol, line.interval, len(line)] for line in self.klines],
+            "differences": [difference.to_dict() for difference in self.differences],
+            "findings": [dict(finding) for finding in self.findings],
+            "expectations": self.expectations,
+            "timeline": [
+                [track.channel, track.consumer, track.event, len(track.at_ns)]
+                for track in self.timeline
+            ],
+        }
+
+
+def read_run(run_dir: Path) -> ReportData:
+    """Read a run folder.
+
+    Raises InputError for a folder without a run.json of the known schema, or with a file that
+    is not what it should be.
+    """
+    return ReportData(
+        run=read_run_json(run_dir / "run.json"),
+        klines=read_klines(run_dir / "klines"),
+        differences=read_differences(run_dir / "differences.parquet"),
+        findings=_read_findings(run_dir / "findings.ndjson"),
+        expectations=_read_expectations(run_dir / "expectations.json"),
+        timeline=_read_timeline(run_dir / "timeline.parquet"),
+    )
+
+
+def read_run_json(path: Path) -> Mapping[str, Any]:
+    """Read the figures of a run, every part present.
+
+    Raises InputError for a file that is missing, no JSON object, or of another schema.
+    """
+    run = _load(path, path.read_text("utf-8")) if path.exists() else None
+    if run is None:
+        raise InputError(path, "the figures of a run", "no such file")
+    if run.get("schema") != SCHEMA:
+        raise InputError(path, f"the schema {SCHEMA}", repr(run.get("schema")))
+    if run.get("verdict") not in VERDICTS:
+        raise InputError(path, f"a verdict of {', '.join(VERDICTS)}", repr(run.get("verdict")))
+    empty: dict[str, Any] = {name: [] for name in _LISTS} | {name: {} for name in _OBJECTS}
+    plain = {"sentence": "", "command": "", "seed": None, "exit_code": None, "comparison": None}
+    return empty | plain | {name: value for name, value in run.items() if value is not None}
+
+
+def _load(path: Path, text: str, line: int | None = None) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise InputError(path, "JSON", str(error), line=line) from error
+    if not isinstance(value, dict):
+        raise InputError(path, "a JSON object", type(value).__name__, line=line)
+    return value
+
+
+def _read_findings(path: Path) -> tuple[Mapping[str, Any], ...]:
+    if not path.exists():
+        return ()
+    lines = path.read_text("utf-8").split("\n")
+    return tuple(
+        _load(path, text, number) for number, text in enumerate(lines, start=1) if text.strip()
+    )
+
+
+def _read_expectations(path: Path) -> Mapping[str, Any] | None:
+    return _load(path, path.read_text("utf-8")) if path.exists() else None
+
+
+def _read_timeline(path: Path) -> tuple[Track, ...]:
+    """Read what happened at the consumers, a track per kind of event in the order of the file."""
+    if not path.exists():
+        return ()
+    names = ("channel", "consumer", "event")
+    table = read_table(path, [*names, "at_ns", "count"])
+    codes, texts = zip(*(text_codes(table[name]) for name in names), strict=True)
+    at_ns, count = numbers(table["at_ns"]), numbers(table["count"])
+    sizes = [len(text) for text in texts]
+    key = np.ravel_multi_index(codes, sizes) if len(at_ns) else codes[0]
+    tracks = []
+    for first in sorted(np.unique(key, return_index=True)[1].tolist()):
+        rows = np.flatnonzero(key == key[first])
+        channel, consumer, event = (
+            text[code[first]] for text, code in zip(texts, codes, strict=True)
+        )
+        tracks.append(Track(channel, consumer, event, at_ns[rows], count[rows]))
+    return tuple(tracks)

@@ -1,0 +1,177 @@
+"""Differences and findings as compact blocks that a page's script unfolds, cut to a size budget.
+
+All rows are reachable: what does not fit the report goes to evidence pages beside it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kline_harness.kline import FIELDS
+from kline_harness.report.differences import CLASSES, Difference
+from kline_harness.report.wording import readable, utc
+from kline_harness.units import NS_PER_MILLISECOND
+
+# An evidence page may be larger than the report, for it holds nothing else.
+PAGE_BUDGET = 4_000_000
+SEVERITIES = ("error", "doubt", "notice")
+# What would end a script element early, open markup, or break a line of a script.
+_UNSAFE = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A run of encoded rows for one page; `first` is the number of its first row, from 1."""
+
+    kind: str
+    first: int
+    rows: tuple[str, ...]
+    head: Mapping[str, Any]
+
+    @property
+    def last(self) -> int:
+        """Return the number of the last row."""
+        return self.first + len(self.rows) - 1
+
+    @property
+    def size(self) -> int:
+        """Return how many characters the rows take on the page."""
+        return sum(len(row) + 1 for row in self.rows)
+
+    def block(self, total: int) -> str:
+        """Return the JSON text of the rows and what their codes stand for."""
+        head = script_json({**self.head, "first": self.first, "total": total})
+        return f'{head[:-1]},"rows":[{",".join(self.rows)}]}}'
+
+
+def script_json(value: Any) -> str:
+    """Write JSON that is inert wherever it stands inside of a script element."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text.translate(_UNSAFE)
+
+
+def encode_differences(differences: Sequence[Difference]) -> tuple[Mapping[str, Any], list[str]]:
+    """Return what the codes stand for, and each difference as JSON text.
+
+    A row is [symbol, interval, open time in ms, class, fields as bits, our nine values, theirs
+    with ``=`` where equal, cause or -1, proof, trades]; the last two are left out where there are
+    none.
+    """
+    symbols, intervals, causes = _Codes(), _Codes(), _Codes()
+    kinds = _Codes(CLASSES)
+    rows = [
+        script_json(
+            [
+                symbols[row.symbol],
+                intervals[row.interval],
+                row.open_time_ns // NS_PER_MILLISECOND,
+                kinds[row.kind],
+                sum(1 << bit for bit, name in enumerate(FIELDS) if name in row.differing),
+                _joined(row.ours, ()),
+                _joined(row.theirs, row.ours),
+                -1 if row.cause is None else causes[row.cause],
+                *_evidence(row),
+            ]
+        )
+        for row in differences
+    ]
+    head = {"symbols": symbols.names, "intervals": intervals.names, "classes": kinds.names}
+    return head | {"causes": causes.names, "fields": list(FIELDS)}, rows
+
+
+def encode_findings(
+    findings: Sequence[Mapping[str, Any]],
+) -> tuple[Mapping[str, Any], list[str]]:
+    """Return what the codes stand for, and each finding as JSON text.
+
+    A row is [check, kind, severity, symbol or -1, interval or -1, open time, instant, evidence].
+    """
+    codes = {name: _Codes() for name in ("check", "kind", "symbol", "interval")}
+    codes["severity"] = _Codes(SEVERITIES)
+    rows = [
+        script_json(
+            [
+                *(codes[name][str(row.get(name))] for name in ("check", "kind", "severity")),
+                *(_optional(codes[name], row.get(name)) for name in ("symbol", "interval")),
+                *(_time(row.get(name)) for name in ("open_time_ns", "at_ns")),
+                _tabulate(readable("", row.get("evidence") or {})),
+            ]
+        )
+        for row in findings
+    ]
+    heads = {"checks": "check", "kinds": "kind", "severities": "severity"}
+    heads |= {"symbols": "symbol", "intervals": "interval"}
+    return {name: codes[source].names for name, source in heads.items()}, rows
+
+
+def cut(kind: str, encoded: tuple[Mapping[str, Any], list[str]], first_budget: int) -> list[Chunk]:
+    """Cut rows into one chunk within the first budget and as many within the page budget."""
+    head, rows = encoded
+    chunks, start, used, budget = [], 0, 0, first_budget
+    for stop, row in enumerate(rows):
+        length = len(row.encode("utf-8", "replace")) + 1
+        if used + length > budget:
+            chunks.append(Chunk(kind, start + 1, tuple(rows[start:stop]), head))
+            start, used, budget = stop, 0, PAGE_BUDGET
+        used += length
+    return [*chunks, Chunk(kind, start + 1, tuple(rows[start:]), head)]
+
+
+def _evidence(row: Difference) -> list[Any]:
+    told = [row.proof, row.trades]
+    while told and told[-1] is None:
+        told.pop()
+    return [_tabulate(readable("", one)) for one in told]
+
+
+class _Codes:
+    """Numbers for names in the order of their first use."""
+
+    def __init__(self, names: Sequence[str] = ()) -> None:
+        self.names = list(names)
+        self._codes = {name: code for code, name in enumerate(names)}
+
+    def __getitem__(self, name: str) -> int:
+        code = self._codes.get(name)
+        if code is None:
+            code = self._codes[name] = len(self.names)
+            self.names.append(name)
+        return code
+
+
+def _optional(codes: _Codes, name: Any) -> int:
+    return -1 if name is None else codes[str(name)]
+
+
+def _time(time_ns: int | None) -> str | None:
+    return None if time_ns is None else utc(time_ns)
+
+
+def _joined(values: Sequence[str | None], same: Sequence[str | None]) -> str:
+    """Join values to one text; ``-`` is none, ``=`` the value of `same` at that place."""
+    pairs = zip(values, [*same, *[None] * (len(values) - len(same))], strict=True)
+    return " ".join(
+        "-" if value is None else "=" if value == other else value for value, other in pairs
+    )
+
+
+def _tabulate(value: Any) -> Any:
+    """Write a list of like objects as ``{"": [names, rows]}``, so that names stand once."""
+    if isinstance(value, dict):
+        return {name: _tabulate(inner) for name, inner in value.items()}
+    if not isinstance(value, list):
+        return value
+    if len(value) > 1 and all(isinstance(item, dict) for item in value):
+        names = list(value[0])
+        if names and all(list(item) == names for item in value):
+            return {"": [names, [[_tabulate(item[name]) for name in names] for item in value]]}
+    return [_tabulate(item) for item in value]
+
+
+def pages_beside(chunks: Sequence[Chunk]) -> Iterator[tuple[str, Chunk]]:
+    """Yield the file name and the chunk of each evidence page beside the report."""
+    for place, chunk in enumerate(chunks[1:], start=2):
+        yield f"report-{chunk.kind}-{place}.html", chunk

@@ -1,0 +1,185 @@
+"""The ledger as a flow: each total splits into its parts, and what does not balance is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kline_harness.report.drawing import Drawing, short
+from kline_harness.report.wording import number, words
+
+_WIDTH, _STAGE, _BAR = 960.0, 280.0, 7.0
+_HEIGHT, _STUB, _LEAST, _TITLE = 44.0, 18.0, 3.0, 22.0
+_SHOWN = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A chain of equations, each the continuation of a part of the one before it.
+
+    `alike` counts the ledger's chains with the very same numbers and stages; `subjects` are
+    theirs.
+    """
+
+    chain: tuple[Mapping[str, Any], ...]
+    subjects: tuple[str, ...]
+
+
+def flows(ledger: Sequence[Mapping[str, Any]]) -> list[Flow]:
+    """Join the ledger's equations into chains, alike ones into one flow; unbalanced first."""
+    followers = {id(row): _follower(row, ledger) for row in ledger}
+    followed = {id(row) for row in followers.values() if row is not None}
+    groups: dict[str, tuple[tuple[Mapping[str, Any], ...], list[str]]] = {}
+    for row in ledger:
+        if id(row) in followed:
+            continue
+        chain = _chain(row, followers)
+        group = groups.setdefault(_shape(chain), (chain, []))
+        group[1].append(str(row["subject"]))
+    joined = [Flow(chain, tuple(subjects)) for chain, subjects in groups.values()]
+    return sorted(joined, key=lambda flow: all(row["balanced"] for row in flow.chain))
+
+
+def _chain(
+    row: Mapping[str, Any], followers: Mapping[int, Mapping[str, Any] | None]
+) -> tuple[Mapping[str, Any], ...]:
+    chain = [row]
+    follower = followers[id(row)]
+    while follower is not None and follower not in chain:
+        chain.append(follower)
+        follower = followers[id(follower)]
+    return tuple(chain)
+
+
+def _follower(
+    row: Mapping[str, Any], ledger: Sequence[Mapping[str, Any]]
+) -> Mapping[str, Any] | None:
+    """Return the one equation whose total is a part of this one: "klines delivered" of a writer
+    continues the part "delivered" of what was sent to that writer."""
+    subject = str(row["subject"])
+    found = [
+        other
+        for other in ledger
+        if other is not row
+        and str(other["law"]).rsplit(" ", 1)[-1] in row["parts"]
+        and (subject == other["subject"] or subject.endswith(f" to {other['subject']}"))
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _shape(chain: Sequence[Mapping[str, Any]]) -> str:
+    """Return what two chains must share to be drawn as one."""
+    symbols = {str(row["subject"]).rsplit(" ", 1)[0] for row in chain[:1]}
+    return repr([symbols, [(row["law"], row["total"], row["parts"]) for row in chain]])
+
+
+def draw_ledger(ledger: Sequence[Mapping[str, Any]]) -> Drawing | None:
+    """Draw the flows one below the other; None when there are none."""
+    drawn = flows(ledger)[:_SHOWN]
+    if not drawn:
+        return None
+    balanced = sum(bool(row["balanced"]) for row in ledger)
+    alternative = (
+        f"Ledger: {number(balanced)} of {number(len(ledger))} lines balance. "
+        "The same numbers are in the table below."
+    )
+    drawing = Drawing(_WIDTH, sum(_height(flow) for flow in drawn), alternative)
+    y = 0.0
+    for flow in drawn:
+        _draw_flow(drawing, flow, y)
+        y += _height(flow)
+    return drawing
+
+
+def hidden_flows(ledger: Sequence[Mapping[str, Any]]) -> int:
+    """Return how many flows the drawing leaves to the table."""
+    return max(0, len(flows(ledger)) - _SHOWN)
+
+
+def _height(flow: Flow) -> float:
+    stubs = max(len(_stubs(row, _main(flow, place))) for place, row in enumerate(flow.chain))
+    return _TITLE + _HEIGHT + stubs * _STUB + 30
+
+
+def _main(flow: Flow, place: int) -> str | None:
+    """Return the part that flows on: the next equation's total, else the largest."""
+    row = flow.chain[place]
+    if place + 1 < len(flow.chain):
+        return str(flow.chain[place + 1]["law"]).rsplit(" ", 1)[-1]
+    parts: Mapping[str, int] = row["parts"]
+    return max(parts, key=lambda name: parts[name]) if parts else None
+
+
+def _stubs(row: Mapping[str, Any], main: str | None) -> list[tuple[str, int, str]]:
+    """Return what leaves the main stream as (name, count, tone), and what is not accounted for."""
+    stubs = [
+        (words(name), count, "uncompared")
+        for name, count in row["parts"].items()
+        if name != main and count
+    ]
+    gap = row["total"] - sum(row["parts"].values())
+    if gap:
+        stubs.append(("unaccounted for" if gap > 0 else "too many", gap, "unexplained"))
+    return stubs
+
+
+def _title(flow: Flow) -> str:
+    row = flow.chain[0]
+    if len(flow.subjects) == 1:
+        return f"{row['law']} · {flow.subjects[0]}"
+    heads = [subject.rpartition(" ")[0] for subject in flow.subjects]
+    tails = [subject.rpartition(" ")[2] for subject in flow.subjects]
+    if len(set(heads)) == 1 and heads[0]:
+        return f"{row['law']} · {heads[0]} {', '.join(tails)}: the same in each"
+    return f"{row['law']} · {', '.join(flow.subjects)}: the same in each"
+
+
+def _draw_flow(drawing: Drawing, flow: Flow, top: float) -> None:
+    drawing.text(0, top + 14, _title(flow), size=12, bold=True)
+    y, height = top + _TITLE, _HEIGHT
+    drawing.rect(0, y, _BAR, height, "theirs")
+    for place, row in enumerate(flow.chain):
+        height = _draw_stage(drawing, row, _main(flow, place), place * _STAGE, y, height)
+    if all(row["balanced"] for row in flow.chain):
+        x = min(len(flow.chain) * _STAGE + 20, _WIDTH - 80)
+        drawing.text(x, y + height / 2 + 4, "= balanced", tone="valid", size=12, bold=True)
+
+
+def _draw_stage(
+    drawing: Drawing, row: Mapping[str, Any], main: str | None, x: float, y: float, height: float
+) -> float:
+    """Draw how one total splits; return the height of the part that flows on."""
+    total = row["total"]
+    stubs = _stubs(row, main)
+    scale = height / total if total else 0.0
+    lost = [max(_LEAST, abs(count) * scale) for _, count, _ in stubs]
+    kept = max(_LEAST, height - sum(lost)) if main is not None else 0.0
+    target = x + _STAGE
+    if main is not None:
+        _ribbon(drawing, x + _BAR, target, y, y, kept, "area")
+        drawing.rect(target, y, _BAR, kept, "theirs")
+        told = f"{number(row['parts'][main])} {words(main)}"
+        drawing.text(target - 8, y + 14, told, size=12, anchor="end")
+    drawing.text(x + _BAR + 6, y + 14, number(total), size=12)
+    start, place = y + kept, y + height + _STUB * 0.6
+    for (name, count, tone), thick in zip(stubs, lost, strict=True):
+        end = x + _STAGE * 0.36
+        _ribbon(drawing, x + _BAR, end, start, place, thick, tone)
+        tone_of_text = "invalid" if tone == "unexplained" else "ink"
+        drawing.text(end + 6, place + 7, f"{number(abs(count))} {name}", size=12, tone=tone_of_text)
+        start, place = start + thick, place + _STUB
+    none = [words(name) for name, count in row["parts"].items() if name != main and not count]
+    if none:
+        drawing.text(x + _BAR + 6, place + 7, f"0 {', '.join(none)}", size=11, tone="muted")
+    return kept
+
+
+def _ribbon(
+    drawing: Drawing, x0: float, x1: float, y0: float, y1: float, thick: float, tone: str
+) -> None:
+    middle = (x0 + x1) / 2
+    a, b, m = short(x0), short(x1), short(middle)
+    top = f"M{a} {short(y0)}C{m} {short(y0)} {m} {short(y1)} {b} {short(y1)}"
+    low0, low1 = short(y0 + thick), short(y1 + thick)
+    drawing.path(f"{top}V{low1}C{m} {low1} {m} {low0} {a} {low0}Z", fill=tone)

@@ -1,0 +1,96 @@
+"""The history of runs: one page over all run folders of a directory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kline_harness.errors import InputError, OutputError
+from kline_harness.report.data import read_run_json
+from kline_harness.report.drawing import Drawing, box
+from kline_harness.report.page import render, write_whole
+from kline_harness.report.summary import CLASSES
+
+_WIDTH, _HEIGHT = 960.0, 120.0
+_BARS = ((("explained",), "explained"), (("unexplained", "missing", "extra"), "unexplained"))
+
+
+@dataclass(frozen=True, slots=True)
+class PastRun:
+    """One run of the history; `figures` are the comparison's classes, None without one."""
+
+    name: str
+    verdict: str
+    sentence: str
+    seed: Any
+    klines: int
+    figures: Mapping[str, int | None]
+    has_page: bool
+
+
+def build_index(reports_dir: Path) -> Path:
+    """Build index.html over the run folders of a directory, in order of name.
+
+    A folder whose run.json cannot be read is listed as unknown, with the reason.
+
+    Raises OutputError when the page cannot be written.
+    """
+    folders = sorted(path.parent for path in reports_dir.glob("*/run.json"))
+    runs = [_past_run(folder) for folder in folders]
+    trend = _draw_trend(runs)
+    page = render(
+        "index.html.j2",
+        runs=runs,
+        classes=CLASSES[:5],
+        trend=trend.__html__() if trend else None,
+    )
+    try:
+        write_whole(reports_dir / "index.html", page)
+    except OSError as error:
+        raise OutputError(f"{reports_dir}: the index cannot be written: {error}") from error
+    return reports_dir / "index.html"
+
+
+def _draw_trend(runs: Sequence[PastRun]) -> Drawing | None:
+    """Draw a column per run: its verdict, and above it how many klines differ."""
+    if len(runs) < 2:
+        return None
+    told = ", ".join(f"{run.name} {run.verdict}" for run in runs)
+    drawing = Drawing(_WIDTH, _HEIGHT + 30, f"Trend of {len(runs)} runs: {told}")
+    highest = max(1, *(_differing(run, names) for run in runs for names, _ in _BARS))
+    step = _WIDTH / len(runs)
+    width = min(step * 0.8, 40.0)
+    drawing.rect(0, _HEIGHT, _WIDTH, 1, "line")
+    for place, run in enumerate(runs):
+        x = (place + 0.5) * step - width / 2
+        parts = [(box(x, _HEIGHT + 6, width, 14), run.verdict)]
+        for offset, (names, tone) in enumerate(_BARS):
+            height = _HEIGHT * math.log10(1 + _differing(run, names)) / math.log10(1 + highest)
+            parts.append((box(x + offset * width / 2, _HEIGHT - height, width / 2, height), tone))
+        drawing.told(parts, f"{run.name}: {run.verdict}. {run.sentence}")
+    return drawing
+
+
+def _differing(run: PastRun, names: Sequence[str]) -> int:
+    return sum(run.figures[name] or 0 for name in names)
+
+
+def _past_run(folder: Path) -> PastRun:
+    has_page = (folder / "report.html").exists()
+    try:
+        run = read_run_json(folder / "run.json")
+    except InputError as error:
+        reason = f"run.json: expected {error.expected}, found {error.found}"
+        return PastRun(folder.name, "unknown", reason, None, 0, dict.fromkeys(CLASSES), has_page)
+    series = run["comparison"]["series"] if run["comparison"] else None
+    figures = {
+        name: None if series is None else sum(row.get(name, 0) for row in series)
+        for name in CLASSES
+    }
+    klines = sum(row.get("klines", 0) for row in run["series"])
+    return PastRun(
+        folder.name, run["verdict"], run["sentence"], run["seed"], klines, figures, has_page
+    )

@@ -1,0 +1,166 @@
+"""Which pictures a report shows, with their captions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from kline_harness.report.coverage import STATES, CoverageMap, coverage_maps, draw_coverage, span_ns
+from kline_harness.report.data import ReportData
+from kline_harness.report.drawing import Drawing
+from kline_harness.report.flow import draw_ledger, hidden_flows
+from kline_harness.report.lifecycle import draw_lifecycle
+from kline_harness.report.plots import charted_series, draw_candles, draw_lateness
+from kline_harness.report.timeline import draw_timeline
+from kline_harness.report.wording import number
+
+# Pictures of more symbols would outgrow the page; the worst come first.
+SYMBOLS_SHOWN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An SVG element, its caption, and the heading it stands under."""
+
+    heading: str
+    svg: str
+    caption: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """The pictures by section.
+
+    `states` are those the coverage maps show; `symbols_hidden` symbols have no picture.
+    """
+
+    coverage: tuple[Picture, ...]
+    candles: tuple[Picture, ...]
+    ledger: tuple[Picture, ...]
+    lifecycle: tuple[Picture, ...]
+    timeline: tuple[Picture, ...]
+    lateness: tuple[Picture, ...]
+    states: tuple[str, ...]
+    symbols_hidden: int
+
+    @property
+    def size(self) -> int:
+        """Return how many characters the pictures take on the page."""
+        kinds = (self.coverage, self.candles, self.ledger, self.lifecycle, self.timeline)
+        return sum(len(one.svg) for kind in (*kinds, self.lateness) for one in kind)
+
+
+def draw_pictures(data: ReportData, symbols: Sequence[str]) -> Pictures:
+    """Draw every picture of a report."""
+    shown = worst_symbols(data, symbols)
+    maps = list(coverage_maps(data, shown))
+    states = {name for coverage in maps for name in coverage.totals()}
+    return Pictures(
+        coverage=tuple(map(_coverage, maps)),
+        candles=tuple(_candles(data, shown)),
+        ledger=_one(draw_ledger(data.run["ledger"]), _ledger_caption(data)),
+        lifecycle=_one(draw_lifecycle(data.run["transitions"]), _LIFECYCLE),
+        timeline=_timeline(data),
+        lateness=_one(draw_lateness(data), _LATENESS),
+        states=tuple(name for name in STATES if name in states),
+        symbols_hidden=len(symbols) - len(shown),
+    )
+
+
+def worst_symbols(data: ReportData, symbols: Sequence[str]) -> tuple[str, ...]:
+    """Return the symbols to draw: those with most unproved differences, in the run's order."""
+    weight = dict.fromkeys(symbols, 0)
+    for row in data.differences:
+        if row.symbol in weight:
+            weight[row.symbol] += 1 if row.kind == "explained" else 1_000_000
+    chosen = sorted(symbols, key=lambda symbol: -weight[symbol])[:SYMBOLS_SHOWN]
+    return tuple(symbol for symbol in symbols if symbol in chosen)
+
+
+_LIFECYCLE = (
+    "Each arrow is a transition from one state to the next, with how often it happened. "
+    "Only what happened is drawn; an illegal transition would be dashed."
+)
+_LATENESS = (
+    "Lateness by interval, on a logarithmic scale. The shape is every kline but those that were "
+    "published because the feed ended; the marks are half, 90 %, 99 % and the latest."
+)
+
+
+_STILL = {
+    "quiet": "Quiet: a flat kline, nothing was traded.",
+    "halted": (
+        "Halted: the exchange has no kline, where a quiet market has a flat one, and the trade "
+        "ids before and after are contiguous."
+    ),
+    "silent": (
+        "Silent: no symbol traded for minutes, and no kline of the exchange tells whether they "
+        "were quiet, halted or not received."
+    ),
+    "lost": "Lost: a kline without trades over missing trade ids.",
+}
+
+
+def _one(drawn: Drawing | str | None, caption: str) -> tuple[Picture, ...]:
+    if drawn is None:
+        return ()
+    return (Picture("", drawn if isinstance(drawn, str) else drawn.__html__(), caption),)
+
+
+def _coverage(coverage: CoverageMap) -> Picture:
+    caption = (
+        "A cell is filled in proportion to its klines; a number counts those that differ or are "
+        "lost."
+    )
+    totals = coverage.totals()
+    caption += "".join(f" {told}" for state, told in _STILL.items() if state in totals)
+    return Picture(coverage.symbol, draw_coverage(coverage).__html__(), caption)
+
+
+def _candles(data: ReportData, symbols: Sequence[str]) -> Iterator[Picture]:
+    span = span_ns(data)
+    for symbol in symbols:
+        series = charted_series(data, symbol, span)
+        if series is None:
+            continue
+        differences = [
+            row
+            for row in data.differences
+            if (row.symbol, row.interval) == (symbol, series.interval)
+        ]
+        caption = f"{number(len(series))} klines of {series.interval} and their volume"
+        if data.run["comparison"]:
+            caption += (
+                ". Solid is ours; hollow is the exchange's where a price differs; "
+                f"the marks at the foot show where: {number(len(differences))} klines"
+            )
+        yield Picture(symbol, draw_candles(series, differences, span), f"{caption}.")
+
+
+def _ledger_caption(data: ReportData) -> str:
+    caption = (
+        "From left to right, each total splits into its parts; heights are in proportion, and "
+        "anything lost is at least visible. Lines with the same numbers are drawn once."
+    )
+    hidden = hidden_flows(data.run["ledger"])
+    return f"{caption} {number(hidden)} more are in the table only." if hidden else caption
+
+
+def _timeline(data: ReportData) -> tuple[Picture, ...]:
+    drawn = draw_timeline(data, span_ns(data))
+    if drawn is None:
+        return ()
+    caption = (
+        "Of every stretch of time the most that was unread, the largest flush, and how late "
+        "finals came: the range of all and their middle. Scales are logarithmic. The dashed lines "
+        "are the channel's capacity, above which the oldest is overwritten, and the writer's "
+        "buffer. Red marks are where a consumer missed something."
+    )
+    if drawn.shaded:
+        caption += " Shaded: while something was broken on purpose."
+    if drawn.unnamed:
+        caption += f" {number(drawn.unnamed)} of the shaded windows have no room for their name."
+    if drawn.all_along:
+        named = ", ".join(dict.fromkeys(one.name for one in drawn.all_along))
+        caption += f" All along: {named}."
+    return (Picture("", drawn.svg, caption),)

@@ -1,0 +1,194 @@
+"""The plots of klines: candlesticks and lateness; a few compound paths each, never a bar."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kline_harness.report.data import ReportData
+from kline_harness.report.differences import CLASSES, Difference
+from kline_harness.report.ink import figure, inline_svg, tone
+from kline_harness.report.klines import Floats, Series, interval_order
+from kline_harness.report.shapes import (
+    LEFT,
+    RIGHT,
+    WIDTH,
+    boxes,
+    lateness_label,
+    lateness_scale,
+    paint,
+    strokes,
+    time_axis,
+)
+from kline_harness.report.wording import number
+from kline_harness.units import Int64Array
+
+_CANDLES = 320
+
+
+def charted_series(data: ReportData, symbol: str, span_ns: tuple[int, int]) -> Series | None:
+    """Choose the shortest interval whose candles a reader can still tell apart."""
+    lines = [line for line in data.klines if line.symbol == symbol]
+    lines = [_within(line, span_ns) for line in sorted(lines, key=_by_interval)]
+    lines = [line for line in lines if len(line)]
+    return next((line for line in lines if len(line) <= _CANDLES), lines[-1] if lines else None)
+
+
+def draw_candles(
+    series: Series, differences: Sequence[Difference], span_ns: tuple[int, int]
+) -> str:
+    """Draw our klines, the exchange's where they differ, and a mark under each that does.
+
+    `differences` are those of the series.
+    """
+    length = _lengths(series)
+    exchange = [
+        row for row in differences if None not in row.theirs[:4] and row.theirs[:4] != row.ours[:4]
+    ]
+    theirs = np.array([[float(v or 0) for v in row.theirs[:4]] for row in exchange]).reshape(-1, 4)
+    theirs_at = np.array([row.open_time_ns for row in exchange], dtype=np.int64)
+    with figure(WIDTH, 380) as canvas:
+        prices = canvas.add_axes((LEFT, 0.3, RIGHT - LEFT, 0.68))
+        volumes = canvas.add_axes((LEFT, 0.075, RIGHT - LEFT, 0.14))
+        _paint_candles(prices, series, length)
+        _paint_exchange(prices, theirs_at, theirs, length)
+        _paint_marks(prices, differences, length)
+        _paint_volume(volumes, series, length)
+        start = min(span_ns[0], int(series.open_time_ns[0]))
+        end = max(span_ns[1], int(series.close_time_ns[-1]))
+        for axes in (prices, volumes):
+            axes.set_xlim(start, end)
+        prices.set_xticks([])
+        time_axis(volumes, start, end)
+        told = (
+            f"Candlesticks of {number(len(series))} {series.interval} klines of {series.symbol}, "
+            f"{number(len(differences))} of them marked as different from the exchange's"
+        )
+        return inline_svg(canvas, told)
+
+
+def draw_lateness(data: ReportData) -> str | None:
+    """Draw the distribution of lateness of each interval, on a logarithmic scale of time."""
+    late: dict[str, list[NDArray[Any]]] = {}
+    for line in data.klines:
+        lateness = line.finalized_at_ns - line.close_time_ns
+        late.setdefault(line.interval, []).append(lateness[~line.ended])
+    rows = {name: np.concatenate(late[name]) for name in sorted(late, key=interval_order)}
+    rows = {name: values for name, values in rows.items() if len(values)}
+    if not rows:
+        return None
+    low, high = 6.0, max(9.0, *(lateness_scale(values).max() for values in rows.values())) + 0.1
+    quantiles = {row["interval"]: row for row in data.run["lateness"]}
+    with figure(WIDTH, 44 + 30 * len(rows)) as canvas:
+        share = 34 / (44 + 30 * len(rows))
+        axes = canvas.add_axes((LEFT, share, RIGHT - LEFT, 0.99 - share))
+        for place, (name, values) in enumerate(rows.items()):
+            _paint_ridge(axes, len(rows) - 1 - place, lateness_scale(values), (low, high))
+            _paint_quantiles(axes, len(rows) - 1 - place, quantiles.get(name) or {})
+        axes.set_xlim(low, high)
+        axes.set_ylim(-0.15, len(rows))
+        axes.set_yticks(range(len(rows)), list(reversed(rows)))
+        steps = np.arange(low, high)
+        axes.set_xticks(steps, [lateness_label(place, step) for place, step in enumerate(steps)])
+        axes.grid(True, axis="x")
+        return inline_svg(canvas, "Distribution of the lateness of finals by interval")
+
+
+def _by_interval(series: Series) -> tuple[int, str]:
+    return interval_order(series.interval)
+
+
+def _within(series: Series, span_ns: tuple[int, int]) -> Series:
+    rows = (series.close_time_ns > span_ns[0]) & (series.open_time_ns < span_ns[1])
+    return series if rows.all() else series.rows(rows)
+
+
+def _lengths(series: Series) -> Int64Array:
+    return series.close_time_ns - series.open_time_ns
+
+
+def _paint_candles(axes: Any, series: Series, length: Int64Array) -> None:
+    middle = series.open_time_ns + length // 2
+    low, high = series.low.min(), series.high.max()
+    # A body without height would be invisible: give it a hair.
+    hair = (high - low or 1.0) * 0.0015
+    rising = series.close >= series.open
+    for chosen, name in ((rising, "up"), (~rising, "down")):
+        x, half = middle[chosen], length[chosen] * 0.34
+        paint(
+            axes,
+            strokes(x, series.low[chosen], x, series.high[chosen]),
+            edgecolor=tone(name),
+            linewidth=0.7,
+        )
+        below = np.minimum(series.open, series.close)[chosen]
+        above = np.maximum(np.maximum(series.open, series.close)[chosen], below + hair)
+        paint(axes, boxes(x - half, x + half, below, above), facecolor=tone(name), linewidth=0)
+    room = (high - low or 1.0) * 0.06
+    axes.set_ylim(low - room * 2, high + room)
+    axes.set_yticks([value for value in axes.get_yticks() if low <= value <= high])
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.10g}")
+
+
+def _paint_exchange(axes: Any, at_ns: Int64Array, prices: Floats, length: Int64Array) -> None:
+    """Draw the exchange's side of differing klines hollow, around ours."""
+    if not len(at_ns):
+        return
+    long = int(length[0])
+    middle, half = at_ns + long // 2, long * 0.5
+    open_, high, low, close = prices.T
+    below, above = np.minimum(open_, close), np.maximum(open_, close)
+    style = {"edgecolor": tone("theirs"), "facecolor": "none", "linewidth": 0.8}
+    paint(axes, boxes(middle - half, middle + half, below, above), **style)
+    paint(axes, strokes(middle, above, middle, high), **style)
+    paint(axes, strokes(middle, low, middle, below), **style)
+
+
+def _paint_marks(axes: Any, differences: Sequence[Difference], length: Int64Array) -> None:
+    """Mark each differing kline at the foot of the chart, a row and a colour per class."""
+    foot, top = axes.get_ylim()
+    step = (top - foot) * 0.016
+    for place, kind in enumerate(reversed(CLASSES)):
+        at = np.array([row.open_time_ns for row in differences if row.kind == kind], dtype=np.int64)
+        base = np.full(len(at), foot + step * (0.3 + place * 1.25))
+        x = at.astype(float)
+        paint(
+            axes,
+            boxes(x, x + int(length[0]), base, base + step),
+            facecolor=tone(kind),
+            linewidth=0,
+        )
+
+
+def _paint_volume(axes: Any, series: Series, length: Int64Array) -> None:
+    middle, half = series.open_time_ns + length // 2, length * 0.34
+    zero = np.zeros(len(series))
+    outline = boxes(middle - half, middle + half, zero, series.volume)
+    paint(axes, outline, facecolor=tone("halted"), linewidth=0)
+    highest = float(series.volume.max()) or 1.0
+    axes.set_ylim(0, highest * 1.05)
+    axes.set_yticks([0, highest], ["0", f"{highest:,.6g}"])
+
+
+def _paint_ridge(axes: Any, base: int, values: Floats, bounds: tuple[float, float]) -> None:
+    counts, edges = np.histogram(values, bins=96, range=bounds)
+    heights = base + 0.85 * np.sqrt(counts / max(1, counts.max()))
+    drawn = counts > 0
+    floor = np.full(int(drawn.sum()), float(base))
+    outline = boxes(edges[:-1][drawn], edges[1:][drawn], floor, heights[drawn])
+    paint(axes, outline, facecolor=tone("area"), linewidth=0)
+
+
+def _paint_quantiles(axes: Any, base: int, row: Mapping[str, Any]) -> None:
+    known = [
+        row[key] for key in ("p50_ns", "p90_ns", "p99_ns", "max_ns") if row.get(key) is not None
+    ]
+    if not known:
+        return
+    x = lateness_scale(np.array(known))
+    low = np.full(len(x), float(base))
+    paint(axes, strokes(x, low, x, low + 0.6), edgecolor=tone("accent"), linewidth=1.4)
+    paint(axes, strokes(x[:1], low[:1], x[-1:], low[:1]), edgecolor=tone("accent"), linewidth=0.8)

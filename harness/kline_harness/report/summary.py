@@ -1,0 +1,114 @@
+"""The figures at the top of a report, each a plain sum over run.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kline_harness.kline import FIELDS
+from kline_harness.report.data import ReportData
+from kline_harness.report.klines import interval_order
+from kline_harness.report.wording import utc
+
+CLASSES = (
+    *("identical", "explained", "unexplained", "missing", "extra"),
+    *("outside", "uncompared"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a reader wants to know first.
+
+    `figures` are (name, number, tone) where the tone is a verdict's or empty; `totals` the
+    comparison's classes and fields summed over all series.
+    """
+
+    title: str
+    sentence: str
+    symbols: tuple[str, ...]
+    period: str
+    figures: tuple[tuple[str, int, str], ...]
+    totals: Mapping[str, int]
+    field_totals: Mapping[str, int]
+    series: Sequence[Mapping[str, Any]]
+    files: Sequence[tuple[str, str]]
+
+
+def summarise(data: ReportData) -> Summary:
+    """Return the summary of a run."""
+    run = data.run
+    symbols = _symbols(data)
+    period = _period(run)
+    series = sorted(run["comparison"]["series"] if run["comparison"] else [], key=_by_interval)
+    totals = {name: sum(row.get(name, 0) for row in series) for name in CLASSES}
+    fields = {
+        name: sum((row.get("fields") or {}).get(name, 0) for row in series) for name in FIELDS
+    }
+    shown = ", ".join(symbols[:3]) + (f" and {len(symbols) - 3} more" if len(symbols) > 3 else "")
+    title = f"{run['verdict'].capitalize()}: {shown or 'a run'}{f', {period}' if period else ''}"
+    return Summary(
+        title=title,
+        # The verdict already stands above the sentence.
+        sentence=run["sentence"].removeprefix(f"{run['verdict'].capitalize()}: "),
+        symbols=symbols,
+        period=period,
+        figures=tuple(_figures(data, totals)),
+        totals=totals,
+        field_totals=fields,
+        series=series,
+        files=_FILES,
+    )
+
+
+def _by_interval(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return row["symbol"], *interval_order(row["interval"])
+
+
+def _symbols(data: ReportData) -> tuple[str, ...]:
+    named = [name for row in data.run["inputs"] for name in row.get("symbols") or ()]
+    named += [line.symbol for line in data.klines]
+    named += [row.symbol for row in data.differences]
+    return tuple(dict.fromkeys(named))
+
+
+def _period(run: Mapping[str, Any]) -> str:
+    trades = [row for row in run["inputs"] if row.get("role") == "trades"]
+    firsts = [row["first_event_time_ns"] for row in trades if row.get("first_event_time_ns")]
+    lasts = [row["last_event_time_ns"] for row in trades if row.get("last_event_time_ns")]
+    if not firsts or not lasts:
+        return ""
+    first, last = utc(min(firsts))[:10], utc(max(lasts))[:10]
+    return first if first == last else f"{first} to {last}"
+
+
+def _figures(data: ReportData, totals: Mapping[str, int]) -> list[tuple[str, int, str]]:
+    run = data.run
+    trades = sum(row.get("rows") or 0 for row in run["inputs"] if row.get("role") == "trades")
+    figures = [
+        ("trades read", trades, ""),
+        ("klines stored", sum(len(line) for line in data.klines), ""),
+    ]
+    if run["comparison"]:
+        figures += [(name, totals[name], _tone(name, totals[name])) for name in CLASSES[:5]]
+    unbalanced = sum(not row.get("balanced", False) for row in run["ledger"])
+    figures.append(("ledger lines unbalanced", unbalanced, "invalid" if unbalanced else ""))
+    figures.append(("findings", len(data.findings), ""))
+    return figures
+
+
+def _tone(name: str, count: int) -> str:
+    if name in ("unexplained", "missing", "extra") and count:
+        return "invalid"
+    return ""
+
+
+_FILES = (
+    ("run.json", "every figure of this page"),
+    ("klines/", "the stored klines, a Parquet dataset"),
+    ("differences.parquet", "every differing kline, both sides, with cause and proof"),
+    ("findings.ndjson", "one finding a line"),
+    ("expectations.json", "the results of the expectations"),
+    ("timeline.parquet", "depth, lag and flushes of each consumer over time"),
+)

@@ -1,0 +1,330 @@
+"""Consumers that nothing holds up, served without an event for each publication.
+
+A consumer that is always ready takes everything at the instant of its publication. Between two
+timers nothing tells whether it was woken for each or handed all of them at once, so that is what
+happens here. What must be noticed at its own instant still is: a timer, values lost because one
+instant brought more than the channel holds, the value that exhausts a consumer's patience.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeGuard
+
+import numpy as np
+import simpy
+
+from kline_harness.columns import Columns, Rows
+from kline_harness.kline import Emission
+from kline_harness.simulation.designs import Design, Lost, Received
+from kline_harness.simulation.kernel import CONSUMER, PRODUCER, TIMER, Due
+from kline_harness.simulation.listener import Listening
+from kline_harness.simulation.records import ChannelRecord, ConsumerRecord, pairs_of
+from kline_harness.simulation.work import Meter
+from kline_harness.units import INT64_MAX, Int64Array
+
+Deliver = Callable[[int, Rows[Any]], None]
+
+
+class Patient(Listening, Protocol):
+    """A consumer that says how many values may come at once."""
+
+    def patience(self) -> int:
+        """Return how many values it takes before it matters to it when the next one comes."""
+        ...
+
+
+def is_patient(consumer: Listening) -> TypeGuard[Patient]:
+    """Tell whether a consumer may be handed the values of many instants at once."""
+    return hasattr(consumer, "patience")
+
+
+@dataclass(slots=True)
+class Stretch:
+    """Values of neighbouring instants: `ends` counts them up to each of `instants`."""
+
+    pieces: list[Rows[Any]]
+    instants: Int64Array
+    ends: Int64Array
+
+    def __len__(self) -> int:
+        return len(self.instants)
+
+    @staticmethod
+    def empty() -> Stretch:
+        """Return no values."""
+        none = np.empty(0, dtype=np.int64)
+        return Stretch([], none, none)
+
+    @staticmethod
+    def of(table: Columns, at_ns: Int64Array) -> Stretch:
+        """Return a table's rows, which are in order of their instants."""
+        last = np.flatnonzero(np.append(at_ns[1:] != at_ns[:-1], True)) if len(at_ns) else at_ns
+        return Stretch([Rows.all(table)], at_ns[last], last + 1)
+
+    def cut(self, start: int, stop: int) -> Stretch:
+        """Return the values of the instants from `start` up to `stop`."""
+        before = int(self.ends[start - 1]) if start else 0
+        end = int(self.ends[stop - 1]) if stop else 0
+        instants, ends = self.instants[start:stop], self.ends[start:stop] - before
+        return Stretch(list(self.between(before, end)), instants, ends)
+
+    def between(self, start: int, stop: int) -> Iterator[Rows[Any]]:
+        """Yield the values number `start` up to `stop`."""
+        for piece in self.pieces:
+            part = piece[max(0, start) : max(0, stop)]
+            if len(part):
+                yield part
+            start, stop = start - len(piece), stop - len(piece)
+
+    def then(self, other: Stretch) -> Stretch:
+        """Return the values of both; the last instant may go on in the other."""
+        if not len(self):
+            return other
+        if not len(other):
+            return self
+        ends = other.ends + self.ends[-1]
+        kept = len(self) - int(self.instants[-1] == other.instants[0])
+        return Stretch(
+            [*self.pieces, *other.pieces],
+            np.concatenate([self.instants[:kept], other.instants]),
+            np.concatenate([self.ends[:kept], ends]),
+        )
+
+
+@dataclass(slots=True)
+class CalmListener:
+    """One consumer of a `CalmChannel`."""
+
+    env: simpy.Environment
+    consumer: Patient
+    deliver: Deliver
+    capacity: int
+    remembers: bool
+    delivered: int = 0
+    lagged: int = 0
+    lags: list[tuple[int, int]] = field(default_factory=list)
+    lost: Lost = field(default_factory=list)
+    depth_peak: int = 0
+    _depths: list[tuple[Int64Array, Int64Array]] = field(default_factory=list)
+    _start_ns: int = 0
+    _timer_ns: int | None = None
+    _closed: bool = False
+
+    def __post_init__(self) -> None:
+        self._start_ns = int(self.env.now)
+
+    @property
+    def has_timer(self) -> bool:
+        """Tell whether it has to be served in virtual time."""
+        return self.consumer.timer_period_ns is not None
+
+    def take(self, stretch: Stretch) -> None:
+        """Hand over everything at once: it has no timer that could come in between."""
+        self._hand_over(stretch, 0, len(stretch), self._note_depths(stretch))
+
+    def serve(self, stretch: Stretch) -> Generator[simpy.Event, Any, None]:
+        """Hand over the values up to the next timer, wait for what comes after it, and so on."""
+        env, begin = self.env, 0
+        instants = stretch.instants.tolist()
+        overfull = self._note_depths(stretch)
+        while begin < len(instants):
+            # Before its timer nothing happens to it but what is handed over.
+            is_due = self._timer_ns is None or instants[begin] > self._timer_ns
+            if is_due and instants[begin] > env.now:
+                yield Due(env, instants[begin] - int(env.now), CONSUMER)
+            # A value of the timer's own instant comes before it.
+            stop = bisect_right(instants, self._planned_timer_ns(), begin)
+            self._hand_over(stretch, begin, stop, overfull)
+            begin = stop
+
+    def _planned_timer_ns(self) -> int:
+        if self._timer_ns is None:
+            period_ns = self.consumer.timer_period_ns
+            assert period_ns is not None
+            now_ns = int(self.env.now)
+            self._timer_ns = now_ns + period_ns - (now_ns - self._start_ns) % period_ns
+            due = Due(self.env, self._timer_ns - now_ns, TIMER)
+            due.callbacks.append(self._on_timer)
+        return self._timer_ns
+
+    def _on_timer(self, _: simpy.Event) -> None:
+        self._timer_ns = None
+        if not self._closed:
+            self.consumer.on_timer(int(self.env.now))
+
+    def _note_depths(self, stretch: Stretch) -> list[int]:
+        """Note how many values each instant brought; return where that is too many."""
+        depths = np.diff(stretch.ends, prepend=0)
+        self._depths.append((stretch.instants, depths))
+        self.depth_peak = max(self.depth_peak, min(int(depths.max()), self.capacity))
+        places: list[int] = np.flatnonzero(depths > self.capacity).tolist()
+        return places
+
+    def _hand_over(self, stretch: Stretch, begin: int, stop: int, overfull: list[int]) -> None:
+        """Deliver some instants; the channel has overwritten what one brought above its room."""
+        for place in overfull:
+            if begin <= place < stop:
+                self._deliver(stretch, begin, place)
+                self._deliver_rest(stretch.cut(place, place + 1))
+                begin = place + 1
+        self._deliver(stretch, begin, stop)
+
+    def _deliver(self, stretch: Stretch, begin: int, stop: int) -> None:
+        """Deliver some instants, as many at once as the consumer has patience for."""
+        while begin < stop:
+            before = int(stretch.ends[begin - 1]) if begin else 0
+            room = before + min(self.consumer.patience(), INT64_MAX - before)
+            end = stop
+            if stretch.ends[stop - 1] >= room:
+                # The value that exhausts the patience comes with its own instant alone.
+                end = max(begin + 1, bisect_left(stretch.ends, room, begin, stop))
+            rows = stretch.between(before, int(stretch.ends[end - 1]))
+            self._give(int(stretch.instants[end - 1]), rows)
+            begin = end
+
+    def _deliver_rest(self, instant: Stretch) -> None:
+        """Deliver what is left of one instant that brought too much."""
+        now_ns, count = int(instant.instants[0]), int(instant.ends[0])
+        missed = count - self.capacity
+        self.lagged += missed
+        self.lags.append((now_ns, missed))
+        if self.remembers:
+            self.lost.extend(instant.between(0, missed))
+        self.consumer.on_lag(now_ns, missed)
+        self._give(now_ns, instant.between(missed, count))
+
+    def _give(self, now_ns: int, pieces: Iterable[Rows[Any]]) -> None:
+        for rows in pieces:
+            self.delivered += rows.stop - rows.start
+            self.deliver(now_ns, rows)
+
+    def close(self) -> None:
+        """Tell the consumer that nothing more comes."""
+        self._closed = True
+        now_ns = int(self.env.now)
+        if not self._depths or self._depths[-1][0][-1] < now_ns:
+            # It is woken to learn of it.
+            self._depths.append((np.array([now_ns]), np.zeros(1, dtype=np.int64)))
+        self.consumer.on_close(now_ns)
+
+    def record(self) -> ConsumerRecord:
+        """Return what it received."""
+        none = np.empty(0, dtype=np.int64)
+        counts = (self.delivered, self.lagged, len(self.lags), 0, 0, self.depth_peak)
+        return ConsumerRecord.of(
+            self.consumer.name,
+            Received(*counts),
+            lost=self.lost,
+            depths=(
+                np.concatenate([none, *(instants for instants, _ in self._depths)]),
+                np.concatenate([none, *(depths for _, depths in self._depths)]),
+            ),
+            stalled=(none, none),
+            lags=pairs_of(self.lags),
+        )
+
+
+@dataclass(slots=True)
+class CalmChannel:
+    """A broadcast whose consumers were all there from the start and are always ready."""
+
+    name: str
+    capacity: int
+    remembers: bool = False
+    published: int = 0
+    listeners: list[CalmListener] = field(default_factory=list)
+
+    def listen(self, env: simpy.Environment, consumer: Patient, deliver: Deliver) -> None:
+        """Subscribe a consumer, before anything is published."""
+        self.listeners.append(CalmListener(env, consumer, deliver, self.capacity, self.remembers))
+
+    def publish(self, stretch: Stretch) -> list[Generator[simpy.Event, Any, None]]:
+        """Send the values of some instants; return what has to go on in virtual time."""
+        self.published += int(stretch.ends[-1])
+        for listener in self.listeners:
+            if not listener.has_timer:
+                listener.take(stretch)
+        timed = [listener for listener in self.listeners if listener.has_timer]
+        return [listener.serve(stretch) for listener in timed]
+
+    def close(self) -> None:
+        """End it: every consumer has been given everything."""
+        for listener in self.listeners:
+            listener.close()
+
+    def record(self) -> ChannelRecord:
+        """Return what it carried."""
+        sent = self.published if self.listeners else 0
+        return ChannelRecord(
+            self.name,
+            Design.BROADCAST,
+            self.capacity,
+            published=self.published,
+            sent=sent,
+            unsent=self.published - sent,
+            refused=0,
+            consumers=tuple(listener.record() for listener in self.listeners),
+        )
+
+
+@dataclass(slots=True)
+class CalmProducer:
+    """Publishes emissions to calm channels: klines and lifecycle events."""
+
+    env: simpy.Environment
+    channels: list[CalmChannel]
+    meter: Meter
+    life_published: bool
+    _waiting: list[Stretch] = field(default_factory=lambda: [Stretch.empty(), Stretch.empty()])
+
+    def run(
+        self,
+        emissions: Iterable[Emission],
+        end_ns: Callable[[], int],
+        finish: Callable[[int], Emission],
+    ) -> Generator[simpy.Event, Any, None]:
+        """Publish everything, end the feed at its instant, and close the channels."""
+        # What comes is published at its instant, or now if that is over.
+        now_ns = int(self.env.now)
+        for emission in emissions:
+            now_ns = self._take(emission, now_ns)
+            # The last instant may go on in the next emission.
+            yield from self._publish(before_ns=now_ns)
+        closed_ns = end_ns()
+        now_ns = self._take(finish(closed_ns), max(now_ns, closed_ns))
+        yield from self._publish(before_ns=now_ns + 1)
+        if now_ns > self.env.now:
+            yield Due(self.env, now_ns - int(self.env.now), PRODUCER)
+        for channel in self.channels:
+            channel.close()
+
+    def _take(self, emission: Emission, now_ns: int) -> int:
+        """Put an emission behind what waits; return its last instant."""
+        klines, events = emission.klines, emission.events
+        last_ns = now_ns
+        for place, (table, at_ns) in enumerate(((klines, klines.at_ns), (events, events.at_ns))):
+            if len(table) == 0:
+                continue
+            stretch = Stretch.of(table, np.maximum(at_ns, now_ns))
+            last_ns = max(last_ns, int(stretch.instants[-1]))
+            if table is klines or self.life_published:
+                self._waiting[place] = self._waiting[place].then(stretch)
+        return last_ns
+
+    def _publish(self, before_ns: int) -> Generator[simpy.Event, Any, None]:
+        """Publish what waits of instants before one, and wait until it was taken."""
+        serving = []
+        for place, channel in enumerate(self.channels):
+            stretch = self._waiting[place]
+            stop = int(np.searchsorted(stretch.instants, before_ns))
+            if stop:
+                self._waiting[place] = stretch.cut(stop, len(stretch))
+                self.meter.batches += stop
+                serving += channel.publish(stretch.cut(0, stop))
+        if len(serving) == 1:
+            yield from serving[0]
+        else:
+            yield from [self.env.process(served) for served in serving]

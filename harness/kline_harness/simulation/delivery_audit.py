@@ -1,0 +1,143 @@
+"""The check of a channel: each consumer got what was published, in order, less what it was told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from kline_harness.columns import Columns, Rows
+from kline_harness.simulation.broadcast import rounded_capacity
+from kline_harness.verdict import Finding, Severity, Verdict
+
+CHECK = "delivery"
+NOT_CHECKED = ("what a consumer does with what it got",)
+FINDINGS_PER_KIND = 100
+
+Deliver = Callable[[int, Rows[Any]], None]
+
+
+@dataclass(slots=True)
+class Published:
+    """What was published on one broadcast: each table's place, and each value's instant."""
+
+    capacity: int
+    places: dict[int, int] = field(default_factory=dict)
+    tables: list[Columns] = field(default_factory=list)
+    total: int = 0
+
+    def add(self, table: Any) -> None:
+        """Take the next table."""
+        if len(table):
+            # The table is kept, so that its identity stays its own.
+            self.tables.append(table)
+            self.places[id(table)] = self.total
+            self.total += len(table)
+
+    def by(self, instant_ns: int) -> int:
+        """Return how many values were published up to and with an instant."""
+        return sum(
+            int(np.searchsorted(getattr(table, "at_ns"), instant_ns, side="right"))  # noqa: B009
+            for table in self.tables
+        )
+
+
+@dataclass(slots=True)
+class Subscription:
+    """One consumer's side: where its next value is."""
+
+    consumer: str
+    published: Published
+    subscribed_ns: int | None
+    next: int | None = None
+    delivered: int = 0
+    lagged: int = 0
+
+
+class DeliveryAudit:
+    """Holds every delivery against what was published.
+
+    A consumer gets each value sent after it subscribed, once and in order, but those of which a
+    lag told: exactly as many as it was behind, less the capacity.
+
+    Source of the rules: documentation of tokio 1.24.2, `sync::broadcast`.
+    """
+
+    def __init__(self) -> None:
+        self._subscriptions: list[Subscription] = []
+        self._findings: list[Finding] = []
+        self._counts: dict[str, int] = {}
+        self._told: dict[tuple[str, str], int] = {}
+
+    @staticmethod
+    def broadcast(capacity: int) -> Published:
+        """Return the record of a broadcast of a capacity as asked for."""
+        return Published(rounded_capacity(capacity))
+
+    def subscription(
+        self, consumer: str, published: Published, subscribed_ns: int | None
+    ) -> Subscription:
+        """Begin to follow a consumer, which subscribes at an instant or before the start."""
+        subscription = Subscription(consumer, published, subscribed_ns)
+        self._subscriptions.append(subscription)
+        return subscription
+
+    def delivered(self, to: Subscription, now_ns: int, rows: Rows[Any]) -> None:
+        """Take a delivery."""
+        base = to.published.places.get(id(rows.base))
+        if base is None:
+            self._find("not_published", to, now_ns, values=len(rows))
+            return
+        start, expected = base + rows.start, self._expected(to)
+        if start < expected:
+            kind = "saw_old_values" if to.delivered == 0 else "delivered_twice"
+            self._find(kind, to, now_ns, values=expected - start)
+        elif start > expected:
+            self._find("lost_untold", to, now_ns, values=start - expected)
+        to.next = max(expected, base + rows.stop)
+        to.delivered += len(rows)
+        waited_ns = now_ns - int(rows.base.at_ns[rows.start])
+        if waited_ns > 0:
+            self._find("served_late", to, now_ns, waited_ns=waited_ns)
+
+    def lag(self, to: Subscription, now_ns: int, missed: int) -> None:
+        """Take a lag."""
+        expected = self._expected(to)
+        due = to.published.by(now_ns) - expected - to.published.capacity
+        if missed != due:
+            self._find("lag_miscounted", to, now_ns, told=missed, due=max(0, due))
+        to.next = expected + missed
+        to.lagged += missed
+        self._find("lagged", to, now_ns, missed=missed)
+
+    def verdict(self) -> Verdict:
+        """Return what was found; called after every consumer was closed."""
+        counts = {"consumers": len(self._subscriptions)}
+        for to in self._subscriptions:
+            if to.subscribed_ns is not None and to.published.by(to.subscribed_ns):
+                missed = to.published.by(to.subscribed_ns)
+                self._find("subscribed_late", to, to.subscribed_ns, values=missed)
+            left = to.published.total - self._expected(to)
+            if left:
+                self._find("not_drained", to, None, values=left)
+            counts[f"published for {to.consumer}"] = to.published.total
+            counts[f"delivered to {to.consumer}"] = to.delivered
+            counts[f"lagged by {to.consumer}"] = to.lagged
+        return Verdict.of(CHECK, counts | self._counts, self._findings, NOT_CHECKED)
+
+    def _expected(self, to: Subscription) -> int:
+        if to.next is None:
+            at_ns = to.subscribed_ns
+            to.next = 0 if at_ns is None else to.published.by(at_ns)
+        return to.next
+
+    def _find(self, kind: str, to: Subscription, at_ns: int | None, **evidence: Any) -> None:
+        self._counts[kind] = self._counts.get(kind, 0) + 1
+        told = self._told[kind, to.consumer] = self._told.get((kind, to.consumer), 0) + 1
+        if told <= FINDINGS_PER_KIND:
+            lawful = kind in ("lagged", "served_late", "subscribed_late")
+            severity = Severity.NOTICE if lawful else Severity.ERROR
+            evidence = {"consumer": to.consumer, **evidence}
+            self._findings.append(Finding(CHECK, kind, severity, at_ns=at_ns, evidence=evidence))

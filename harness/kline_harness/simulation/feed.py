@@ -1,0 +1,249 @@
+"""From trades as recorded to the feed of an aggregator: arrival, merging, ticks in between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from kline_harness.columns import concat, gathered
+from kline_harness.interfaces import FeedSlice, Signal
+from kline_harness.simulation.delivery import Delivery, DeliveryOptions
+from kline_harness.simulation.signals import SignalOptions, Signals
+from kline_harness.tape import Tape
+from kline_harness.units import INT64_MAX
+
+# Large enough to be columnar, small enough that a slice's temporaries stay in tens of MB.
+SLICE_ROWS = 1 << 18
+
+
+class Disorder(Exception):
+    """A source that was to be streamed is not in order: it has to be read whole and sorted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """How a recording was received.
+
+    `clock_offset_ns` is the smallest arrival minus trade time: the receiver's clock against the
+    exchange's, plus the fastest way between them, which nobody can tell apart. Latencies are
+    measured from it.
+    """
+
+    path: str
+    clock_offset_ns: int
+    latency_mean_ns: int
+    latency_p50_ns: int
+    latency_p99_ns: int
+    latency_max_ns: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain data for JSON."""
+        return asdict(self)
+
+
+def received(
+    path: str, recording: Tape, clock_offset_ns: int | None = None
+) -> tuple[Tape, Reception]:
+    """Put a recording into order of arrival, with the clock offset removed.
+
+    Without an offset that is known, the smallest arrival minus trade time is taken for it.
+    """
+    delays = recording.arrival_ns - recording.event_time_ns
+    offset = int(delays.min()) if clock_offset_ns is None else clock_offset_ns
+    latency = np.sort(delays - offset)
+    rows = len(latency)
+    reception = Reception(
+        path,
+        offset,
+        int(latency.sum()) // rows,
+        int(latency[rows // 2]),
+        int(latency[min(rows - 1, rows * 99 // 100)]),
+        int(latency[-1]),
+    )
+    arrived = recording.with_columns({"arrival_ns": recording.arrival_ns - offset})
+    return arrived.take(np.argsort(arrived.arrival_ns, kind="stable")), reception
+
+
+def streamed(chunks: Iterable[Tape]) -> Iterator[Tape]:
+    """Yield an archive's chunks in order of (trade time, trade id), chunk by chunk.
+
+    Raises Disorder when a chunk reaches back behind the one before it.
+    """
+    last: tuple[int, int] | None = None
+    for chunk in chunks:
+        if len(chunk) == 0:
+            continue
+        ordered = in_order(chunk)
+        first = (int(ordered.event_time_ns[0]), int(ordered.trade_id[0]))
+        if last is not None and first < last:
+            raise Disorder
+        last = (int(ordered.event_time_ns[-1]), int(ordered.trade_id[-1]))
+        yield ordered
+
+
+def in_order(tape: Tape) -> Tape:
+    """Return trades sorted by (trade time, trade id); unchanged when they already are."""
+    times, ids = tape.event_time_ns, tape.trade_id
+    later = times[1:] > times[:-1]
+    if np.all(later | ((times[1:] == times[:-1]) & (ids[1:] >= ids[:-1]))):
+        return tape
+    return tape.take(np.lexsort((ids, times)))
+
+
+def merged(sources: Sequence[Iterator[Tape]]) -> Iterator[Tape]:
+    """Merge sources, each in order of arrival, into one; equal arrivals keep the sources' order.
+
+    How the sources are cut into chunks does not matter.
+    """
+    if len(sources) == 1:
+        yield from sources[0]
+        return
+    waiting: list[Tape | None] = [next(source, None) for source in sources]
+    live = [tape is not None for tape in waiting]
+    while any(live):
+        ends = {
+            k: int(t.arrival_ns[-1]) for k, t in enumerate(waiting) if live[k] and t is not None
+        }
+        # What may still come of a live source arrives at its last arrival or later.
+        safe_ns = min(ends.values())
+        # Many small files end one after the other: pieces should not be as many.
+        if _rows_before(waiting, safe_ns) >= SLICE_ROWS // 2:
+            yield from _ready(waiting, safe_ns)
+        for k, end_ns in ends.items():
+            if end_ns == safe_ns:
+                more = next(sources[k], None)
+                live[k] = more is not None
+                held = waiting[k]
+                if more is not None and held is not None:
+                    waiting[k] = concat([held, more])
+    yield from _ready(waiting, INT64_MAX)
+
+
+def _ready(waiting: list[Tape | None], until_ns: int) -> Iterator[Tape]:
+    """Yield what arrives before an instant, in pieces of about a slice."""
+    while True:
+        instant_ns = _piece_end_ns(waiting, until_ns)
+        piece = _take_before(waiting, instant_ns)
+        if piece is not None:
+            yield piece
+        if instant_ns == until_ns:
+            return
+
+
+def _piece_end_ns(waiting: list[Tape | None], until_ns: int) -> int:
+    """Return an instant before which about a slice of rows arrives, `until_ns` if no more do."""
+    if _rows_before(waiting, until_ns) <= SLICE_ROWS:
+        return until_ns
+    arrivals = [tape.arrival_ns for tape in waiting if tape is not None and len(tape)]
+    low = min(int(column[0]) for column in arrivals)
+    high = min(until_ns, max(int(column[-1]) for column in arrivals) + 1)
+    while high - low > 1:
+        middle = (low + high) // 2
+        rows = _rows_before(waiting, middle)
+        if SLICE_ROWS // 2 <= rows <= SLICE_ROWS:
+            return middle
+        low, high = (middle, high) if rows < SLICE_ROWS else (low, middle)
+    # At one instant so much arrives that it fits no slice, or none that has begun.
+    return low if _rows_before(waiting, low) else high
+
+
+def _rows_before(waiting: list[Tape | None], instant_ns: int) -> int:
+    return sum(
+        int(np.searchsorted(tape.arrival_ns, instant_ns)) for tape in waiting if tape is not None
+    )
+
+
+def _take_before(waiting: list[Tape | None], instant_ns: int) -> Tape | None:
+    """Take the rows that arrive before an instant out of the waiting tapes."""
+    taken = []
+    for k, tape in enumerate(waiting):
+        if tape is None:
+            continue
+        stop = int(np.searchsorted(tape.arrival_ns, instant_ns, side="left"))
+        if stop:
+            taken.append(tape[:stop])
+            waiting[k] = tape[stop:]
+    if not taken:
+        return None
+    joined = concat(taken)
+    if len(taken) == 1:
+        return joined
+    return joined.take(np.argsort(joined.arrival_ns, kind="stable"))
+
+
+@dataclass(slots=True)
+class Feed:
+    """Yields the feed slice by slice: trades by arrival with signals in between.
+
+    `delay_ns` gives the average latency, asked for once the first trade is there. The clock
+    starts with the first trade. It runs through `until_ns` where the sources claim to
+    cover time up to there, else it stops with the last trade. `end_ns` is known after the last
+    slice: the instant at which the feed is over.
+
+    `witness` is shown every slice as it would be had no trade been kept from the aggregator.
+    """
+
+    tapes: Iterator[Tape]
+    options: SignalOptions
+    delay_ns: Callable[[], int] = int
+    until_ns: int | None = None
+    slice_rows: int = SLICE_ROWS
+    progress: Callable[[int], None] | None = None
+    delivery: Delivery = field(default_factory=lambda: Delivery(DeliveryOptions()))
+    witness: Callable[[FeedSlice], None] | None = None
+    start_ns: int = 0
+    end_ns: int = 0
+    trades: int = 0
+    signals: Signals | None = None
+
+    def __iter__(self) -> Iterator[FeedSlice]:
+        for tape in gathered(self.tapes, self.slice_rows // 2):
+            for start in range(0, len(tape), self.slice_rows):
+                yield self._slice(tape[start : start + self.slice_rows])
+                if self.progress is not None:
+                    self.progress(self.trades)
+        if self.signals is None:
+            return
+        last = self._running(self.signals.rest(self.end_ns, self.until_ns))
+        if last:
+            self.end_ns = max(self.end_ns, last[-1].at_ns)
+            yield self._shown(Tape.empty(), last)
+        if self.delivery.shutdown_ns is not None:
+            self.end_ns = min(self.end_ns, self.delivery.shutdown_ns)
+
+    def _slice(self, trades: Tape) -> FeedSlice:
+        loop = self.options.loop
+        if loop.busy:
+            arrival_ns = loop.processed(trades.arrival_ns)
+            trades = trades.with_columns({"arrival_ns": arrival_ns})
+        if self.signals is None:
+            self.start_ns = int(trades.arrival_ns[0])
+            self.signals = Signals(self.options, self.start_ns, self.delay_ns())
+        self.end_ns = int(trades.arrival_ns[-1])
+        self.trades += len(trades)
+        signals = self._running(self.signals.before(self.end_ns))
+        return self._shown(self.delivery.running(trades), signals)
+
+    def _running(self, signals: list[Signal]) -> list[Signal]:
+        """Return the signals that come before the shutdown, which a loop looks at first."""
+        shutdown_ns = self.delivery.shutdown_ns
+        if shutdown_ns is None:
+            return signals
+        return [signal for signal in signals if signal.at_ns < shutdown_ns]
+
+    def _shown(self, trades: Tape, signals: list[Signal]) -> FeedSlice:
+        whole = _slice_of(trades, signals)
+        if self.witness is not None:
+            self.witness(whole)
+        delivered = self.delivery.deliver(trades)
+        return whole if delivered is trades else _slice_of(delivered, signals)
+
+
+def _slice_of(trades: Tape, signals: list[Signal]) -> FeedSlice:
+    """Put signals between trades; what arrives at the instant of a signal goes before it."""
+    at_ns = np.array([signal.at_ns for signal in signals], dtype=np.int64)
+    positions = np.searchsorted(trades.arrival_ns, at_ns, side="right")
+    return FeedSlice(trades, tuple(signals), tuple(positions.tolist()))

@@ -1,0 +1,209 @@
+"""One run in virtual time: an aggregator produces, consumers listen, all is drained."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Generator, Iterable
+from enum import Enum
+from typing import Any
+
+import numpy as np
+import simpy
+
+from kline_harness.errors import ContractError
+from kline_harness.interfaces import Aggregator, FeedSlice
+from kline_harness.kline import Emission
+from kline_harness.simulation.calm import CalmChannel, CalmProducer, is_patient
+from kline_harness.simulation.designs import (
+    BroadcastChannel,
+    Channel,
+    ChannelOptions,
+    Design,
+    QueueChannel,
+)
+from kline_harness.simulation.kernel import PRODUCER, Due, Kernel
+from kline_harness.simulation.listener import Listener, ListenerOptions, Listening
+from kline_harness.simulation.records import ChannelRecord
+from kline_harness.simulation.work import Meter, Work
+from kline_harness.tape import Tape
+
+
+class Fidelity(Enum):
+    """How the producer runs: ahead of the simulation in batches, or one event at a time.
+
+    Both give the same bytes: an aggregator's emission carries the virtual instants at which it
+    was published, so running ahead cannot be seen by a consumer.
+    """
+
+    BATCH = "batch"
+    TRADE = "trade"
+
+
+class Simulation:
+    """Wires an aggregator, two channels and their consumers to one virtual clock."""
+
+    def __init__(
+        self,
+        aggregator: Aggregator,
+        feed: Iterable[FeedSlice],
+        channels: ChannelOptions | None = None,
+        fidelity: Fidelity = Fidelity.BATCH,
+    ) -> None:
+        self._options = channels or ChannelOptions()
+        self._aggregator = aggregator
+        self._feed = feed
+        self._fidelity = fidelity
+        self._klines: Channel = BroadcastChannel("klines", self._options.klines, remember=True)
+        if self._options.design is Design.MPSC:
+            sole_consumer = self._options.sole_consumer
+            self._klines = QueueChannel("klines", self._options.klines, sole_consumer)
+        self._life: Channel = BroadcastChannel("lifecycle", self._options.life)
+        self._env = Kernel()
+        self._planned: list[tuple[Channel, Listening, Any, ListenerOptions]] = []
+        self._listeners: list[Listener[Any]] = []
+        self._meter = Meter()
+
+    def listen_to_klines(
+        self, consumer: Listening, deliver: Callable[..., None], options: ListenerOptions
+    ) -> None:
+        """Subscribe a consumer to the finals."""
+        self._planned.append((self._klines, consumer, deliver, options))
+
+    def listen_to_life(
+        self, consumer: Listening, deliver: Callable[..., None], options: ListenerOptions
+    ) -> None:
+        """Subscribe a consumer to the lifecycle events."""
+        self._planned.append((self._life, consumer, deliver, options))
+
+    def run(self, end_ns: Callable[[], int]) -> list[ChannelRecord]:
+        """Run to the end of the feed, drain every consumer, and return what was carried.
+
+        `end_ns` gives, once the feed is exhausted, the instant at which it ended.
+
+        Raises ContractError when a consumer never ended or an emission is out of order.
+        """
+        slices = iter(self._feed)
+        # Virtual time begins with the first event: slices without one say nothing of when.
+        first = next((piece for piece in slices if len(piece)), FeedSlice(Tape.empty()))
+        self._env = Kernel(_first_instant(first))
+        pieces = itertools.chain([first], slices)
+        if self._is_calm():
+            return self._run_calmly(pieces, end_ns)
+        for channel, consumer, deliver, options in self._planned:
+            listener: Listener[Any] = Listener(self._env, channel, consumer, deliver, options)
+            self._listeners.append(listener)
+            # All subscribe before the producer starts, unless their options say otherwise.
+            listener.start()
+        produce = self._in_batches if self._fidelity is Fidelity.BATCH else self._by_event
+        self._env.process(produce(pieces, end_ns))
+        self._env.run()
+        for listener in self._listeners:
+            if listener.process is None or listener.process.is_alive:
+                raise ContractError(f"consumer {listener.consumer.name} never ended")
+        return [self._record(self._klines), self._record(self._life)]
+
+    def _is_calm(self) -> bool:
+        """Tell whether nothing can come between a publication and its consumers."""
+        if self._fidelity is not Fidelity.BATCH or self._options.design is not Design.BROADCAST:
+            return False
+        calm = ListenerOptions()
+        return all(is_patient(consumer) and o == calm for _, consumer, _, o in self._planned)
+
+    def _run_calmly(
+        self, pieces: Iterable[FeedSlice], end_ns: Callable[[], int]
+    ) -> list[ChannelRecord]:
+        channels = [
+            CalmChannel(channel.name, channel.capacity, remembers)
+            for channel, remembers in ((self._klines, True), (self._life, False))
+        ]
+        for channel, consumer, deliver, _ in self._planned:
+            assert is_patient(consumer)
+            channels[channel is self._life].listen(self._env, consumer, deliver)
+        producer = CalmProducer(self._env, channels, self._meter, self._options.life_published)
+        emissions = (self._advanced(piece) for piece in pieces)
+        self._env.process(producer.run(emissions, end_ns, self._finished))
+        self._env.run()
+        return [channel.record() for channel in channels]
+
+    @property
+    def work(self) -> Work:
+        """Return how much work it was so far."""
+        return self._meter.work(self._env.events)
+
+    def _record(self, channel: Channel) -> ChannelRecord:
+        listeners = [one for one in self._listeners if one.channel is channel]
+        counts = (channel.published, channel.sent, channel.unsent, channel.refused)
+        consumers = tuple(listener.record() for listener in listeners)
+        return ChannelRecord(channel.name, channel.design, channel.capacity, *counts, consumers)
+
+    def _in_batches(
+        self, pieces: Iterable[FeedSlice], end_ns: Callable[[], int]
+    ) -> Generator[simpy.Event, Any, None]:
+        for piece in pieces:
+            yield from self._publish(self._advanced(piece))
+        yield from self._end(end_ns())
+
+    def _by_event(
+        self, pieces: Iterable[FeedSlice], end_ns: Callable[[], int]
+    ) -> Generator[simpy.Event, Any, None]:
+        for piece in pieces:
+            remaining = piece
+            while len(remaining):
+                event, remaining = remaining.cut(1)
+                yield from self._wait_until(_first_instant(event))
+                yield from self._publish(self._advanced(event))
+        yield from self._end(end_ns())
+
+    def _advanced(self, piece: FeedSlice) -> Emission:
+        self._meter.fed(piece)
+        return self._noted(self._aggregator.advance(piece))
+
+    def _finished(self, end_ns: int) -> Emission:
+        return self._noted(self._aggregator.finish(end_ns))
+
+    def _noted(self, emission: Emission) -> Emission:
+        """Count an emission, and see that it may be published."""
+        self._meter.emitted(emission)
+        at_ns = emission.klines.at_ns
+        if np.any(at_ns[1:] < at_ns[:-1]):
+            raise ContractError("an emission's klines are not in order of their instants")
+        return emission
+
+    def _end(self, end_ns: int) -> Generator[simpy.Event, Any, None]:
+        yield from self._wait_until(end_ns)
+        yield from self._publish(self._finished(end_ns))
+        self._klines.close()
+        self._life.close()
+
+    def _wait_until(self, instant_ns: int) -> Generator[simpy.Event, Any, None]:
+        if instant_ns > self._env.now:
+            yield Due(self._env, instant_ns - int(self._env.now), PRODUCER)
+
+    def _publish(self, emission: Emission) -> Generator[simpy.Event, Any, None]:
+        """Send each row at its instant: klines first, then the events of the same instant."""
+        klines, events = emission.klines, emission.events
+        instants = np.union1d(klines.at_ns, events.at_ns)
+        if len(instants) == 0:
+            return
+        kline_stops = np.searchsorted(klines.at_ns, instants, side="right").tolist()
+        event_stops = np.searchsorted(events.at_ns, instants, side="right").tolist()
+        env, kline_start, event_start = self._env, 0, 0
+        for instant, kline_stop, event_stop in zip(
+            instants.tolist(), kline_stops, event_stops, strict=True
+        ):
+            if instant > env.now:
+                yield Due(env, instant - int(env.now), PRODUCER)
+            if kline_stop > kline_start:
+                self._meter.published(self._klines.name, int(env.now))
+                self._klines.publish(klines, kline_start, kline_stop)
+            if event_stop > event_start and self._options.life_published:
+                self._meter.published(self._life.name, int(env.now))
+                self._life.publish(events, event_start, event_stop)
+            kline_start, event_start = kline_stop, event_stop
+
+
+def _first_instant(piece: FeedSlice) -> int:
+    """Return when the first event of a slice is processed."""
+    if piece.signals and piece.positions[0] == 0:
+        return piece.signals[0].at_ns
+    return int(piece.trades.arrival_ns[0]) if len(piece.trades) else 0

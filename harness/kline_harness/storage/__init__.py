@@ -1,0 +1,1 @@
+"""Files on disk, in memory and faulty; the stored dataset and the writer that fills it."""

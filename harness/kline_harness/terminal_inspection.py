@@ -1,0 +1,125 @@
+"""What a person sees of an inspection: a line for each file, what was found, and the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from kline_harness.archives import FileInfo
+from kline_harness.inspection import FileReport, Inspection
+from kline_harness.inspection.kinds import KINDS
+from kline_harness.units import NS_PER_MILLISECOND, NS_PER_SECOND
+from kline_harness.verdict import Finding, Severity, Validity
+
+_STYLE = {
+    Validity.VALID: "bold green",
+    Validity.UNKNOWN: "bold yellow",
+    Validity.INVALID: "bold red",
+}
+_MARK = {
+    Severity.ERROR: Text("error ", style="red"),
+    Severity.DOUBT: Text("doubt ", style="yellow"),
+    Severity.NOTICE: Text("notice", style="dim"),
+}
+_EXAMPLES_SHOWN = 3
+_WIDTH_IN_FILES = 160
+_SENTENCE = {
+    Validity.VALID: "valid: nothing is wrong with what was looked at",
+    Validity.UNKNOWN: "unknown: what was found may be as it was, or lost",
+    Validity.INVALID: "invalid: at least one file is not what it should be",
+}
+
+
+@contextmanager
+def progress_of_files() -> Iterator[Callable[[str], None] | None]:
+    """Show which file is being read, on a terminal only."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    with console.status("opening files") as status:
+        yield lambda name: status.update(f"reading {name}")
+
+
+def show_inspection(inspection: Inspection) -> None:
+    """Print the files, the findings of each, those across files, and the verdict."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=_WIDTH_IN_FILES)
+    console.print(_files(inspection))
+    for report in inspection.files:
+        _findings(report.name, report.verdict.findings, console)
+    for verdict in inspection.across:
+        compared = verdict.counts.get("compared", 0)
+        _findings(f"{verdict.check} ({compared:,} compared)", verdict.findings, console)
+        for reason in verdict.not_checked if verdict.check == "same_trades" else ():
+            console.print(Text(f"not checked: {reason}", style="dim"))
+    validity = inspection.validity
+    console.print(Text(_SENTENCE[validity], style=_STYLE[validity]))
+
+
+def _files(inspection: Inspection) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("file", "verdict", "checksum", "holds"):
+        table.add_column(name, overflow="fold")
+    table.add_column("rows", justify="right", no_wrap=True)
+    table.add_column("from, to", overflow="fold")
+    for report in inspection.files:
+        validity = report.verdict.validity
+        verdict = Text(validity.value, style=_STYLE[validity])
+        known = _known(report, report.info) if report.info else ["", "", ""]
+        table.add_row(Text(report.name), verdict, report.checksum.value, *known)
+    return table
+
+
+def _known(report: FileReport, info: FileInfo) -> list[str]:
+    holds = info.layout if report.klines is None else f"{report.klines.interval} klines"
+    if info.source != "binance":
+        holds = f"{info.source} {holds}"
+    told = [holds, info.unit, info.compression, *(["header"] if info.header else [])]
+    times = (info.first_event_time_ns, info.last_event_time_ns)
+    span = " to ".join(_moment(time) for time in times if time is not None)
+    return [", ".join(told), f"{info.rows:,}", span]
+
+
+def _findings(place: str, findings: tuple[Finding, ...], console: Console) -> None:
+    if not findings:
+        return
+    console.print()
+    console.print(Text(place, style="bold"))
+    for finding in findings:
+        evidence = finding.evidence
+        line = Text("  ") + _MARK[finding.severity]
+        line += Text(f" {finding.kind} x {evidence['count']:,}: {KINDS[finding.kind].meaning}")
+        console.print(line, soft_wrap=True)
+        for example in evidence["examples"][:_EXAMPLES_SHOWN]:
+            console.print(Text(f"         {_told(example)}", style="dim"), soft_wrap=True)
+
+
+def _told(evidence: Mapping[str, Any]) -> str:
+    return ", ".join(_item(name, value) for name, value in evidence.items())
+
+
+def _item(name: str, value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"{name} ({_told(value)})"
+    if isinstance(value, list):
+        return f"{name.replace('_', ' ')} {' '.join(map(str, value))}"
+    if name.endswith(("silence_ns", "within_ns")):
+        return f"{name.removesuffix('_ns').replace('_', ' ')} {value // NS_PER_SECOND:,} s"
+    if name.endswith("_ns"):
+        return f"{name.removesuffix('_ns').replace('_', ' ')} {_moment(value)}"
+    return f"{name.replace('_', ' ')} {value}"
+
+
+def _moment(time_ns: int) -> str:
+    """Write a time in UTC to the millisecond; the seconds only where they say something."""
+    moment = datetime.fromtimestamp(time_ns // NS_PER_SECOND, tz=UTC)
+    rest = time_ns % NS_PER_SECOND // NS_PER_MILLISECOND
+    return f"{moment:%Y-%m-%d %H:%M:%S}" + (f".{rest:03}" if rest else "")

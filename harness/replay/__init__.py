@@ -1,8 +1,0 @@
-"""The one place that wires a run: scenario and files in, outcome and run folder out."""
-
-from __future__ import annotations
-
-from harness.replay.run import Outcome, replay
-from harness.replay.scenario import Audit, Scenario
-
-__all__ = ["Audit", "Outcome", "Scenario", "replay"]
