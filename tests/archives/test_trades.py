@@ -268,3 +268,16 @@ def test_info_is_complete_after_a_pass_and_peek_is_not_one(tmp_path: Path) -> No
         assert file.info.last_event_time_ns == (START_MS + rows - 1) * 1_000_000
         assert file.info.bytes == path.stat().st_size
     assert file.info.to_dict()["path"] == str(path)
+
+
+def test_a_block_with_fewer_decimals_than_the_ones_before_stays_exact(tmp_path: Path) -> None:
+    # The second row's 19-digit id is not plain, so another reader takes its block over, at a
+    # scale that the first reader found; 72057594037929000 is no float.
+    lines = (
+        "1,0.0000001,1,1,1,1715731200000,False",
+        "2,7205759403.7929,1,2,1000000000000000000,1715731200000,False",
+    )
+    path = tmp_path / "ALFAUSDT-aggTrades-2024-05-15.csv"
+    path.write_text("\n".join(lines))
+    prices = [row.price for row in read(path, block_bytes=1)]
+    assert prices == [D("0.0000001"), D("7205759403.7929")]

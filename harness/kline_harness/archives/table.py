@@ -99,6 +99,8 @@ class ExactTable:
         Raises InputError for the first line that does not.
         """
         digits = self._digits or self._lines.digits(_probe(block), first_line)
+        # The compiled loop may have read earlier blocks, at scales that hold from there on.
+        digits = _more(digits, self.scales)
         if not self._lines.is_plain(block):
             digits = _more(digits, self._lines.digits(block, first_line))
         try:
