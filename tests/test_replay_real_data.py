@@ -24,9 +24,9 @@ def test_seven_of_seven_complete_minutes(symbol: str, trades: str, tmp_path: Pat
     )
     assert (ran.exit_code, ran.run["verdict"]) == (0, "valid")
     minutes = ran.series(symbol, "1m")
-    assert (minutes["identical"], minutes["explained"]) == (7, 2)
+    assert (minutes["identical"], minutes["consistent"]) == (7, 2)
     assert [minutes[name] for name in ("unexplained", "missing", "extra")] == [0, 0, 0]
-    edges = [f for f in ran.findings() if f["kind"] == "explained_edge"]
+    edges = [f for f in ran.findings() if f["kind"] == "consistent_edge"]
     assert len(edges) == 2
 
 

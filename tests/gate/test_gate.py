@@ -53,7 +53,7 @@ def test_one_digit_of_the_exchanges_file_turns_it_red(suite: Path) -> None:
     (found,) = [problem for problem in case.problems if problem.kind is Kind.EXCHANGE]
     assert found.message == (
         "ALFAUSDT 1m 2024-05-15T11:55:00Z close: exchange 3151.6, ours 3151.5; "
-        "cause: none proved (unexplained)"
+        "cause: none found (unexplained)"
     )
     assert (found.symbol, found.interval, found.open_time, found.field) == (
         *("ALFAUSDT", "1m", "2024-05-15T11:55:00Z", "close"),
@@ -63,7 +63,7 @@ def test_one_digit_of_the_exchanges_file_turns_it_red(suite: Path) -> None:
     assert "identical: baseline 9, now 8" in messages(case)
 
 
-def test_one_digit_of_an_explained_kline_turns_it_red(suite: Path) -> None:
+def test_one_digit_of_a_consistent_kline_turns_it_red(suite: Path) -> None:
     replace_text(suite.parent / EXCHANGE, "3151.14,3151.50", "3151.15,3151.50")
     assert (
         "difference ALFAUSDT 1m 2024-05-15T11:54:00Z: exchange's open: baseline 3151.14, "
@@ -116,7 +116,7 @@ def test_a_defect_in_the_aggregator_turns_it_red(
     monkeypatch.setattr(ExactAggregator, "advance", one_more)
     place = "ALFAUSDT 1m 2024-05-15T12:00:00Z high"
     told = messages(run_one(suite))
-    assert f"{place}: exchange 3151.72, ours 3151.73; cause: none proved (unexplained)" in told
+    assert f"{place}: exchange 3151.72, ours 3151.73; cause: none found (unexplained)" in told
     assert (
         f"{place}: baseline 3151.72, now 3151.73; cause: the same inputs now give another "
         "result; against the exchange's: unexplained"
@@ -185,7 +185,7 @@ def test_an_explanation_that_is_not_allowed_turns_it_red(tmp_path: Path) -> None
     path = make_suite(tmp_path, CASE.replace('allow = ["edge"]', ""))
     case = run(path, update=True).cases[0]
     assert case.status is Status.RED
-    assert "cause: edge, which the case does not allow" in messages(case)
+    assert "cause: edge (consistent), which the case does not allow" in messages(case)
     assert not (tmp_path / "suite.baseline").exists()
 
 
@@ -204,9 +204,19 @@ def test_of_several_causes_each_has_to_be_allowed(
 
     monkeypatch.setattr("kline_harness.gate.gate.judge_expectations", joined)
     told = messages(run_one(suite))
-    assert 'cause: edge+late_trade, which the case does not allow (allow = ["late_trade"]' in told
+    assert (
+        'cause: edge+late_trade (proved), which the case does not allow (allow = ["late_trade"]'
+        in told
+    )
     replace_text(suite, '["edge"]', '["late_trade", "edge"]')
     assert run_one(suite).status is Status.GREEN
+
+
+def test_a_cause_can_be_allowed_only_where_it_is_proved(suite: Path) -> None:
+    replace_text(suite, '["edge"]', '["consistent:edge"]')
+    assert run_one(suite).status is Status.GREEN
+    replace_text(suite, '["consistent:edge"]', '["proved:edge"]')
+    assert "cause: edge (consistent), which the case does not allow" in messages(run_one(suite))
 
 
 def test_an_unexpected_verdict_is_not_written_by_update(suite: Path) -> None:

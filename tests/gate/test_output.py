@@ -38,7 +38,7 @@ def result(*cases: CaseResult, orphans: tuple[str, ...] = ()) -> GateResult:
 
 def problem(kind: Kind = Kind.KLINE, message: str = HOSTILE) -> Problem:
     place = (HOSTILE, "1m", "2024-05-15T11:55:00Z", "close")
-    return Problem(kind, message, *place, "3151.6", "3151.5", "none proved")
+    return Problem(kind, message, *place, "3151.6", "3151.5", "none found")
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_json_has_a_stable_shape(mixed: GateResult) -> None:
         "field": "close",
         "before": "3151.6",
         "now": "3151.5",
-        "cause": "none proved",
+        "cause": "none found",
     }
     assert (content["status"], content["exit_code"]) == ("broken", 2)
 

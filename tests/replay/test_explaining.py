@@ -141,7 +141,7 @@ def test_an_unexplained_difference_tells_the_trades_in_its_time(tmp_path: Path) 
     assert (told["trades"], told["applied"]) == (3, 3)
     assert [trade["id"] for trade in told["listed"]] == [5, 6, 7]
     assert [trade["price"] for trade in told["listed"]] == ["100", "102", "100"]
-    assert all(row["trades"] is None for row in found if row["class"] == "explained")
+    assert all(row["trades"] is None for row in found if row["class"] == "proved")
 
 
 def test_a_halt_is_told_beside_its_explanations(tmp_path: Path) -> None:

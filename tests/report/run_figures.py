@@ -38,7 +38,9 @@ def _series(
         row = table.setdefault(
             key,
             {"symbol": key[0], "interval": key[1], "identical": 0}
-            | dict.fromkeys(("explained", "unexplained", "missing", "extra", "outside"), 0)
+            | dict.fromkeys(
+                ("proved", "consistent", "unexplained", "missing", "extra", "outside"), 0
+            )
             | {"fields": dict.fromkeys(FIELDS, 0)},
         )
         row["identical"] += 1

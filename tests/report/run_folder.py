@@ -22,7 +22,7 @@ CAUSES = (
 )
 _DECIMAL = pa.decimal128(38, 18)
 _DECIMALS = [name for name in FIELDS if name != "count"]
-_CLASSES = ("explained", "unexplained", "missing", "extra")
+_CLASSES = ("proved", "consistent", "unexplained", "missing", "extra")
 
 
 def write_run(directory: Path, options: RunOptions) -> Path:
@@ -164,13 +164,13 @@ def _differences(
 
 
 def _difference(kline: dict[str, Any], number: int, options: RunOptions) -> dict[str, Any]:
-    kind = _CLASSES[number % 4] if options.verdict == "invalid" else "explained"
+    kind = _CLASSES[number % 5] if options.verdict == "invalid" else "proved"
     row = {name: kline[name] for name in ("symbol", "interval", "open_time")}
     ours = {f"ours_{name}": kline[name] for name in FIELDS}
     changed = {"volume": Decimal("0.25"), "count": 1, "quote_volume": Decimal("15893.475")}
     theirs = {f"theirs_{name}": kline[name] + changed.get(name, 0) for name in FIELDS}
     row |= {"class": kind, "fields": ",".join(name for name in FIELDS if name in changed)}
-    if kind != "explained":
+    if kind not in ("proved", "consistent"):
         row["trades"] = json.dumps(_trades(options.trades_per_proof, number))
     if kind == "missing":
         return row | theirs | {"fields": ""}

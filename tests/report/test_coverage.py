@@ -95,7 +95,7 @@ def test_another_interval_s_comparison_tells_of_this_one() -> None:
     lines = [series("1m", quiet=range(10, 20)), series("5m", quiet=[2, 3])]
     proved: tuple[Any, ...] = (NONE9, NONE9, "halt", {}, None)
     halts = [
-        Difference("ALFAUSDT", "1m", DAY_NS + n * NS_PER_MINUTE, "explained", (), *proved)
+        Difference("ALFAUSDT", "1m", DAY_NS + n * NS_PER_MINUTE, "consistent", (), *proved)
         for n in range(10, 20)
     ]
     shown = data(lines, [still("halted", 10, 20)], compared=["1m"], differences=halts)

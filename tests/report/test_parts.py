@@ -185,7 +185,7 @@ def test_the_coverage_map_accounts_for_every_kline(reports: dict[str, Path], nam
     assert sum(counted.values()) == stored + counted["missing"]
     if data.run["comparison"]:
         series = data.run["comparison"]["series"]
-        for kind in ("explained", "unexplained", "missing", "extra"):
+        for kind in ("proved", "consistent", "unexplained", "missing", "extra"):
             assert counted[kind] == sum(row[kind] for row in series)
         identical = counted["identical"] + counted["quiet"]
         assert identical == sum(row["identical"] for row in series)

@@ -206,12 +206,12 @@ def test_each_figure_on_the_page_is_the_run_s(reports: dict[str, Path], name: st
 def test_the_comparison_is_the_run_s_by_series_and_in_total(reports: dict[str, Path]) -> None:
     page = (reports["invalid"] / "report.html").read_text("utf-8")
     series = run_json(reports["invalid"])["comparison"]["series"]
-    classes = ("identical", "explained", "unexplained", "missing", "extra", "outside")
+    classes = ("identical", "proved", "consistent", "unexplained", "missing", "extra", "outside")
     want = {
         (row["symbol"], row["interval"], *(number(row[name]) for name in classes)) for row in series
     }
-    assert {tuple(row[:8]) for row in table(page, "comparison-table")} == want
-    for name in classes[:5]:
+    assert {tuple(row[:9]) for row in table(page, "comparison-table")} == want
+    for name in classes[:6]:
         total = number(sum(row[name] for row in series))
         assert f'data-figure="{name}">{total}<' in page
     fields = {(row["symbol"], row["interval"]): row["fields"] for row in series}

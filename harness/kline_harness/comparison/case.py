@@ -79,8 +79,8 @@ class State:
     """The trades that make a case's kline once some causes are undone.
 
     `included` says which of `rows` count, `ordinary` is the sum of those not kept one by one.
-    `rounding` is the rule for quote quantities. `settled` is set where a cause has proved by
-    other means than equality, with what it proved by.
+    `rounding` is the rule for quote quantities. `settled` is set where a cause is only consistent
+    with the difference, with what that rests on.
     """
 
     rows: Tape

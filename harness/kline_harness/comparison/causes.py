@@ -15,6 +15,7 @@ from kline_harness.comparison.late_trade import LateTrade
 from kline_harness.comparison.missing_trade_ids import MissingTradeIds
 from kline_harness.comparison.quote_rounding import QuoteRounding
 from kline_harness.comparison.revised_archive import RevisedArchive
+from kline_harness.comparison.straddling import NAME as SPLIT
 from kline_harness.comparison.trade_kinds import FundTrade, SentinelRow, ZeroQuantity
 
 SET_SIZE_MAX = 3
@@ -58,7 +59,7 @@ CAUSES: tuple[Cause, ...] = (
     Halt(),
     QuietLeftOut(),
 )
-NAMES = tuple(cause.name for cause in CAUSES)
+NAMES = tuple(sorted([SPLIT, *(cause.name for cause in CAUSES)]))
 
 
 def proof_states(

@@ -28,10 +28,16 @@ NOT_CHECKED = (
 
 
 class Class(Enum):
-    """What a kline is against the exchange's. The gate is that none is of the last three."""
+    """What a kline is against the exchange's. None of a valid run is of the last three.
+
+    * proved: unequal, and equal in every compared field with a cause undone.
+    * consistent: unequal, and a cause can have made the difference, but what it rests on was
+      not seen: trades that nobody recorded, a rounding within its bound.
+    """
 
     IDENTICAL = "identical"
-    EXPLAINED = "explained"
+    PROVED = "proved"
+    CONSISTENT = "consistent"
     UNEXPLAINED = "unexplained"
     MISSING = "missing"
     EXTRA = "extra"
@@ -53,10 +59,20 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """Why a difference is no defect: the cause, and the evidence that it explains all of it."""
+    """Why a difference is no defect: the cause, and the evidence that it explains all of it.
+
+    `consistent` is set where the cause can have made the difference, but equality with the
+    cause undone was not seen.
+    """
 
     cause: str
     evidence: Mapping[str, Any]
+    consistent: bool = False
+
+    @property
+    def klass(self) -> Class:
+        """Return the class of the difference that it explains."""
+        return Class.CONSISTENT if self.consistent else Class.PROVED
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +99,9 @@ class Difference:
 
     @property
     def klass(self) -> Class:
-        """Return the class: explained if proved, else what the two sides say."""
+        """Return the class: that of the explanation, if any, else what the two sides say."""
         if self.proof is not None:
-            return Class.EXPLAINED
+            return self.proof.klass
         if self.ours is None:
             return Class.MISSING
         return Class.EXTRA if self.theirs is None else Class.UNEXPLAINED
@@ -147,7 +163,7 @@ class Comparison:
         return sum(result.count(klass) for result in self.series)
 
     def verdict(self) -> Verdict:
-        """Judge: only identical and explained klines are valid."""
+        """Judge: only identical, proved and consistent klines are valid."""
         counts = {klass.value: self.count(klass) for klass in Class}
         counts["outside"] = sum(result.outside for result in self.series)
         return Verdict.of(CHECK, counts, map(_finding, self.differences), NOT_CHECKED)
@@ -289,7 +305,7 @@ def opens_ns(table: pa.Table) -> Int64Array:
 
 
 def _finding(difference: Difference) -> Finding:
-    proof = difference.proof
+    proof, klass = difference.proof, difference.klass.value
     evidence: dict[str, Any] = {"source": difference.source, "fields": list(difference.fields)}
     for name in difference.fields:
         for side, values in (("ours", difference.ours), ("theirs", difference.theirs)):
@@ -299,7 +315,7 @@ def _finding(difference: Difference) -> Finding:
         evidence["cause"] = proof.cause
     return Finding(
         CHECK,
-        difference.klass.value if proof is None else f"explained_{proof.cause}",
+        klass if proof is None else f"{klass}_{proof.cause}",
         Severity.ERROR if proof is None else Severity.NOTICE,
         difference.symbol,
         difference.interval.text,

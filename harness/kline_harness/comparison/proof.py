@@ -18,7 +18,8 @@ def proof_of(case: Case, state: State, chain: Sequence[Case] = ()) -> Proof:
     """Return the proof that a state explains a case.
 
     `causes` holds each cause's evidence, `kline` the recomputed fields, `equal` whether they are
-    the exchange's; where equality cannot be asked, `settled` says by what the cause was proved.
+    the exchange's; where equality cannot be asked, `settled` says what the cause rests on, and it
+    is consistent, not proved.
     `inputs` is what the trades alone do not tell.
     """
     names = tuple(dict.fromkeys(name for name, _ in state.undone))
@@ -30,7 +31,7 @@ def proof_of(case: Case, state: State, chain: Sequence[Case] = ()) -> Proof:
     if state.settled is not None:
         evidence["settled"] = dict(state.settled)
     evidence["inputs"] = _inputs(case, chain)
-    return Proof("+".join(names), evidence)
+    return Proof("+".join(names), evidence, consistent=state.settled is not None)
 
 
 def _inputs(case: Case, chain: Sequence[Case]) -> dict[str, Any]:

@@ -37,15 +37,16 @@ def judge_expectations(case: Case, outcome: Outcome) -> Iterator[Problem]:
     comparison = outcome.comparison or Comparison()
     for difference in comparison.differences:
         if difference.proof is None and case.verdict is not Validity.INVALID:
-            cause = f"none proved ({difference.klass.value})"
+            cause = f"none found ({difference.klass.value})"
             yield from _against_exchange(difference, Kind.EXCHANGE, cause, "")
         elif difference.proof is not None:
             # Several causes together are joined; each has to be allowed.
+            word = difference.klass.value
             causes = difference.proof.cause.split("+")
-            refused = [cause for cause in causes if cause not in case.allow]
+            refused = [c for c in causes if not {c, f"{word}:{c}"} & set(case.allow)]
             if refused:
                 hint = f", which the case does not allow (allow = {json.dumps(refused)} would)"
-                cause = difference.proof.cause
+                cause = f"{difference.proof.cause} ({word})"
                 yield from _against_exchange(difference, Kind.EXPLANATION, cause, hint)
 
 
@@ -57,6 +58,12 @@ def judge_baseline(before: Snapshot, now: Snapshot, outcome: Outcome) -> Iterato
     keys = before.figures.keys() | now.figures.keys()
     for key in sorted(keys, key=lambda key: (order.index(key.split(" ")[0]), key)):
         yield from _figure(key, before.figures.get(key), now.figures.get(key))
+
+
+def _named(difference: Difference) -> str:
+    """Return the class of a difference, and its cause if it has one."""
+    proof, word = difference.proof, difference.klass.value
+    return word if proof is None else f"{word}, cause {proof.cause}"
 
 
 def _against_exchange(
@@ -102,9 +109,7 @@ class _Causes:
         )
         found = comparison or Comparison()
         differing = {
-            (escape(d.symbol), d.interval.text, time_text(d.open_time_ns)): (
-                f"explained by {d.proof.cause}" if d.proof else d.klass.value
-            )
+            (escape(d.symbol), d.interval.text, time_text(d.open_time_ns)): (_named(d))
             for d in found.differences
         }
         compared = frozenset(

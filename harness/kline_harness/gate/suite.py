@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from kline_harness.comparison.causes import NAMES
+from kline_harness.comparison.compare import Class
 from kline_harness.errors import UsageError, UserError
 from kline_harness.interval import Interval, parse_intervals
 from kline_harness.replay import Audit, Scenario
@@ -22,7 +24,8 @@ _CASE_KEYS = (
 )
 # Names are file names of baselines and run folders on every system, and test ids.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_CAUSE = re.compile(r"[a-z][a-z0-9_]*")
+# What may stand before the name of a cause; nothing allows it in both classes.
+_WORDS = ("", Class.PROVED.value, Class.CONSISTENT.value)
 _HEADER = re.compile(r"^\s*\[\[\s*case\s*\]\]", re.MULTILINE)
 
 
@@ -216,8 +219,10 @@ class _Table:
     def causes(self) -> tuple[str, ...]:
         causes = self.texts("allow")
         for cause in causes:
-            if not _CAUSE.fullmatch(cause):
-                raise self.wrong("allow", "names of causes such as edge", cause)
+            word, _, name = cause.rpartition(":")
+            if name not in NAMES or word not in _WORDS:
+                expected = f"a cause ({', '.join(NAMES)}), with proved: or consistent: before it"
+                raise self.wrong("allow", f"{expected} to allow it only so", cause)
         return tuple(sorted(set(causes)))
 
     def files(self, key: str, *, required: bool = False) -> list[Path]:

@@ -20,7 +20,7 @@ from kline_harness.units import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, Int64Arr
 
 # From the bottom of a cell to its top: what matters most never hides.
 STATES = (
-    *("unexplained", "missing", "extra", "lost", "explained"),
+    *("unexplained", "missing", "extra", "lost", "consistent", "proved"),
     *("halted", "silent", "uncompared", "identical", "quiet"),
 )
 _CODE = {name: code for code, name in enumerate(STATES)}
@@ -171,7 +171,7 @@ def _with_halted(
 
 
 def _code(row: Difference) -> int:
-    if row.kind == "explained" and row.cause is not None and "halt" in row.cause:
+    if row.kind == "consistent" and row.cause is not None and "halt" in row.cause:
         return _CODE["halted"]
     return _CODE.get(row.kind, _CODE["unexplained"])
 

@@ -14,7 +14,7 @@ from kline_harness.kline import FIELDS
 from kline_harness.report.klines import interval_order, read_table, text_codes, times_ns
 
 # The worst first: the order in which a reader should see them.
-CLASSES = ("unexplained", "missing", "extra", "explained")
+CLASSES = ("unexplained", "missing", "extra", "consistent", "proved")
 _NEEDED = ("symbol", "interval", "open_time", "class")
 
 

@@ -15,7 +15,11 @@ from kline_harness.report.page import render, write_whole
 from kline_harness.report.summary import CLASSES
 
 _WIDTH, _HEIGHT = 960.0, 120.0
-_BARS = ((("explained",), "explained"), (("unexplained", "missing", "extra"), "unexplained"))
+_BARS = (
+    (("proved",), "proved"),
+    (("consistent",), "consistent"),
+    (("unexplained", "missing", "extra"), "unexplained"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ def build_index(reports_dir: Path) -> Path:
     page = render(
         "index.html.j2",
         runs=runs,
-        classes=CLASSES[:5],
+        classes=CLASSES[:6],
         trend=trend.__html__() if trend else None,
     )
     try:
@@ -63,13 +67,14 @@ def _draw_trend(runs: Sequence[PastRun]) -> Drawing | None:
     highest = max(1, *(_differing(run, names) for run in runs for names, _ in _BARS))
     step = _WIDTH / len(runs)
     width = min(step * 0.8, 40.0)
+    part = width / len(_BARS)
     drawing.rect(0, _HEIGHT, _WIDTH, 1, "line")
     for place, run in enumerate(runs):
         x = (place + 0.5) * step - width / 2
         parts = [(box(x, _HEIGHT + 6, width, 14), run.verdict)]
         for offset, (names, tone) in enumerate(_BARS):
             height = _HEIGHT * math.log10(1 + _differing(run, names)) / math.log10(1 + highest)
-            parts.append((box(x + offset * width / 2, _HEIGHT - height, width / 2, height), tone))
+            parts.append((box(x + offset * part, _HEIGHT - height, part, height), tone))
         drawing.told(parts, f"{run.name}: {run.verdict}. {run.sentence}")
     return drawing
 

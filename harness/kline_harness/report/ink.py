@@ -13,7 +13,8 @@ from typing import Any
 # picture serves light, dark and paper.
 _TONES = (
     *("ink", "muted", "line", "grid", "accent", "invalid", "area", "shade", "theirs"),
-    *("up", "down", "identical", "explained", "unexplained", "missing", "extra", "halted"),
+    *("up", "down", "identical", "proved", "consistent"),
+    *("unexplained", "missing", "extra", "halted"),
 )
 _MARKER = {tone: f"#0a0b{place:02x}" for place, tone in enumerate(_TONES)}
 _TONE_OF = {marker: tone for tone, marker in _MARKER.items()}

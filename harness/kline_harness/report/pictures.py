@@ -68,11 +68,11 @@ def draw_pictures(data: ReportData, symbols: Sequence[str]) -> Pictures:
 
 
 def worst_symbols(data: ReportData, symbols: Sequence[str]) -> tuple[str, ...]:
-    """Return the symbols to draw: those with most unproved differences, in the run's order."""
+    """Return the symbols to draw: those with most unexplained differences, in the run's order."""
     weight = dict.fromkeys(symbols, 0)
     for row in data.differences:
         if row.symbol in weight:
-            weight[row.symbol] += 1 if row.kind == "explained" else 1_000_000
+            weight[row.symbol] += 1 if row.kind in ("proved", "consistent") else 1_000_000
     chosen = sorted(symbols, key=lambda symbol: -weight[symbol])[:SYMBOLS_SHOWN]
     return tuple(symbol for symbol in symbols if symbol in chosen)
 

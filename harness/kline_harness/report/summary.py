@@ -12,7 +12,7 @@ from kline_harness.report.klines import interval_order
 from kline_harness.report.wording import utc
 
 CLASSES = (
-    *("identical", "explained", "unexplained", "missing", "extra"),
+    *("identical", "proved", "consistent", "unexplained", "missing", "extra"),
     *("outside", "uncompared"),
 )
 
@@ -91,7 +91,7 @@ def _figures(data: ReportData, totals: Mapping[str, int]) -> list[tuple[str, int
         ("klines stored", sum(len(line) for line in data.klines), ""),
     ]
     if run["comparison"]:
-        figures += [(name, totals[name], _tone(name, totals[name])) for name in CLASSES[:5]]
+        figures += [(name, totals[name], _tone(name, totals[name])) for name in CLASSES[:6]]
     unbalanced = sum(not row.get("balanced", False) for row in run["ledger"])
     figures.append(("ledger lines unbalanced", unbalanced, "invalid" if unbalanced else ""))
     figures.append(("findings", len(data.findings), ""))

@@ -184,7 +184,7 @@ def _painter(
         highest = max(1, limit or 0, int(peak.max(initial=0)))
         top = float(_count_scale(np.array(highest))) * 1.02
         outline = boxes(edges[column], edges[column + 1], 0 * peak, _count_scale(peak))
-        paint(axes, outline, facecolor=tone("explained"), linewidth=0)
+        paint(axes, outline, facecolor=tone("proved"), linewidth=0)
         # Wide and at the top: one lag in a day must not be overlooked.
         column, _ = _highest(edges, missed)
         left, right = edges[np.maximum(column - 1, 0)], edges[column + 1]
