@@ -17,6 +17,7 @@ the arrival of the item before, whichever is later.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -116,7 +117,7 @@ def _trade(words: list[str], now: int, next_id: dict[str, int]) -> TradeSpec:
             own, _, raw = option[1:].partition(":")
             trade_id = int(own)
             if raw:
-                first_id, last_id = (int(part) for part in raw.split("-"))
+                first_id, last_id = map(int, re.findall(r"(-?\d+)-(-?\d+)", raw)[0])
         else:
             kind = TradeKind[option]
     next_id[symbol] = max(next_id.get(symbol, 1), trade_id + 1)
