@@ -464,8 +464,8 @@ INTERVALS = _stories(
         "2024-02-29 is a day of its own.",
         "1d",
         (
-            "X 1415:59:59.999 100x1; X 1416:00:00 101x1; X 1439:59:59.999 102x1; X 1440:00:00 103x1; "
-            "tick 1464:00:00"
+            "X 1415:59:59.999 100x1; X 1416:00:00 101x1; X 1439:59:59.999 102x1; "
+            "X 1440:00:00 103x1; tick 1464:00:00"
         ),
     ),
     (
@@ -479,8 +479,8 @@ INTERVALS = _stories(
         "Each interval makes its own klines of the same trades.",
         "1m,3m,5m,15m,30m,1h,2h,4h,6h,8h,12h,1d",
         (
-            "X 23:58:30 100x1; X 23:59:30 102x2 s; X 24:00:00 99x3; tick 24:00:00; X 24:00:30 98x1; "
-            "tick 24:01:00"
+            "X 23:58:30 100x1; X 23:59:30 102x2 s; X 24:00:00 99x3; tick 24:00:00; "
+            "X 24:00:30 98x1; tick 24:01:00"
         ),
     ),
 )
@@ -616,8 +616,8 @@ LATE = _stories(
         "A trade of the open kline counts, however many ticks came in it.",
         "1m",
         (
-            "X 0:10 100x1; tick 1:00; tick 1:10; X 1:05 101x1 @1:20; tick 1:30; X 1:25 102x2 @1:40; "
-            "tick 2:00"
+            "X 0:10 100x1; tick 1:00; tick 1:10; X 1:05 101x1 @1:20; tick 1:30; "
+            "X 1:25 102x2 @1:40; tick 2:00"
         ),
     ),
     (
