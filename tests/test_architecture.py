@@ -17,7 +17,7 @@ PACKAGE = ROOT / "harness" / "kline_harness"
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors", "units", "interval"),
     ("arrow", "columns", "compiled", "tape", "kline", "kline_rule", "verdict", "ledger"),
-    ("pending",),
+    ("pending", "finding_text"),
     ("interfaces",),
     (
         *("archives", "aggregators", "simulation", "faults", "storage", "checks"),

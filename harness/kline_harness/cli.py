@@ -23,8 +23,6 @@ GC_THRESHOLD = 50_000
 # The folder of run folders: a replay written there keeps its index up to date.
 REPORTS = "reports"
 ABOUT = "Replay recorded trades through a kline aggregator and prove what it published."
-
-
 _METAVARS: dict[Any, str] = {str: "TEXT", int: "N", Path: "PATH"}
 
 
@@ -211,6 +209,7 @@ def _compare_arguments(parser: Parser) -> None:
     parser.files("ours", "Our klines: kline files or run folders.")
     parser.files("--klines", "The exchange's kline files.")
     parser.symbol()
+    parser.option("--out", "Write every finding as a line of JSON.", Path)
 
 
 def compare(given: argparse.Namespace) -> int:
@@ -218,13 +217,15 @@ def compare(given: argparse.Namespace) -> int:
 
     Exit code: 0 valid, 1 invalid, 2 bad input or usage, 3 unknown.
     """
-    from kline_harness.replay.comparing import compare_files
+    from kline_harness.replay.comparing import compare_files, write_findings
     from kline_harness.terminal import show_comparison
 
     if not given.klines:
         raise UserError("compare: expected the exchange's files after --klines, found none")
     comparison = compare_files(given.ours, given.klines, given.symbol)
-    show_comparison(comparison)
+    if given.out:
+        write_findings(given.out, comparison)
+    show_comparison(comparison, given.out)
     return comparison.verdict().validity.exit_code
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from kline_harness.comparison.compare import Class, Comparison
+from kline_harness.comparison.summary import summary
+from kline_harness.finding_text import finding_text
 from kline_harness.replay import Outcome
-from kline_harness.verdict import Finding, Validity
+from kline_harness.verdict import Finding, Severity, Validity
 
 _STYLE = {
     Validity.VALID: "bold green",
@@ -56,8 +59,9 @@ def show_outcome(outcome: Outcome) -> None:
     console.print(_checks(outcome))
     if outcome.comparison is not None:
         console.print(_comparison(outcome.comparison))
-    _findings([f for check in outcome.checks for f in check.findings], console)
-    console.print(Text(outcome.sentence, style=_STYLE[outcome.validity]))
+    found = [finding for check in outcome.checks for finding in check.findings]
+    _findings(found, console, f"in {outcome.directory / 'findings.ndjson'}")
+    console.print(Text(outcome.sentence, style=_STYLE[outcome.validity]), soft_wrap=True)
     report = outcome.directory / "report.html"
     shown = report if report.exists() else outcome.directory
     console.print(f"{shown}  ({outcome.seconds:.1f} s)", soft_wrap=True)
@@ -76,14 +80,18 @@ def _checks(outcome: Outcome) -> Table:
     return table
 
 
-def show_comparison(comparison: Comparison) -> None:
-    """Print a comparison, its first findings, and what it comes to."""
+def show_comparison(comparison: Comparison, full: Path | None = None) -> None:
+    """Print a comparison, its first findings, and what it comes to.
+
+    `full` is the file that holds all findings, if one was asked for.
+    """
     console = Console(highlight=False)
     console.print(_comparison(comparison))
     verdict = comparison.verdict()
-    _findings(list(verdict.findings), console)
-    counts = ", ".join(f"{count:,} {name}" for name, count in verdict.counts.items())
-    console.print(Text(f"{verdict.validity.value}: {counts}", style=_STYLE[verdict.validity]))
+    where = f"in {full}" if full else "(--out FILE.ndjson writes them all)"
+    _findings(list(verdict.findings), console, where)
+    text = f"{verdict.validity.value.capitalize()}: {summary(comparison)}."
+    console.print(Text(text, style=_STYLE[verdict.validity]), soft_wrap=True)
 
 
 def _comparison(comparison: Comparison) -> Table:
@@ -99,14 +107,11 @@ def _comparison(comparison: Comparison) -> Table:
     return table
 
 
-def _findings(findings: list[Finding], console: Console) -> None:
-    findings.sort(key=lambda finding: finding.severity.value != "error")
+def _findings(findings: list[Finding], console: Console, where: str) -> None:
+    order = [Severity.ERROR, Severity.DOUBT, Severity.NOTICE]
+    findings.sort(key=lambda finding: order.index(finding.severity))
     for finding in findings[:_FINDINGS_SHOWN]:
-        place = " ".join(part for part in (finding.symbol, finding.interval) if part)
-        evidence = ", ".join(f"{name} {value}" for name, value in finding.evidence.items())
-        console.print(
-            Text(f"{finding.severity.value}: {finding.check} {finding.kind} {place}: {evidence}"),
-            style="dim" if finding.severity.value == "notice" else "",
-        )
+        style = "dim" if finding.severity is Severity.NOTICE else ""
+        console.print(Text(finding_text(finding), style=style), soft_wrap=True)
     if len(findings) > _FINDINGS_SHOWN:
-        console.print(f"and {len(findings) - _FINDINGS_SHOWN:,} more in findings.ndjson")
+        console.print(f"and {len(findings) - _FINDINGS_SHOWN:,} more {where}", soft_wrap=True)

@@ -44,7 +44,8 @@ class ExchangeKlines:
 
     `fields` are those of the nine that the file has; the others are 0 in `batch`. Open times are
     as written, aligned or not. `close_time_ns` is the file's close time, exclusive (one unit
-    added), or the interval's where the file has none. Row `r` stands in line `first_line + r`.
+    added), or the interval's where the file has none, as `closes_stated` tells. Row `r` stands in
+    line `first_line + r`.
     """
 
     batch: KlineBatch
@@ -54,6 +55,7 @@ class ExchangeKlines:
     info: FileInfo
     close_time_ns: Int64Array
     first_line: int
+    closes_stated: bool
 
 
 def read_klines(
@@ -85,6 +87,7 @@ def read_klines(
         info=_describe(file, layout, batch),
         close_time_ns=closes,
         first_line=layout.first_line,
+        closes_stated="close_time" in layout.columns,
     )
 
 

@@ -1,8 +1,8 @@
-"""Our klines against the exchange's: exact in every field, every kline in one class."""
+"""What a comparison with the exchange's klines has on both sides, and what it comes to."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
@@ -12,8 +12,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from kline_harness.arrow import int64_of, take_rows, texts_of, unequal
-from kline_harness.comparison.coverage import Coverage
+from kline_harness.arrow import int64_of, take_rows, texts_of
+from kline_harness.comparison.extent import (
+    CLOSE_TIME,
+    NotCompared,
+)
+from kline_harness.finding_text import utc_text
 from kline_harness.interval import Interval
 from kline_harness.kline import FIELDS
 from kline_harness.units import NS_PER_MICROSECOND, Int64Array
@@ -21,10 +25,6 @@ from kline_harness.verdict import Finding, Severity, Verdict
 
 CHECK = "comparison"
 _NO_ROWS = np.empty(0, dtype=np.intp)
-NOT_CHECKED = (
-    "klines outside of the time that the exchange's files cover",
-    "fields that an exchange file does not have",
-)
 
 
 class Class(Enum):
@@ -47,7 +47,9 @@ class Class(Enum):
 class Reference:
     """The exchange's klines of one symbol and interval: a table with our schema's columns.
 
-    `fields` are those of the nine fields that the source has; only they are compared.
+    `fields` are those of the nine fields that the source has; only they are compared. With
+    `closes` the table's close times are the source's own, else the interval's. `unread` are the
+    names of its columns that nobody could read.
     """
 
     symbol: str
@@ -55,6 +57,18 @@ class Reference:
     table: pa.Table
     fields: tuple[str, ...]
     source: str
+    closes: bool = False
+    unread: tuple[str, ...] = ()
+
+    @property
+    def series(self) -> tuple[str, str]:
+        """The symbol and the interval as text."""
+        return self.symbol, self.interval.text
+
+    @property
+    def stated(self) -> tuple[str, ...]:
+        """The fields that the source states, the close time among them."""
+        return (*self.fields, CLOSE_TIME) if self.closes else self.fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +127,8 @@ class SeriesResult:
 
     `identical` klines are equal in every compared field; `outside` klines of the exchange lie
     wholly outside of the time the trades cover, `uncompared` ones of ours outside of its file.
+    `compared` are the fields that both sides state; `diagnosis` says what one change would make
+    the two sides equal, where there is one.
     """
 
     symbol: str
@@ -122,6 +138,8 @@ class SeriesResult:
     outside: int
     uncompared: int
     differences: tuple[Difference, ...]
+    compared: tuple[str, ...] = ()
+    diagnosis: str = ""
 
     def count(self, klass: Class) -> int:
         """Return how many klines are of a class."""
@@ -132,7 +150,12 @@ class SeriesResult:
     def field_counts(self) -> dict[str, int]:
         """Return, per field, in how many klines it differs."""
         names = [name for difference in self.differences for name in difference.fields]
-        return {name: names.count(name) for name in FIELDS if name in names}
+        return {name: names.count(name) for name in (*FIELDS, CLOSE_TIME) if name in names}
+
+    @property
+    def paired(self) -> int:
+        """How many klines both sides have."""
+        return self.identical + sum(bool(difference.fields) for difference in self.differences)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the counts as plain data for JSON."""
@@ -143,15 +166,18 @@ class SeriesResult:
             **{klass.value: self.count(klass) for klass in Class},
             "outside": self.outside,
             "uncompared": self.uncompared,
+            "compared_fields": list(self.compared),
             "fields": self.field_counts(),
+            "diagnosis": self.diagnosis,
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The result over all series."""
+    """The result over all series, and what was not compared."""
 
     series: tuple[SeriesResult, ...] = ()
+    not_compared: tuple[NotCompared, ...] = ()
 
     @property
     def differences(self) -> list[Difference]:
@@ -162,11 +188,26 @@ class Comparison:
         """Return how many klines are of a class, over all series."""
         return sum(result.count(klass) for result in self.series)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the counts of every series, and what was not compared, as plain data for JSON."""
+        return {
+            "series": [result.to_dict() for result in self.series],
+            "not_compared": [one.to_dict() for one in self.not_compared],
+        }
+
     def verdict(self) -> Verdict:
-        """Judge: only identical, proved and consistent klines are valid."""
+        """Judge: valid are identical, proved and consistent klines, if no doubt is left."""
         counts = {klass.value: self.count(klass) for klass in Class}
         counts["outside"] = sum(result.outside for result in self.series)
-        return Verdict.of(CHECK, counts, map(_finding, self.differences), NOT_CHECKED)
+        findings = [
+            *(_diagnosis(result) for result in self.series if result.diagnosis),
+            *(one.finding(CHECK) for one in self.not_compared if one.is_told),
+            *map(_finding, self.differences),
+        ]
+        left_out = tuple(
+            f"{one.symbol} {one.interval}: {one.sentence()}" for one in self.not_compared
+        )
+        return Verdict.of(CHECK, counts, findings, left_out)
 
 
 @dataclass(slots=True)
@@ -208,100 +249,21 @@ class Stored:
         return chosen
 
 
-def compare(
-    ours: Stored, references: Iterable[Reference], coverage: Mapping[str, Coverage]
-) -> Comparison:
-    """Put every kline of every reference, and ours of the same time, into a class."""
-    results = [
-        _compare_series(
-            ours.series(reference.symbol, reference.interval.text),
-            reference,
-            coverage.get(reference.symbol, Coverage(())),
-        )
-        for reference in references
-    ]
-    return Comparison(tuple(results))
-
-
-def _compare_series(mine: pa.Table, reference: Reference, coverage: Coverage) -> SeriesResult:
-    interval = reference.interval
-    theirs = reference.table
-    our_opens, their_opens = opens_ns(mine), opens_ns(theirs)
-    _, our_rows, their_rows = np.intersect1d(our_opens, their_opens, return_indices=True)
-    unequal = _unequal_fields(
-        take_rows(mine, our_rows), take_rows(theirs, their_rows), reference.fields
-    )
-    differing = np.flatnonzero(np.any(list(unequal.values()), axis=0)) if unequal else our_rows[:0]
-    touched = coverage.touched(their_opens, interval.close_times_ns(their_opens))
-    missing = np.setdiff1d(np.flatnonzero(touched), their_rows)
-    first, last = (their_opens.min(), their_opens.max()) if len(their_opens) else (1, 0)
-    inside = (our_opens >= first) & (our_opens <= last)
-    extra = np.setdiff1d(np.flatnonzero(inside), our_rows)
-    pairs: list[tuple[int | None, int | None, tuple[str, ...]]] = [
-        (
-            int(our_rows[k]),
-            int(their_rows[k]),
-            tuple(name for name in reference.fields if unequal[name][k]),
-        )
-        for k in differing
-    ]
-    pairs += [(None, int(row), ()) for row in missing] + [(int(row), None, ()) for row in extra]
-    found = [_difference(mine, reference, coverage, *pair) for pair in pairs]
-    return SeriesResult(
-        reference.symbol,
-        interval,
-        reference.source,
-        identical=len(our_rows) - len(differing),
-        outside=int(np.count_nonzero(~touched)) - int(np.count_nonzero(~touched[their_rows])),
-        uncompared=int(np.count_nonzero(~inside)),
-        differences=tuple(sorted(found, key=lambda difference: difference.open_time_ns)),
-    )
-
-
-def _unequal_fields(
-    mine: pa.Table, theirs: pa.Table, fields: Sequence[str]
-) -> dict[str, NDArray[np.bool_]]:
-    return {name: unequal(mine[name], theirs[name]) for name in fields}
-
-
-def _difference(
-    mine: pa.Table,
-    reference: Reference,
-    coverage: Coverage,
-    our_row: int | None,
-    their_row: int | None,
-    fields: tuple[str, ...],
-) -> Difference:
-    table, row = (reference.table, their_row) if their_row is not None else (mine, our_row)
-    open_ns = int(opens_ns(table.slice(row, 1))[0])
-    close_ns = reference.interval.close_time_ns(open_ns)
-    whole = coverage.whole(np.array([open_ns]), np.array([close_ns]))
-    return Difference(
-        reference.symbol,
-        reference.interval,
-        open_ns,
-        close_ns,
-        _values(mine, our_row, FIELDS),
-        _values(reference.table, their_row, reference.fields),
-        fields,
-        reference.fields,
-        bool(whole[0]),
-        reference.source,
-        None if our_row is None else mine["finalized_at"][our_row].value,
-    )
-
-
-def _values(
-    table: pa.Table, row: int | None, fields: Sequence[str]
-) -> dict[str, Decimal | int] | None:
-    if row is None:
-        return None
-    return {name: table[name][row].as_py() for name in fields}
-
-
 def opens_ns(table: pa.Table) -> Int64Array:
     """Return the open times of a table of klines, in nanoseconds."""
     return int64_of(table["open_time"]) * NS_PER_MICROSECOND
+
+
+def _diagnosis(result: SeriesResult) -> Finding:
+    evidence = {"sentence": result.diagnosis, "source": result.source}
+    return Finding(
+        CHECK,
+        "diagnosis",
+        Severity.NOTICE,
+        result.symbol,
+        result.interval.text,
+        evidence=evidence,
+    )
 
 
 def _finding(difference: Difference) -> Finding:
@@ -310,7 +272,7 @@ def _finding(difference: Difference) -> Finding:
     for name in difference.fields:
         for side, values in (("ours", difference.ours), ("theirs", difference.theirs)):
             if values is not None:
-                evidence[f"{side}_{name}"] = plain(values[name])
+                evidence[f"{side}_{name}"] = text_of(name, values[name])
     if proof is not None:
         evidence["cause"] = proof.cause
     return Finding(
@@ -322,6 +284,11 @@ def _finding(difference: Difference) -> Finding:
         difference.open_time_ns,
         evidence=evidence,
     )
+
+
+def text_of(name: str, value: Decimal | int) -> str:
+    """Write a field's value: exact decimal text; a close time in UTC."""
+    return utc_text(int(value)) if name == CLOSE_TIME else plain(value)
 
 
 def plain(value: Decimal | int) -> str:

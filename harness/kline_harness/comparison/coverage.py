@@ -12,12 +12,20 @@ from kline_harness.units import BoolArray, Int64Array
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """Disjoint windows [start, end) in nanoseconds, ascending, in which no trade is missing."""
+    """Disjoint windows [start, end) in nanoseconds, ascending, in which no trade is missing.
+
+    `claimed` are the windows that file names claim, or in which a recorder ran: what lies beyond
+    them was not meant. It is None where they are the windows themselves, and empty where nothing
+    says that a window is all there was: then it only reaches from the first to the last trade.
+    """
 
     windows: tuple[tuple[int, int], ...]
+    claimed: tuple[tuple[int, int], ...] | None = None
 
     @staticmethod
-    def of(windows: Iterable[tuple[int, int]]) -> Coverage:
+    def of(
+        windows: Iterable[tuple[int, int]], claimed: Iterable[tuple[int, int]] | None = None
+    ) -> Coverage:
         """Join windows that touch or overlap."""
         joined: list[tuple[int, int]] = []
         for start, end in sorted(windows):
@@ -25,7 +33,7 @@ class Coverage:
                 joined[-1] = (joined[-1][0], max(joined[-1][1], end))
             else:
                 joined.append((start, end))
-        return Coverage(tuple(joined))
+        return Coverage(tuple(joined), None if claimed is None else tuple(sorted(claimed)))
 
     def whole(self, opens_ns: Int64Array, closes_ns: Int64Array) -> BoolArray:
         """Tell which klines [open, close) lie inside one window."""
@@ -40,3 +48,9 @@ class Coverage:
         for start, end in self.windows:
             shared |= (opens_ns < end) & (closes_ns > start)
         return shared
+
+    def not_meant(self, opens_ns: Int64Array, closes_ns: Int64Array) -> BoolArray:
+        """Tell which klines lie wholly outside of what is claimed; none where nothing is."""
+        if self.claimed == ():
+            return np.zeros(len(opens_ns), dtype=np.bool_)
+        return ~Coverage(self.claimed or self.windows).touched(opens_ns, closes_ns)

@@ -10,6 +10,7 @@ from kline_harness.comparison.case import Case, Context, State, make_case
 from kline_harness.comparison.causes import CAUSES, SET_SIZE_MAX, Cause, proof_states, undone
 from kline_harness.comparison.compare import Comparison, Proof, Reference
 from kline_harness.comparison.coverage import Coverage
+from kline_harness.comparison.extent import CLOSE_TIME
 from kline_harness.comparison.proof import proof_of
 from kline_harness.comparison.straddling import Options, solve
 from kline_harness.comparison.theirs import Theirs
@@ -42,8 +43,12 @@ def explain(found: Comparison, witnesses: Witnesses) -> Comparison:
             continue
         windows = witnesses.coverage.get(result.symbol, Coverage(()))
         faults = tuple(witnesses.undone.get(result.symbol, ()))
-        cases = []
-        for kline in result.differences:
+        cases, able = [], []
+        for place_in, kline in enumerate(result.differences):
+            if CLOSE_TIME in kline.fields:
+                # No trade makes a close time: nothing that happened to trades explains another.
+                continue
+            able.append(place_in)
             context = Context(
                 windows,
                 theirs.previous_close(place, kline.open_time_ns),
@@ -51,11 +56,11 @@ def explain(found: Comparison, witnesses: Witnesses) -> Comparison:
                 faults,
             )
             cases.append(make_case(kline, evidence, gaps[result.symbol], context))
-        proofs = explain_series(cases)
-        explained = zip(result.differences, proofs, strict=True)
-        differences = tuple(replace(kline, proof=proof) for kline, proof in explained)
-        results.append(replace(result, differences=differences))
-    return Comparison(tuple(results))
+        differences = list(result.differences)
+        for place_in, proof in zip(able, explain_series(cases), strict=True):
+            differences[place_in] = replace(differences[place_in], proof=proof)
+        results.append(replace(result, differences=tuple(differences)))
+    return replace(found, series=tuple(results))
 
 
 def explain_series(cases: Sequence[Case], causes: Sequence[Cause] = CAUSES) -> list[Proof | None]:

@@ -226,4 +226,4 @@ def with_trades(
             for kline in result.differences
         )
         results.append(replace(result, differences=differences))
-    return Comparison(tuple(results))
+    return replace(found, series=tuple(results))

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from kline_harness.comparison.compare import Comparison, Difference, plain
+from kline_harness.comparison.compare import Comparison, Difference, text_of
 from kline_harness.gate.canonical import digest, escape, fields_of, time_text
 from kline_harness.gate.results import Kind, Problem
 from kline_harness.gate.snapshot import CASE, COUNTERS, DAY, DIFFERENCE, DIGEST, INPUT, Snapshot
@@ -80,7 +80,7 @@ def _against_exchange(
         yield Problem(kind, message, symbol, interval, open_time, cause=cause)
         return
     for name in difference.fields:
-        before, after = plain(theirs[name]), plain(ours[name])
+        before, after = text_of(name, theirs[name]), text_of(name, ours[name])
         message = f"{place} {name}: exchange {before}, ours {after}; cause: {cause}{hint}"
         yield Problem(kind, message, symbol, interval, open_time, name, before, after, cause)
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from kline_harness.comparison.compare import Difference, plain
+from kline_harness.comparison.compare import Difference, text_of
 from kline_harness.gate.canonical import DIGEST_DIGITS, Days, days_of, digest, escape, time_text
 from kline_harness.gate.counters import counters_of
 from kline_harness.kline import FIELDS
@@ -127,5 +127,5 @@ def _difference(difference: Difference) -> dict[str, str]:
         pairs["cause"] = escape(difference.proof.cause)
     if difference.theirs is not None:
         shown = difference.fields or tuple(difference.theirs)
-        pairs |= {name: plain(difference.theirs[name]) for name in shown}
+        pairs |= {name: text_of(name, difference.theirs[name]) for name in shown}
     return pairs

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
 from kline_harness.aggregators.roll_up import roll_up_klines
 from kline_harness.archives import ExchangeKlines, read_klines
-from kline_harness.arrow import int64_of
-from kline_harness.comparison.compare import Comparison, Reference, SeriesResult, Stored, compare
+from kline_harness.comparison.compare import Comparison, Stored
 from kline_harness.comparison.coverage import Coverage
-from kline_harness.errors import UsageError
-from kline_harness.kline import KlineBatch
+from kline_harness.comparison.pairing import compare_series
+from kline_harness.errors import OutputError, UsageError
+from kline_harness.interval import parse_interval
+from kline_harness.kline import FIELDS, KlineBatch
+from kline_harness.replay.folder import write_lines
+from kline_harness.replay.references import reference_of, table_of
 from kline_harness.storage.dataset import KlineDataset
 from kline_harness.storage.kline_table import to_arrow
 from kline_harness.units import NS_PER_MICROSECOND
@@ -26,27 +29,56 @@ def compare_files(
     """Compare our klines (kline files or run folders) with the exchange's.
 
     An interval that ours lack is rolled up from the longest of ours that divides it; only klines
-    of which we have every part are compared then.
+    of which we have every part are compared then. Only fields that both sides state are compared,
+    and every kline of either side that has no partner is counted with the reason.
 
     Raises UserError when a file cannot be read or an interval cannot be made.
     """
     folders = [path for path in ours if path.is_dir()]
     files = [read_klines(path, symbol=symbol) for path in ours if not path.is_dir()]
     theirs = [read_klines(path, symbol=symbol) for path in klines]
-    tables = [_dataset(folder) for folder in folders] + [to_arrow(one.batch) for one in files]
+    tables = [_dataset(folder) for folder in folders] + [table_of(one) for one in files]
     stored = Stored.of(pa.concat_tables(tables).unify_dictionaries())
-    made = [
-        _make(one, files) for one in theirs if (one.symbol, one.interval.text) not in stored.rows
-    ]
-    if made:
-        tables += [to_arrow(batch) for batch in made]
-        stored = Stored.of(pa.concat_tables(tables).unify_dictionaries())
-    results: list[SeriesResult] = []
+    fields = _fields(files)
+    used = set()
     for one in theirs:
-        name = Path(one.info.path).name
-        reference = Reference(one.symbol, one.interval, to_arrow(one.batch), one.fields, name)
-        results += compare(stored, [reference], {one.symbol: _coverage(stored, one)}).series
-    return Comparison(tuple(results))
+        series = (one.symbol, one.interval.text)
+        if series not in stored.rows and any(symbol == one.symbol for symbol, _ in stored.rows):
+            child, batch = _make(one, files)
+            used.add((child.symbol, child.interval.text))
+            fields[series] = tuple(n for n in child.fields if n in FIELDS)
+            tables.append(to_arrow(batch))
+            stored = Stored.of(pa.concat_tables(tables).unify_dictionaries())
+    references = [reference_of(one) for one in theirs]
+    found = compare_series(stored, references, _coverage(stored, files), fields)
+    # What was rolled up for the comparison was compared in what it was rolled up to.
+    kept = tuple(
+        one
+        for one in found.not_compared
+        if one.reason != "interval_without_klines" or (one.symbol, one.interval) not in used
+    )
+    return replace(found, not_compared=kept)
+
+
+def write_findings(path: Path, comparison: Comparison) -> None:
+    """Write every finding of a comparison, one JSON object a line.
+
+    Raises OutputError where the file cannot be written.
+    """
+    try:
+        write_lines(path, (finding.to_dict() for finding in comparison.verdict().findings))
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _fields(files: Sequence[ExchangeKlines]) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Return what each series of ours states: of two files of one, what both do."""
+    fields: dict[tuple[str, str], tuple[str, ...]] = {}
+    for one in files:
+        series = (one.symbol, one.interval.text)
+        stated = reference_of(one).stated
+        fields[series] = tuple(n for n in fields.get(series, stated) if n in stated)
+    return fields
 
 
 def _dataset(folder: Path) -> pa.Table:
@@ -57,7 +89,10 @@ def _dataset(folder: Path) -> pa.Table:
     return dataset.read()
 
 
-def _make(wanted: ExchangeKlines, files: Sequence[ExchangeKlines]) -> KlineBatch:
+def _make(
+    wanted: ExchangeKlines, files: Sequence[ExchangeKlines]
+) -> tuple[ExchangeKlines, KlineBatch]:
+    """Roll up the longest of our klines that divide an interval, and return both."""
     children = [
         one
         for one in files
@@ -69,14 +104,24 @@ def _make(wanted: ExchangeKlines, files: Sequence[ExchangeKlines]) -> KlineBatch
             "shorter ones to make them of, found none"
         )
     longest = max(children, key=lambda one: one.interval.length_ns or 0)
-    return roll_up_klines(longest.batch, wanted.interval)
+    return longest, roll_up_klines(longest.batch, wanted.interval)
 
 
-def _coverage(stored: Stored, one: ExchangeKlines) -> Coverage:
-    """Cover the time from our first to our last kline of the series."""
-    table = stored.series(one.symbol, one.interval.text)
-    if table.num_rows == 0:
-        return Coverage(())
-    opens = int64_of(table["open_time"]) * NS_PER_MICROSECOND
-    last = np.array([opens.max()])
-    return Coverage(((int(opens.min()), int(one.interval.close_times_ns(last)[0])),))
+def _coverage(stored: Stored, files: Sequence[ExchangeKlines]) -> dict[tuple[str, str], Coverage]:
+    """Cover the time from the first to the last kline of each series of ours.
+
+    What the names of its symbol's files claim says which klines beyond were not meant, if all
+    of them claim something.
+    """
+    claimed: dict[str, list[tuple[int, int] | None]] = {}
+    for one in files:
+        claimed.setdefault(one.symbol, []).append(one.info.coverage)
+    covers = {}
+    for symbol, interval in stored.rows:
+        opens = stored.integers(symbol, interval, "open_time") * NS_PER_MICROSECOND
+        closes = parse_interval(interval).close_times_ns(opens)
+        named = claimed.get(symbol, [None])
+        windows = [window for window in named if window is not None]
+        claims = windows if len(windows) == len(named) else []
+        covers[symbol, interval] = Coverage.of([(int(opens.min()), int(closes.max()))], claims)
+    return covers

@@ -34,6 +34,7 @@ from kline_harness.replay.faultless import Faultless, faults_of
 from kline_harness.replay.feeding import make_feed, rows_equation
 from kline_harness.replay.folder import RUN_FILE, run_folder, write_json, write_lines
 from kline_harness.replay.scenario import Audit, Scenario
+from kline_harness.replay.sentence import sentence
 from kline_harness.replay.sources import Disorder, Sources
 from kline_harness.replay.tables import write_differences, write_timeline
 from kline_harness.replay.tallies import Tallied, taken_equations, value_equations
@@ -279,28 +280,10 @@ def _outcome(
 ) -> Outcome:
     validity = worst(check.validity for check in checks)
     klines = run.channels[0].published
-    sentence = _sentence(validity, run, checks, comparison)
+    fed, symbols = run.feed.trades, len(run.aggregator.accounts())
+    text = sentence(validity, fed, symbols, klines, checks, comparison)
     counted = (klines, run.feed.trades, out, timings.total(), run.work)
-    return Outcome(validity, sentence, checks, comparison, *counted)
-
-
-def _sentence(
-    validity: Validity, run: _Run, checks: Sequence[Verdict], comparison: Comparison | None
-) -> str:
-    symbols = len(run.aggregator.accounts())
-    what = (
-        f"{run.feed.trades:,} trades of {symbols} symbol{'s' if symbols != 1 else ''} made "
-        f"{run.channels[0].published:,} final klines"
-    )
-    if comparison is None:
-        against = "no klines of the exchange were given to compare with"
-    else:
-        counts = {k: v for k, v in comparison.verdict().counts.items() if v or k == "identical"}
-        counts.pop("outside", None)
-        against = "against the exchange's: " + ", ".join(f"{v:,} {k}" for k, v in counts.items())
-    failed = [check.check for check in checks if check.validity is not Validity.VALID]
-    end = f"; see {', '.join(failed)}" if failed else "; every check is valid"
-    return f"{validity.value.capitalize()}: {what}; {against}{end}."
+    return Outcome(validity, text, checks, comparison, *counted)
 
 
 def _write(
@@ -338,9 +321,7 @@ def _write(
         "receptions": [reception.to_dict() for reception in sources.receptions],
         "checks": [check.to_dict() for check in outcome.checks],
         "ledger": [equation.to_dict() for equation in ledger],
-        "comparison": None
-        if outcome.comparison is None
-        else {"series": [result.to_dict() for result in outcome.comparison.series]},
+        "comparison": None if outcome.comparison is None else outcome.comparison.to_dict(),
         "channels": [channel_dict(channel) for channel in run.channels],
         **_statistics(run),
         "faults": faults,

@@ -22,9 +22,9 @@ from kline_harness.comparison.compare import Reference
 from kline_harness.comparison.coverage import Coverage
 from kline_harness.errors import UsageError
 from kline_harness.replay.market import Market
+from kline_harness.replay.references import reference_of
 from kline_harness.replay.scenario import Scenario
 from kline_harness.simulation.feed import Disorder, Reception, in_order, merged, received, streamed
-from kline_harness.storage.kline_table import to_arrow
 from kline_harness.tape import Tape
 
 
@@ -37,6 +37,7 @@ class Sources:
     clock_offset_ns: int | None = None
     receptions: list[Reception] = field(default_factory=list)
     _windows: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    _unnamed: set[str] = field(default_factory=set)
 
     @staticmethod
     def open(paths: Sequence[Path], kline_paths: Sequence[Path], scenario: Scenario) -> Sources:
@@ -85,6 +86,7 @@ class Sources:
         """
         self.receptions.clear()
         self._windows.clear()
+        self._unnamed.clear()
         recordings = [file for file in self.trades if file.info.receive_unit]
         archives: dict[str, list[TradeFile]] = {}
         for file in self.trades:
@@ -104,14 +106,14 @@ class Sources:
 
     def coverage(self) -> dict[str, Coverage]:
         """Return what time each symbol's trades cover; complete once `tapes` is exhausted."""
-        return {symbol: Coverage.of(windows) for symbol, windows in self._windows.items()}
+        return {
+            symbol: Coverage.of(windows, () if symbol in self._unnamed else None)
+            for symbol, windows in self._windows.items()
+        }
 
     def references(self) -> list[Reference]:
         """Return the exchange's klines as tables to compare with."""
-        return [
-            Reference(k.symbol, k.interval, to_arrow(k.batch), k.fields, Path(k.info.path).name)
-            for k in self.klines
-        ]
+        return [reference_of(klines) for klines in self.klines]
 
     def to_list(self) -> list[dict[str, Any]]:
         """Return what is known of every file as plain data for JSON."""
@@ -138,6 +140,9 @@ class Sources:
                 assert info.last_event_time_ns is not None
                 # The last trade itself is covered, the rest of its millisecond may not be.
                 window = (info.first_event_time_ns, info.last_event_time_ns)
+                if info.receive_unit is None:
+                    # A recording was on all that time; of a file nobody knows what was cut off.
+                    self._unnamed.add(symbol)
             if window is not None:
                 self._windows.setdefault(symbol, []).append(window)
 

@@ -1,0 +1,92 @@
+"""Findings as sentences for a person: what, of which kline, and the evidence in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from kline_harness.units import NS_PER_MILLISECOND, NS_PER_SECOND
+from kline_harness.verdict import Finding
+
+_ITEMS_SHOWN = 10
+# Names of evidence that are lengths of time and no instants.
+_LENGTHS = ("silence_ns", "within_ns", "longest_ns", "longer_than_ns", "lateness_ns", "latency_ns")
+_EARLIEST_NS = 100_000_000 * NS_PER_SECOND
+
+
+def finding_text(finding: Finding) -> str:
+    """Return one line: severity, what was found, symbol, interval and open time, and evidence."""
+    evidence = finding.evidence
+    time = None if finding.open_time_ns is None else utc_text(finding.open_time_ns)
+    place = " ".join(part for part in (finding.symbol, finding.interval, time) if part)
+    if finding.check == "comparison" and "fields" in evidence:
+        return f"{finding.severity.value}: {place}{_against_exchange(finding)}"
+    words = f"{finding.severity.value}: {finding.check} {finding.kind}"
+    told = evidence.get("sentence") or evidence_text(evidence)
+    return f"{words}{' ' if place else ''}{place}{': ' if told else ''}{told}"
+
+
+def _against_exchange(finding: Finding) -> str:
+    evidence = finding.evidence
+    fields = [
+        f"{name}: exchange {evidence[f'theirs_{name}']}, ours {evidence[f'ours_{name}']}"
+        for name in evidence["fields"]
+    ]
+    if finding.kind == "missing":
+        fields = ["the exchange has this kline, ours has not"]
+    elif not fields:
+        fields = ["ours has this kline, the exchange has not"]
+    cause = f"; cause: {evidence['cause']}" if "cause" in evidence else ""
+    return f" {'; '.join(fields)}{cause} ({evidence['source']})"
+
+
+def evidence_text(evidence: Mapping[str, Any]) -> str:
+    """Write evidence as words: names with their values, times in UTC, lists cut short."""
+    return ", ".join(_item(name, value) for name, value in evidence.items())
+
+
+def _item(name: str, value: Any) -> str:
+    words = name.replace("_", " ")
+    if isinstance(value, Mapping):
+        return f"{words} ({evidence_text(value)})"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return f"{words} {_list(name, value)}"
+    if name.endswith("_ns") and isinstance(value, int):
+        return f"{words.removesuffix(' ns')} {_time(name, value)}"
+    return f"{words} {value}"
+
+
+def _list(name: str, values: Sequence[Any]) -> str:
+    shown = [_element(name, value) for value in values[:_ITEMS_SHOWN]]
+    more = len(values) - len(shown)
+    return (" ".join(shown) or "none") + (f" and {more:,} more" if more else "")
+
+
+def _element(name: str, value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"({evidence_text(value)})"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return f"({_list(name, value)})"
+    is_time = isinstance(value, int) and not isinstance(value, bool) and value >= _EARLIEST_NS
+    return utc_text(value) if is_time else str(value)
+
+
+def _time(name: str, value: int) -> str:
+    if name.endswith(_LENGTHS) or value < _EARLIEST_NS:
+        return f"{value / NS_PER_SECOND:,.3f} s" if value % NS_PER_SECOND else _seconds(value)
+    return utc_text(value)
+
+
+def _seconds(value: int) -> str:
+    return f"{value // NS_PER_SECOND:,} s"
+
+
+def utc_text(time_ns: int) -> str:
+    """Write an instant in UTC to the nanosecond; a fraction only where there is one."""
+    text = str(np.datetime64(time_ns, "ns"))
+    whole, _, rest = text.partition(".")
+    if time_ns % NS_PER_SECOND == 0:
+        return f"{whole}Z"
+    return f"{whole}.{rest[:3] if time_ns % NS_PER_MILLISECOND == 0 else rest}Z"
