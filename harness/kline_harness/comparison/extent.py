@@ -103,6 +103,7 @@ class NotCompared:
             "names": list(self.names),
             "source": self.source,
             "detail": self.detail,
+            "sentence": self.sentence(),
         }
 
 

@@ -1,0 +1,67 @@
+"""Only fields that both sides state are compared; the others are named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cases.made import CASES, HEADER, candles, traded, write_klines
+from tests.replays import command
+
+FEWER = ("quote_volume", "count", "taker_buy_volume", "taker_buy_quote_volume")
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_fewer_columns_than_the_exchange(turned: bool) -> None:
+    files = [CASES / "case03" / name for name in ("FOXUSDT-1m-ours.csv", "FOXUSDT-1m.csv")]
+    ours, theirs = reversed(files) if turned else files
+    ran = command("compare", ours, "--klines", theirs)
+    assert ran.exit_code == 0
+    assert "compared 6 klines with the exchange's in open, high, low, close, volume" in ran.output
+    assert "6 identical" in ran.output
+    for name in FEWER:
+        assert name in ran.output
+    assert f"only {'ours state' if turned else 'the exchange states'} them" in ran.output
+    assert "_count" not in ran.output
+
+
+@pytest.mark.parametrize("lacking", [("count",), ("volume", "quote_volume"), FEWER])
+def test_a_value_is_told_only_where_a_file_has_it(tmp_path: Path, lacking: tuple[str, ...]) -> None:
+    rows = candles(traded(21))
+    columns = [name for name in HEADER if name not in lacking]
+    ours = write_klines(tmp_path / "ours" / "GNUUSDT-1m.csv", rows, columns=columns)
+    full = write_klines(tmp_path / "GNUUSDT-1m.csv", rows)
+    for pair in ((ours, full), (full, ours)):
+        ran = command("compare", pair[0], "--klines", pair[1])
+        assert ran.exit_code == 0, ran.output
+        assert "12 identical" in ran.output
+        assert ", ".join(lacking) in ran.output
+        assert "ours 0" not in ran.output
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_close_time_is_compared(tmp_path: Path, turned: bool) -> None:
+    rows = candles(traded(22))
+    right = write_klines(tmp_path / "right" / "GNUUSDT-1m.csv", rows)
+    wrong = write_klines(tmp_path / "wrong" / "GNUUSDT-1m.csv", rows)
+    text = wrong.read_text()
+    close = str(rows[3].close_time_ns // 1_000_000 - 1)
+    assert close in text
+    wrong.write_text(text.replace(close, str(int(close) + 1)))
+    ours, theirs = (wrong, right) if turned else (right, wrong)
+    ran = command("compare", ours, "--klines", theirs)
+    assert ran.exit_code == 1
+    assert "close_time: exchange 2024-07-18T21:54:00" in ran.output
+    assert "11 identical, 1 unexplained" in ran.output
+
+
+def test_a_close_time_that_nobody_wrote_is_not_told(tmp_path: Path) -> None:
+    rows = candles(traded(23))
+    columns = [name for name in HEADER if name != "close_time"]
+    ours = write_klines(tmp_path / "ours" / "GNUUSDT-1m.csv", rows, columns=columns)
+    full = write_klines(tmp_path / "GNUUSDT-1m.csv", rows)
+    ran = command("compare", ours, "--klines", full)
+    assert ran.exit_code == 0
+    assert "fields close_time (only the exchange states them)" in ran.output
+    assert "in all nine fields:" in ran.output
