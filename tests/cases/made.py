@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from random import Random
@@ -96,11 +95,6 @@ def write_klines(
 def candles(trades: Iterable[OracleTrade], interval: str = "1m") -> list[OracleKline]:
     """Return the klines of trades, quiet ones between them included."""
     return list(klines(trades, interval))
-
-
-def renamed(trades: Iterable[OracleTrade], symbol: str) -> list[OracleTrade]:
-    """Return the same trades as another symbol's."""
-    return [replace(one, symbol=symbol) for one in trades]
 
 
 def _write(path: Path, rows: Iterable[str]) -> Path:

@@ -14,7 +14,6 @@ from tests.cases.made import (
     MINUTE,
     START,
     candles,
-    renamed,
     traded,
     write_aggregates,
     write_klines,
