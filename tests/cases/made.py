@@ -33,7 +33,8 @@ def traded(
 ) -> list[OracleTrade]:
     """Return trades, so many in every minute, each with an id of its own."""
     rng = Random(seed)
-    price, out = 7_000, []
+    price = 7_000
+    out: list[OracleTrade] = []
     for minute in range(minutes):
         for offset in sorted(rng.sample(range(1, 59_999), per_minute)):
             price += rng.choice((-3, -1, 0, 1, 2))
