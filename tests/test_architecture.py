@@ -23,7 +23,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
         *("archives", "aggregators", "simulation", "faults", "storage", "checks"),
         *("comparison", "expectations"),
     ),
-    ("report", "inspection", "klagg", "canaries"),
+    ("report", "inspection", "klagg"),
     ("replay",),
     ("gate", "explore", "campaign", "server", "terminal", "terminal_inspection"),
     ("cli", "pytest_plugin"),

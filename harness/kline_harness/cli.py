@@ -260,36 +260,27 @@ def inspect(given: argparse.Namespace) -> int:
 
 
 def _explore_arguments(parser: Parser) -> None:
-    parser.files("trades", "Trade archives or stream recordings.", "*")
+    parser.files("trades", "Trade archives or stream recordings.")
     parser.option("--seeds", "How many random scenarios. [default: 1000]", int, default=1_000)
     parser.option("--first-seed", "The seed to begin with. [default: 0]", int, default=0)
     parser.option("--workers", "Processes; the result is the same. [default: 1]", int, default=1)
     parser.option("--time-limit", "Stop after this long, such as 60s or 5m.")
-    parser.option(
-        "--aggregator",
-        "exact, klagg, or a planted defect: rare:NAME, canary:NAME. [default: exact]",
-        default="exact",
-    )
+    parser.option("--aggregator", "exact or klagg. [default: exact]", default="exact")
     parser.option("--intervals", "Comma-separated. [default: 1m,3m,5m]", default="1m,3m,5m")
     parser.option(
         "--minutes", "How much of the trades to take; 0: all. [default: 5]", int, default=5
     )
-    parser.flag("--canaries", "Run the planted defects, each in its own setting.")
     parser.option("--out", "Where results and bundles go.", Path)
 
 
 def explore(given: argparse.Namespace) -> int:
     """Search random scenarios for what breaks an aggregator, and shrink what is found.
 
-    Exit code: 0 nothing found (or every canary killed), 1 something found, 2 bad input or usage.
+    Exit code: 0 nothing found, 1 something found, 2 bad input or usage.
     """
-    from kline_harness.explore.command import canaries_killed, explore_files
+    from kline_harness.explore.command import explore_files
     from kline_harness.terminal import progress_of_seeds
 
-    if given.canaries:
-        killed, table = canaries_killed()
-        print(table, end="")
-        return 0 if killed else 1
     with progress_of_seeds(given.seeds) as progress:
         found, summary = explore_files(
             given.trades,

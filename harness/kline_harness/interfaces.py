@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from kline_harness.columns import Rows, T
 from kline_harness.kline import Emission, KlineBatch
@@ -129,6 +129,53 @@ class Aggregator(Protocol):
         ...
 
 
+class Observer:
+    """Sees what passes through a run, in order; a subclass overrides what it wants to see.
+
+    An observer changes nothing of what it is shown.
+    """
+
+    def on_read(self, trades: Tape) -> None:
+        """See trades as their source holds them, before any fault."""
+
+    def on_offered(self, feed: FeedSlice) -> None:
+        """See a slice as it would be had no outage kept a trade from the aggregator."""
+
+    def on_slice(self, feed: FeedSlice) -> None:
+        """See a slice as it is given to the aggregator."""
+
+    def on_emission(self, emission: Emission) -> None:
+        """See what the aggregator published, before any channel has it."""
+
+    def on_published(self, channel: str, rows: Rows[Any]) -> None:
+        """See rows of an emission as a channel is given them, ``klines`` or ``lifecycle``."""
+
+    def on_delivered(self, consumer: str, now_ns: int, rows: Rows[Any]) -> None:
+        """See rows as a channel hands them to a consumer."""
+
+    def on_lag(self, consumer: str, now_ns: int, missed: int) -> None:
+        """See a consumer be told that it missed values."""
+
+    def on_end(self, at_ns: int) -> None:
+        """See the feed end."""
+
+
+class Check(Protocol):
+    """A question that a run is asked once it is over.
+
+    `id` names it among all checks; `needs` says what it looks at.
+    """
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def needs(self) -> str: ...
+
+    def verdict(self) -> Verdict:
+        """Return what was found, and what was not checked."""
+        ...
+
+
 class Consumer(Protocol):
     """Listens to the broadcast of finals; a state machine that knows no simulator or clock.
 
@@ -162,9 +209,11 @@ class Consumer(Protocol):
 __all__ = [
     "AddSymbol",
     "Aggregator",
+    "Check",
     "Command",
     "Consumer",
     "FeedSlice",
+    "Observer",
     "Pull",
     "RemoveSymbol",
     "Signal",

@@ -61,6 +61,14 @@ class TradeAccount:
     rejected: dict[str, list[int]] = field(default_factory=dict)
     series: dict[str, SeriesAccount] = field(default_factory=dict)
 
+    def ids(self, group: str, interval: str | None = None) -> list[int]:
+        """Return the ids of a class: ``late`` of an interval, ``duplicate``, ``rejected_...``."""
+        if group == "late":
+            return self.series[str(interval)].late
+        if group.startswith("rejected_"):
+            return self.rejected[group.removeprefix("rejected_")]
+        return self.duplicate if group == "duplicate" else self.unmapped
+
 
 def trade_equations(accounts: Mapping[str, TradeAccount]) -> Iterable[Equation]:
     """Yield, per symbol and interval, received = applied + late + duplicate + rejected + unmapped.

@@ -10,9 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from kline_harness.canaries.rare import RARE
-from kline_harness.canaries.registry import CANARIES
-from kline_harness.canaries.stage import MINUTES, START_NS, minutes
 from kline_harness.errors import UsageError
 from kline_harness.explore.bundle import read_tape, reproduce, to_toml
 from kline_harness.explore.command import explore_files
@@ -21,17 +18,21 @@ from kline_harness.explore.exploring import explore
 from kline_harness.explore.judging import Judge
 from kline_harness.explore.metamorphic import metamorphic
 from kline_harness.explore.shrinking import ddmin
+from kline_harness.explore.subjects import Subject
 from kline_harness.faults.trades import DelayTrades, DropTrades
 from kline_harness.interval import parse_intervals
-from kline_harness.replay.effects import fault_outcomes, faults_verdict
+from kline_harness.replay.effects import faults_verdict
 from kline_harness.replay.market import Market
 from kline_harness.replay.scenario import Scenario
 from kline_harness.replay.scenario_file import load_scenario
-from kline_harness.replay.trial import run_trial
+from kline_harness.replay.trial import outcomes_of, run_trial
 from kline_harness.units import NS_PER_MINUTE
 from kline_harness.verdict import Validity
 
 from tests.contracts.aggregator import plain_rows
+from tests.mutants.rare import RARE
+from tests.mutants.registry import MUTANTS
+from tests.mutants.stage import MINUTES, START_NS, minutes
 
 BASE = Scenario(intervals=parse_intervals("1m,3m,5m"))
 MARKET = Market(minutes(), until_ns=START_NS + MINUTES * NS_PER_MINUTE)
@@ -44,10 +45,12 @@ SEEDS = {
     "lag_twice_around": 4,
     "row_lost_after_error": 1,
 }
+# A seed whose faults show a defect of klagg's model.
+KLAGG_SEED = 1
 
 
 def test_the_exact_aggregator_is_sound() -> None:
-    found = explore("exact", BASE, MARKET, seeds=25)
+    found = explore(Subject("exact"), BASE, MARKET, seeds=25)
     assert found.sound, found.to_dict()
     assert found.seeds == 25
     assert found.laws.validity is Validity.VALID
@@ -56,35 +59,32 @@ def test_the_exact_aggregator_is_sound() -> None:
 
 def test_workers_change_nothing(tmp_path: Path) -> None:
     for workers in (1, 2):
-        explore("exact", BASE, MARKET, seeds=25, workers=workers, out=tmp_path / str(workers))
+        explore(
+            Subject("exact"), BASE, MARKET, seeds=25, workers=workers, out=tmp_path / str(workers)
+        )
     one, two = ((tmp_path / n / "explore.json").read_bytes() for n in ("1", "2"))
     assert one == two
 
 
+@pytest.mark.unbalanced
 @pytest.mark.parametrize("name", RARE)
 def test_a_rare_defect_shrinks_to_a_bundle_that_replays(name: str, tmp_path: Path) -> None:
     seed = SEEDS[name]
-    found = explore(f"rare:{name}", BASE, MARKET, seeds=1, first_seed=seed, out=tmp_path)
+    found = explore(Subject(name, RARE[name]), BASE, MARKET, seeds=1, first_seed=seed, out=tmp_path)
     assert not found.sound
     bundle = json.loads((tmp_path / f"seed-{seed}" / "bundle.json").read_text(encoding="utf-8"))
     assert bundle["faults"] <= 3
     assert bundle["trades"] <= 20
-    assert reproduce(tmp_path / f"seed-{seed}").reproduced
+    assert reproduce(tmp_path / f"seed-{seed}", RARE[name]).reproduced
     # The defect it is, not the scenario: the sound aggregator has no violation there.
     text = (tmp_path / f"seed-{seed}" / "bundle.json").read_text(encoding="utf-8")
-    (tmp_path / f"seed-{seed}" / "bundle.json").write_text(text.replace(f"rare:{name}", "exact"))
+    (tmp_path / f"seed-{seed}" / "bundle.json").write_text(text.replace(name, "exact"))
     assert not reproduce(tmp_path / f"seed-{seed}").reproduced
 
 
+@pytest.mark.unbalanced
 def test_a_bundle_holds_what_it_was_made_of(tmp_path: Path) -> None:
-    explore(
-        "rare:lag_twice_around",
-        BASE,
-        MARKET,
-        seeds=1,
-        first_seed=SEEDS["lag_twice_around"],
-        out=tmp_path,
-    )
+    explore(Subject("klagg"), BASE, MARKET, seeds=1, first_seed=KLAGG_SEED, out=tmp_path)
     (bundle,) = tmp_path.glob("seed-*")
     tape = read_tape(bundle / "trades.csv")
     rows = plain_rows(MARKET.tape)
@@ -103,8 +103,8 @@ def test_a_scenario_survives_its_file(seed: int, tmp_path: Path) -> None:
 
 
 def test_the_laws_break_for_what_breaks_them() -> None:
-    assert metamorphic(BASE, MARKET, CANARIES["reset_at_tick"].plant).findings
-    broken = metamorphic(BASE, MARKET, CANARIES["float_volume"].plant).findings
+    assert metamorphic(BASE, MARKET, MUTANTS["reset_at_tick"].parts).findings
+    broken = metamorphic(BASE, MARKET, MUTANTS["float_volume"].parts).findings
     assert [finding.kind for finding in broken] == ["short_klines_add_up"]
 
 
@@ -129,7 +129,7 @@ def test_an_effect_that_no_finding_names_is_a_miss() -> None:
     silent = replace(
         whole, checks=tuple(c for c in whole.checks if c.check not in ("feed", "trades"))
     )
-    (outcome,) = fault_outcomes(scenario, market, silent)
+    (outcome,) = outcomes_of(silent, market)
     assert outcome.missed
     verdict = faults_verdict([outcome])
     assert verdict.validity is Validity.INVALID
@@ -139,7 +139,7 @@ def test_an_effect_that_no_finding_names_is_a_miss() -> None:
 def test_a_fault_without_effect_is_said() -> None:
     scenario = replace(BASE, faults=(DropTrades(rate=0.0), DropTrades(rate=0.5)))
     trial = run_trial(scenario, MARKET)
-    outcomes = fault_outcomes(scenario, MARKET, trial)
+    outcomes = outcomes_of(trial, MARKET)
     assert [outcome.effect.any for outcome in outcomes] == [False, True]
     assert "feed.trade_id_gap" in outcomes[1].detected_by
     verdict = faults_verdict(outcomes)
@@ -152,14 +152,14 @@ def test_a_run_that_dies_is_a_violation() -> None:
         def __init__(self, intervals: object) -> None:
             raise RuntimeError("dead")
 
-    plant = replace(CANARIES["left_open"].plant, aggregator=Dead)  # type: ignore[arg-type]
-    (violation,) = Judge(MARKET, plant).judge(BASE).violations
+    parts = replace(MUTANTS["left_open"].parts, aggregator=Dead)  # type: ignore[arg-type]
+    (violation,) = Judge(MARKET, parts).judge(BASE).violations
     assert violation.name == "run.RuntimeError"
 
 
 def test_wrong_use_is_one_clear_sentence(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="rare:duplicate_after_final"):
-        explore("rare:nothing", BASE, MARKET, seeds=1)
+    with pytest.raises(UsageError, match="unknown aggregator 'nothing'"):
+        explore(Subject("nothing"), BASE, MARKET, seeds=1)
     with pytest.raises(UsageError, match="found none"):
         explore_files(
             [], "exact", "1m", minutes=5, seeds=1, first_seed=0, workers=1,

@@ -1,4 +1,4 @@
-"""Faults of the clock: what comes, whatever the slices, and what the audit says of it."""
+"""Faults of the clock: what comes, whatever the slices, and what the check says of it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from kline_harness.canaries.stage import MINUTES, START_NS, minutes
+from kline_harness.checks.clock import ClockCheck, DueTicks
 from kline_harness.faults.catalogue import Injection
 from kline_harness.faults.fault import Fault
 from kline_harness.faults.ticks import (
@@ -17,11 +17,11 @@ from kline_harness.faults.ticks import (
     TicksRepeated,
 )
 from kline_harness.interfaces import Tick
-from kline_harness.simulation.clock import ClockOptions
 from kline_harness.simulation.feed import Feed
 from kline_harness.simulation.signals import SignalOptions
-from kline_harness.simulation.tick_audit import TickAudit
 from kline_harness.units import NS_PER_MILLISECOND, NS_PER_MINUTE, NS_PER_SECOND
+
+from tests.mutants.stage import MINUTES, START_NS, minutes
 
 GRACE_NS = 100 * NS_PER_MILLISECOND
 WINDOW: dict[str, Any] = {
@@ -35,17 +35,19 @@ def ticks(fault: Fault | None, rows: int = 1 << 18) -> tuple[list[Tick], dict[st
     until_ns = START_NS + MINUTES * NS_PER_MINUTE
     injection = Injection(() if fault is None else (fault,))
     feed = Feed(iter([minutes()]), SignalOptions(), int, until_ns, rows)
-    audit = TickAudit(ClockOptions(), GRACE_NS)
+    check = ClockCheck(lambda: DueTicks(NS_PER_MINUTE, GRACE_NS), dict)
     came: list[Tick] = []
-    for piece in audit.watched(injection.ticks(feed)):
+    for piece in injection.ticks(feed):
+        check.on_slice(piece)
         for signal, position in zip(piece.signals, piece.positions, strict=True):
             assert isinstance(signal, Tick)
             assert all(piece.trades.arrival_ns[:position] <= signal.at_ns)
             assert all(piece.trades.arrival_ns[position:] > signal.at_ns)
             came.append(signal)
     assert all(first.at_ns <= second.at_ns for first, second in pairwise(came))
+    check.on_end(injection.end_ns(feed.end_ns))
     kinds: dict[str, int] = {}
-    for finding in audit.verdict().findings:
+    for finding in check.verdict().findings:
         kinds[finding.kind] = kinds.get(finding.kind, 0) + 1
     return came, kinds
 

@@ -7,7 +7,6 @@ from random import Random
 
 import numpy as np
 import pytest
-from kline_harness.canaries.stage import START_NS, minutes
 from kline_harness.columns import concat
 from kline_harness.errors import UsageError
 from kline_harness.faults.catalogue import CATALOGUE, Injection, to_table
@@ -29,6 +28,7 @@ from kline_harness.tape import Tape, TradeKind
 from kline_harness.units import NS_PER_MINUTE, NS_PER_SECOND
 
 from tests.contracts.aggregator import plain_rows
+from tests.mutants.stage import START_NS, minutes
 
 WILD: tuple[Fault, ...] = (
     DropTrades(rate=0.1),

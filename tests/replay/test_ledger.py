@@ -169,7 +169,7 @@ PLANTED: dict[Plant, str] = {
     kline_dropped_in_the_aggregator: "traded count",
     drop_before_the_channel: "traded count",
     drop_in_the_channel: "sent",
-    drop_before_the_writer: "handed over",
+    drop_before_the_writer: "delivered",
     drop_in_the_writer: "klines written",
     change_in_the_writer: "traded count",
     drop_in_the_reader: "trades read",

@@ -17,11 +17,12 @@ from kline_harness.columns import Instrument
 from kline_harness.errors import InputError, UsageError
 from kline_harness.explore.judging import Judge
 from kline_harness.explore.shrinking import Shrunk
-from kline_harness.explore.subjects import subject
+from kline_harness.explore.subjects import Subject
 from kline_harness.faults.catalogue import to_table
 from kline_harness.replay.market import Market
 from kline_harness.replay.scenario import Scenario
 from kline_harness.replay.scenario_file import load_scenario
+from kline_harness.replay.wiring import NONE, Substitutions
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.units import format_exact, parse_exact, rescale
 
@@ -75,8 +76,8 @@ def write_bundle(directory: Path, name: str, shrunk: Shrunk) -> None:
     (directory / "bundle.json").write_text(text, encoding="utf-8")
 
 
-def reproduce(directory: Path) -> Reproduction:
-    """Replay a bundle.
+def reproduce(directory: Path, substitutions: Substitutions = NONE) -> Reproduction:
+    """Replay a bundle, with the substitutions of its subject.
 
     Raises UserError where it is not a bundle.
     """
@@ -90,9 +91,10 @@ def reproduce(directory: Path) -> Reproduction:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(path, f"a bundle of schema {SCHEMA}", str(error)) from error
-    scenario, plant = subject(name, load_scenario(directory / "scenario.toml"))
+    subject = Subject(name, substitutions)
+    scenario = subject.scenario(load_scenario(directory / "scenario.toml"))
     market = Market(read_tape(directory / "trades.csv"), delay_ns, latency_ns, until_ns)
-    judged = Judge(market, plant).judge(scenario)
+    judged = Judge(market, substitutions).judge(scenario)
     return Reproduction(expected, tuple(violation.name for violation in judged.violations))
 
 

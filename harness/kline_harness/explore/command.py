@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from kline_harness.errors import UsageError
-from kline_harness.explore.canary_runs import run_canaries
 from kline_harness.explore.exploring import Exploration, explore
+from kline_harness.explore.subjects import Subject
 from kline_harness.interval import parse_intervals
 from kline_harness.replay.decode import decode
 from kline_harness.replay.market import Market
@@ -50,7 +50,7 @@ def explore_files(
     except Disorder:
         market = sources.market(whole=True)
     found = explore(
-        name,
+        Subject(name),
         base,
         busiest(market, minutes) if minutes else market,
         seeds=seeds,
@@ -88,16 +88,3 @@ def summary(found: Exploration) -> str:
     if found.sound:
         lines.append("no violation")
     return "\n".join(lines) + "\n"
-
-
-def canaries_killed() -> tuple[bool, str]:
-    """Run every canary; tell if all were killed, with a line for each."""
-    killings = run_canaries()
-    width = max(len(killing.canary.name) for killing in killings)
-    lines = [
-        f"{'killed  ' if one.killed else 'SURVIVED'}  {one.canary.name:<{width}}  "
-        f"{one.canary.expected:<12}  {', '.join(one.killed_by)}"
-        for one in killings
-    ]
-    dead = sum(killing.killed for killing in killings)
-    return dead == len(killings), "\n".join([*lines, f"{dead} of {len(killings)} killed"]) + "\n"

@@ -16,7 +16,7 @@ from kline_harness.explore.drawing import draw_scenario
 from kline_harness.explore.judging import Judge, Violation
 from kline_harness.explore.metamorphic import metamorphic
 from kline_harness.explore.shrinking import Shrinker
-from kline_harness.explore.subjects import subject
+from kline_harness.explore.subjects import Subject
 from kline_harness.replay.folder import write_json
 from kline_harness.replay.market import Market
 from kline_harness.replay.scenario import Scenario
@@ -86,7 +86,7 @@ class Exploration:
 
 
 def explore(
-    name: str,
+    subject: Subject,
     base: Scenario,
     market: Market,
     *,
@@ -102,19 +102,19 @@ def explore(
     The result does not depend on `workers`. With `seconds_max` it stops after the seeds begun
     by then, all of which count.
     """
-    scenario, plant = subject(name, base)
-    found = Exploration(name, metamorphic(scenario, market, plant))
+    laws = metamorphic(subject.scenario(base), market, subject.substitutions)
+    found = Exploration(subject.name, laws)
     timings = Timings()
     numbers = range(first_seed, first_seed + seeds)
     shares = [numbers[k : k + SEEDS_AT_A_TIME] for k in range(0, seeds, SEEDS_AT_A_TIME)]
-    for share in _runs(name, base, market, shares, workers):
+    for share in _runs(subject, base, market, shares, workers):
         for result in share:
             found.add(result)
         if progress is not None:
             progress(found.seeds)
         if seconds_max is not None and timings.total() > seconds_max:
             break
-    _shrink(found, name, base, market, out)
+    _shrink(found, subject, base, market, out)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         write_json(out / "explore.json", found.to_dict())
@@ -122,17 +122,17 @@ def explore(
 
 
 def _shrink(
-    found: Exploration, name: str, base: Scenario, market: Market, out: Path | None
+    found: Exploration, subject: Subject, base: Scenario, market: Market, out: Path | None
 ) -> None:
     """Shrink the first violation of each sort, those of one seed by their first only."""
-    scenario, plant = subject(name, base)
+    scenario = subject.scenario(base)
     done: set[int] = set()
     for kind, (seed, violation) in sorted(found.first.items(), key=lambda item: item[1][0]):
         if seed in done or len(done) >= BUNDLES_MAX:
             continue
         done.add(seed)
         drawn = draw_scenario(seed, scenario, market)
-        shrunk = Shrinker(drawn, market, violation, plant).shrink()
+        shrunk = Shrinker(drawn, market, violation, subject.substitutions).shrink()
         place = f"seed-{seed}"
         found.bundles[kind] = {
             "bundle": place,
@@ -141,20 +141,20 @@ def _shrink(
             "runs": shrunk.runs,
         }
         if out is not None:
-            write_bundle(out / place, name, shrunk)
+            write_bundle(out / place, subject.name, shrunk)
 
 
 def _runs(
-    name: str, base: Scenario, market: Market, shares: Sequence[range], workers: int
+    subject: Subject, base: Scenario, market: Market, shares: Sequence[range], workers: int
 ) -> Iterator[list[SeedResult]]:
     """Yield the results of each share in the order of the seeds."""
     if workers <= 1:
-        _Worker.begin(name, base, market)
+        _Worker.begin(subject, base, market)
         yield from map(_Worker.run, shares)
         return
     # A fresh process each, not a fork: Arrow's threads do not survive one.
     context = multiprocessing.get_context("spawn")
-    with context.Pool(workers, _Worker.begin, (name, base, market)) as pool:
+    with context.Pool(workers, _Worker.begin, (subject, base, market)) as pool:
         yield from pool.imap(_Worker.run, shares)
 
 
@@ -166,11 +166,11 @@ class _Worker:
     judge: Judge
 
     @classmethod
-    def begin(cls, name: str, base: Scenario, market: Market) -> None:
+    def begin(cls, subject: Subject, base: Scenario, market: Market) -> None:
         """Take the market, once."""
         pa.set_cpu_count(1)
-        cls.scenario, plant = subject(name, base)
-        cls.market, cls.judge = market, Judge(market, plant)
+        cls.scenario = subject.scenario(base)
+        cls.market, cls.judge = market, Judge(market, subject.substitutions)
 
     @classmethod
     def run(cls, share: range) -> list[SeedResult]:

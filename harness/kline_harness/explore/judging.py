@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from kline_harness.canaries.plant import NOTHING, Plant
 from kline_harness.columns import join_instruments
 from kline_harness.explore.drawing import Span
 from kline_harness.faults.ticks import ClockDrift, ClockJump
 from kline_harness.faults.trades import ShutdownMidBurst, TradeFault, WrongTime
 from kline_harness.interval import INTERVALS, Interval
 from kline_harness.kline import FIELDS
-from kline_harness.replay.effects import effect_of, named_by, numbered
+from kline_harness.replay.effects import control_run, effect_of, named_by
 from kline_harness.replay.market import Market
 from kline_harness.replay.scenario import Scenario
 from kline_harness.replay.second_opinion import Key, keyed
 from kline_harness.replay.trial import Trial, run_trial
+from kline_harness.replay.wiring import NONE, Substitutions
 from kline_harness.simulation.clock import ClockOptions
 from kline_harness.units import NS_PER_MINUTE
 from kline_harness.verdict import Finding, Severity
@@ -31,6 +31,11 @@ EXCUSED = {
     ("completeness", "trade_id_backwards"): "wrong_time",
     ("lifecycle", "future_open"): "ahead",
     ("lifecycle", "overdue"): "clock",
+    ("continuity", "lost_stretch"): "trades",
+    ("channels", "lost"): "told",
+    ("channels", "klines_lost"): "told",
+    ("channels", "late_subscriber"): "told",
+    ("channels", "published_to_nobody"): "told",
     ("writer", "klines_lost_to_lag"): "told",
     ("writer", "klines_lost_in_crash"): "told",
     ("writer", "write_failed"): "told",
@@ -62,22 +67,22 @@ class Judged:
 class Judge:
     """Holds runs on one market to every invariant; the runs without faults are made once."""
 
-    def __init__(self, market: Market, plant: Plant = NOTHING) -> None:
+    def __init__(self, market: Market, substitutions: Substitutions = NONE) -> None:
         self.market = market
-        self._plant = plant
+        self._substitutions = substitutions
         self._calm: dict[tuple[tuple[Interval, ...], ClockOptions], Trial] = {}
 
     def judge(self, scenario: Scenario) -> Judged:
         """Run a scenario and judge it."""
         try:
-            trial = run_trial(scenario, self.market, self._plant)
+            trial = run_trial(scenario, self.market, self._substitutions)
         except Exception as error:  # a run that dies is a violation, and shrinks like any other
             found = Violation("run", type(error).__name__, {"error": str(error)})
             return Judged(None, (found,))
         first: dict[str, Violation] = {}
         for violation in chain(
             _unsafe(scenario, trial),
-            _missed(scenario, self.market, self._plant, trial),
+            _missed(self.market, trial),
             self._not_healed(scenario, trial),
         ):
             first.setdefault(violation.name, violation)
@@ -134,6 +139,8 @@ def _excused(finding: Finding, scenario: Scenario, trial: Trial) -> bool:
     if reason == "late":
         account = trial.accounts.get(finding.symbol or "")
         return account is not None and any(series.late for series in account.series.values())
+    if reason == "trades":
+        return any(isinstance(fault, TradeFault) for fault in faults)
     if reason == "wrong_time":
         return any(isinstance(fault, WrongTime) for fault in faults)
     if reason == "ahead":
@@ -141,15 +148,15 @@ def _excused(finding: Finding, scenario: Scenario, trial: Trial) -> bool:
     return reason == "told"
 
 
-def _missed(scenario: Scenario, market: Market, plant: Plant, trial: Trial) -> Iterator[Violation]:
+def _missed(market: Market, trial: Trial) -> Iterator[Violation]:
     """Find faults that no finding names although the run without them differs."""
-    faults = numbered(scenario.faults)
-    for place, (fault, record) in enumerate(zip(faults, trial.records, strict=True)):
-        if not record.acted or named_by(fault, record, trial.findings):
+    scenario = trial.run.scenario
+    grace_ns = scenario.clock.grace_for(market.delay_ns)
+    for place, (fault, record) in enumerate(zip(scenario.faults, trial.records, strict=True)):
+        if not record.acted or named_by(fault, record, trial.findings, trial.accounts):
             continue
-        others = replace(scenario, faults=faults[:place] + faults[place + 1 :])
-        twin = run_trial(others, market, plant, opinion=False)
-        effect = effect_of(trial, twin, scenario.clock.grace_for(market.delay_ns))
+        control = control_run(scenario, place, market.source(), trial.run.substitutions)
+        effect = effect_of(trial.results, control, grace_ns)
         if effect.any:
             yield Violation("faults", "missed", {"fault": fault.KIND, **effect.to_dict()})
 

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from kline_harness.aggregators.exact import ExactAggregator
-from kline_harness.canaries.plant import Plant
 from kline_harness.columns import Instrument, join_instruments
 from kline_harness.interfaces import Aggregator, FeedSlice
 from kline_harness.interval import INTERVALS, Interval
@@ -16,6 +15,7 @@ from kline_harness.kline import PRICE_FIELDS, QUOTE_FIELDS, KlineBatch
 from kline_harness.replay.market import Market
 from kline_harness.replay.scenario import Scenario
 from kline_harness.replay.second_opinion import run_through
+from kline_harness.replay.wiring import Substitutions
 from kline_harness.simulation.feed import Feed
 from kline_harness.simulation.signals import SignalOptions
 from kline_harness.tape import Tape
@@ -30,13 +30,13 @@ SHIFT_NS = 21 * NS_PER_DAY
 Make = Callable[[], Aggregator]
 
 
-def metamorphic(scenario: Scenario, market: Market, plant: Plant) -> Verdict:
+def metamorphic(scenario: Scenario, market: Market, substitutions: Substitutions) -> Verdict:
     """Hold an aggregator to every law on a market."""
     intervals = scenario.intervals
     symbols = [instrument.symbol for instrument in market.tape.instruments]
 
     def make() -> Aggregator:
-        made = plant.aggregator
+        made = substitutions.aggregator
         return scenario.make_aggregator(symbols) if made is None else made(intervals)
 
     plain = _finals(make, scenario, market.tape, market.until_ns)

@@ -12,13 +12,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from kline_harness.canaries.plant import Plant
 from kline_harness.explore.judging import Judge, Violation
 from kline_harness.faults.fault import Fault
 from kline_harness.faults.trades import Disconnect, DropTrades, TradeFault
 from kline_harness.replay.effects import numbered
 from kline_harness.replay.market import Market
 from kline_harness.replay.scenario import Scenario
+from kline_harness.replay.wiring import Substitutions
 from kline_harness.simulation.designs import ChannelOptions
 from kline_harness.simulation.simulation import Fidelity
 from kline_harness.storage.parquet_writer import WriterOptions
@@ -42,13 +42,13 @@ class Shrinker:
     """Makes a violating run smaller as long as a violation of the same name shows."""
 
     def __init__(
-        self, scenario: Scenario, market: Market, violation: Violation, plant: Plant
+        self, scenario: Scenario, market: Market, violation: Violation, substitutions: Substitutions
     ) -> None:
         self.scenario = replace(scenario, faults=numbered(scenario.faults))
         self.market = market
         self.violation = violation
         self.runs = 0
-        self._plant = plant
+        self._substitutions = substitutions
 
     def shrink(self) -> Shrunk:
         """Shrink options, faults and trades in turns, until nothing gets smaller."""
@@ -68,7 +68,7 @@ class Shrinker:
         if self.runs >= RUNS_MAX or len(market.tape) == 0:
             return False
         self.runs += 1
-        judged = Judge(market, self._plant).judge(scenario)
+        judged = Judge(market, self._substitutions).judge(scenario)
         for violation in judged.violations:
             if violation.name == self.violation.name:
                 self.scenario, self.market, self.violation = scenario, market, violation
@@ -130,7 +130,7 @@ class Shrinker:
                 ddmin(ids, on)
 
     def _records(self) -> list[dict[str, list[int]] | None]:
-        trial = Judge(self.market, self._plant).judge(self.scenario).trial
+        trial = Judge(self.market, self._substitutions).judge(self.scenario).trial
         if trial is None:
             return [None] * len(self.scenario.faults)
         return [record.trades for record in trial.records]

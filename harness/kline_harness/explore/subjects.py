@@ -1,31 +1,27 @@
-"""What is explored, by name: an aggregator of the harness, or one with a planted defect."""
+"""What is explored: an aggregator by its name, or with parts that stand in for a run's own."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from kline_harness.canaries.plant import NOTHING, Plant
-from kline_harness.canaries.rare import RARE
-from kline_harness.canaries.registry import CANARIES
-from kline_harness.errors import UsageError
 from kline_harness.replay.scenario import Scenario
+from kline_harness.replay.wiring import NONE, Substitutions
 
 
-def subject(name: str, base: Scenario) -> tuple[Scenario, Plant]:
-    """Return the scenario and the plant of a subject.
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """An aggregator by its `name`; `substitutions` are for trying the search on broken parts."""
 
-    ``exact`` and ``klagg`` are aggregators; ``canary:NAME`` and ``rare:NAME`` plant a defect.
+    name: str
+    substitutions: Substitutions = NONE
 
-    Raises UsageError for a name that does not exist.
-    """
-    sort, _, defect = name.partition(":")
-    if sort == "rare" and defect in RARE:
-        return base, RARE[defect]
-    if sort == "canary" and defect in CANARIES:
-        return base, CANARIES[defect].plant
-    if defect:
-        known = [f"rare:{one}" for one in RARE] + [f"canary:{one}" for one in CANARIES]
-        raise UsageError(f"unknown subject {name!r}: expected one of {', '.join(known)}")
-    scenario = replace(base, aggregator=name)
-    scenario.make_aggregator(())
-    return scenario, NOTHING
+    def scenario(self, base: Scenario) -> Scenario:
+        """Return a scenario of this subject.
+
+        Raises UsageError for an aggregator that does not exist.
+        """
+        if self.substitutions is not NONE:
+            return base
+        scenario = replace(base, aggregator=self.name)
+        scenario.make_aggregator(())
+        return scenario

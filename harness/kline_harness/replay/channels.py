@@ -1,8 +1,8 @@
-"""What the channels carried: as conservation laws, as a check, and as data of the run folder."""
+"""What the channels carried: as a check, and as data of the run folder."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,6 @@ import numpy as np
 from kline_harness.columns import gather
 from kline_harness.interval import INTERVALS
 from kline_harness.kline import KlineBatch
-from kline_harness.ledger import Equation
 from kline_harness.simulation.records import ChannelRecord, ConsumerRecord
 from kline_harness.verdict import Finding, Severity, Verdict
 
@@ -19,32 +18,6 @@ CHECK = "channels"
 _RUNS_TOLD = 1_000
 # Who stores klines: what it misses is lost, while what an auditor misses is only not checked.
 _STORES = "writer"
-
-
-def channel_equations(
-    channels: Sequence[ChannelRecord], counted: Mapping[str, int]
-) -> Iterator[Equation]:
-    """Yield published = sent + refused + without a receiver, and where each value sent went.
-
-    `counted` are the values that consumers say they lagged behind.
-    """
-    for channel in channels:
-        carried = {"sent": channel.sent, "without a receiver": channel.unsent}
-        if channel.refused:
-            carried["refused"] = channel.refused
-        yield Equation("published", channel.name, channel.published, carried)
-        for consumer in channel.consumers:
-            parts = {
-                "delivered": consumer.delivered,
-                "lagged": consumer.lagged,
-                "before subscribing": consumer.before_subscribing,
-            }
-            left = {"unread": consumer.unread, "after leaving": consumer.after_leaving}
-            parts |= {name: count for name, count in left.items() if count}
-            yield Equation("sent", f"{channel.name} to {consumer.name}", channel.sent, parts)
-            if consumer.lagged and consumer.name in counted:
-                parts = {"counted by it": counted[consumer.name]}
-                yield Equation("lagged", consumer.name, consumer.lagged, parts)
 
 
 def channels_verdict(channels: Sequence[ChannelRecord]) -> Verdict:

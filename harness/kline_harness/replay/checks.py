@@ -7,7 +7,6 @@ from typing import Any
 
 from kline_harness.ledger import TradeAccount
 from kline_harness.replay.explaining import Aftermath
-from kline_harness.replay.sources import Sources
 from kline_harness.simulation.feed import Reception
 from kline_harness.verdict import Finding, Severity, Verdict
 
@@ -53,9 +52,3 @@ def reception_verdict(receptions: Sequence[Reception]) -> Verdict:
     }
     not_checked = ("the fastest way from the exchange: it looks like a clock offset",)
     return Verdict.of("reception", counts, findings, not_checked)
-
-
-def unnumbered(sources: Sources) -> set[str]:
-    """Return the symbols whose trade files do not state trade ids."""
-    infos = [file.info for file in sources.trades]
-    return {symbol for i in infos if "trade ids" in i.not_stated for symbol in i.symbols}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kline_harness.canaries.plant import NOTHING, Plant
+import pyarrow as pa
+
 from kline_harness.columns import join_instruments
 from kline_harness.faults.consumers import ConsumerFault
 from kline_harness.faults.fault import Fault
@@ -15,11 +16,13 @@ from kline_harness.faults.record import FaultRecord
 from kline_harness.faults.ticks import TickFault
 from kline_harness.faults.trades import TradeFault
 from kline_harness.kline import FIELDS, KlineBatch
-from kline_harness.replay.market import Market
+from kline_harness.ledger import TradeAccount
+from kline_harness.replay.emission_log import EmissionLog
 from kline_harness.replay.scenario import Scenario
 from kline_harness.replay.second_opinion import Key, keyed
 from kline_harness.replay.stored_check import stored_rows
-from kline_harness.replay.trial import Trial, run_trial
+from kline_harness.replay.wiring import NONE, Run, Storage, Substitutions, TradeSource
+from kline_harness.simulation.records import ChannelRecord
 from kline_harness.verdict import Finding, Severity, Verdict
 
 CHECK = "faults"
@@ -85,25 +88,61 @@ class FaultOutcome:
         }
 
 
-def fault_outcomes(
-    scenario: Scenario, market: Market, whole: Trial, plant: Plant = NOTHING
-) -> list[FaultOutcome]:
-    """Run the scenario once without each of its faults, and say what each did.
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What a run came to: the finals published, the rows stored, and what did not arrive."""
 
-    `whole` is the run with all of them. A fault that another one hides has no effect: without
-    it nothing would be different.
+    klines: KlineBatch
+    stored: pa.Table
+    undelivered: int
+
+    @staticmethod
+    def of(klines: KlineBatch, stored: pa.Table, channels: Iterable[ChannelRecord]) -> Results:
+        """Gather the results of a run."""
+        lost = (c.published - one.delivered for c in channels for one in c.consumers)
+        return Results(klines, stored, sum(lost))
+
+
+def without_fault(scenario: Scenario, place: int) -> Scenario:
+    """Return the same scenario without one of its faults, and nothing else changed.
+
+    Every other fault keeps its number, so that it strikes what it struck.
     """
-    outcomes = []
-    for place, (fault, record) in enumerate(zip(scenario.faults, whole.records, strict=True)):
+    faults = numbered(scenario.faults)
+    return replace(scenario, faults=faults[:place] + faults[place + 1 :])
+
+
+def control_run(
+    scenario: Scenario, place: int, source: TradeSource, substitutions: Substitutions = NONE
+) -> Results:
+    """Run a scenario without one of its faults, in memory."""
+    log, storage = EmissionLog(), Storage.in_memory()
+    run = Run(without_fault(scenario, place), source, storage, [log], substitutions)
+    run.simulate()
+    return Results.of(log.finals(), run.writer.dataset.read(), run.channels)
+
+
+def fault_outcomes(
+    run: Run,
+    results: Results,
+    source: TradeSource,
+    findings: Sequence[Finding],
+    accounts: Mapping[str, TradeAccount],
+) -> list[FaultOutcome]:
+    """Say what each fault of a run did, by a control run without it over the same trades.
+
+    A fault that another one hides has no effect: without it nothing would be different.
+    """
+    outcomes, scenario = [], run.scenario
+    grace_ns = scenario.clock.grace_for(source.delay_ns())
+    pairs = zip(scenario.faults, run.injection.records, strict=True)
+    for place, (fault, record) in enumerate(pairs):
         effect = Effect()
         if record.acted:
-            # Each keeps its number, so that it strikes the same trades as before.
-            faults = numbered(scenario.faults)
-            others = faults[:place] + faults[place + 1 :]
-            twin = run_trial(replace(scenario, faults=others), market, plant, opinion=False)
-            effect = effect_of(whole, twin, scenario.clock.grace_for(market.delay_ns))
-        told = named_by(fault, record, whole.findings)
-        outcomes.append(FaultOutcome(fault, record, effect, told))
+            control = control_run(scenario, place, source, run.substitutions)
+            effect = effect_of(results, control, grace_ns)
+        named = named_by(fault, record, findings, accounts)
+        outcomes.append(FaultOutcome(fault, record, effect, named))
     return outcomes
 
 
@@ -137,7 +176,7 @@ def faults_verdict(outcomes: Iterable[FaultOutcome]) -> Verdict:
     return Verdict.of(CHECK, counts, findings, NOT_CHECKED)
 
 
-def effect_of(faulty: Trial, clean: Trial, grace_ns: int) -> Effect:
+def effect_of(faulty: Results, clean: Results, grace_ns: int) -> Effect:
     """Compare two runs of one scenario."""
     both = join_instruments([faulty.klines, clean.klines])
     ours, theirs = faulty.klines.over(both), clean.klines.over(both)
@@ -148,12 +187,13 @@ def effect_of(faulty: Trial, clean: Trial, grace_ns: int) -> Effect:
     late = len((_late(ours, our_rows, grace_ns) - _late(theirs, their_rows, grace_ns)) & shared)
     stored = _timeless(faulty), _timeless(clean)
     differing = (stored[0] - stored[1]) + (stored[1] - stored[0])
-    return Effect(klines, late, sum(differing.values()), _undelivered(faulty, clean))
+    undelivered = max(0, faulty.undelivered - clean.undelivered)
+    return Effect(klines, late, sum(differing.values()), undelivered)
 
 
-def _timeless(trial: Trial) -> Counter[tuple[Any, ...]]:
+def _timeless(results: Results) -> Counter[tuple[Any, ...]]:
     """Return stored rows without when and by what they were published."""
-    return Counter(row[:-2] for row in stored_rows(trial.stored))
+    return Counter(row[:-2] for row in stored_rows(results.stored))
 
 
 def _differ(ours: KlineBatch, row: int, theirs: KlineBatch, other: int) -> bool:
@@ -165,18 +205,12 @@ def _late(table: KlineBatch, rows: Mapping[Key, int], grace_ns: int) -> set[Key]
     return {key for key, row in rows.items() if late_ns[row] > grace_ns}
 
 
-def _undelivered(faulty: Trial, clean: Trial) -> int:
-    """Return how many more values were published and did not reach a consumer."""
-    lost = []
-    for trial in (faulty, clean):
-        counts = next(check.counts for check in trial.checks if check.check == "delivery")
-        published = sum(n for name, n in counts.items() if name.startswith("published for "))
-        delivered = sum(n for name, n in counts.items() if name.startswith("delivered to "))
-        lost.append(published - delivered)
-    return max(0, lost[0] - lost[1])
-
-
-def named_by(fault: Fault, record: FaultRecord, findings: Iterable[Finding]) -> tuple[str, ...]:
+def named_by(
+    fault: Fault,
+    record: FaultRecord,
+    findings: Iterable[Finding],
+    accounts: Mapping[str, TradeAccount],
+) -> tuple[str, ...]:
     """Return the findings that name a fault's work, as ``check.kind``, each once."""
     ids = {symbol: set(struck) for symbol, struck in record.trades.items()}
     ticks = set(record.ticks_ns)
@@ -184,7 +218,8 @@ def named_by(fault: Fault, record: FaultRecord, findings: Iterable[Finding]) -> 
     for finding in findings:
         name = f"{finding.check}.{finding.kind}"
         if isinstance(fault, TradeFault):
-            hit = finding.symbol is not None and _names_trade(finding, ids.get(finding.symbol))
+            struck = ids.get(finding.symbol or "")
+            hit = bool(struck) and _names_trade(finding, struck or set(), accounts)
         elif isinstance(fault, TickFault):
             hit = finding.check == "clock" and finding.at_ns is not None
             hit = hit and (finding.at_ns in ticks or name in fault.TOLD_BY)
@@ -198,12 +233,16 @@ def named_by(fault: Fault, record: FaultRecord, findings: Iterable[Finding]) -> 
     return tuple(sorted(told))
 
 
-def _names_trade(finding: Finding, ids: set[int] | None) -> bool:
-    if not ids or finding.check not in ("feed", "trades"):
-        return False
+def _names_trade(finding: Finding, struck: set[int], accounts: Mapping[str, TradeAccount]) -> bool:
+    """Tell whether a finding on the feed, or on the fate of trades, is about one of some ids."""
     evidence = finding.evidence
-    if evidence.get("trade_id") in ids or evidence.get("previous_id") in ids:
+    if finding.check == "trades":
+        account = accounts[finding.symbol or ""]
+        return not struck.isdisjoint(account.ids(finding.kind, finding.interval))
+    if finding.check != "feed":
+        return False
+    if evidence.get("trade_id") in struck or evidence.get("previous_id") in struck:
         return True
     if "first_id" in evidence:
-        return any(evidence["first_id"] <= one <= evidence["last_id"] for one in ids)
-    return not ids.isdisjoint(evidence.get("ids", ()))
+        return any(evidence["first_id"] <= one <= evidence["last_id"] for one in struck)
+    return False

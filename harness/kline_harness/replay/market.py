@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kline_harness.replay.wiring import TradeSource
 from kline_harness.tape import Tape
 
 
@@ -15,3 +16,14 @@ class Market:
     delay_ns: int = 0
     latency_max_ns: int = 0
     until_ns: int | None = None
+
+    def source(self) -> TradeSource:
+        """Return the trades as a source that can be read any number of times."""
+        symbols = sorted(instrument.symbol for instrument in self.tape.instruments)
+        return TradeSource(
+            lambda: iter([self.tape]),
+            lambda: symbols,
+            lambda: self.delay_ns,
+            lambda: self.latency_max_ns,
+            self.until_ns,
+        )

@@ -6,15 +6,17 @@ from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any, TypeAlias
 
+from kline_harness.checks.check_list import Question
 from kline_harness.columns import Rows
-from kline_harness.interfaces import RemoveSymbol
+from kline_harness.interfaces import Check, RemoveSymbol
+from kline_harness.klagg.aggregator import KlaggAggregator
 from kline_harness.klagg.gateway import DeltaBatch, DeltaReader, Gateway, GatewayOptions
 from kline_harness.klagg.pulls import PullChecker, tell_batch
 from kline_harness.klagg.records import PullAnswer
 from kline_harness.klagg.snapshot_writer import SnapshotOptions, SnapshotWriter
 from kline_harness.kline import Emission, Trigger
 from kline_harness.replay.scenario import Scenario
-from kline_harness.simulation.feed import Feed
+from kline_harness.replay.wiring import Run
 from kline_harness.simulation.watch import channel
 from kline_harness.verdict import Verdict
 
@@ -23,20 +25,32 @@ Step: TypeAlias = tuple[int, int, Callable[..., None], tuple[Any, ...]]
 _BEFORE_PULL, _PULL, _AFTER_PULL = 0, 1, 2
 
 
-def pull_verdicts(
-    scenario: Scenario, feed: Feed, answers: Sequence[PullAnswer], emissions: Sequence[Emission]
-) -> list[Verdict]:
-    """Return the checks of everything that was pulled, none where nothing was."""
-    verdicts = []
+def klagg_checks(run: Run, emissions: Sequence[Emission]) -> list[Check]:
+    """Return the checks of klagg's model: what it observed, and of everything that was pulled."""
+    scenario, model, signals = run.scenario, run.aggregator, run.feed.signals
+    if not isinstance(model, KlaggAggregator) or signals is None:
+        return []
+    answers = model.pulls
+    checks: list[Check] = [Question("klagg", "the model's own account", lambda: _observed(model))]
     if scenario.gateway is not None or scenario.snapshots is not None:
-        verdicts.append(_checked(scenario, answers, emissions))
+        needs = "what was pulled and published"
+        checks.append(Question("pulls", needs, lambda: _checked(scenario, answers, emissions)))
     if scenario.gateway is not None:
-        assert feed.signals is not None
         deltas = [answer for answer in answers if answer.kind == "deltas"]
-        verdicts += _gateway(scenario.gateway, feed.signals.requested_ns, deltas)
+        gateway, reader = _gateway(scenario.gateway, signals.requested_ns, deltas)
+        checks.append(Question(gateway.check, "the answers to its pulls", lambda: gateway))
+        checks.append(Question(reader.check, "the gateway's batches", lambda: reader))
     if scenario.snapshots is not None:
-        verdicts.append(_snapshots(scenario.snapshots, answers, emissions))
-    return verdicts
+        options = scenario.snapshots
+        stored = _snapshots(options, answers, emissions)
+        checks.append(Question(stored.check, "snapshots and finals", lambda: stored))
+    return checks
+
+
+def _observed(model: KlaggAggregator) -> Verdict:
+    observations = model.observations()
+    counts = {"observations": len(observations), "aborted": int(model.aborted is not None)}
+    return Verdict.of("klagg", counts, observations)
 
 
 def _checked(
@@ -74,7 +88,7 @@ def _take(steps: list[Step]) -> None:
 
 def _gateway(
     options: GatewayOptions, requested_ns: Sequence[int], answers: Sequence[PullAnswer]
-) -> list[Verdict]:
+) -> tuple[Verdict, Verdict]:
     """Hand the answers to the gateway, and the latest of its batches to the reader."""
     sender, receiver = channel(DeltaBatch(0, -1, ()))
     gateway, reader = Gateway(options, sender.send), DeltaReader()
@@ -88,7 +102,7 @@ def _gateway(
         gateway.on_answer(asked_ns, answer.at_ns, answer.records)
     if receiver.changed and answers:
         reader.on_batch(answers[-1].at_ns, receiver.borrow_and_update())
-    return [gateway.verdict(), reader.verdict()]
+    return gateway.verdict(), reader.verdict()
 
 
 def _looks(options: GatewayOptions, answers: Sequence[PullAnswer]) -> Iterator[int]:

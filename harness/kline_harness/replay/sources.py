@@ -24,6 +24,7 @@ from kline_harness.errors import UsageError
 from kline_harness.replay.market import Market
 from kline_harness.replay.references import reference_of
 from kline_harness.replay.scenario import Scenario
+from kline_harness.replay.wiring import TradeSource
 from kline_harness.simulation.feed import Disorder, Reception, in_order, merged, received, streamed
 from kline_harness.tape import Tape
 
@@ -98,11 +99,24 @@ class Sources:
             sources.append(_sorted(chunks) if whole else streamed(chunks))
         return merged(sources)
 
+    def latency_max_ns(self) -> int:
+        """Return the largest latency of the recordings, 0 without any."""
+        return max((one.latency_max_ns for one in self.receptions), default=0)
+
+    def source(self, *, whole: bool) -> TradeSource:
+        """Return the trades of all files, read anew each time."""
+        return TradeSource(
+            lambda: self.tapes(whole=whole),
+            self.symbols,
+            self.delay_ns,
+            self.latency_max_ns,
+            self.until_ns(),
+        )
+
     def market(self, *, whole: bool) -> Market:
         """Return the trades of all files in memory, with what is known of their latency."""
         tapes = list(self.tapes(whole=whole))
-        latency_max_ns = max((one.latency_max_ns for one in self.receptions), default=0)
-        return Market(concat(tapes), self.delay_ns(), latency_max_ns, self.until_ns())
+        return Market(concat(tapes), self.delay_ns(), self.latency_max_ns(), self.until_ns())
 
     def coverage(self) -> dict[str, Coverage]:
         """Return what time each symbol's trades cover; complete once `tapes` is exhausted."""
@@ -114,6 +128,11 @@ class Sources:
     def references(self) -> list[Reference]:
         """Return the exchange's klines as tables to compare with."""
         return [reference_of(klines) for klines in self.klines]
+
+    def unnumbered(self) -> frozenset[str]:
+        """Return the symbols whose files do not state trade ids."""
+        infos = (file.info for file in self.trades)
+        return frozenset(s for i in infos if "trade ids" in i.not_stated for s in i.symbols)
 
     def to_list(self) -> list[dict[str, Any]]:
         """Return what is known of every file as plain data for JSON."""

@@ -3,31 +3,48 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from kline_harness.columns import Rows, gather
+from kline_harness.interfaces import Observer
 from kline_harness.kline import KlineBatch
 from kline_harness.storage.kline_table import SCHEMA, to_arrow
+from kline_harness.units import Window
 from kline_harness.verdict import Finding, Severity, Verdict
 
 CHECK = "stored"
 NOT_CHECKED = ("whether the klines are right: only that they are stored as given, once",)
 
 
-def stored_check(stored: pa.Table, given: Sequence[Rows[KlineBatch]], admitted: int) -> Verdict:
-    """Compare the stored table with the deliveries to the writer, in order.
+class StoredCheck(Observer):
+    """Keeps what the writer was handed, and compares it with the table that it stored.
 
-    `admitted` rows are those the writer itself says it lost; nothing else may be missing, and
-    nothing may be there that was not given, or more often than it was given.
+    What is handed over while the writer is `down` never reaches it.
     """
-    expected = to_arrow(gather(list(given))) if given else SCHEMA.empty_table()
-    counts = {"given": expected.num_rows, "stored": stored.num_rows, "admitted": admitted}
-    if admitted == 0 and _plain(stored).equals(_plain(expected)):
-        return Verdict.of(CHECK, counts, (), NOT_CHECKED)
-    return Verdict.of(CHECK, counts, _differences(stored, expected, admitted), NOT_CHECKED)
+
+    def __init__(self, writer: str, down: Window | None) -> None:
+        self._writer = writer
+        self._down = down
+        self._given: list[Rows[KlineBatch]] = []
+
+    def on_delivered(self, consumer: str, now_ns: int, rows: Rows[Any]) -> None:
+        """Keep a delivery to the writer."""
+        if consumer == self._writer and (self._down is None or now_ns not in self._down):
+            self._given.append(rows)
+
+    def verdict(self, stored: pa.Table, admitted: int) -> Verdict:
+        """Compare the stored table with the deliveries, in order.
+
+        `admitted` rows are those the writer itself says it lost; nothing else may be missing, and
+        nothing may be there that was not given, or more often than it was given.
+        """
+        expected = to_arrow(gather(self._given)) if self._given else SCHEMA.empty_table()
+        counts = {"given": expected.num_rows, "stored": stored.num_rows, "admitted": admitted}
+        if admitted == 0 and _plain(stored).equals(_plain(expected)):
+            return Verdict.of(CHECK, counts, (), NOT_CHECKED)
+        return Verdict.of(CHECK, counts, _differences(stored, expected, admitted), NOT_CHECKED)
 
 
 def _plain(table: pa.Table) -> pa.Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -14,11 +14,10 @@ from kline_harness.columns import by_symbol, concat
 from kline_harness.comparison.compare import Stored
 from kline_harness.comparison.trades_of import Evidence
 from kline_harness.comparison.wanted import KINDS, among
-from kline_harness.interfaces import Aggregator, FeedSlice
+from kline_harness.interfaces import FeedSlice, Observer
 from kline_harness.interval import INTERVALS
 from kline_harness.kline import Emission, KlineBatch, Trigger
 from kline_harness.ledger import Equation, TradeAccount
-from kline_harness.simulation.records import ChannelRecord
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.units import INT64_MAX, BoolArray, ExactArray, magnitude, sum_groups, widen
 
@@ -142,50 +141,55 @@ class TradeTally:
         return total
 
 
-@dataclass(slots=True)
-class Tallied:
-    """An aggregator at whose door everything is counted: trades going in, finals coming out.
+class TradesInBatches(Observer):
+    """Hands the trades given to the aggregator on to `takers`, as few times as need be.
 
-    `published` are the sums of the finals by series; `ended` the series with a kline that the
-    end of the feed published. `watch` is shown the trades too.
+    One trade at a time would cost more there than in the aggregator.
     """
 
-    inner: Aggregator
-    watch: Callable[[Tape], None]
-    given: TradeTally = field(default_factory=TradeTally)
-    published: dict[tuple[str, str], Sums] = field(default_factory=dict)
-    ended: set[tuple[str, str]] = field(default_factory=set)
-    _waiting: list[Tape] = field(default_factory=list)
+    def __init__(self, *takers: Callable[[Tape], None]) -> None:
+        self._takers = takers
+        self._waiting: list[Tape] = []
 
-    def advance(self, feed: FeedSlice) -> Emission:
-        """Process the next slice."""
+    def on_slice(self, feed: FeedSlice) -> None:
+        """Take the trades of the next slice."""
         if len(feed.trades):
             self._waiting.append(feed.trades)
-            # One trade at a time would cost more here than in the aggregator.
             if len(feed.trades) > 1 or len(self._waiting) >= _WAITING_MAX:
-                self._count()
-        return self._tally(self.inner.advance(feed))
+                self._hand_on()
 
-    def finish(self, at_ns: int) -> Emission:
-        """End the feed."""
-        self._count()
-        return self._tally(self.inner.finish(at_ns))
+    def on_end(self, at_ns: int) -> None:
+        """Hand on what still waits."""
+        self._hand_on()
 
-    def _count(self) -> None:
+    def _hand_on(self) -> None:
         if self._waiting:
             trades = concat(self._waiting)
             self._waiting = []
-            self.given.add(trades)
-            self.watch(trades)
+            for take in self._takers:
+                take(trades)
 
-    def accounts(self) -> Mapping[str, TradeAccount]:
-        """Return what became of every trade."""
-        return self.inner.accounts()
 
-    def _tally(self, emission: Emission) -> Emission:
+@dataclass(slots=True)
+class KlineTally(Observer):
+    """Sums of the finals that an aggregator published.
+
+    `published` are the sums by series; `ended` the series with a kline that the end of the feed
+    published; `klines` and `events` count what came out.
+    """
+
+    published: dict[tuple[str, str], Sums] = field(default_factory=dict)
+    ended: set[tuple[str, str]] = field(default_factory=set)
+    klines: int = 0
+    events: int = 0
+
+    def on_emission(self, emission: Emission) -> None:
+        """Add up an emission."""
         klines = emission.klines
+        self.klines += len(klines)
+        self.events += len(emission.events)
         if len(klines) == 0:
-            return emission
+            return
         keys = klines.symbol.astype(np.int64) * len(INTERVALS) + klines.interval
         order = np.argsort(keys, kind="stable")
         starts = np.flatnonzero(np.diff(keys[order], prepend=-1))
@@ -196,24 +200,12 @@ class Tallied:
             self.published[key] = _add(self.published.get(key, NOTHING), more)
             if ended:
                 self.ended.add(key)
-        return emission
-
-
-def taken_equations(
-    channels: Sequence[ChannelRecord], taken: Mapping[str, int | None]
-) -> Iterator[Equation]:
-    """Yield, per consumer, values delivered to it = those it says it took, if it says so."""
-    for channel in channels:
-        for consumer in channel.consumers:
-            count = taken.get(consumer.name)
-            if count is not None:
-                subject = f"{channel.name} to {consumer.name}"
-                parts = {f"taken by {consumer.name}": count}
-                yield Equation("handed over", subject, consumer.delivered, parts)
 
 
 def value_equations(
-    tallied: Tallied,
+    given: TradeTally,
+    tally: KlineTally,
+    accounts: Mapping[str, TradeAccount],
     stored: Stored | None,
     evidence: Mapping[str, Evidence],
 ) -> Iterator[Equation]:
@@ -224,17 +216,17 @@ def value_equations(
     published: nobody knows their sums.
     """
     on_disk = None if stored is None else stored_sums(stored)
-    for symbol, account in tallied.accounts().items():
+    for symbol, account in accounts.items():
         kept = evidence.get(symbol)
         for interval, series in account.series.items():
             key = (symbol, interval)
-            if series.discarded or (series.open and key not in tallied.ended):
+            if series.discarded or (series.open and key not in tally.ended):
                 continue
-            klines = tallied.published.get(key, NOTHING)
+            klines = tally.published.get(key, NOTHING)
             if on_disk is not None:
                 klines = on_disk.get(key, NOTHING)
-            refused = _refused(tallied.given, symbol, kept, account, interval)
-            total = tallied.given.total(symbol)
+            refused = _refused(given, symbol, kept, account, interval)
+            total = given.total(symbol)
             for name in COLUMNS:
                 parts = {"klines": klines[name]}
                 parts |= {group: sums[name] for group, sums in refused.items()}

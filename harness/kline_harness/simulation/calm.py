@@ -9,7 +9,7 @@ instant brought more than the channel holds, the value that exhausts a consumer'
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeGuard
 
@@ -17,6 +17,7 @@ import numpy as np
 import simpy
 
 from kline_harness.columns import Columns, Rows
+from kline_harness.interfaces import Observer
 from kline_harness.kline import Emission
 from kline_harness.simulation.designs import Design, Lost, Received
 from kline_harness.simulation.kernel import CONSUMER, PRODUCER, TIMER, Due
@@ -38,7 +39,7 @@ class Patient(Listening, Protocol):
 
 def is_patient(consumer: Listening) -> TypeGuard[Patient]:
     """Tell whether a consumer may be handed the values of many instants at once."""
-    return hasattr(consumer, "patience")
+    return getattr(consumer, "patience", None) is not None
 
 
 @dataclass(slots=True)
@@ -278,6 +279,7 @@ class CalmProducer:
     channels: list[CalmChannel]
     meter: Meter
     life_published: bool
+    observers: Sequence[Observer] = ()
     _waiting: list[Stretch] = field(default_factory=lambda: [Stretch.empty(), Stretch.empty()])
 
     def run(
@@ -323,7 +325,11 @@ class CalmProducer:
             if stop:
                 self._waiting[place] = stretch.cut(stop, len(stretch))
                 self.meter.batches += stop
-                serving += channel.publish(stretch.cut(0, stop))
+                ready = stretch.cut(0, stop)
+                for observer in self.observers:
+                    for rows in ready.pieces:
+                        observer.on_published(channel.name, rows)
+                serving += channel.publish(ready)
         if len(serving) == 1:
             yield from serving[0]
         else:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kline_harness.columns import concat, gathered
-from kline_harness.interfaces import FeedSlice, Signal
+from kline_harness.interfaces import FeedSlice, Observer, Signal
 from kline_harness.simulation.delivery import Delivery, DeliveryOptions
 from kline_harness.simulation.signals import SignalOptions, Signals
 from kline_harness.tape import Tape
@@ -183,7 +183,7 @@ class Feed:
     cover time up to there, else it stops with the last trade. `end_ns` is known after the last
     slice: the instant at which the feed is over.
 
-    `witness` is shown every slice as it would be had no trade been kept from the aggregator.
+    `observers` are offered every slice as it would be had no outage kept a trade back.
     """
 
     tapes: Iterator[Tape]
@@ -191,9 +191,8 @@ class Feed:
     delay_ns: Callable[[], int] = int
     until_ns: int | None = None
     slice_rows: int = SLICE_ROWS
-    progress: Callable[[int], None] | None = None
     delivery: Delivery = field(default_factory=lambda: Delivery(DeliveryOptions()))
-    witness: Callable[[FeedSlice], None] | None = None
+    observers: Sequence[Observer] = ()
     start_ns: int = 0
     end_ns: int = 0
     trades: int = 0
@@ -203,8 +202,6 @@ class Feed:
         for tape in gathered(self.tapes, self.slice_rows // 2):
             for start in range(0, len(tape), self.slice_rows):
                 yield self._slice(tape[start : start + self.slice_rows])
-                if self.progress is not None:
-                    self.progress(self.trades)
         if self.signals is None:
             return
         last = self._running(self.signals.rest(self.end_ns, self.until_ns))
@@ -236,8 +233,8 @@ class Feed:
 
     def _shown(self, trades: Tape, signals: list[Signal]) -> FeedSlice:
         whole = _slice_of(trades, signals)
-        if self.witness is not None:
-            self.witness(whole)
+        for observer in self.observers:
+            observer.on_offered(whole)
         delivered = self.delivery.deliver(trades)
         return whole if delivered is trades else _slice_of(delivered, signals)
 

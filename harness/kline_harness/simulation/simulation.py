@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from enum import Enum
 from typing import Any
 
 import numpy as np
 import simpy
 
+from kline_harness.columns import Rows
 from kline_harness.errors import ContractError
-from kline_harness.interfaces import Aggregator, FeedSlice
+from kline_harness.interfaces import Aggregator, FeedSlice, Observer
 from kline_harness.kline import Emission
 from kline_harness.simulation.calm import CalmChannel, CalmProducer, is_patient
 from kline_harness.simulation.designs import (
@@ -48,11 +49,13 @@ class Simulation:
         feed: Iterable[FeedSlice],
         channels: ChannelOptions | None = None,
         fidelity: Fidelity = Fidelity.BATCH,
+        observers: Sequence[Observer] = (),
     ) -> None:
         self._options = channels or ChannelOptions()
         self._aggregator = aggregator
         self._feed = feed
         self._fidelity = fidelity
+        self._observers = observers
         self._klines: Channel = BroadcastChannel("klines", self._options.klines, remember=True)
         if self._options.design is Design.MPSC:
             sole_consumer = self._options.sole_consumer
@@ -119,7 +122,8 @@ class Simulation:
         for channel, consumer, deliver, _ in self._planned:
             assert is_patient(consumer)
             channels[channel is self._life].listen(self._env, consumer, deliver)
-        producer = CalmProducer(self._env, channels, self._meter, self._options.life_published)
+        published = (self._options.life_published, self._observers)
+        producer = CalmProducer(self._env, channels, self._meter, *published)
         emissions = (self._advanced(piece) for piece in pieces)
         self._env.process(producer.run(emissions, end_ns, self._finished))
         self._env.run()
@@ -156,9 +160,13 @@ class Simulation:
 
     def _advanced(self, piece: FeedSlice) -> Emission:
         self._meter.fed(piece)
+        for observer in self._observers:
+            observer.on_slice(piece)
         return self._noted(self._aggregator.advance(piece))
 
     def _finished(self, end_ns: int) -> Emission:
+        for observer in self._observers:
+            observer.on_end(end_ns)
         return self._noted(self._aggregator.finish(end_ns))
 
     def _noted(self, emission: Emission) -> Emission:
@@ -167,6 +175,8 @@ class Simulation:
         at_ns = emission.klines.at_ns
         if np.any(at_ns[1:] < at_ns[:-1]):
             raise ContractError("an emission's klines are not in order of their instants")
+        for observer in self._observers:
+            observer.on_emission(emission)
         return emission
 
     def _end(self, end_ns: int) -> Generator[simpy.Event, Any, None]:
@@ -194,12 +204,16 @@ class Simulation:
             if instant > env.now:
                 yield Due(env, instant - int(env.now), PRODUCER)
             if kline_stop > kline_start:
-                self._meter.published(self._klines.name, int(env.now))
-                self._klines.publish(klines, kline_start, kline_stop)
+                self._send(self._klines, Rows(klines, kline_start, kline_stop))
             if event_stop > event_start and self._options.life_published:
-                self._meter.published(self._life.name, int(env.now))
-                self._life.publish(events, event_start, event_stop)
+                self._send(self._life, Rows(events, event_start, event_stop))
             kline_start, event_start = kline_stop, event_stop
+
+    def _send(self, channel: Channel, rows: Rows[Any]) -> None:
+        self._meter.published(channel.name, int(self._env.now))
+        for observer in self._observers:
+            observer.on_published(channel.name, rows)
+        channel.publish(rows.base, rows.start, rows.stop)
 
 
 def _first_instant(piece: FeedSlice) -> int:

@@ -146,7 +146,7 @@ class ParquetWriter:
         on_disk = self.dataset.rows() - self._rows_before
         delivered = {"written": counters.committed, "dropped": counters.dropped}
         return [
-            Equation("klines delivered", self.name, counters.received, delivered),
+            Equation("klines taken", self.name, counters.received, delivered),
             Equation("klines written", self.name, counters.committed, {"rows on disk": on_disk}),
         ]
 

@@ -132,7 +132,7 @@ class RestartingWriter:
             "dropped": self.dropped,
         }
         return [
-            Equation("klines delivered", self.name, self._received, parts),
+            Equation("klines taken", self.name, self._received, parts),
             Equation("klines written", self.name, parts["written"], {"rows on disk": on_disk}),
         ]
 

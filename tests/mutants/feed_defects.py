@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
-
 from kline_harness.interfaces import FeedSlice, Signal, Tick
 from kline_harness.units import NS_PER_MILLISECOND
 

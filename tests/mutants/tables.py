@@ -1,4 +1,4 @@
-"""The tables of the documents: what every fault does and who tells, and who kills each canary."""
+"""The tables of the documents: what every fault does and who tells, and who kills each mutant."""
 
 from __future__ import annotations
 
@@ -6,10 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
-from kline_harness.canaries.stage import days, minutes
-from kline_harness.explore.canary_runs import run_canaries
 from kline_harness.faults.catalogue import CATALOGUE
 from kline_harness.faults.consumers import (
     CrashedConsumer,
@@ -29,14 +25,18 @@ from kline_harness.faults.ticks import (
 )
 from kline_harness.faults.trades import DelayTrades, ShutdownMidBurst, TradeFault, WrongTime
 from kline_harness.interval import parse_intervals
-from kline_harness.replay.effects import FaultOutcome, fault_outcomes
+from kline_harness.replay.effects import FaultOutcome
 from kline_harness.replay.market import Market
 from kline_harness.replay.scenario import Scenario
-from kline_harness.replay.trial import run_trial
+from kline_harness.replay.trial import outcomes_of, run_trial
 from kline_harness.simulation.clock import ClockOptions
 from kline_harness.simulation.designs import ChannelOptions
 from kline_harness.units import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND
 from kline_harness.verdict import Severity
+
+from tests.mutants.registry import MUTANTS
+from tests.mutants.runs import killers
+from tests.mutants.stage import days, minutes
 
 CONSUMERS = ("writer", "completeness", "lifecycle")
 
@@ -129,7 +129,7 @@ def preset_table(scenario: Scenario, market: Market) -> tuple[str, int, int]:
 
 def _outcomes(scenario: Scenario, market: Market, faults: tuple[Fault, ...]) -> list[FaultOutcome]:
     struck = replace(scenario, faults=faults)
-    return fault_outcomes(struck, market, run_trial(struck, market))
+    return outcomes_of(run_trial(struck, market), market)
 
 
 def _row(text: str, outcomes: Sequence[FaultOutcome]) -> str:
@@ -167,18 +167,13 @@ def false_alarms(markets: dict[str, Market], scenario: Scenario) -> tuple[str, i
     return "\n".join(lines) + "\n", alarms
 
 
-def canary_table() -> tuple[str, int, int]:
-    """Return the table of canaries, how many there are and how many were killed."""
-    killings = run_canaries()
-    lines = ["| canary | planted in | defect | expected | killed by |", "|---|---|---|---|---|"]
-    for one in killings:
-        canary = one.canary
-        cells = (canary.name, canary.where, canary.defect, canary.expected)
-        lines.append("| " + " | ".join([*cells, ", ".join(one.killed_by)]) + " |")
-    return "\n".join(lines) + "\n", len(killings), sum(one.killed for one in killings)
-
-
-def part_of(market: Market, from_ns: int, until_ns: int) -> Market:
-    """Return the part of a market that arrives in a window."""
-    first, last = np.searchsorted(market.tape.arrival_ns, [from_ns, until_ns]).tolist()
-    return replace(market, tape=market.tape[first:last], until_ns=until_ns)
+def mutant_table() -> tuple[str, int, int]:
+    """Return the table of mutants, how many there are and how many were killed."""
+    lines = ["| mutant | planted in | defect | expected | killed by |", "|---|---|---|---|---|"]
+    killed = 0
+    for mutant in MUTANTS.values():
+        found = killers(mutant)
+        killed += mutant.expected in found
+        cells = (mutant.name, mutant.where, mutant.defect, mutant.expected, ", ".join(found))
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n", len(MUTANTS), killed

@@ -8,10 +8,10 @@ from typing import Any
 
 from kline_harness.aggregators.per_event import TradeRow
 from kline_harness.aggregators.reference import ReferenceAggregator
-from kline_harness.canaries.plant import Deliver, Plant
 from kline_harness.columns import Rows
 from kline_harness.interval import Interval
 from kline_harness.kline import KlineBatch
+from kline_harness.replay.wiring import Deliver, Substitutions
 from kline_harness.simulation.listener import Listening
 from kline_harness.storage.parquet_writer import ParquetWriter
 from kline_harness.tape import TradeKind
@@ -118,10 +118,10 @@ class RowLostAfterError(ParquetWriter):
         ParquetWriter.on_klines(self, now_ns, rows)
 
 
-RARE: dict[str, Plant] = {
-    "duplicate_after_final": Plant(aggregator=DuplicateAfterFinal),
-    "late_into_provisional": Plant(aggregator=LateIntoProvisional),
-    "sentinel_opens_at_zero": Plant(aggregator=SentinelOpensAtZero),
-    "lag_twice_around": Plant(channel=lag_twice_around),
-    "row_lost_after_error": Plant(writer=RowLostAfterError),
+RARE: dict[str, Substitutions] = {
+    "duplicate_after_final": Substitutions(aggregator=DuplicateAfterFinal),
+    "late_into_provisional": Substitutions(aggregator=LateIntoProvisional),
+    "sentinel_opens_at_zero": Substitutions(aggregator=SentinelOpensAtZero),
+    "lag_twice_around": Substitutions(channel=lag_twice_around),
+    "row_lost_after_error": Substitutions(writer=RowLostAfterError),
 }

@@ -1,24 +1,25 @@
-"""Every canary: what is planted where, in which setting, and the check that has to find it."""
+"""Every mutant: what is planted where, in which setting, and the check that has to find it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kline_harness.canaries import channel_defects as channel
-from kline_harness.canaries import feed_defects as feed
-from kline_harness.canaries import kline_defects as kline
-from kline_harness.canaries import trade_defects as trade
-from kline_harness.canaries import writer_defects as writer
-from kline_harness.canaries.plant import Plant
+from kline_harness.replay.wiring import Substitutions
+
+from tests.mutants import channel_defects as channel
+from tests.mutants import feed_defects as feed
+from tests.mutants import kline_defects as kline
+from tests.mutants import trade_defects as trade
+from tests.mutants import writer_defects as writer
 
 
 @dataclass(frozen=True, slots=True)
-class Canary:
+class Mutant:
     """A planted defect.
 
-    `setting` names the run in which it shows (see `harness/explore/canary_runs.py`); `expected` is
-    the check that must find it. For a blind check, `probe` is the canary it no longer finds.
+    `setting` names the run in which it shows (see `tests/mutants/runs.py`); `expected` is
+    the check that must find it.
     """
 
     name: str
@@ -26,20 +27,19 @@ class Canary:
     defect: str
     setting: str
     expected: str
-    plant: Plant
-    probe: str | None = None
+    parts: Substitutions
 
 
 def _of(
     where: str, slot: str, setting: str, expected: str, made: dict[str, Callable[..., object]]
-) -> list[Canary]:
-    canaries = []
+) -> list[Mutant]:
+    mutants = []
     for name, defect in made.items():
-        plant = Plant(**{slot: defect})  # type: ignore[arg-type]
+        parts = Substitutions(**{slot: defect})  # type: ignore[arg-type]
         text = (defect.__doc__ or "").strip().split("\n")[0]
         text = text.removeprefix("Make an end that ").removeprefix("Make an end whose ")
-        canaries.append(Canary(name, where, text, setting, expected, plant))
-    return canaries
+        mutants.append(Mutant(name, where, text, setting, expected, parts))
+    return mutants
 
 
 _AGGREGATOR = [
@@ -189,33 +189,6 @@ _FEED = [
     *_of("feed", "feed", "plain", "feed", {"trade_lost": feed.trade_lost}),
     *_of("feed", "feed", "plain", "trades", {"trade_twice": feed.trade_twice}),
 ]
-_PLANTED = [*_AGGREGATOR, *_CHANNEL, *_WRITER, *_FEED]
-
-
-def _blind(check: str) -> Canary:
-    """Return the canary of a checker that finds nothing, with the first canary it should find."""
-    probe = next(canary for canary in _PLANTED if canary.expected == check)
-    return Canary(
-        f"blind_{check}",
-        "checker",
-        f"The check {check} finds nothing.",
-        probe.setting,
-        check,
-        Plant(
-            probe.plant.aggregator,
-            probe.plant.channel,
-            probe.plant.writer,
-            probe.plant.feed,
-            frozenset({check}),
-        ),
-        probe.name,
-    )
-
-
-CHECKS = (
-    *("feed", "clock", "ledger", "trades", "reference", "delivery"),
-    *("completeness", "lifecycle", "writer", "stored"),
-)
-CANARIES: dict[str, Canary] = {
-    canary.name: canary for canary in [*_PLANTED, *(_blind(check) for check in CHECKS)]
+MUTANTS: dict[str, Mutant] = {
+    mutant.name: mutant for mutant in (*_AGGREGATOR, *_CHANNEL, *_WRITER, *_FEED)
 }

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from kline_harness.canaries.plant import Deliver
 from kline_harness.columns import Rows
+from kline_harness.replay.wiring import Deliver
 from kline_harness.simulation.listener import Listening
 
 

@@ -1,15 +1,11 @@
-"""Runs every canary in its setting, and tells which checks found it."""
+"""Runs every mutant in its setting, and tells which checks found it."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cache
 
-from kline_harness.canaries.plant import NOTHING
-from kline_harness.canaries.registry import CANARIES, Canary
-from kline_harness.canaries.stage import MINUTES, START_NS, days, minutes
 from kline_harness.faults.consumers import LateConsumer, StalledConsumer
 from kline_harness.faults.disk import DiskFull
 from kline_harness.faults.fault import Fault
@@ -18,43 +14,23 @@ from kline_harness.interval import parse_intervals
 from kline_harness.replay.market import Market
 from kline_harness.replay.scenario import Scenario
 from kline_harness.replay.trial import Trial, run_trial
+from kline_harness.replay.wiring import NONE
 from kline_harness.simulation.clock import ClockOptions
 from kline_harness.simulation.designs import ChannelOptions
 from kline_harness.storage.parquet_writer import WriterOptions
 from kline_harness.units import NS_PER_DAY, NS_PER_MILLISECOND, NS_PER_MINUTE, NS_PER_SECOND
 
+from tests.mutants.registry import Mutant
+from tests.mutants.stage import MINUTES, START_NS, days, minutes
+
 Sign = tuple[str, str, str | None, str | None, int | None, int | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Killing:
-    """What became of a canary: the checks that found it; for a blind check, its probe."""
-
-    canary: Canary
-    killed_by: tuple[str, ...]
-
-    @property
-    def killed(self) -> bool:
-        """Tell whether the check that should have found it."""
-        return bool(self.killed_by) if self.canary.probe else self.canary.expected in self.killed_by
-
-
-def run_canaries(names: Iterable[str] | None = None) -> list[Killing]:
-    """Run canaries, all of them by default."""
-    return [run_canary(CANARIES[name]) for name in (CANARIES if names is None else names)]
-
-
-def run_canary(canary: Canary) -> Killing:
-    """Run one canary beside the sound run of its setting."""
-    scenario, market = _setting(canary.setting)
-    sound = signs(_sound(canary.setting))
-    found = signs(run_trial(scenario, market, canary.plant)) - sound
-    checks = sorted({check for check, *_ in found})
-    if canary.probe is None:
-        return Killing(canary, tuple(checks))
-    # The probe is a defect this check must find: where it does not, the check is blind.
-    missed = canary.expected not in checks
-    return Killing(canary, (f"probe {canary.probe}",) if missed else ())
+def killers(mutant: Mutant) -> list[str]:
+    """The checks that find a mutant: what they find without it does not count."""
+    scenario, market = _setting(mutant.setting)
+    found = signs(run_trial(scenario, market, mutant.parts)) - signs(_sound(mutant.setting))
+    return sorted({check for check, *_ in found})
 
 
 def signs(trial: Trial) -> Counter[Sign]:
@@ -66,7 +42,7 @@ def signs(trial: Trial) -> Counter[Sign]:
 
 @cache
 def _sound(setting: str) -> Trial:
-    return run_trial(*_setting(setting), NOTHING)
+    return run_trial(*_setting(setting), NONE)
 
 
 @cache

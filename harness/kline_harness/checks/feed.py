@@ -1,15 +1,16 @@
-"""The check at the aggregator's door: which trades did not come, came twice, late or askew."""
+"""The check of the feed: trades that did not come, came twice, late or in another order."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from kline_harness.interfaces import FeedSlice
+from kline_harness.columns import by_symbol
+from kline_harness.interfaces import FeedSlice, Observer
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.units import Int64Array
 from kline_harness.verdict import Finding, Severity, Verdict
@@ -55,7 +56,7 @@ class Gaps:
 
 
 @dataclass(slots=True)
-class SymbolDoor:
+class SymbolFeed:
     """What came of one symbol: the first and highest id, the time of the highest, the gaps."""
 
     first_id: int = NONE
@@ -64,54 +65,42 @@ class SymbolDoor:
     gaps: Gaps = field(default_factory=Gaps)
 
 
-@dataclass(slots=True)
-class Manifest:
-    """What the sources hold: the lowest and highest trade id of each symbol."""
-
-    lowest_id: dict[str, int] = field(default_factory=dict)
-    highest_id: dict[str, int] = field(default_factory=dict)
-
-    def watched(self, tapes: Iterable[Tape]) -> Iterator[Tape]:
-        """Yield tapes on their way, noting what they hold."""
-        for tape in tapes:
-            for code in np.unique(tape.symbol).tolist():
-                ids = tape.trade_id[tape.symbol == code]
-                symbol = tape.instruments[code].symbol
-                low, high = int(ids.min()), int(ids.max())
-                self.lowest_id[symbol] = min(low, self.lowest_id.get(symbol, low))
-                self.highest_id[symbol] = max(high, self.highest_id.get(symbol, high))
-            yield tape
-
-
-class FeedAudit:
+class FeedCheck(Observer):
     """Looks at every trade on its way to the aggregator; what it finds is told as notices.
 
     The numbers of a trade are not judged, only whether the trades are all there, once, in order
-    and in time: a latency outside of 0 to `latency_max_ns` is told. `manifest` names the ids at
-    the edges, where no later id betrays a gap.
+    and in time: a latency outside of 0 to `latency_max_ns` is told, which is known once the first
+    trades were read. What the source holds names the ids at the edges, where no later id betrays
+    a gap.
     """
 
-    def __init__(self, manifest: Manifest | None = None, latency_max_ns: int = 0) -> None:
-        self.latency_max_ns = latency_max_ns
-        self._manifest = manifest or Manifest()
-        self._doors: dict[str, SymbolDoor] = {}
+    def __init__(self, latency_max_ns: Callable[[], int]) -> None:
+        self._latency_max_ns = latency_max_ns
+        self._ids_read: dict[str, tuple[int, int]] = {}
+        self._symbols: dict[str, SymbolFeed] = {}
         self._findings: list[Finding] = []
         self._counts: dict[str, int] = {}
         self._trades = 0
         self._closed = False
 
-    def watched(self, feed: Iterable[FeedSlice]) -> Iterator[FeedSlice]:
-        """Yield slices on their way."""
-        for piece in feed:
-            self._look(piece.trades)
-            yield piece
+    def on_read(self, trades: Tape) -> None:
+        """Note the lowest and the highest id of each symbol that the source holds."""
+        for code, mine in by_symbol(trades):
+            symbol = trades.instruments[code].symbol
+            low, high = int(mine.trade_id.min()), int(mine.trade_id.max())
+            before = self._ids_read.get(symbol, (low, high))
+            self._ids_read[symbol] = (min(low, before[0]), max(high, before[1]))
+
+    def on_slice(self, feed: FeedSlice) -> None:
+        """Look at the trades of a slice."""
+        self._look(feed.trades)
 
     def verdict(self) -> Verdict:
         """Return what was found."""
         if not self._closed:
             self._closed = True
             self._close()
-        counts = {"trades": self._trades, "symbols": len(self._doors), **self._counts}
+        counts = {"trades": self._trades, "symbols": len(self._symbols), **self._counts}
         return Verdict.of(CHECK, counts, self._findings, NOT_CHECKED)
 
     def _look(self, trades: Tape) -> None:
@@ -120,39 +109,39 @@ class FeedAudit:
             mine = trades.symbol == code
             rows = trades if mine.all() else trades.take(mine)
             symbol = trades.instruments[code].symbol
-            door = self._doors.setdefault(symbol, SymbolDoor())
-            self._judge_ids(symbol, door, rows)
+            known = self._symbols.setdefault(symbol, SymbolFeed())
+            self._judge_ids(symbol, known, rows)
             self._judge_times(symbol, rows)
 
-    def _judge_ids(self, symbol: str, door: SymbolDoor, rows: Tape) -> None:
+    def _judge_ids(self, symbol: str, known: SymbolFeed, rows: Tape) -> None:
         ids, times = rows.trade_id, rows.event_time_ns
-        if door.first_id == NONE:
-            door.first_id = int(ids[0])
-            door.highest_id, door.highest_time_ns = int(ids[0]) - 1, int(times[0])
-        before = np.maximum.accumulate(np.concatenate([[door.highest_id], ids]))
+        if known.first_id == NONE:
+            known.first_id = int(ids[0])
+            known.highest_id, known.highest_time_ns = int(ids[0]) - 1, int(times[0])
+        before = np.maximum.accumulate(np.concatenate([[known.highest_id], ids]))
         rising = ids > before[:-1]
         for row in np.flatnonzero(ids != before[:-1] + 1).tolist():
             trade_id, at_ns = int(ids[row]), int(rows.arrival_ns[row])
             if rising[row]:
-                door.gaps.add(int(before[row]) + 1, trade_id, at_ns)
-            elif door.gaps.fill(trade_id) or trade_id < door.first_id:
+                known.gaps.add(int(before[row]) + 1, trade_id, at_ns)
+            elif known.gaps.fill(trade_id) or trade_id < known.first_id:
                 self._find("trade_out_of_order", symbol, at_ns, trade_id=trade_id)
             else:
                 self._find("trade_repeated", symbol, at_ns, trade_id=trade_id)
-        self._judge_progress(symbol, door, rows, np.flatnonzero(rising))
-        door.highest_id = int(before[-1])
-        door.first_id = min(door.first_id, int(ids.min()))
+        self._judge_progress(symbol, known, rows, np.flatnonzero(rising))
+        known.highest_id = int(before[-1])
+        known.first_id = min(known.first_id, int(ids.min()))
 
     def _judge_progress(
-        self, symbol: str, door: SymbolDoor, rows: Tape, rising: Int64Array
+        self, symbol: str, known: SymbolFeed, rows: Tape, rising: Int64Array
     ) -> None:
         """Tell where a higher id has an earlier time than the one before it."""
         if len(rising) == 0:
             return
         times = rows.event_time_ns[rising]
-        previous = np.concatenate([[door.highest_time_ns], times[:-1]])
+        previous = np.concatenate([[known.highest_time_ns], times[:-1]])
         ids = rows.trade_id[rising]
-        neighbours = np.concatenate([[door.highest_id], ids[:-1]])
+        neighbours = np.concatenate([[known.highest_id], ids[:-1]])
         for place in np.flatnonzero(times < previous).tolist():
             row = int(rising[place])
             self._find(
@@ -163,12 +152,12 @@ class FeedAudit:
                 previous_id=int(neighbours[place]),
                 by_ns=int(previous[place] - times[place]),
             )
-        door.highest_time_ns = int(times[-1])
+        known.highest_time_ns = int(times[-1])
 
     def _judge_times(self, symbol: str, rows: Tape) -> None:
         latency = rows.arrival_ns - rows.event_time_ns
         kinds = (
-            ("trade_delayed", latency > self.latency_max_ns),
+            ("trade_delayed", latency > self._latency_max_ns()),
             ("time_after_arrival", latency < 0),
         )
         for kind, wrong in kinds:
@@ -182,13 +171,12 @@ class FeedAudit:
             self._find("not_market", symbol, at_ns, trade_id=trade_id, trade_kind=name)
 
     def _close(self) -> None:
-        for symbol, door in self._doors.items():
-            gaps = door.gaps
+        for symbol, one in self._symbols.items():
+            gaps = one.gaps
             for start, stop, at_ns in zip(gaps.starts, gaps.stops, gaps.noticed_ns, strict=True):
                 self._find("trade_id_gap", symbol, at_ns, first_id=start, last_id=stop - 1)
-        for symbol, lowest in self._manifest.lowest_id.items():
-            highest = self._manifest.highest_id[symbol]
-            known = self._doors.get(symbol)
+        for symbol, (lowest, highest) in self._ids_read.items():
+            known = self._symbols.get(symbol)
             if known is None:
                 self._find_edge(symbol, lowest, highest)
                 continue

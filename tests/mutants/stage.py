@@ -5,7 +5,6 @@ from __future__ import annotations
 from random import Random
 
 import numpy as np
-
 from kline_harness.columns import Instrument, concat
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.units import NS_PER_DAY, NS_PER_HOUR, NS_PER_MILLISECOND, NS_PER_MINUTE

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from kline_harness.columns import Columns, Rows
-from kline_harness.simulation.broadcast import rounded_capacity
+from kline_harness.interfaces import Observer
 from kline_harness.verdict import Finding, Severity, Verdict
 
 CHECK = "delivery"
 NOT_CHECKED = ("what a consumer does with what it got",)
 FINDINGS_PER_KIND = 100
-
-Deliver = Callable[[int, Rows[Any]], None]
 
 
 @dataclass(slots=True)
@@ -28,13 +26,13 @@ class Published:
     tables: list[Columns] = field(default_factory=list)
     total: int = 0
 
-    def add(self, table: Any) -> None:
-        """Take the next table."""
-        if len(table):
+    def add(self, rows: Rows[Any]) -> None:
+        """Take the next rows."""
+        if id(rows.base) not in self.places:
             # The table is kept, so that its identity stays its own.
-            self.tables.append(table)
-            self.places[id(table)] = self.total
-            self.total += len(table)
+            self.tables.append(rows.base)
+            self.places[id(rows.base)] = self.total - rows.start
+        self.total += len(rows)
 
     def by(self, instant_ns: int) -> int:
         """Return how many values were published up to and with an instant."""
@@ -46,17 +44,22 @@ class Published:
 
 @dataclass(slots=True)
 class Subscription:
-    """One consumer's side: where its next value is."""
+    """One consumer's side: where its next value is.
+
+    It subscribes at an instant, or before the start. What never makes its consumer wait
+    (`can_wait` false) may hand over at once what was published at several instants.
+    """
 
     consumer: str
-    published: Published
-    subscribed_ns: int | None
+    channel: str
+    subscribed_ns: int | None = None
+    can_wait: bool = True
     next: int | None = None
     delivered: int = 0
     lagged: int = 0
 
 
-class DeliveryAudit:
+class DeliveryCheck(Observer):
     """Holds every delivery against what was published.
 
     A consumer gets each value sent after it subscribed, once and in order, but those of which a
@@ -65,28 +68,22 @@ class DeliveryAudit:
     Source of the rules: documentation of tokio 1.24.2, `sync::broadcast`.
     """
 
-    def __init__(self) -> None:
-        self._subscriptions: list[Subscription] = []
+    def __init__(self, capacities: Mapping[str, int], consumers: Sequence[Subscription]) -> None:
+        self._published = {name: Published(capacity) for name, capacity in capacities.items()}
+        self._consumers = {one.consumer: one for one in consumers}
         self._findings: list[Finding] = []
         self._counts: dict[str, int] = {}
         self._told: dict[tuple[str, str], int] = {}
 
-    @staticmethod
-    def broadcast(capacity: int) -> Published:
-        """Return the record of a broadcast of a capacity as asked for."""
-        return Published(rounded_capacity(capacity))
+    def on_published(self, channel: str, rows: Rows[Any]) -> None:
+        """Take what a channel is given."""
+        self._published[channel].add(rows)
 
-    def subscription(
-        self, consumer: str, published: Published, subscribed_ns: int | None
-    ) -> Subscription:
-        """Begin to follow a consumer, which subscribes at an instant or before the start."""
-        subscription = Subscription(consumer, published, subscribed_ns)
-        self._subscriptions.append(subscription)
-        return subscription
-
-    def delivered(self, to: Subscription, now_ns: int, rows: Rows[Any]) -> None:
-        """Take a delivery."""
-        base = to.published.places.get(id(rows.base))
+    def on_delivered(self, consumer: str, now_ns: int, rows: Rows[Any]) -> None:
+        """Hold a delivery to what is next for the consumer."""
+        to = self._consumers[consumer]
+        published = self._published[to.channel]
+        base = published.places.get(id(rows.base))
         if base is None:
             self._find("not_published", to, now_ns, values=len(rows))
             return
@@ -99,13 +96,15 @@ class DeliveryAudit:
         to.next = max(expected, base + rows.stop)
         to.delivered += len(rows)
         waited_ns = now_ns - int(rows.base.at_ns[rows.start])
-        if waited_ns > 0:
+        if to.can_wait and waited_ns > 0:
             self._find("served_late", to, now_ns, waited_ns=waited_ns)
 
-    def lag(self, to: Subscription, now_ns: int, missed: int) -> None:
-        """Take a lag."""
+    def on_lag(self, consumer: str, now_ns: int, missed: int) -> None:
+        """Hold a lag to how far the consumer is behind."""
+        to = self._consumers[consumer]
+        published = self._published[to.channel]
         expected = self._expected(to)
-        due = to.published.by(now_ns) - expected - to.published.capacity
+        due = published.by(now_ns) - expected - published.capacity
         if missed != due:
             self._find("lag_miscounted", to, now_ns, told=missed, due=max(0, due))
         to.next = expected + missed
@@ -114,15 +113,16 @@ class DeliveryAudit:
 
     def verdict(self) -> Verdict:
         """Return what was found; called after every consumer was closed."""
-        counts = {"consumers": len(self._subscriptions)}
-        for to in self._subscriptions:
-            if to.subscribed_ns is not None and to.published.by(to.subscribed_ns):
-                missed = to.published.by(to.subscribed_ns)
+        counts = {"consumers": len(self._consumers)}
+        for to in self._consumers.values():
+            published = self._published[to.channel]
+            if to.subscribed_ns is not None and published.by(to.subscribed_ns):
+                missed = published.by(to.subscribed_ns)
                 self._find("subscribed_late", to, to.subscribed_ns, values=missed)
-            left = to.published.total - self._expected(to)
+            left = published.total - self._expected(to)
             if left:
                 self._find("not_drained", to, None, values=left)
-            counts[f"published for {to.consumer}"] = to.published.total
+            counts[f"published for {to.consumer}"] = published.total
             counts[f"delivered to {to.consumer}"] = to.delivered
             counts[f"lagged by {to.consumer}"] = to.lagged
         return Verdict.of(CHECK, counts | self._counts, self._findings, NOT_CHECKED)
@@ -130,7 +130,7 @@ class DeliveryAudit:
     def _expected(self, to: Subscription) -> int:
         if to.next is None:
             at_ns = to.subscribed_ns
-            to.next = 0 if at_ns is None else to.published.by(at_ns)
+            to.next = 0 if at_ns is None else self._published[to.channel].by(at_ns)
         return to.next
 
     def _find(self, kind: str, to: Subscription, at_ns: int | None, **evidence: Any) -> None:

@@ -1,0 +1,57 @@
+"""The list of a run's checks: each with an id of its own, what it needs, and its verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from kline_harness.errors import HarnessError
+from kline_harness.interfaces import Check
+from kline_harness.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A check whose verdict a function gives once the run is over."""
+
+    id: str
+    needs: str
+    answer: Callable[[], Verdict]
+
+    def verdict(self) -> Verdict:
+        """Return the verdict."""
+        return self.answer()
+
+
+class CheckList:
+    """Every check of a run, in the order of the run folder.
+
+    Raises ValueError where two have one id, or a check answers under another one.
+    """
+
+    def __init__(self, checks: Sequence[Check]) -> None:
+        ids = [check.id for check in checks]
+        twice = sorted({one for one in ids if ids.count(one) > 1})
+        if twice:
+            raise ValueError(f"expected one check of each id, found two of {', '.join(twice)}")
+        self._checks = tuple(checks)
+
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """Ask every check; one that crashes is unknown, and the others are asked all the same."""
+        return tuple(answer(check) for check in self._checks)
+
+
+def answer(check: Check) -> Verdict:
+    """Ask one check.
+
+    Raises ValueError where it answers under another id.
+    """
+    try:
+        verdict = check.verdict()
+    except HarnessError:
+        raise
+    except Exception as error:  # a check that crashes is unknown, not a dead run
+        return Verdict.crashed(check.id, error)
+    if verdict.check != check.id:
+        raise ValueError(f"the check {check.id} answered as {verdict.check}")
+    return verdict

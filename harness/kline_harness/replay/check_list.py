@@ -1,0 +1,162 @@
+"""The checks of a run, made of what watched it and of what it left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from kline_harness.checks.check_list import Question, answer
+from kline_harness.comparison.compare import Reference, Stored
+from kline_harness.comparison.coverage import Coverage
+from kline_harness.comparison.stretches import Stretch
+from kline_harness.interfaces import Check
+from kline_harness.kline import KlineBatch
+from kline_harness.ledger import Equation, TradeAccount, judge
+from kline_harness.replay.channels import channels_verdict
+from kline_harness.replay.checks import reception_verdict, trades_verdict
+from kline_harness.replay.conservation import equations
+from kline_harness.replay.effects import Results
+from kline_harness.replay.explaining import MISMATCH, Aftermath
+from kline_harness.replay.observations import ObservedRun
+from kline_harness.replay.scenario import Scenario
+from kline_harness.replay.wiring import trades_again
+from kline_harness.simulation.feed import Reception
+from kline_harness.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What is known of a run's inputs, once all trades were read.
+
+    `rows` are the trades that the files hold, by their own account; the source of `unnumbered`
+    symbols states no trade ids.
+    """
+
+    rows: int
+    references: Sequence[Reference] = ()
+    coverage: Mapping[str, Coverage] = field(default_factory=dict)
+    receptions: Sequence[Reception] = ()
+    unnumbered: frozenset[str] = frozenset()
+
+
+class FinishedRun:
+    """A run that is over: its accounts, what was stored, the comparison, and its checks."""
+
+    def __init__(self, observed: ObservedRun, inputs: Inputs) -> None:
+        self.observed, self.inputs = observed, inputs
+        run = observed.run
+        accounts = getattr(run.aggregator, "accounts", dict)
+        self.accounts: dict[str, TradeAccount] = dict(accounts())
+        auditors = [one for one in (run.completeness, run.lifecycle) if one is not None]
+        asked = [Question(one.name, "what was delivered to it", one.verdict) for one in auditors]
+        self.audits: dict[str, Verdict] = {one.id: answer(one) for one in asked}
+        self.after = self._explained()
+        self.stretches: list[Stretch] = []
+        self.equations: list[Equation] = equations(
+            observed,
+            inputs.rows,
+            self.accounts,
+            self.audits,
+            self.after.stored,
+            self.after.evidence,
+        )
+
+    @property
+    def scenario(self) -> Scenario:
+        """Return the scenario that was run."""
+        return self.observed.run.scenario
+
+    @property
+    def trades(self) -> int:
+        """Return how many trades were fed."""
+        return self.observed.run.feed.trades
+
+    @property
+    def published(self) -> int:
+        """Return how many finals were published."""
+        return self.observed.run.channels[0].published
+
+    def results(self) -> Results:
+        """Return what the run came to, for comparing it with others of its scenario.
+
+        It has to have kept what was published.
+        """
+        log = self.observed.log
+        klines = KlineBatch.empty() if log is None else log.finals()
+        return Results.of(klines, self.after.stored.table, self.observed.run.channels)
+
+    def checks(self) -> list[Check]:
+        """Return the checks that every run makes, as far as it has what they need."""
+        run, after, inputs = self.observed.run, self.after, self.inputs
+        checks: list[Check] = [
+            Question("ledger", "every count of the run", lambda: judge(self.equations)),
+            Question("trades", "accounts", lambda: trades_verdict(self.accounts, after)),
+            Question("continuity", "trade ids and stored klines", self._continuity),
+        ]
+        if inputs.receptions:
+            received = inputs.receptions
+            checks.append(Question("reception", "recordings", lambda: reception_verdict(received)))
+        checks.append(Question("writer", "what was delivered to it", run.writer.verdict))
+        checks += [
+            Question(name, "what was delivered to it", partial(after.reconciled, audit))
+            for name, audit in self.audits.items()
+        ]
+        if after.comparison is not None:
+            checks.append(Question("comparison", "the exchange's klines", after.comparison.verdict))
+        checks.append(
+            Question("channels", "what was carried", lambda: channels_verdict(run.channels))
+        )
+        return [*checks, *self._of_aggregator(), *self._of_feed()]
+
+    def _explained(self) -> Aftermath:
+        """Compare what was stored with the exchange's klines, and explain what differs."""
+        run, inputs = self.observed.run, self.inputs
+        found = (finding for audit in self.audits.values() for finding in audit.findings)
+        return Aftermath.of(
+            Stored.of(run.writer.dataset.read()),
+            self.accounts,
+            inputs.references,
+            inputs.coverage,
+            [finding for finding in found if finding.kind == MISMATCH],
+            lambda: trades_again(run.scenario, run.source),
+            faulty=bool(run.feed.delivery.lost) or run.strikes_trades,
+            unnumbered=inputs.unnumbered,
+        )
+
+    def _continuity(self) -> Verdict:
+        after, watch = self.after, self.observed.continuity
+        klines = (after.stored, self.observed.run.scenario.intervals)
+        sourced = (after.references, self.inputs.unnumbered)
+        verdict = watch.verdict(*klines, after.comparison, *sourced)
+        self.stretches = watch.stretches(verdict, *klines, *sourced)
+        return verdict
+
+    def _of_aggregator(self) -> list[Check]:
+        """Return the checks of an aggregator that is not the exact one."""
+        observed, checks = self.observed, list[Check]()
+        if observed.shadow is not None:
+            needs = "the exact aggregator on the same feed"
+            checks.append(Question("exactness", needs, observed.shadow.verdict))
+        checks.append(Question("clock", "the ticks of the feed", observed.clock.verdict))
+        if observed.log is not None and observed.run.scenario.aggregator == "klagg":
+            # Late: most replays are not of klagg.
+            from kline_harness.replay.pulling import klagg_checks
+
+            checks += klagg_checks(observed.run, observed.log.emissions)
+        return checks
+
+    def _of_feed(self) -> list[Check]:
+        """Return the checks that name what faults struck."""
+        observed, checks = self.observed, list[Check]()
+        if observed.feed is not None:
+            needs = "the trades of the feed, and those read"
+            checks.append(Question("feed", needs, observed.feed.verdict))
+        if observed.delivery is not None:
+            needs = "what was published and delivered"
+            checks.append(Question("delivery", needs, observed.delivery.verdict))
+        if observed.stored is not None:
+            table, dropped = self.after.stored.table, observed.run.writer.counters.dropped
+            needs, stored = "what was delivered to the writer, and the table", observed.stored
+            checks.append(Question("stored", needs, lambda: stored.verdict(table, dropped)))
+        return checks

@@ -1,0 +1,114 @@
+"""What watches a run while it goes on, for the checks that are made when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from kline_harness.checks.clock import ClockCheck, DueTicks
+from kline_harness.checks.delivery import DeliveryCheck, Subscription
+from kline_harness.checks.feed import FeedCheck
+from kline_harness.comparison.continuity import ContinuityWatch
+from kline_harness.interfaces import FeedSlice, Observer
+from kline_harness.replay.emission_log import EmissionLog
+from kline_harness.replay.scenario import Audit, Scenario
+from kline_harness.replay.shadow import ExactShadow, ManagedShadow
+from kline_harness.replay.stored_check import StoredCheck
+from kline_harness.replay.tallies import KlineTally, TradesInBatches, TradeTally
+from kline_harness.replay.wiring import NONE, Run, Storage, Substitutions, TradeSource
+from kline_harness.simulation.broadcast import rounded_capacity
+from kline_harness.simulation.designs import Design
+from kline_harness.simulation.listener import ListenerOptions
+
+
+class Progress(Observer):
+    """Tells how many trades were fed so far."""
+
+    def __init__(self, tell: Callable[[int], None]) -> None:
+        self._tell = tell
+        self._trades = 0
+
+    def on_offered(self, feed: FeedSlice) -> None:
+        """Count the trades of a slice."""
+        self._trades += len(feed.trades)
+        self._tell(self._trades)
+
+
+class ObservedRun:
+    """A run and everything that watches it.
+
+    `feed` and `delivery` are there where faults were injected: they name what was struck.
+    `shadow` is there for every aggregator but the exact one. `log` and `stored` keep everything
+    that was published and delivered: where `keeps` says so, and where faults are to be measured.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        source: TradeSource,
+        storage: Storage,
+        substitutions: Substitutions = NONE,
+        progress: Callable[[int], None] | None = None,
+        *,
+        keeps: bool = False,
+    ) -> None:
+        self.run = Run(scenario, source, storage, substitutions=substitutions)
+        self.given, self.tally = TradeTally(), KlineTally()
+        self.continuity = ContinuityWatch()
+        self.log: EmissionLog | None = None
+        self.stored: StoredCheck | None = None
+        self.clock = ClockCheck(self._due, self._lost_ticks)
+        self.shadow = _shadow(scenario, source, substitutions)
+        self.feed: FeedCheck | None = None
+        self.delivery: DeliveryCheck | None = None
+        if keeps or scenario.faults or scenario.aggregator == "klagg":
+            self.log = EmissionLog()
+        if keeps or scenario.faults:
+            self.stored = StoredCheck("writer", self.run.injection.down("writer"))
+            self.feed = FeedCheck(source.latency_max_ns)
+            if scenario.channels.design is Design.BROADCAST:
+                self.delivery = _delivery(self.run)
+        batches = TradesInBatches(self.given.add, self.continuity.add)
+        watching = (batches, self.tally, self.clock)
+        kept = (self.log, self.stored, self.shadow, self.feed, self.delivery)
+        more = (*kept, progress and Progress(progress))
+        self.run.observers += [*watching, *(one for one in more if one is not None)]
+
+    def _due(self) -> DueTicks:
+        scenario = self.run.scenario
+        options, grace_ns = scenario.clock, scenario.clock.grace_for(self.run.source.delay_ns())
+        busy = scenario.loop.busy
+        late = (options.sync_delay_ns, options.missed)
+        return DueTicks(options.period_ns, grace_ns, *late, busy)
+
+    def _lost_ticks(self) -> dict[str, int]:
+        signals = self.run.feed.signals
+        if signals is None:
+            return {"missed": 0, "coalesced": 0}
+        return {"missed": signals.missed, "coalesced": signals.coalesced}
+
+
+def _shadow(
+    scenario: Scenario, source: TradeSource, substitutions: Substitutions
+) -> ExactShadow | None:
+    if substitutions.aggregator is not None:
+        return ExactShadow(scenario.intervals)
+    if scenario.aggregator == "klagg":
+        return ManagedShadow(scenario, source.symbols())
+    return None if scenario.aggregator == "exact" else ExactShadow(scenario.intervals)
+
+
+def _delivery(run: Run) -> DeliveryCheck:
+    scenario = run.scenario
+    channels = scenario.channels
+    capacities = {"klines": channels.klines}
+    channel_of = {"writer": "klines"}
+    if scenario.audit is Audit.FULL:
+        channel_of |= {"completeness": "klines", "lifecycle": "lifecycle"}
+    capacities["lifecycle"] = channels.life
+    consumers = []
+    for consumer, channel in channel_of.items():
+        options = run.listens(consumer)
+        can_wait = options != ListenerOptions()
+        consumers.append(Subscription(consumer, channel, options.subscribe_at_ns, can_wait))
+    rounded = {name: rounded_capacity(capacity) for name, capacity in capacities.items()}
+    return DeliveryCheck(rounded, consumers)

@@ -1,0 +1,132 @@
+"""The exact aggregator on the feed of another one, to tell whether that one is right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from kline_harness.aggregators.exact import ExactAggregator
+from kline_harness.checks.exactness import Exactness, Spared
+from kline_harness.columns import by_symbol
+from kline_harness.interfaces import AddSymbol, FeedSlice, Observer, RemoveSymbol
+from kline_harness.interval import Interval
+from kline_harness.kline import Emission
+from kline_harness.replay.scenario import Scenario
+from kline_harness.tape import Tape
+from kline_harness.units import INT64_MAX, BoolArray, Window
+from kline_harness.verdict import Verdict
+
+
+class ExactShadow(Observer):
+    """Runs the exact aggregator beside any other, and compares every final in nine fields."""
+
+    def __init__(self, intervals: Sequence[Interval]) -> None:
+        self._exact = ExactAggregator(intervals)
+        self._exactness = Exactness()
+
+    def on_slice(self, feed: FeedSlice) -> None:
+        """Aggregate what the other one is given."""
+        self._advance(feed)
+
+    def on_emission(self, emission: Emission) -> None:
+        """Take the finals of the other one."""
+        self._exactness.on_klines(emission.klines)
+
+    def on_end(self, at_ns: int) -> None:
+        """End the feed of the exact aggregator too."""
+        self._exactness.on_exact(self._exact.finish(at_ns).klines)
+
+    def verdict(self) -> Verdict:
+        """Compare, once the run is over."""
+        self._exactness.spared = self._spared()
+        return self._exactness.verdict()
+
+    def _spared(self) -> Spared:
+        return Spared()
+
+    def _advance(self, feed: FeedSlice) -> None:
+        self._exactness.on_exact(self._exact.advance(feed).klines)
+
+
+class ManagedShadow(ExactShadow):
+    """Beside an aggregator with symbols of its own: the trades of those it is to aggregate.
+
+    Trades that an outage keeps from the other one count, and those too far in the future do not:
+    it is to know what it does not know, and to refuse what cannot be.
+    """
+
+    def __init__(self, scenario: Scenario, symbols: Sequence[str]) -> None:
+        super().__init__(scenario.intervals)
+        self._scenario = scenario
+        self._first_ids: dict[str, int] = {}
+        known = scenario.klagg.symbols
+        self._managed = managed_times(scenario, symbols if known is None else known)
+
+    def on_slice(self, feed: FeedSlice) -> None:
+        """Leave it: what was offered counts, whether it came or not."""
+
+    def on_offered(self, feed: FeedSlice) -> None:
+        """Aggregate a slice as it would be had no trade been kept from the other one."""
+        trades = feed.trades
+        self._note_first_ids(trades)
+        bound_ns = self._scenario.klagg.future_bound_ns
+        kept = self._is_managed(trades) & (trades.event_time_ns <= trades.arrival_ns + bound_ns)
+        if not kept.all():
+            positions = np.append(0, np.cumsum(kept))[list(feed.positions)].tolist()
+            feed = FeedSlice(trades.take(kept), feed.signals, tuple(positions))
+        self._advance(feed)
+
+    def _spared(self) -> Spared:
+        outages = [Window(outage.from_ns, outage.until_ns) for outage in self._scenario.outages]
+        return Spared(self._managed, dict(self._continued()), outages)
+
+    def _note_first_ids(self, trades: Tape) -> None:
+        for _, mine in by_symbol(trades):
+            symbol, lowest = mine.symbol_text(0), int(mine.first_id.min())
+            self._first_ids[symbol] = min(self._first_ids.get(symbol, lowest), lowest)
+
+    def _is_managed(self, trades: Tape) -> BoolArray:
+        kept = np.ones(len(trades), dtype=np.bool_)
+        at_ns = trades.arrival_ns
+        for code, instrument in enumerate(trades.instruments):
+            windows = self._managed.get(instrument.symbol, [])
+            if windows == [ALWAYS]:
+                continue
+            inside = np.zeros(len(trades), dtype=np.bool_)
+            for window in windows:
+                inside |= (at_ns > window.from_ns) & (at_ns <= window.until_ns)
+            kept &= (trades.symbol != code) | inside
+        return kept
+
+    def _continued(self) -> Iterator[tuple[tuple[str, str], int]]:
+        """Yield stored klines of which the trade files do not hold every trade."""
+        for stored in self._scenario.klagg.database:
+            held = self._first_ids.get(stored.symbol)
+            if held is None or not held <= stored.first_trade_id:
+                for interval in stored.intervals:
+                    yield (stored.symbol, interval.text), stored.open_time_ns
+
+
+ALWAYS = Window(-INT64_MAX, INT64_MAX)
+
+
+def managed_times(scenario: Scenario, symbols: Sequence[str]) -> dict[str, list[Window]]:
+    """Return when each symbol is to be aggregated, from the commands that can succeed.
+
+    A trade at the instant of a command is processed before it.
+    """
+    since = dict.fromkeys(symbols, ALWAYS.from_ns)
+    times: dict[str, list[Window]] = {}
+    commands = sorted((s.command() for s in scenario.commands), key=lambda c: c.at_ns)
+    for command in commands:
+        if isinstance(command, RemoveSymbol) and command.symbol in since:
+            window = Window(since.pop(command.symbol), command.at_ns)
+            times.setdefault(command.symbol, []).append(window)
+        elif isinstance(command, AddSymbol) and command.symbol not in since:
+            fits = len(since) < scenario.klagg.max_symbols
+            if fits and command.symbol not in scenario.klagg.unsubscribable:
+                since[command.symbol] = command.at_ns
+    for symbol, from_ns in since.items():
+        times.setdefault(symbol, []).append(Window(from_ns, ALWAYS.until_ns))
+    return times
