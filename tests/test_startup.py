@@ -24,12 +24,11 @@ HEAVY = {
     ),
 }
 # What a replay without audit and report does without: other rooms' libraries, what Arrow imports
-# to compute, faults, the model of klagg, other exchanges' files.
+# to compute, the model of klagg, other exchanges' files.
 UNUSED = {
     *("pandas", "matplotlib", "great_expectations", "jinja2", "scipy", "pyarrow.compute"),
     *("rich.progress", "kline_harness.report.page", "kline_harness.explore", "kline_harness.gate"),
-    *("kline_harness.faults.catalogue", "kline_harness.klagg.aggregator"),
-    *("kline_harness.replay.injecting", "kline_harness.expectations.suite"),
+    *("kline_harness.klagg.aggregator", "kline_harness.expectations.suite"),
 }
 
 
