@@ -285,3 +285,12 @@ def test_what_is_no_kline_file_is_refused(tmp_path: Path, content: str, expected
     with pytest.raises(InputError) as caught:
         read_klines(path)
     assert expected in caught.value.expected
+
+
+def test_columns_whose_names_mean_nothing_known_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "FOXUSDT-1m.csv"
+    rows = [[*row[:6], "1.5", "x"] for row in official()]
+    path.write_text(text(rows, "open_time,open,high,low,close,vol,vwap,Note"))
+    klines = read_klines(path)
+    assert klines.info.unread_columns == ("vol", "vwap", "Note")
+    assert klines.fields == PRICE_FIELDS

@@ -55,7 +55,7 @@ def test_a_look_at_the_first_rows_disturbs_no_other_pass() -> None:
     file = TradeFile(FIXTURES / "XBTUSD.csv", block_bytes=1)
     ids = []
     for tape in file.chunks():
-        assert file.peek().first_trade_id == 1
+        assert (file.peek().first_trade_id, file.peek().ids_stated) == (None, False)
         ids += tape.trade_id.tolist()
     assert ids == list(range(1, 41))
 
@@ -302,3 +302,10 @@ def test_a_table_can_be_inspected(tmp_path: Path) -> None:
     inspection = inspect_files([tmp_path / "BTCUSDT.parquet"], columns=columns)
     assert inspection.validity is Validity.VALID
     assert inspection.files[0].verdict.counts["rows"] == 40
+
+
+def test_columns_that_the_map_leaves_out_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pq.write_table(table(), path)
+    file = open_trades(path, symbol="BTCUSDT", columns=column_map(tmp_path, USUAL))
+    assert file.peek().unread_columns == ("sell", "dir")

@@ -277,6 +277,31 @@ def two_versions() -> Iterator[Case]:
     )
 
 
+def without_ids() -> Iterator[Case]:
+    """Kraken's files of time, price and volume."""
+    lines = [f"{row.time // 1000},{row.price},{row.quantity}" for row in day()]
+    halves = {
+        "XBTUSD_Q1.csv": "\n".join(lines[:24]).encode() + b"\n",
+        "XBTUSD_Q2.csv": "\n".join(lines[24:]).encode() + b"\n",
+    }
+    yield case(
+        "no-ids-one-after-the-other",
+        "Two quarters of trades without ids that follow each other.",
+        "freqtrade/freqtrade#9232",
+        halves,
+        {},
+        "valid",
+    )
+    yield case(
+        "no-ids-one-time",
+        "Two files of trades without ids that share an hour.",
+        "",
+        {**halves, "XBTUSD_Q2.csv": "\n".join(lines[22:]).encode() + b"\n"},
+        {"same_trades": "same_time_without_ids"},
+        "unknown",
+    )
+
+
 def packing() -> Iterator[Case]:
     """Checksums and broken files."""
     name = AGGREGATES.replace(".csv", ".zip")
@@ -324,4 +349,4 @@ def packing() -> Iterator[Case]:
 
 def cases() -> list[Case]:
     """All of them."""
-    return [*missing(), *out_of_place(), *wrong_rows(), *two_versions(), *packing()]
+    return [*missing(), *out_of_place(), *wrong_rows(), *two_versions(), *without_ids(), *packing()]

@@ -48,6 +48,7 @@ class ArrowTable(TextFile):
         self._map = columns
         self._units: dict[str, int] = {}
         schema = self._schema()
+        self._names: list[str] = schema.names
         for meaning, name in columns.columns.items():
             if name not in schema.names:
                 found = ", ".join(schema.names[:20])
@@ -61,7 +62,8 @@ class ArrowTable(TextFile):
         columns = tuple(name for name in _ORDER if name in known)
         side = "taker" if "side" in known else ""
         dialect = Dialect("table", (), columns, "epoch", side, market=self._map.market)  # type: ignore[arg-type]
-        return Layout("trades", False, columns, TimeUnit.NANOSECOND, dialect)
+        unread = tuple(n for n in self._names if n not in self._map.columns.values())
+        return Layout("trades", False, columns, TimeUnit.NANOSECOND, dialect, unread=unread)
 
     def blocks(self, block_bytes: int = BLOCK_BYTES) -> Iterator[bytes]:
         """Yield the rows as text.

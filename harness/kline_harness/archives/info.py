@@ -17,7 +17,8 @@ class FileInfo:
     they are COIN-M; `coverage` the [start, end) that the file's name claims, in nanoseconds;
     `receive_unit` only where there are receive times; `source` whose format it is; `not_stated`
     what the file does not say and the reader filled in: "trade ids" are then numbers given in the
-    order of the file, without "sides" every buyer counts as the taker.
+    order of the file (and told nowhere here), without "sides" every buyer counts as the taker;
+    `unread_columns` the names of columns whose meaning is not known, which nothing was read from.
     """
 
     path: str
@@ -39,7 +40,13 @@ class FileInfo:
     receive_unit: str | None
     source: str = "binance"
     not_stated: tuple[str, ...] = ()
+    unread_columns: tuple[str, ...] = ()
+
+    @property
+    def ids_stated(self) -> bool:
+        """Whether trade ids are the source's; a reader's own numbers prove nothing."""
+        return "trade ids" not in self.not_stated
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain data for JSON."""
-        return asdict(self)
+        return {**asdict(self), "ids_stated": self.ids_stated}

@@ -267,4 +267,5 @@ def _describe(file: TextFile, layout: Layout, batch: KlineBatch) -> FileInfo:
         coverage=name_coverage(file.path),
         receive_unit=None,
         source="kraken" if _is_krakens(file, layout) else "binance",
+        unread_columns=layout.unread,
     )

@@ -76,7 +76,8 @@ class Layout:
     `kind` aggTrades, trades, klines or stream; `header` whether the first line names the columns;
     `columns` the meaning of each column in order ("" where it has none here; empty for a
     stream); `unit` of its times (None for a stream, whose events tell); `dialect` for trades that
-    are not in Binance's columns; `iso` for klines whose open times are dates and times in UTC.
+    are not in Binance's columns; `iso` for klines whose open times are dates and times in UTC;
+    `unread` the header's names that mean nothing known.
     """
 
     kind: str
@@ -85,6 +86,7 @@ class Layout:
     unit: TimeUnit | None
     dialect: Dialect | None = None
     iso: bool = False
+    unread: tuple[str, ...] = ()
 
     def strip(self, first_block: bytes) -> bytes:
         """Return the first block without byte order mark and header line."""
@@ -176,12 +178,18 @@ def _by_names(file: TextFile, names: list[str], row: list[str]) -> Layout:
         raise InputError(file.path, f"{len(names)} columns", f"{len(row)}", line=2)
     if is_klines and is_iso(row[columns.index("open_time")]):
         columns = tuple("" if name == "close_time" else name for name in columns)
-        return Layout(kind, True, columns, TimeUnit.SECOND, iso=True)
+        unread = _unread(names, columns)
+        return Layout(kind, True, columns, TimeUnit.SECOND, iso=True, unread=unread)
     time = row[columns.index("open_time" if is_klines else "time")]
     unit = _unit(time)
     if unit is None:
         raise InputError(file.path, "an epoch timestamp in s, ms, us or ns", repr(time), line=2)
-    return Layout(kind, True, columns, unit)
+    return Layout(kind, True, columns, unit, unread=_unread(names, columns))
+
+
+def _unread(names: list[str], columns: tuple[str, ...]) -> tuple[str, ...]:
+    pairs = zip(names, columns, strict=True)
+    return tuple(name.strip().strip('"') for name, column in pairs if name and not column)
 
 
 def _foreign(file: TextFile, dialect: Dialect, row: list[str]) -> Layout:

@@ -140,6 +140,8 @@ class TradeFile:
         if foreign and "receive" in self._layout.columns:
             receive = unit
         symbol = foreign.symbol if foreign else self._symbol
+        not_stated = foreign.not_stated if foreign else ()
+        known = span.rows > 0 and "trade ids" not in not_stated
         # Only Binance's names are known to mean days in UTC, cut by the trade time.
         return FileInfo(
             path=self.path,
@@ -153,14 +155,15 @@ class TradeFile:
             compression=self._file.compression,
             rows=span.rows,
             skipped=recording.skipped if recording else 0,
-            first_trade_id=span.ids[0] if span.rows else None,
-            last_trade_id=span.ids[1] if span.rows else None,
+            first_trade_id=span.ids[0] if known else None,
+            last_trade_id=span.ids[1] if known else None,
             first_event_time_ns=span.times[0] if span.rows else None,
             last_event_time_ns=span.times[1] if span.rows else None,
             coverage=None if dialect else name_coverage(self.path),
             receive_unit=unit_name(receive) if receive else None,
             source=dialect.source if dialect else "binance",
-            not_stated=foreign.not_stated if foreign else (),
+            not_stated=not_stated,
+            unread_columns=self._layout.unread,
         )
 
 

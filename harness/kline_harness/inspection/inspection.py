@@ -20,7 +20,7 @@ from kline_harness.inspection.one_file import (
 )
 from kline_harness.inspection.subject import FileReport
 from kline_harness.inspection.tally import Tally
-from kline_harness.inspection.trade_versions import check_trades
+from kline_harness.inspection.trade_versions import check_times, check_trades
 from kline_harness.inspection.traded_klines import check_traded
 from kline_harness.verdict import Validity, Verdict, worst
 
@@ -135,17 +135,17 @@ def _of_both(symbol: str, series: list[KlineSeries], files: Sequence[FileReport]
 
 
 def _of_trades(files: Sequence[FileReport]) -> list[Verdict]:
-    groups: dict[tuple[str, str, str | None], list[FileReport]] = {}
+    groups: dict[tuple[str, str, str | None, bool], list[FileReport]] = {}
     for file in files:
         if file.info is not None:
             for symbol in file.ids:
-                key = (symbol, file.info.layout, file.info.market)
+                key = (symbol, file.info.layout, file.info.market, file.info.ids_stated)
                 groups.setdefault(key, []).append(file)
     verdicts = []
-    for (symbol, *_), reports in groups.items():
+    for (symbol, *_, stated), reports in groups.items():
         if len(reports) > 1:
             tally = Tally("same_trades", symbol)
-            compared, left_out = check_trades(reports, symbol, tally)
+            compared, left_out = (check_trades if stated else check_times)(reports, symbol, tally)
             counts = {"files": len(reports), "compared": compared}
             verdict = Verdict.of("same_trades", counts, tally.findings(), tuple(left_out))
             verdicts.append(verdict)

@@ -66,6 +66,9 @@ KINDS: dict[str, Kind] = {
     "trades_conflict": Kind(_ERROR, "two files state different trades for the same id"),
     "trades_only_in_one": Kind(_ERROR, "ids that only one of two files of the same time has"),
     "ids_missing_between": Kind(_ERROR, "ids between a file and the next day's that neither has"),
+    "same_time_without_ids": Kind(
+        _DOUBT, "two files of one time, without ids to tell trades apart"
+    ),
     "zero_volume_though_traded": Kind(_ERROR, "klines without volume where trades exist"),
     "no_row_though_traded": Kind(_ERROR, "no kline where trades exist"),
     "no_trades_though_volume": Kind(_ERROR, "no trades where klines have volume"),

@@ -172,7 +172,8 @@ class _TradesOfFile:
             market=info.market,
             coverage=info.coverage,
             first_line=(2 if info.header else 1) if lines else None,
-            numbered="trade ids" in info.not_stated or info.source not in _DENSE_IDS,
+            ids_stated=info.ids_stated,
+            dense_ids=info.source in _DENSE_IDS,
         )
         if symbol in self._intervals:
             self.buckets[symbol] = TradeBuckets(self._intervals[symbol])

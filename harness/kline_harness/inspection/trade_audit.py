@@ -32,8 +32,9 @@ class TradeAudit:
     """Looks at the trades of one symbol in the order of their file; memory for id gaps only.
 
     `layout` and `market` as in `FileInfo`; `coverage` the [start, end) that the name claims;
-    `line_of` gives the line of a row number, None where rows are not lines; `numbered` tells that
-    the reader numbered the trades itself, so that ids say nothing.
+    `first_line` is the line of the first row, None where rows are not lines. Without `ids_stated`
+    the reader numbered the trades itself, and nothing is said of ids; without `dense_ids` the
+    source is not known to use every id, and nothing is said of ids left out.
     """
 
     def __init__(
@@ -44,14 +45,16 @@ class TradeAudit:
         market: str | None,
         coverage: tuple[int, int] | None,
         first_line: int | None,
-        numbered: bool = False,
+        ids_stated: bool = True,
+        dense_ids: bool = True,
     ) -> None:
         self._tally = tally
         self._layout = layout
         self._market = market
         self._coverage = coverage
         self._first_line = first_line
-        self._numbered = numbered
+        self._ids_stated = ids_stated
+        self._dense_ids = dense_ids
         self.ids = IdRanges()
         self._raw_ids = IdRanges()
         self._last: Tape | None = None
@@ -66,7 +69,8 @@ class TradeAudit:
 
     def add(self, tape: Tape, instrument: Instrument) -> None:
         """Look at the next rows."""
-        self._ids(tape)
+        if self._ids_stated:
+            self._ids(tape)
         self._order(tape)
         self._times(tape)
         self._amounts(tape, instrument)
@@ -77,7 +81,7 @@ class TradeAudit:
 
     def finish(self) -> None:
         """Judge what only the whole file shows."""
-        if not self._numbered:
+        if self._ids_stated and self._dense_ids:
             self._missing()
         if self._coverage is not None and self._span_ns is not None:
             self._edges(*self._coverage, *self._span_ns)
@@ -208,7 +212,9 @@ class TradeAudit:
             self._tally.add(kind, count, *(example(int(row)) for row in some))
 
     def _place(self, row: int, tape: Tape) -> dict[str, Any]:
-        place = {"trade_id": int(tape.trade_id[row]), "time_ns": int(tape.event_time_ns[row])}
+        place = {"time_ns": int(tape.event_time_ns[row])}
+        if self._ids_stated:
+            place = {"trade_id": int(tape.trade_id[row]), **place}
         if self._first_line is not None:
             place["line"] = self._first_line + self.rows + row
         return place

@@ -41,6 +41,22 @@ def check_trades(reports: list[FileReport], symbol: str, tally: Tally) -> tuple[
     return compared, left_out
 
 
+def check_times(reports: list[FileReport], symbol: str, tally: Tally) -> tuple[int, list[str]]:
+    """Find files of one time whose source states no trade ids: which trades both hold is unknown.
+
+    Returns 0 trades compared, and what was not compared and why.
+    """
+    for one, other in combinations(reports, 2):
+        spans = [
+            (r.info.first_event_time_ns, r.info.last_event_time_ns) for r in (one, other) if r.info
+        ]
+        starts, ends = zip(*spans, strict=True)
+        if None not in starts and max(starts) <= min(ends):
+            shared = {"from_ns": max(starts), "to_ns": min(ends), "symbol": symbol}
+            tally.add("same_time_without_ids", 1, {**shared, "files": [one.name, other.name]})
+    return 0, ["trades of two files against each other: their source states no trade ids"]
+
+
 def _other_days(one: FileReport, other: FileReport) -> bool:
     first, second = one.coverage, other.coverage
     if first is None or second is None:

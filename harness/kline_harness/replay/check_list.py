@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from kline_harness.checks.check_list import Question, answer
 from kline_harness.comparison.compare import Reference, Stored
@@ -30,7 +31,7 @@ class Inputs:
     """What is known of a run's inputs, once all trades were read.
 
     `rows` are the trades that the files hold, by their own account; the source of `unnumbered`
-    symbols states no trade ids.
+    symbols states no trade ids, and `touching` are their files that meet at one instant.
     """
 
     rows: int
@@ -38,6 +39,7 @@ class Inputs:
     coverage: Mapping[str, Coverage] = field(default_factory=dict)
     receptions: Sequence[Reception] = ()
     unnumbered: frozenset[str] = frozenset()
+    touching: Sequence[Mapping[str, Any]] = ()
 
 
 class FinishedRun:
@@ -91,7 +93,7 @@ class FinishedRun:
         run, after, inputs = self.observed.run, self.after, self.inputs
         checks: list[Check] = [
             Question("ledger", "every count of the run", lambda: judge(self.equations)),
-            Question("trades", "accounts", lambda: trades_verdict(self.accounts, after)),
+            Question("trades", "accounts", self._trades),
             Question("continuity", "trade ids and stored klines", self._continuity),
         ]
         if inputs.receptions:
@@ -123,6 +125,9 @@ class FinishedRun:
             faulty=bool(run.feed.delivery.lost) or run.strikes_trades,
             unnumbered=inputs.unnumbered,
         )
+
+    def _trades(self) -> Verdict:
+        return trades_verdict(self.accounts, self.after, self.inputs.touching)
 
     def _continuity(self) -> Verdict:
         after, watch = self.after, self.observed.continuity

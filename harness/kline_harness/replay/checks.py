@@ -13,9 +13,19 @@ from kline_harness.verdict import Finding, Severity, Verdict
 _IDS_SHOWN = 20
 
 
-def trades_verdict(accounts: Mapping[str, TradeAccount], after: Aftermath) -> Verdict:
-    """Tell which trades are in no kline, or not in every interval's."""
-    findings: list[Finding] = []
+def trades_verdict(
+    accounts: Mapping[str, TradeAccount],
+    after: Aftermath,
+    touching: Sequence[Mapping[str, Any]] = (),
+) -> Verdict:
+    """Tell which trades are in no kline, or not in every interval's.
+
+    `touching` are files without trade ids that meet at one instant (`Numbering.touching`).
+    """
+    findings = [
+        Finding("trades", "files_meet_without_ids", Severity.DOUBT, pair["symbol"], evidence=pair)
+        for pair in touching
+    ]
     counts = {"received": 0, "late": 0, "duplicate": 0, "rejected": 0, "unmapped": 0}
     for symbol, account in accounts.items():
         counts["received"] += account.received

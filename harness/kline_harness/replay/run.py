@@ -149,7 +149,14 @@ def _inputs(sources: Sources) -> Inputs:
     """Return what the files say of themselves, once all of them were read."""
     rows = sum(file.info.rows for file in sources.trades)
     references, coverage = sources.references(), sources.coverage()
-    return Inputs(rows, references, coverage, sources.receptions, sources.unnumbered())
+    return Inputs(
+        rows,
+        references,
+        coverage,
+        sources.receptions,
+        sources.unnumbered(),
+        tuple(sources.numbering.touching),
+    )
 
 
 def _outcomes(

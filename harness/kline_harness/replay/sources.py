@@ -22,6 +22,7 @@ from kline_harness.comparison.compare import Reference
 from kline_harness.comparison.coverage import Coverage
 from kline_harness.errors import UsageError
 from kline_harness.replay.market import Market
+from kline_harness.replay.numbering import Numbering, refuse_mixture
 from kline_harness.replay.references import reference_of
 from kline_harness.replay.scenario import Scenario
 from kline_harness.replay.wiring import TradeSource
@@ -37,6 +38,7 @@ class Sources:
     klines: list[ExchangeKlines]
     clock_offset_ns: int | None = None
     receptions: list[Reception] = field(default_factory=list)
+    numbering: Numbering = field(default_factory=Numbering)
     _windows: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     _unnamed: set[str] = field(default_factory=set)
 
@@ -63,6 +65,7 @@ class Sources:
             raise UsageError("no file of trades was given, only klines")
         sources = Sources(sorted(trades, key=_first_time), klines, scenario.clock_offset_ns)
         sources._refuse_overlap()
+        refuse_mixture([file.peek() for file in sources.trades])
         return sources
 
     def symbols(self) -> list[str]:
@@ -86,6 +89,7 @@ class Sources:
         Raises Disorder, while it yields, when an archive is not in order and `whole` is false.
         """
         self.receptions.clear()
+        self.numbering.clear()
         self._windows.clear()
         self._unnamed.clear()
         recordings = [file for file in self.trades if file.info.receive_unit]
@@ -132,7 +136,7 @@ class Sources:
     def unnumbered(self) -> frozenset[str]:
         """Return the symbols whose files do not state trade ids."""
         infos = (file.info for file in self.trades)
-        return frozenset(s for i in infos if "trade ids" in i.not_stated for s in i.symbols)
+        return frozenset(symbol for i in infos if not i.ids_stated for symbol in i.symbols)
 
     def to_list(self) -> list[dict[str, Any]]:
         """Return what is known of every file as plain data for JSON."""
@@ -151,7 +155,7 @@ class Sources:
             yield tape
 
     def _watched(self, file: TradeFile) -> Iterator[Tape]:
-        yield from file.chunks()
+        yield from self.numbering.tapes(file)
         info = file.info
         for symbol in info.symbols:
             window = info.coverage
