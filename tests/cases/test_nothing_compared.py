@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -19,7 +20,7 @@ from tests.cases.made import (
     write_klines,
     write_trades,
 )
-from tests.replays import Ran, command, replay
+from tests.replays import UM_DAY, Ran, command, replay
 
 
 def one_minute(folder: Path, trades: Path, *klines: Path) -> Ran:
@@ -128,13 +129,29 @@ def test_another_day(tmp_path: Path) -> None:
     assert "1,439 klines of the exchange's" in ran.run["sentence"]
 
 
+@pytest.mark.parametrize("rows", [1, 700, 1_439])
+def test_any_part_of_a_day(tmp_path: Path, rows: int) -> None:
+    day = UM_DAY / "ALFAUSDT-1m-2024-05-15.zip"
+    with ZipFile(day) as packed:
+        lines = packed.read(packed.namelist()[0]).decode().splitlines()
+    klines = tmp_path / "ALFAUSDT-1m-2024-05-15.csv"
+    klines.write_text("\n".join(lines[: rows + 1]) + "\n")
+    trades = UM_DAY / "ALFAUSDT-aggTrades-2024-05-15.zip"
+    ran = one_minute(tmp_path, trades, klines)
+    assert ran.exit_code == 3
+    assert f"compared {rows:,} kline" in ran.run["sentence"]
+    assert f"named for 1,440 klines and holds {rows:,}" in ran.run["sentence"]
+    assert command("compare", day, "--klines", klines).exit_code == 3
+
+
 def test_a_file_that_holds_part_of_its_day(tmp_path: Path) -> None:
     folder = FALSE_VALID / "fv08"
     trades, klines = sorted(folder.glob("*aggTrades*")), sorted(folder.glob("*1m*"))
     ran = one_minute(tmp_path, trades[0], klines[0])
     assert ran.exit_code == 3
     assert "compared 30 klines" in ran.run["sentence"]
-    assert "1,409 klines of ours (the exchange's files do not have them)" in ran.run["sentence"]
+    assert "28 klines of ours (the exchange's files do not have them)" in ran.run["sentence"]
+    assert "named for 1,440 klines and holds 30" in ran.run["sentence"]
 
 
 @pytest.mark.parametrize("kept", [slice(0, 5), slice(5, None), slice(3, 9)])

@@ -49,7 +49,8 @@ class Reference:
 
     `fields` are those of the nine fields that the source has; only they are compared. With
     `closes` the table's close times are the source's own, else the interval's. `unread` are the
-    names of its columns that nobody could read.
+    names of its columns that nobody could read; `claimed` is the time [start, end) that its name
+    claims, in nanoseconds.
     """
 
     symbol: str
@@ -59,6 +60,7 @@ class Reference:
     source: str
     closes: bool = False
     unread: tuple[str, ...] = ()
+    claimed: tuple[int, int] | None = None
 
     @property
     def series(self) -> tuple[str, str]:

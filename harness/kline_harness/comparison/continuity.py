@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kline_harness.comparison.compare import Comparison, Reference, Stored, opens_ns
-from kline_harness.comparison.id_gaps import Gap, Gaps, IdBook
+from kline_harness.comparison.id_gaps import Gap, Gaps, IdBook, IdRuns
 from kline_harness.comparison.silence import SILENCE_MIN_NS, Silences
 from kline_harness.comparison.stretches import Stretch, absent, halted, lost, silent
 from kline_harness.interval import Interval, parse_interval
@@ -22,6 +22,8 @@ NOT_CHECKED = (
     "sources without raw trade ids",
 )
 _SHOWN = 20
+# More single ids than one in so many are taken for a loss, not for fund trades.
+LONE_SHARE = 500
 _NO_TIMES: Int64Array = np.empty(0, dtype=np.int64)
 
 
@@ -31,6 +33,7 @@ class ContinuityWatch:
     def __init__(self) -> None:
         self._ids = IdBook()
         self._silences = Silences()
+        self._claimed: tuple[int, int] | None = None
 
     def add(self, tape: Tape) -> None:
         """Take the next chunk, in the order of the feed."""
@@ -44,6 +47,8 @@ class ContinuityWatch:
         comparison: Comparison | None = None,
         references: Sequence[Reference] = (),
         unnumbered: Collection[str] = (),
+        claimed: tuple[int, int] | None = None,
+        sparse: Collection[str] = (),
     ) -> Verdict:
         """Judge klines without trades by the ids around them.
 
@@ -51,13 +56,20 @@ class ContinuityWatch:
         error unless every one of them is the exchange's or its difference is proved. One id
         alone stays in doubt: a fund trade uses one up and is in no kline. Missing ids between
         trades of neighbouring klines are a notice; whether they mattered a comparison shows.
-        Of `unnumbered` symbols, whose source states no ids, quiet and lost look alike.
+        Of `unnumbered` symbols, whose source states no ids, quiet and lost look alike; of them
+        and of `sparse` ones, whose source may leave numbers out, no id is known to be missing.
+        Where nothing of a symbol was compared, missing ids are a doubt; single ones, which fund
+        trades use up, only where they are too many for that. `claimed` is the time that the
+        files' names claim: the silences at its edges count too.
         """
+        self._claimed = claimed
         counts = dict.fromkeys(
             ("quiet", "id_gaps", "missing_ids", "lost_stretches", "lost_klines", "silences"), 0
         )
         findings: list[Finding] = []
         known = _Known(comparison, references)
+        series = () if comparison is None else comparison.series
+        compared = {one.symbol for one in series if one.paired and "count" in one.compared}
         for symbol, runs in sorted(self._ids.runs.items()):
             gaps = runs.gaps()
             interval = _finest(stored, symbol, intervals)
@@ -71,7 +83,8 @@ class ContinuityWatch:
             counts["id_gaps"] += len(gaps)
             counts["missing_ids"] += gaps.missing
             if len(gaps):
-                findings.append(_missing(symbol, gaps))
+                doubted = not any(symbol in some for some in (unnumbered, sparse, compared))
+                findings.append(_missing(symbol, gaps, runs, doubted=doubted))
             for gap, opens in _lost(gaps, quiet):
                 assert interval is not None
                 counts["lost_stretches"] += 1
@@ -79,7 +92,7 @@ class ContinuityWatch:
                 findings.append(_lost_stretch(symbol, interval, gap, opens, known))
         counts["quiet"] -= counts["lost_klines"]
         counts["symbols"] = len(self._ids.runs)
-        counts["silences"] = len(self._silences.found)
+        counts["silences"] = len(self._silences.within(claimed))
         findings += self._silent()
         return Verdict.of(CHECK, counts, findings, NOT_CHECKED)
 
@@ -108,11 +121,11 @@ class ContinuityWatch:
                 ours = stored.series(symbol, interval.text)
                 found += halted(symbol, windows, ours, interval, runs)
             if len(self._ids.runs) > 1:
-                found += silent(symbol, counted[symbol], self._silences.found)
+                found += silent(symbol, counted[symbol], self._silences.within(self._claimed))
         return sorted(found, key=lambda one: (one.symbol, one.from_ns, one.why.value))
 
     def _silent(self) -> Iterator[Finding]:
-        found = self._silences.found
+        found = self._silences.within(self._claimed)
         if not found:
             return
         evidence: dict[str, Any] = {
@@ -182,13 +195,24 @@ def _lost(gaps: Gaps, quiet: Int64Array) -> Iterator[tuple[Gap, Int64Array]]:
         yield gap, quiet[first[row] : stop[row]]
 
 
-def _missing(symbol: str, gaps: Gaps) -> Finding:
+def _missing(symbol: str, gaps: Gaps, runs: IdRuns, *, doubted: bool) -> Finding:
+    lone = int(np.count_nonzero(gaps.before_id - gaps.after_id == 2))
+    # A loss takes ids in a row, or more single ones than an insurance fund trades.
+    lost = len(gaps) > lone or lone * LONE_SHARE > runs.count()
+    severity = Severity.DOUBT if doubted and lost else Severity.NOTICE
+    sentence = (
+        f"{gaps.missing:,} trade ids that no trade has, in {len(gaps):,} gaps "
+        f"({lone:,} of a single id)"
+    )
+    if severity is Severity.DOUBT:
+        sentence += "; there was nothing to compare with that would show what they were"
     evidence = {
+        "sentence": sentence,
         "gaps": len(gaps),
         "missing_ids": gaps.missing,
         "first_gaps": [gap.to_dict() for gap in gaps.first(_SHOWN)],
     }
-    return Finding(CHECK, "missing_trade_ids", Severity.NOTICE, symbol, evidence=evidence)
+    return Finding(CHECK, "missing_trade_ids", severity, symbol, evidence=evidence)
 
 
 def _lost_stretch(

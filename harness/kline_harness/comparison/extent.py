@@ -16,6 +16,7 @@ OURS, EXCHANGE = "ours", "exchange"
 _DOUBTS = {
     "nothing_compared": "no kline of the file has one of ours beside it",
     "beyond_trades": "after or before the trades given, and no file name says that this is all",
+    "cut_short": "the file ends before the time that its name claims",
     "beyond_klines": "the exchange's files do not have them",
     "symbol_without_klines": "no klines of this symbol were given, while others' were",
     "columns_not_read": "columns of the file with names that are not known",

@@ -12,6 +12,8 @@ from kline_harness.columns import by_symbol
 from kline_harness.tape import Tape
 from kline_harness.units import Int64Array
 
+# Sources whose ids leave no number out; of others that is not known.
+DENSE_IDS = ("binance", "coinbase")
 # Columns of runs: ids [first_id, last_id] and the trade times of those two trades.
 _COLUMNS = ("first_id", "last_id", "first_ns", "last_ns")
 
@@ -112,6 +114,10 @@ class IdRuns:
         """Return every gap in order of ids."""
         runs = self._runs
         return Gaps(runs[1, :-1], runs[0, 1:], runs[3, :-1], runs[2, 1:])
+
+    def count(self) -> int:
+        """Return how many ids were seen."""
+        return int((self._runs[1] - self._runs[0] + 1).sum())
 
     def span(self, start_ns: int, end_ns: int) -> bool:
         """Tell whether contiguous ids begin before [start, end) and go on after it."""

@@ -186,12 +186,27 @@ class _Pairs:
             )
         else:
             yield from self._outside()
+        yield from self._cut_short()
         fields = {OURS: self.stated, EXCHANGE: reference.stated}
         lacking = set(FIELDS) - set(reference.fields)
         yield from one_sided(series, fields, (*FIELDS, CLOSE_TIME))
         if reference.unread and lacking:
             names, source = reference.unread, reference.source
             yield NotCompared(*series, EXCHANGE, "columns_not_read", names=names, source=source)
+
+    def _cut_short(self) -> Iterator[NotCompared]:
+        """Yield the klines that the file's name claims after its last one.
+
+        Where a market is quiet the exchange has flat klines, so that its files reach their end.
+        """
+        reference = self.reference
+        if reference.claimed is None or len(self.their_opens) == 0:
+            return
+        due = reference.interval.opens_between(*reference.claimed)
+        absent = due[due > self.their_opens.max()]
+        rows, source = len(self.their_opens), reference.source
+        detail = f"{source} is named for {len(due):,} klines and holds {rows:,}"
+        yield from left_out(reference.series, EXCHANGE, "cut_short", absent, detail=detail)
 
     def _outside(self) -> Iterator[NotCompared]:
         """Yield the klines of theirs that the trades do not reach.

@@ -10,6 +10,7 @@ import numpy as np
 from kline_harness.archives import ColumnMap, FileInfo, TradeFile, detect, open_trades, read_klines
 from kline_harness.archives.layout import name_coverage
 from kline_harness.columns import by_symbol
+from kline_harness.comparison.id_gaps import DENSE_IDS
 from kline_harness.errors import InputError
 from kline_harness.inspection.checksum import check_checksum
 from kline_harness.inspection.kline_audit import KlineAudit
@@ -23,8 +24,6 @@ from kline_harness.tape import Tape
 from kline_harness.verdict import Verdict
 
 CHECK = "file"
-# Whose ids leave no number out; of others that is not known.
-_DENSE_IDS = ("binance", "coinbase")
 _TRADES_NOT_CHECKED = ("ids before the first and after the last row", "prices against a market")
 _KLINES_NOT_CHECKED = (
     "whether rows are right: that takes their trades (replay)",
@@ -173,7 +172,7 @@ class _TradesOfFile:
             coverage=info.coverage,
             first_line=(2 if info.header else 1) if lines else None,
             ids_stated=info.ids_stated,
-            dense_ids=info.source in _DENSE_IDS,
+            dense_ids=info.source in DENSE_IDS,
         )
         if symbol in self._intervals:
             self.buckets[symbol] = TradeBuckets(self._intervals[symbol])

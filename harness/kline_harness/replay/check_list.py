@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from kline_harness.checks.check_list import Question, answer
+from kline_harness.checks.files import FileWatch
 from kline_harness.comparison.compare import Reference, Stored
 from kline_harness.comparison.coverage import Coverage
 from kline_harness.comparison.stretches import Stretch
@@ -15,7 +16,7 @@ from kline_harness.interfaces import Check
 from kline_harness.kline import KlineBatch
 from kline_harness.ledger import Equation, TradeAccount, judge
 from kline_harness.replay.channels import channels_verdict
-from kline_harness.replay.checks import reception_verdict, trades_verdict
+from kline_harness.replay.checks import files_checked, reception_verdict, trades_verdict
 from kline_harness.replay.conservation import equations
 from kline_harness.replay.effects import Results
 from kline_harness.replay.explaining import MISMATCH, Aftermath
@@ -31,7 +32,9 @@ class Inputs:
     """What is known of a run's inputs, once all trades were read.
 
     `rows` are the trades that the files hold, by their own account; the source of `unnumbered`
-    symbols states no trade ids, and `touching` are their files that meet at one instant.
+    symbols states no trade ids, and `touching` are their files that meet at one instant; that of
+    `sparse` ones may leave ids out. `files` are what was seen of each file and symbol, and
+    `claimed` is the time that the files' names claim.
     """
 
     rows: int
@@ -40,6 +43,9 @@ class Inputs:
     receptions: Sequence[Reception] = ()
     unnumbered: frozenset[str] = frozenset()
     touching: Sequence[Mapping[str, Any]] = ()
+    sparse: frozenset[str] = frozenset()
+    files: Sequence[FileWatch] = ()
+    claimed: tuple[int, int] | None = None
 
 
 class FinishedRun:
@@ -96,6 +102,8 @@ class FinishedRun:
             Question("trades", "accounts", self._trades),
             Question("continuity", "trade ids and stored klines", self._continuity),
         ]
+        if inputs.files:
+            checks.append(Question("files", "files of trades", self._files))
         if inputs.receptions:
             received = inputs.receptions
             checks.append(Question("reception", "recordings", lambda: reception_verdict(received)))
@@ -127,13 +135,17 @@ class FinishedRun:
         )
 
     def _trades(self) -> Verdict:
-        return trades_verdict(self.accounts, self.after, self.inputs.touching)
+        return trades_verdict(self.accounts, self.after, self.published, self.inputs.touching)
+
+    def _files(self) -> Verdict:
+        return files_checked(self.inputs.files, self.after)
 
     def _continuity(self) -> Verdict:
         after, watch = self.after, self.observed.continuity
         klines = (after.stored, self.observed.run.scenario.intervals)
         sourced = (after.references, self.inputs.unnumbered)
-        verdict = watch.verdict(*klines, after.comparison, *sourced)
+        more = (self.inputs.claimed, self.inputs.sparse)
+        verdict = watch.verdict(*klines, after.comparison, *sourced, *more)
         self.stretches = watch.stretches(verdict, *klines, *sourced)
         return verdict
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kline_harness.checks.files import FileWatch, files_verdict
+from kline_harness.comparison import Comparison
+from kline_harness.comparison.compare import opens_ns
 from kline_harness.ledger import TradeAccount
 from kline_harness.replay.explaining import Aftermath
 from kline_harness.simulation.feed import Reception
@@ -16,10 +19,12 @@ _IDS_SHOWN = 20
 def trades_verdict(
     accounts: Mapping[str, TradeAccount],
     after: Aftermath,
+    published: int,
     touching: Sequence[Mapping[str, Any]] = (),
 ) -> Verdict:
     """Tell which trades are in no kline, or not in every interval's.
 
+    Where none of a symbol's trades was applied, or no kline was `published`, nothing was checked.
     `touching` are files without trade ids that meet at one instant (`Numbering.touching`).
     """
     findings = [
@@ -29,6 +34,9 @@ def trades_verdict(
     counts = {"received": 0, "late": 0, "duplicate": 0, "rejected": 0, "unmapped": 0}
     for symbol, account in accounts.items():
         counts["received"] += account.received
+        applied = any(series.applied for series in account.series.values())
+        if account.received and not applied:
+            findings.append(_nothing_applied(symbol, account))
         classes = {"duplicate": account.duplicate, "unmapped": account.unmapped}
         classes |= {f"rejected_{kind}": ids for kind, ids in account.rejected.items()}
         for name, ids in classes.items():
@@ -40,7 +48,19 @@ def trades_verdict(
             if series.late:
                 lateness = after.late_evidence(symbol, interval, series.late)
                 findings.append(_ids_finding("late", series.late, symbol, interval, lateness))
+    if published == 0:
+        evidence = {"sentence": "no kline became final, so that nothing could be checked"}
+        findings.append(Finding("trades", "no_klines", Severity.DOUBT, evidence=evidence))
     return Verdict.of("trades", counts, findings)
+
+
+def _nothing_applied(symbol: str, account: TradeAccount) -> Finding:
+    reasons = {f"rejected ({name})": len(ids) for name, ids in account.rejected.items() if ids}
+    reasons |= {"duplicates": len(account.duplicate), "of no symbol": len(account.unmapped)}
+    told = ", ".join(f"{count:,} {name}" for name, count in reasons.items() if count)
+    sentence = f"none of {account.received:,} trades is in a kline{': ' if told else ''}{told}"
+    evidence = {"sentence": sentence, "received": account.received}
+    return Finding("trades", "nothing_applied", Severity.DOUBT, symbol, evidence=evidence)
 
 
 def _ids_finding(
@@ -62,3 +82,25 @@ def reception_verdict(receptions: Sequence[Reception]) -> Verdict:
     }
     not_checked = ("the fastest way from the exchange: it looks like a clock offset",)
     return Verdict.of("reception", counts, findings, not_checked)
+
+
+def files_checked(watches: Sequence[FileWatch], after: Aftermath) -> Verdict:
+    """Judge the files of trades, with what the exchange's klines say of their edges and sides."""
+    reached: dict[str, tuple[int, int]] = {}
+    takers: set[str] = set()
+    found = after.comparison or Comparison()
+    left = {one.symbol for one in found.not_compared if one.is_doubt}
+    left |= {one.symbol for one in found.differences if one.proof is None}
+    for result, reference in zip(found.series, after.references, strict=False):
+        if not result.paired or result.symbol in left:
+            continue
+        if "taker_buy_volume" in result.compared:
+            takers.add(result.symbol)
+        opens = opens_ns(reference.table)
+        low, high = int(opens.min()), reference.interval.close_time_ns(int(opens.max()))
+        if reference.claimed is not None:
+            # The file claims the start of its day: the exchange has no kline before its first.
+            low = min(low, reference.claimed[0])
+        before = reached.get(result.symbol, (low, high))
+        reached[result.symbol] = min(low, before[0]), max(high, before[1])
+    return files_verdict(watches, reached, takers)

@@ -25,5 +25,5 @@ class Market:
             lambda: symbols,
             lambda: self.delay_ns,
             lambda: self.latency_max_ns,
-            self.until_ns,
+            lambda: self.until_ns,
         )

@@ -22,6 +22,8 @@ def reference_of(klines: ExchangeKlines) -> Reference:
         klines.fields,
         Path(klines.info.path).name,
         closes=klines.closes_stated,
+        unread=klines.info.unread_columns,
+        claimed=klines.info.coverage,
     )
 
 

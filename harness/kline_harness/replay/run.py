@@ -156,6 +156,9 @@ def _inputs(sources: Sources) -> Inputs:
         sources.receptions,
         sources.unnumbered(),
         tuple(sources.numbering.touching),
+        sources.sparse(),
+        sources.watches(),
+        sources.claimed(),
     )
 
 

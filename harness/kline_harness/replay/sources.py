@@ -17,9 +17,11 @@ from kline_harness.archives import (
     open_trades,
     read_klines,
 )
-from kline_harness.columns import concat
+from kline_harness.checks.files import FileWatch
+from kline_harness.columns import by_symbol, concat
 from kline_harness.comparison.compare import Reference
 from kline_harness.comparison.coverage import Coverage
+from kline_harness.comparison.id_gaps import DENSE_IDS
 from kline_harness.errors import UsageError
 from kline_harness.replay.market import Market
 from kline_harness.replay.numbering import Numbering, refuse_mixture
@@ -39,8 +41,7 @@ class Sources:
     clock_offset_ns: int | None = None
     receptions: list[Reception] = field(default_factory=list)
     numbering: Numbering = field(default_factory=Numbering)
-    _windows: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
-    _unnamed: set[str] = field(default_factory=set)
+    _watches: list[FileWatch] = field(default_factory=list)
 
     @staticmethod
     def open(paths: Sequence[Path], kline_paths: Sequence[Path], scenario: Scenario) -> Sources:
@@ -77,8 +78,12 @@ class Sources:
         return max((reception.latency_mean_ns for reception in self.receptions), default=0)
 
     def until_ns(self) -> int | None:
-        """Return the end of the time that the files' names claim, if any does."""
-        ends = [file.peek().coverage for file in self.trades]
+        """Return the end of the time that the files' names claim, if any does.
+
+        Where trades stop long before it, nobody knows what came then: it is the last trade's.
+        Complete once `tapes` is exhausted.
+        """
+        ends = [watch.window for watch in self._watches if watch.claimed is not None]
         return max((window[1] for window in ends if window), default=None)
 
     def tapes(self, *, whole: bool) -> Iterator[Tape]:
@@ -90,18 +95,34 @@ class Sources:
         """
         self.receptions.clear()
         self.numbering.clear()
-        self._windows.clear()
-        self._unnamed.clear()
+        watches: list[FileWatch] = []
         recordings = [file for file in self.trades if file.info.receive_unit]
         archives: dict[str, list[TradeFile]] = {}
         for file in self.trades:
             if file not in recordings:
                 archives.setdefault(file.info.symbols[0], []).append(file)
-        sources: list[Iterator[Tape]] = [self._recorded(file) for file in recordings]
+        sources: list[Iterator[Tape]] = [self._recorded(file, watches) for file in recordings]
         for files in archives.values():
-            chunks = chain.from_iterable(self._watched(file) for file in files)
+            chunks = chain.from_iterable(self._watched(file, watches) for file in files)
             sources.append(_sorted(chunks) if whole else streamed(chunks))
-        return merged(sources)
+        return self._whole(merged(sources), watches)
+
+    def _whole(self, tapes: Iterator[Tape], watches: list[FileWatch]) -> Iterator[Tape]:
+        yield from tapes
+        # A pass that is not read to its end says nothing new of the files.
+        self._watches = watches
+
+    def claimed(self) -> tuple[int, int] | None:
+        """Return the time that the files' names claim together, if each of them claims some."""
+        named = [file.peek().coverage for file in self.trades]
+        windows = [window for window in named if window]
+        if len(windows) < len(named):
+            return None
+        return min(w[0] for w in windows), max(w[1] for w in windows)
+
+    def watches(self) -> list[FileWatch]:
+        """Return what was seen of each file and symbol; complete once `tapes` is exhausted."""
+        return self._watches
 
     def latency_max_ns(self) -> int:
         """Return the largest latency of the recordings, 0 without any."""
@@ -114,7 +135,7 @@ class Sources:
             self.symbols,
             self.delay_ns,
             self.latency_max_ns,
-            self.until_ns(),
+            self.until_ns,
         )
 
     def market(self, *, whole: bool) -> Market:
@@ -124,9 +145,21 @@ class Sources:
 
     def coverage(self) -> dict[str, Coverage]:
         """Return what time each symbol's trades cover; complete once `tapes` is exhausted."""
+        recorded = {Path(file.path).name for file in self.trades if file.info.receive_unit}
+        windows: dict[str, list[tuple[int, int]]] = {}
+        claimed: dict[str, list[tuple[int, int]]] = {}
+        unnamed = set()
+        for watch in self._watches:
+            if watch.window is None:
+                continue
+            windows.setdefault(watch.symbol, []).append(watch.window)
+            # A recording was on all that time; of a file nobody knows what was cut off.
+            if watch.claimed is None and watch.name not in recorded:
+                unnamed.add(watch.symbol)
+            claimed.setdefault(watch.symbol, []).append(watch.claimed or watch.window)
         return {
-            symbol: Coverage.of(windows, () if symbol in self._unnamed else None)
-            for symbol, windows in self._windows.items()
+            symbol: Coverage.of(mine, () if symbol in unnamed else claimed[symbol])
+            for symbol, mine in windows.items()
         }
 
     def references(self) -> list[Reference]:
@@ -138,6 +171,11 @@ class Sources:
         infos = (file.info for file in self.trades)
         return frozenset(symbol for i in infos if not i.ids_stated for symbol in i.symbols)
 
+    def sparse(self) -> frozenset[str]:
+        """Return the symbols whose files may leave out ids without a trade being lost."""
+        infos = (file.info for file in self.trades)
+        return frozenset(s for i in infos if i.source not in DENSE_IDS for s in i.symbols)
+
     def to_list(self) -> list[dict[str, Any]]:
         """Return what is known of every file as plain data for JSON."""
         infos = [("trades", file.info) for file in self.trades]
@@ -147,27 +185,40 @@ class Sources:
             {"role": role, **info.to_dict(), "path": Path(info.path).name} for role, info in infos
         ]
 
-    def _recorded(self, file: TradeFile) -> Iterator[Tape]:
-        tapes = list(self._watched(file))
+    def _recorded(self, file: TradeFile, watches: list[FileWatch]) -> Iterator[Tape]:
+        tapes = list(self._watched(file, watches))
         if tapes:
             tape, reception = received(Path(file.path).name, concat(tapes), self.clock_offset_ns)
             self.receptions.append(reception)
             yield tape
 
-    def _watched(self, file: TradeFile) -> Iterator[Tape]:
-        yield from self.numbering.tapes(file)
-        info = file.info
-        for symbol in info.symbols:
-            window = info.coverage
-            if window is None and info.first_event_time_ns is not None:
-                assert info.last_event_time_ns is not None
-                # The last trade itself is covered, the rest of its millisecond may not be.
-                window = (info.first_event_time_ns, info.last_event_time_ns)
-                if info.receive_unit is None:
-                    # A recording was on all that time; of a file nobody knows what was cut off.
-                    self._unnamed.add(symbol)
-            if window is not None:
-                self._windows.setdefault(symbol, []).append(window)
+    def _watched(self, file: TradeFile, watches: list[FileWatch]) -> Iterator[Tape]:
+        info = file.peek()
+        mine: dict[str, FileWatch] = {}
+        for tape in self.numbering.tapes(file):
+            for _, part in by_symbol(tape):
+                symbol = part.symbol_text(0)
+                if symbol not in mine:
+                    mine[symbol] = FileWatch(
+                        Path(file.path).name,
+                        symbol,
+                        info.coverage,
+                        sides_stated="sides" not in info.not_stated,
+                        ids_stated=info.ids_stated,
+                        is_aggregated=info.layout == "aggTrades",
+                    )
+                mine[symbol].add(part)
+            yield tape
+        for watch in mine.values():
+            for other in watches:
+                if watch.overlaps(other):
+                    one, two = sorted((watch, other), key=lambda w: w.is_aggregated)
+                    raise UsageError(
+                        f"{one.name} holds raw trades and {two.name} aggregates of the same "
+                        f"{watch.symbol} trades and time, which would count twice: give one of "
+                        "them (inspect holds one against the other)"
+                    )
+        watches += mine.values()
 
     def _refuse_overlap(self) -> None:
         """Refuse two files that hold the same symbol's trades of the same time."""

@@ -41,19 +41,23 @@ _CHANGES_ROWS = DropTrades | Disconnect | ShutdownMidBurst | DuplicateTrades
 Deliver = Callable[[int, Rows[Any]], None]
 
 
+def _never() -> None:
+    """A source that claims no time."""
+
+
 @dataclass(frozen=True, slots=True)
 class TradeSource:
     """Where the trades of a run come from: `tapes` reads them, in order of arrival.
 
     The latencies are known once the first trades were read. The clock runs on until `until_ns`,
-    where the source claims to cover time up to there.
+    where the source claims to cover time up to there: that is known once all were read.
     """
 
     tapes: Callable[[], Iterator[Tape]]
     symbols: Callable[[], Sequence[str]]
     delay_ns: Callable[[], int]
     latency_max_ns: Callable[[], int]
-    until_ns: int | None = None
+    until_ns: Callable[[], int | None] = _never
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,15 +223,24 @@ def feed_of(
     """Return the feed of a scenario over the trades of a source."""
     commands = (scripted.command() for scripted in scenario.commands)
     added = [command.symbol for command in commands if isinstance(command, AddSymbol)]
-    until = [ns for ns in (source.until_ns, scenario.until_ns) if ns is not None]
-    return Feed(
+    feed = Feed(
         injection.trades(_read(source.tapes(), observers)),
         scenario.signal_options(),
         source.delay_ns,
-        max(until, default=None),
         delivery=Delivery(scenario.delivery_options(), added),
         observers=observers,
     )
+    feed.tapes = _to_the_end(feed, feed.tapes, source, scenario)
+    return feed
+
+
+def _to_the_end(
+    feed: Feed, tapes: Iterator[Tape], source: TradeSource, scenario: Scenario
+) -> Iterator[Tape]:
+    """Yield the trades; after the last one it is known until when the clock runs on."""
+    yield from tapes
+    until = [ns for ns in (source.until_ns(), scenario.until_ns) if ns is not None]
+    feed.until_ns = max(until, default=None)
 
 
 def _read(tapes: Iterator[Tape], observers: Sequence[Observer]) -> Iterator[Tape]:

@@ -1,0 +1,221 @@
+"""Files of trades against what their names claim: what is outside, cut short, or odd as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kline_harness.finding_text import utc_text
+from kline_harness.tape import Tape, TradeKind
+from kline_harness.units import NS_PER_MINUTE, NS_PER_SECOND
+from kline_harness.verdict import Finding, Severity, Verdict
+
+CHECK = "files"
+# A silence at an edge of the named time is told only if it is long, and much longer than any other.
+EDGE_NS_MIN = 10 * NS_PER_MINUTE
+EDGE_TIMES = 4
+# So many takers are on one side by chance once in four thousand million times.
+SAME_SIDE_MIN = 32
+NOT_CHECKED = (
+    "trades before the first and after the last row of a file without a day in its name",
+)
+
+
+@dataclass(slots=True)
+class FileWatch:
+    """One symbol's trades of one file, looked at as they are read; memory does not grow.
+
+    `claimed` is the time [start, end) in nanoseconds that the file's name claims. Rows outside of
+    it are counted in `outside` and in nothing else. `first_ns`, `last_ns` and `silence_ns`, the
+    longest time between two trades, are of the rows inside.
+    """
+
+    name: str
+    symbol: str
+    claimed: tuple[int, int] | None
+    sides_stated: bool = True
+    ids_stated: bool = True
+    rows: int = 0
+    outside: int = 0
+    first_outside_ns: int | None = None
+    first_ns: int | None = None
+    last_ns: int | None = None
+    silence_ns: int = 0
+    makers: int = 0
+    market: int = 0
+    is_aggregated: bool = False
+
+    def add(self, tape: Tape) -> None:
+        """Take the next rows of this symbol."""
+        times = tape.event_time_ns
+        self.rows += len(tape)
+        market = tape.kind == TradeKind.MARKET
+        self.market += int(np.count_nonzero(market))
+        self.makers += int(np.count_nonzero(tape.buyer_is_maker & market))
+        own = (tape.first_id == tape.trade_id) & (tape.last_id == tape.trade_id)
+        self.is_aggregated |= self.ids_stated and bool(np.any(~own & (tape.first_id >= 0)))
+        if self.claimed is not None:
+            out = (times < self.claimed[0]) | (times >= self.claimed[1])
+            if out.any():
+                if self.first_outside_ns is None:
+                    self.first_outside_ns = int(times[int(np.argmax(out))])
+                self.outside += int(np.count_nonzero(out))
+                times = times[~out]
+        if len(times) == 0:
+            return
+        if self.last_ns is not None:
+            times = np.append(np.int64(self.last_ns), times)
+        reached = np.maximum.accumulate(times)
+        self.silence_ns = max(self.silence_ns, int(np.diff(reached).max(initial=0)))
+        low = int(times.min())
+        self.first_ns = low if self.first_ns is None else min(low, self.first_ns)
+        self.last_ns = int(reached[-1])
+
+    @property
+    def limit_ns(self) -> int:
+        """The longest silence at an edge that the trades themselves make ordinary."""
+        return edge_limit_ns(self.silence_ns)
+
+    @property
+    def starts_late(self) -> bool:
+        """Whether nothing was traded for too long after the start of the named time."""
+        if self.claimed is None or self.first_ns is None:
+            return False
+        return self.first_ns - self.claimed[0] > self.limit_ns
+
+    @property
+    def stops_early(self) -> bool:
+        """Whether nothing was traded for too long before the end of the named time."""
+        if self.claimed is None or self.last_ns is None:
+            return False
+        return self.claimed[1] - self.last_ns > self.limit_ns
+
+    @property
+    def span(self) -> tuple[int, int] | None:
+        """The times of the first and the last trade."""
+        if self.first_ns is None or self.last_ns is None:
+            return None
+        return self.first_ns, self.last_ns
+
+    @property
+    def window(self) -> tuple[int, int] | None:
+        """The time that the rows cover: all that the name claims, but no more than there is.
+
+        Of the last trade's instant more may be missing: it is not covered.
+        """
+        span = self.span
+        if span is None or self.claimed is None:
+            return span
+        start = span[0] if self.starts_late else self.claimed[0]
+        return start, span[1] if self.stops_early else self.claimed[1]
+
+    def overlaps(self, other: FileWatch) -> bool:
+        """Tell whether two files hold trades of one symbol and one time in two ways."""
+        if self.symbol != other.symbol or self.is_aggregated == other.is_aggregated:
+            return False
+        mine, theirs = self.span, other.span
+        return bool(mine and theirs and mine[0] <= theirs[1] and theirs[0] <= mine[1])
+
+
+def edge_limit_ns(silence_ns: int) -> int:
+    """Return how long a silence at an edge may be, given the longest between two trades."""
+    return max(EDGE_NS_MIN, EDGE_TIMES * silence_ns)
+
+
+def files_verdict(
+    watches: Iterable[FileWatch],
+    reached: Mapping[str, tuple[int, int]],
+    takers_compared: Collection[str],
+) -> Verdict:
+    """Judge files of trades by their names, and sides that never change.
+
+    `reached` is, by symbol, the time in which the exchange's klines bear the trades out, and
+    `takers_compared` the symbols whose taker volumes the exchange's klines bear out: there is no
+    doubt about those.
+    """
+    counts = {"files": 0, "outside_of_name": 0, "cut_short": 0}
+    findings: list[Finding] = []
+    sides: dict[str, list[FileWatch]] = {}
+    for watch in watches:
+        counts["files"] += 1
+        counts["outside_of_name"] += watch.outside
+        sides.setdefault(watch.symbol, []).append(watch)
+        if watch.outside:
+            findings.append(_outside(watch))
+        for finding in _edges(watch, reached.get(watch.symbol)):
+            counts["cut_short"] += finding.severity is Severity.DOUBT
+            findings.append(finding)
+    for symbol, mine in sides.items():
+        market, makers = sum(w.market for w in mine), sum(w.makers for w in mine)
+        stated = all(watch.sides_stated for watch in mine)
+        if stated and market >= SAME_SIDE_MIN and makers in (0, market):
+            findings.append(_same_side(symbol, market, makers, symbol in takers_compared))
+    return Verdict.of(CHECK, counts, findings, NOT_CHECKED)
+
+
+def _outside(watch: FileWatch) -> Finding:
+    assert watch.claimed is not None
+    assert watch.first_outside_ns is not None
+    sentence = (
+        f"{watch.outside:,} of {watch.rows:,} rows of {watch.name} lie outside of the time that "
+        f"its name claims, {_named(watch.claimed)}; the first is of "
+        f"{utc_text(watch.first_outside_ns)}"
+    )
+    evidence = {"sentence": sentence, "file": watch.name, "rows": watch.outside}
+    return _finding("time_outside_name", Severity.DOUBT, watch.symbol, evidence)
+
+
+def _edges(watch: FileWatch, reached: tuple[int, int] | None) -> Iterable[Finding]:
+    """Yield the edges of the named time at which trades are missing, or nothing was traded."""
+    if watch.claimed is None:
+        return
+    start, end = watch.claimed
+    if watch.first_ns is None or watch.last_ns is None:
+        sentence = f"{watch.name} has no row of the time that its name claims"
+        evidence: dict[str, Any] = {"sentence": sentence, "file": watch.name}
+        yield _finding("nothing_of_named_time", Severity.DOUBT, watch.symbol, evidence)
+        return
+    low, high = reached or (end, start)
+    ends = (
+        ("starts_late", watch.starts_late, watch.first_ns, watch.first_ns - start, low <= start),
+        ("stops_early", watch.stops_early, watch.last_ns, end - watch.last_ns, high >= end),
+    )
+    for kind, is_so, at_ns, silence_ns, is_borne_out in ends:
+        if not is_so:
+            continue
+        word = "first" if kind == "starts_late" else "last"
+        sentence = (
+            f"{watch.name}: its {word} trade is of {utc_text(at_ns)}, {_minutes(silence_ns)} from "
+            f"the {'start' if word == 'first' else 'end'} of the time that its name claims, and "
+            f"the longest silence between its trades is {_minutes(watch.silence_ns)}"
+        )
+        evidence = {"sentence": sentence, "file": watch.name, "time_ns": at_ns}
+        evidence |= {"silence_ns": silence_ns, "longest_silence_within_ns": watch.silence_ns}
+        severity = Severity.NOTICE if is_borne_out else Severity.DOUBT
+        yield _finding(kind, severity, watch.symbol, evidence)
+
+
+def _same_side(symbol: str, market: int, makers: int, is_compared: bool) -> Finding:
+    word = "every" if makers else "no"
+    sentence = f"in {word} one of {market:,} trades the buyer is the maker"
+    evidence = {"sentence": sentence, "trades": market, "buyer_is_maker": makers}
+    severity = Severity.NOTICE if is_compared else Severity.DOUBT
+    return _finding("maker_never_changes", severity, symbol, evidence)
+
+
+def _finding(kind: str, severity: Severity, symbol: str, evidence: Mapping[str, Any]) -> Finding:
+    return Finding(CHECK, kind, severity, symbol, evidence=evidence)
+
+
+def _named(claimed: tuple[int, int]) -> str:
+    return f"{utc_text(claimed[0])} to {utc_text(claimed[1])}"
+
+
+def _minutes(length_ns: int) -> str:
+    minutes, rest = divmod(length_ns // NS_PER_SECOND, 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((hours, "h"), (minutes, "min"), (rest, "s"))
+    return " ".join(f"{value} {unit}" for value, unit in parts if value) or "0 s"

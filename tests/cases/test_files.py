@@ -1,0 +1,228 @@
+"""Files of trades against what their names claim, and what a run without klines rests on."""
+
+from __future__ import annotations
+
+import gzip
+from dataclasses import replace
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+from tests.cases.made import (
+    CASES,
+    FALSE_VALID,
+    HOUR,
+    MINUTE,
+    SECOND,
+    START,
+    candles,
+    traded,
+    write_aggregates,
+    write_klines,
+    write_trades,
+)
+from tests.oracle import OracleTrade
+from tests.replays import UM_DAY, Ran, replay
+
+# 2024-07-18 00:00 UTC.
+DAY = START - START % (24 * HOUR)
+AGGREGATES = UM_DAY / "ALFAUSDT-aggTrades-2024-05-15.zip"
+RAW = UM_DAY / "ALFAUSDT-trades-2024-05-15.zip"
+
+
+def run(folder: Path, *words: str | Path) -> Ran:
+    return replay(folder / "run", *words, "--audit=off")
+
+
+def lines_of(path: Path) -> list[str]:
+    with ZipFile(path) as packed:
+        return packed.read(packed.namelist()[0]).decode().splitlines()
+
+
+def kinds(ran: Ran, check: str) -> dict[str, str]:
+    return {one["kind"]: one["severity"] for one in ran.findings() if one["check"] == check}
+
+
+def test_every_trade_rejected(tmp_path: Path) -> None:
+    ran = run(tmp_path, FALSE_VALID / "fv17" / "ZUSDT-aggTrades.csv")
+    assert ran.exit_code == 3
+    assert "none of 10 trades is in a kline: 10 rejected (zero_quantity)" in ran.output
+    assert "no kline became final" in ran.output
+
+
+def test_every_trade_of_one_symbol_rejected_beside_another(tmp_path: Path) -> None:
+    good = write_trades(tmp_path / "GNUUSDT-trades.csv", traded(31))
+    ran = run(tmp_path, good, FALSE_VALID / "fv17" / "ZUSDT-aggTrades.csv")
+    assert ran.exit_code == 3
+    assert kinds(ran, "trades")["nothing_applied"] == "doubt"
+
+
+def test_aggregates_and_raw_trades_of_one_day(tmp_path: Path) -> None:
+    undated = FALSE_VALID / "fv02" / "ALFAUSDT-trades.csv.gz"
+    klines = UM_DAY / "ALFAUSDT-1h-2024-05-15.zip"
+    for files in ((undated, AGGREGATES), (AGGREGATES, undated), (RAW, AGGREGATES)):
+        ran = run(tmp_path, *files, "--klines", klines, "--intervals=1h")
+        assert ran.exit_code == 2, ran.output
+        assert "ALFAUSDT" in ran.output
+        assert "give one of them" in ran.output
+        assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("kept", [slice(1, 4_000), slice(9_000, None), slice(7_000, 7_040)])
+def test_aggregates_and_raw_trades_that_overlap_in_part(tmp_path: Path, kept: slice) -> None:
+    header, *rows = lines_of(RAW)
+    raw = tmp_path / "ALFAUSDT-trades.csv.gz"
+    raw.write_bytes(gzip.compress("\n".join([header, *rows[kept]]).encode()))
+    header, *rows = lines_of(AGGREGATES)
+    undated = tmp_path / "ALFAUSDT-aggTrades.csv"
+    undated.write_text("\n".join([header, *rows]))
+    for aggregates in (AGGREGATES, undated):
+        ran = run(tmp_path, raw, aggregates)
+        assert ran.exit_code == 2, ran.output
+        assert "would count twice" in ran.output
+
+
+def test_raw_trades_after_aggregates_are_taken(tmp_path: Path) -> None:
+    tape = traded(33, per_minute=8)
+    aggregates = [
+        replace(one, id=k + 500, first_id=one.id, last_id=one.id) for k, one in enumerate(tape[:48])
+    ]
+    files = [
+        write_aggregates(tmp_path / "GNUUSDT-aggTrades.csv", aggregates),
+        write_trades(tmp_path / "GNUUSDT-trades.csv", tape[48:]),
+    ]
+    klines = write_klines(tmp_path / "GNUUSDT-1m.csv", candles(tape))
+    ran = run(tmp_path, *files, "--klines", klines, "--intervals=1m")
+    assert ran.exit_code == 0, ran.output
+    assert "12 identical" in ran.run["sentence"]
+
+
+def hours_of(first: int, stop: int) -> list[OracleTrade]:
+    """Return trades of each minute from one hour of the day to another."""
+    minutes = (stop - first) * 60
+    return traded(34, start_ns=DAY + first * HOUR, minutes=minutes, per_minute=2)
+
+
+@pytest.mark.parametrize(("first", "stop"), [(0, 11), (0, 23), (5, 24), (9, 14)])
+def test_a_day_cut_short(tmp_path: Path, first: int, stop: int) -> None:
+    trades = write_trades(tmp_path / "GNUUSDT-trades-2024-07-18.csv", hours_of(first, stop))
+    ran = run(tmp_path, trades, "--intervals=1m")
+    assert ran.exit_code == 3
+    expected = {"starts_late": "doubt"} if first else {}
+    assert kinds(ran, "files") == expected | ({"stops_early": "doubt"} if stop < 24 else {})
+    # No kline is made of time of which nothing is known.
+    assert f"made {(stop - first) * 60:,} final klines" in ran.run["sentence"]
+    klines = candles(hours_of(0, 24))
+    whole = write_klines(tmp_path / "GNUUSDT-1m-2024-07-18.csv", klines)
+    other = run(tmp_path, trades, "--klines", whole, "--intervals=1m")
+    assert other.exit_code in (1, 3)
+
+
+def test_a_whole_day_is_not_cut_short(tmp_path: Path) -> None:
+    trades = write_trades(tmp_path / "GNUUSDT-trades-2024-07-18.csv", hours_of(0, 24))
+    ran = run(tmp_path, trades, "--intervals=1m")
+    assert ran.exit_code == 0, ran.output
+    assert kinds(ran, "files") == {}
+    assert "made 1,440 final klines" in ran.run["sentence"]
+
+
+def test_a_day_that_went_quiet_by_the_exchanges_klines(tmp_path: Path) -> None:
+    tape = hours_of(0, 20)
+    trades = write_trades(tmp_path / "GNUUSDT-trades-2024-07-18.csv", tape)
+    bound = replace(tape[-1], id=tape[-1].id + 1, time_ns=DAY + 24 * HOUR + SECOND)
+    rows = candles([*tape, bound])[:-1]
+    assert rows[-1].close_time_ns == DAY + 24 * HOUR
+    klines = write_klines(tmp_path / "GNUUSDT-1m-2024-07-18.csv", rows)
+    ran = run(tmp_path, trades, "--klines", klines, "--intervals=1m")
+    assert ran.exit_code == 0, ran.output
+    assert kinds(ran, "files") == {"stops_early": "notice"}
+
+
+def test_rows_outside_of_the_named_day_make_no_coverage(tmp_path: Path) -> None:
+    tape = traded(35, minutes=12)
+    other = write_trades(tmp_path / "GNUUSDT-trades-2024-07-20.csv", tape)
+    ran = run(tmp_path, other, "--intervals=1m")
+    assert ran.exit_code == 3
+    found = kinds(ran, "files")
+    assert found["time_outside_name"] == "doubt"
+    assert found["nothing_of_named_time"] == "doubt"
+    # Ticks would make two days of quiet klines of nothing.
+    assert "made 12 final klines" in ran.run["sentence"]
+    assert "72 of 72 rows of GNUUSDT-trades-2024-07-20.csv lie outside" in ran.output
+
+
+def test_one_row_of_the_next_day(tmp_path: Path) -> None:
+    tape = hours_of(0, 24)
+    late = replace(tape[-1], id=tape[-1].id + 1, time_ns=DAY + 24 * HOUR + 5 * MINUTE)
+    late = replace(late, first_id=late.id, last_id=late.id)
+    trades = write_trades(tmp_path / "GNUUSDT-trades-2024-07-18.csv", [*tape, late])
+    ran = run(tmp_path, trades, "--intervals=1m")
+    assert ran.exit_code == 3
+    assert kinds(ran, "files") == {"time_outside_name": "doubt"}
+
+
+@pytest.mark.parametrize("side", [True, False])
+def test_a_maker_flag_that_never_changes(tmp_path: Path, side: bool) -> None:
+    tape = traded(36, minutes=8)
+    assert {one.buyer_is_maker for one in tape} == {True, False}
+    stuck = [replace(one, buyer_is_maker=side) for one in tape]
+    trades = write_trades(tmp_path / "GNUUSDT-trades.csv", stuck)
+    ran = run(tmp_path, trades, "--intervals=1m")
+    assert ran.exit_code == 3
+    assert f"in {'every' if side else 'no'} one of 48 trades the buyer is the maker" in ran.output
+    klines = write_klines(tmp_path / "GNUUSDT-1m.csv", candles(stuck))
+    proved = run(tmp_path, trades, "--klines", klines, "--intervals=1m")
+    assert proved.exit_code == 0, proved.output
+    right = write_klines(tmp_path / "right" / "GNUUSDT-1m.csv", candles(tape))
+    assert run(tmp_path, trades, "--klines", right, "--intervals=1m").exit_code == 1
+
+
+@pytest.mark.parametrize("lost", [slice(20, 22), slice(30, 41), slice(3, 60)])
+def test_missing_ids_and_nothing_to_compare_with(tmp_path: Path, lost: slice) -> None:
+    tape = traded(37)
+    kept = [one for one in tape if one not in tape[lost]]
+    trades = write_trades(tmp_path / "GNUUSDT-trades.csv", kept)
+    ran = run(tmp_path, trades, "--intervals=5m")
+    assert ran.exit_code in (1, 3)
+    assert kinds(ran, "continuity")["missing_trade_ids"] == "doubt"
+    assert "trade ids that no trade has" in ran.output
+
+
+def test_many_single_ids_missing(tmp_path: Path) -> None:
+    tape = traded(38)
+    trades = write_trades(tmp_path / "GNUUSDT-trades.csv", [o for o in tape if o.id % 6])
+    ran = run(tmp_path, trades, "--intervals=5m")
+    assert ran.exit_code == 3
+    assert kinds(ran, "continuity")["missing_trade_ids"] == "doubt"
+
+
+def test_one_id_as_of_a_fund_trade_is_no_doubt(tmp_path: Path) -> None:
+    ran = run(tmp_path, AGGREGATES, "--intervals=1m")
+    assert ran.exit_code == 0
+    assert kinds(ran, "continuity")["missing_trade_ids"] == "notice"
+
+
+def test_the_longest_silence_counts_the_ends(tmp_path: Path) -> None:
+    tape = traded(39, start_ns=DAY + 23 * HOUR, minutes=60)
+    trades = write_trades(tmp_path / "GNUUSDT-trades-2024-07-18.csv", tape)
+    ran = run(tmp_path, trades, "--intervals=1m")
+    (silent,) = (one for one in ran.findings() if one["kind"] == "feed_silent")
+    assert silent["evidence"]["longest_ns"] == tape[0].time_ns - DAY
+
+
+@pytest.mark.parametrize("klines", ["FOXUSDT-1m.csv", "FOXUSDT-1m-appended.csv"])
+def test_a_forming_last_row_stays_proved(tmp_path: Path, klines: str) -> None:
+    folder = CASES / "case23"
+    ran = run(tmp_path, folder / "FOXUSDT-trades.csv", "--klines", folder / klines)
+    assert ran.exit_code == 0, ran.output
+    assert "proved_forming_row" in {one["kind"] for one in ran.findings()}
+
+
+def test_recordings_that_overlap(tmp_path: Path) -> None:
+    folder = CASES / "case22"
+    files = [folder / "rec-a.txt", folder / "rec-b.txt"]
+    ran = run(tmp_path, *files, "--klines", folder / "FOXUSDT-1m.csv", "--intervals=1m")
+    assert ran.exit_code == 0, ran.output
+    assert "8 identical" in ran.run["sentence"]
+    assert ran.check("trades")["counts"]["duplicate"] == 17
