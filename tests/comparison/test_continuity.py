@@ -104,12 +104,16 @@ def test_ids_that_a_source_does_not_state_tell_nothing() -> None:
     assert of_kind(verdict, "ids_not_stated")[0].severity is Severity.NOTICE
 
 
-def test_missing_ids_in_traded_time_are_a_notice() -> None:
-    verdict = judged(trades("1 100x1, 2 100x1 id=3, 61 100x1 id=10"))
-    assert verdict.validity is Validity.VALID
+def test_missing_ids_in_traded_time_are_a_doubt_where_nothing_was_compared() -> None:
+    tape = trades("1 100x1, 2 100x1 id=3, 61 100x1 id=10")
+    verdict = judged(tape)
+    assert verdict.validity is Validity.UNKNOWN
     (gaps,) = of_kind(verdict, "missing_trade_ids")
     assert (gaps.evidence["gaps"], gaps.evidence["missing_ids"]) == (2, 7)
     assert of_kind(verdict, "lost_stretch") == []
+    compared = judged(tape, tape)
+    assert of_kind(compared, "missing_trade_ids")[0].severity is Severity.NOTICE
+    assert compared.validity is Validity.VALID
 
 
 def test_all_symbols_silent_for_minutes() -> None:

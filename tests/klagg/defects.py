@@ -107,7 +107,7 @@ DEFECTS = (
         check="exactness",
         kind="trade_ids_withheld",
         # Where ids are told, so is the outage.
-        remains=("lost_stretch",),
+        remains=("lost_stretch", "missing_trade_ids"),
     ),
     Defect(
         *(5, "A", "The first trade into an uninitialized slot fills every bar since 1970."),

@@ -22,8 +22,9 @@ NOT_CHECKED = (
     "sources without raw trade ids",
 )
 _SHOWN = 20
-# More single ids than one in so many are taken for a loss, not for fund trades.
-LONE_SHARE = 500
+# More single ids than a few, and than one in so many, are taken for a loss, not for fund trades.
+_LONE_MIN = 5
+_LONE_SHARE = 500
 _NO_TIMES: Int64Array = np.empty(0, dtype=np.int64)
 
 
@@ -198,7 +199,7 @@ def _lost(gaps: Gaps, quiet: Int64Array) -> Iterator[tuple[Gap, Int64Array]]:
 def _missing(symbol: str, gaps: Gaps, runs: IdRuns, *, doubted: bool) -> Finding:
     lone = int(np.count_nonzero(gaps.before_id - gaps.after_id == 2))
     # A loss takes ids in a row, or more single ones than an insurance fund trades.
-    lost = len(gaps) > lone or lone * LONE_SHARE > runs.count()
+    lost = len(gaps) > lone or (lone >= _LONE_MIN and lone * _LONE_SHARE > runs.count())
     severity = Severity.DOUBT if doubted and lost else Severity.NOTICE
     sentence = (
         f"{gaps.missing:,} trade ids that no trade has, in {len(gaps):,} gaps "
