@@ -195,7 +195,7 @@ class _Pairs:
             yield NotCompared(*series, EXCHANGE, "columns_not_read", names=names, source=source)
 
     def _cut_short(self) -> Iterator[NotCompared]:
-        """Yield the klines that the file's name claims after its last one.
+        """Yield the klines that the file's name claims after its last one, if ours claim them too.
 
         Where a market is quiet the exchange has flat klines, so that its files reach their end.
         """
@@ -204,6 +204,8 @@ class _Pairs:
             return
         due = reference.interval.opens_between(*reference.claimed)
         absent = due[due > self.their_opens.max()]
+        closes = reference.interval.close_times_ns(absent)
+        absent = absent[~self.coverage.not_meant(absent, closes)]
         rows, source = len(self.their_opens), reference.source
         detail = f"{source} is named for {len(due):,} klines and holds {rows:,}"
         yield from left_out(reference.series, EXCHANGE, "cut_short", absent, detail=detail)
