@@ -69,18 +69,14 @@ class ContinuityWatch:
         )
         findings: list[Finding] = []
         known = _Known(comparison, references)
-        series = () if comparison is None else comparison.series
-        compared = {one.symbol for one in series if one.paired and "count" in one.compared}
+        compared = _compared(comparison)
         for symbol, runs in sorted(self._ids.runs.items()):
             gaps = runs.gaps()
             interval = _finest(stored, symbol, intervals)
             quiet = _NO_TIMES if interval is None else _quiet(stored, symbol, interval)
             counts["quiet"] += len(quiet)
             if symbol in unnumbered and len(quiet):
-                evidence = {"quiet_klines": len(quiet)}
-                findings.append(
-                    Finding(CHECK, "ids_not_stated", Severity.NOTICE, symbol, evidence=evidence)
-                )
+                findings.append(_not_stated(symbol, len(quiet)))
             counts["id_gaps"] += len(gaps)
             counts["missing_ids"] += gaps.missing
             if len(gaps):
@@ -194,6 +190,17 @@ def _lost(gaps: Gaps, quiet: Int64Array) -> Iterator[tuple[Gap, Int64Array]]:
     rows = np.flatnonzero(stop > first)
     for row, gap in zip(rows.tolist(), gaps.take(rows), strict=True):
         yield gap, quiet[first[row] : stop[row]]
+
+
+def _compared(comparison: Comparison | None) -> set[str]:
+    """Return the symbols of which some klines were compared, trade counts included."""
+    series = () if comparison is None else comparison.series
+    return {one.symbol for one in series if one.paired and "count" in one.compared}
+
+
+def _not_stated(symbol: str, quiet: int) -> Finding:
+    evidence = {"quiet_klines": quiet}
+    return Finding(CHECK, "ids_not_stated", Severity.NOTICE, symbol, evidence=evidence)
 
 
 def _missing(symbol: str, gaps: Gaps, runs: IdRuns, *, doubted: bool) -> Finding:
