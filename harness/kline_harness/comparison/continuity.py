@@ -21,6 +21,7 @@ NOT_CHECKED = (
     "trades before the first and after the last recorded one",
     "sources without raw trade ids",
 )
+_COUNTS = ("quiet", "id_gaps", "missing_ids", "lost_stretches", "lost_klines", "silences")
 _SHOWN = 20
 # More single ids than a few, and than one in so many, are taken for a loss, not for fund trades.
 _LONE_MIN = 5
@@ -64,9 +65,7 @@ class ContinuityWatch:
         files' names claim: the silences at its edges count too.
         """
         self._claimed = claimed
-        counts = dict.fromkeys(
-            ("quiet", "id_gaps", "missing_ids", "lost_stretches", "lost_klines", "silences"), 0
-        )
+        counts = dict.fromkeys(_COUNTS, 0)
         findings: list[Finding] = []
         known = _Known(comparison, references)
         compared = _compared(comparison)
