@@ -95,8 +95,9 @@ class Proof:
 class Difference:
     """A kline that is not identical: both sides in exact decimals, None where there is none.
 
-    `published_ns` is the virtual instant at which ours was published. `trades` are those in its
-    time as data, where no proof tells of them.
+    `published_ns` is the virtual instant at which ours was published; where ours is None all the
+    same, it was published and not stored. `trades` are those in its time as data, where no proof
+    tells of them.
     """
 
     symbol: str
@@ -112,6 +113,11 @@ class Difference:
     published_ns: int | None = None
     proof: Proof | None = None
     trades: Mapping[str, Any] | None = None
+
+    @property
+    def not_stored(self) -> bool:
+        """Tell whether ours was published, and is missing because it was not stored."""
+        return self.ours is None and self.published_ns is not None
 
     @property
     def klass(self) -> Class:
@@ -277,6 +283,8 @@ def _finding(difference: Difference) -> Finding:
                 evidence[f"{side}_{name}"] = text_of(name, values[name])
     if proof is not None:
         evidence["cause"] = proof.cause
+    if difference.not_stored:
+        klass, evidence["published_ns"] = "not_stored", difference.published_ns
     return Finding(
         CHECK,
         klass if proof is None else f"{klass}_{proof.cause}",

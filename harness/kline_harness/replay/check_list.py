@@ -23,6 +23,7 @@ from kline_harness.replay.explaining import MISMATCH, Aftermath
 from kline_harness.replay.observations import ObservedRun
 from kline_harness.replay.scenario import Scenario
 from kline_harness.replay.wiring import trades_again
+from kline_harness.simulation.delivery import AFTER_SHUTDOWN
 from kline_harness.simulation.feed import Reception
 from kline_harness.verdict import Verdict
 
@@ -85,6 +86,13 @@ class FinishedRun:
         """Return how many finals were published."""
         return self.observed.run.channels[0].published
 
+    def uncompared(self) -> frozenset[str]:
+        """Return the symbols of which no kline was compared with one of the exchange."""
+        comparison = self.after.comparison
+        series = () if comparison is None else comparison.series
+        compared = {one.symbol for one in series if one.paired}
+        return frozenset(self.observed.given.symbols() - compared)
+
     def results(self) -> Results:
         """Return what the run came to, for comparing it with others of its scenario.
 
@@ -123,7 +131,7 @@ class FinishedRun:
         """Compare what was stored with the exchange's klines, and explain what differs."""
         run, inputs = self.observed.run, self.inputs
         found = (finding for audit in self.audits.values() for finding in audit.findings)
-        return Aftermath.of(
+        after = Aftermath.of(
             Stored.of(run.writer.dataset.read()),
             self.accounts,
             inputs.references,
@@ -133,9 +141,26 @@ class FinishedRun:
             faulty=bool(run.feed.delivery.lost) or run.strikes_trades,
             unnumbered=inputs.unnumbered,
         )
+        published = self.observed.published
+        if after.comparison is not None and published is not None:
+            after.comparison = published.marked(after.comparison)
+        return after
 
     def _trades(self) -> Verdict:
-        return trades_verdict(self.accounts, self.after, self.published, self.inputs.touching)
+        met, lost = self.inputs.touching, self._kept_back()
+        return trades_verdict(self.accounts, self.after, self.published, met, lost)
+
+    def _kept_back(self) -> dict[tuple[str, str], int]:
+        """Return the trades that outages kept back from symbols of which nothing was compared."""
+        if self.observed.shadow is not None:
+            # The shadow run was given them, and the finals are held to its.
+            return {}
+        lost, symbols = self.observed.run.feed.delivery.lost, self.uncompared()
+        return {
+            (symbol, reason): count
+            for (symbol, reason), count in lost.items()
+            if symbol in symbols and reason != AFTER_SHUTDOWN
+        }
 
     def _files(self) -> Verdict:
         return files_checked(self.inputs.files, self.after)

@@ -14,6 +14,7 @@ from kline_harness.simulation.feed import Reception
 from kline_harness.verdict import Finding, Severity, Verdict
 
 _IDS_SHOWN = 20
+_NOTHING: Mapping[tuple[str, str], int] = {}
 
 
 def trades_verdict(
@@ -21,11 +22,14 @@ def trades_verdict(
     after: Aftermath,
     published: int,
     touching: Sequence[Mapping[str, Any]] = (),
+    kept_back: Mapping[tuple[str, str], int] = _NOTHING,
 ) -> Verdict:
     """Tell which trades are in no kline, or not in every interval's.
 
     Where none of a symbol's trades was applied, or no kline was `published`, nothing was checked.
     `touching` are files without trade ids that meet at one instant (`Numbering.touching`).
+    `kept_back` are trades that never reached the aggregator, by symbol and reason, of symbols of
+    which nothing was compared: nobody knows which klines lack them.
     """
     findings = [
         Finding("trades", "files_meet_without_ids", Severity.DOUBT, pair["symbol"], evidence=pair)
@@ -48,6 +52,9 @@ def trades_verdict(
             if series.late:
                 lateness = after.late_evidence(symbol, interval, series.late)
                 findings.append(_ids_finding("late", series.late, symbol, interval, lateness))
+    for (symbol, reason), count in sorted(kept_back.items()):
+        lost = {"trades": count, "reason": reason}
+        findings.append(Finding("trades", "kept_back", Severity.DOUBT, symbol, evidence=lost))
     if published == 0:
         evidence = {"sentence": "no kline became final, so that nothing could be checked"}
         findings.append(Finding("trades", "no_klines", Severity.DOUBT, evidence=evidence))

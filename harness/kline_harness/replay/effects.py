@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -71,6 +71,12 @@ class FaultOutcome:
     def missed(self) -> bool:
         """Tell whether it had an effect that no finding names."""
         return self.effect.any and not self.detected_by
+
+    def strikes(self, symbols: Collection[str]) -> bool:
+        """Tell whether it strikes one of some symbols: a fault that names no trades strikes all."""
+        return bool(symbols) and (
+            not self.record.trades or not self.record.trades.keys().isdisjoint(symbols)
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the outcome as plain data for JSON."""
@@ -157,8 +163,12 @@ def numbered(faults: Iterable[Fault]) -> tuple[Fault, ...]:
     return tuple(out)
 
 
-def faults_verdict(outcomes: Iterable[FaultOutcome]) -> Verdict:
-    """Judge detection: valid if every effect is named by a finding; an effect unseen is a miss."""
+def faults_verdict(outcomes: Iterable[FaultOutcome], uncompared: Collection[str] = ()) -> Verdict:
+    """Judge detection: valid if every effect is named by a finding; an effect unseen is a miss.
+
+    Klines that a fault changed are known not to be those of the market. Of `uncompared` symbols
+    nothing says which ones, so that the run is in doubt.
+    """
     findings, counts = [], {"injected": 0, "had_effect": 0, "detected": 0, "without_effect": 0}
     for outcome in outcomes:
         counts["injected"] += 1
@@ -166,6 +176,8 @@ def faults_verdict(outcomes: Iterable[FaultOutcome]) -> Verdict:
         counts["detected"] += outcome.effect.any and not outcome.missed
         if outcome.missed:
             kind, severity = "missed", Severity.ERROR
+        elif outcome.effect.klines and outcome.strikes(uncompared):
+            kind, severity = "changed_klines_not_compared", Severity.DOUBT
         elif outcome.effect.any:
             continue
         else:

@@ -9,7 +9,7 @@ from kline_harness.checks.delivery import DeliveryCheck, Subscription
 from kline_harness.checks.feed import FeedCheck
 from kline_harness.comparison.continuity import ContinuityWatch
 from kline_harness.interfaces import FeedSlice, Observer
-from kline_harness.replay.emission_log import EmissionLog
+from kline_harness.replay.emission_log import EmissionLog, PublishedFinals
 from kline_harness.replay.scenario import Audit, Scenario
 from kline_harness.replay.shadow import ExactShadow, ManagedShadow
 from kline_harness.replay.stored_check import StoredCheck
@@ -39,6 +39,7 @@ class ObservedRun:
     `feed` and `delivery` are there where faults were injected: they name what was struck.
     `shadow` is there for every aggregator but the exact one. `log` and `stored` keep everything
     that was published and delivered: where `keeps` says so, and where faults are to be measured.
+    `published` is there where the finals are to be compared with the exchange's.
     """
 
     def __init__(
@@ -50,10 +51,12 @@ class ObservedRun:
         progress: Callable[[int], None] | None = None,
         *,
         keeps: bool = False,
+        compares: bool = False,
     ) -> None:
         self.run = Run(scenario, source, storage, substitutions=substitutions)
         self.given, self.tally = TradeTally(), KlineTally()
         self.continuity = ContinuityWatch()
+        self.published = PublishedFinals() if compares else None
         self.log: EmissionLog | None = None
         self.stored: StoredCheck | None = None
         self.clock = ClockCheck(self._due, self._lost_ticks)
@@ -69,7 +72,7 @@ class ObservedRun:
                 self.delivery = _delivery(self.run)
         batches = TradesInBatches(self.given.add, self.continuity.add)
         watching = (batches, self.tally, self.clock)
-        kept = (self.log, self.stored, self.shadow, self.feed, self.delivery)
+        kept = (self.published, self.log, self.stored, self.shadow, self.feed, self.delivery)
         more = (*kept, progress and Progress(progress))
         self.run.observers += [*watching, *(one for one in more if one is not None)]
 

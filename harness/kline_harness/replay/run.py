@@ -94,7 +94,7 @@ def replay(
             checks = list(CheckList(run.checks()).verdicts())
         with timings.stage("faults"):
             faults = _outcomes(run, sources, checks, whole=whole)
-            checks += [faults_verdict(faults)] if faults else []
+            checks += [faults_verdict(faults, run.uncompared())] if faults else []
         if asked is not None:
             expected = _answer(asked, folder / "klines", report, timings)
             checks.append(run.after.reconciled_expectations(verdict_of(expected)))
@@ -130,7 +130,10 @@ def _simulate(
 
     def simulated(*, whole: bool) -> ObservedRun:
         source = sources.source(whole=whole)
-        observed = ObservedRun(scenario, source, storage, substitutions, progress)
+        compares = bool(sources.klines)
+        observed = ObservedRun(
+            scenario, source, storage, substitutions, progress, compares=compares
+        )
         observed.run.simulate()
         if observed.run.feed.trades == 0:
             raise UsageError("the files given hold no trades")

@@ -24,7 +24,10 @@ _NONE: Int64Array = np.empty(0, dtype=np.int64)
 
 
 def write_differences(path: Path, differences: Sequence[Difference]) -> None:
-    """Write every difference: both sides, class, cause and proof, or else its trades."""
+    """Write every difference: both sides, class, cause and proof, or else its trades.
+
+    `published_at` is when ours was published; it was not stored where our side is empty.
+    """
     sides = [(side, name) for name in FIELDS for side in ("ours", "theirs")]
     schema = pa.schema(
         [
@@ -40,6 +43,7 @@ def write_differences(path: Path, differences: Sequence[Difference]) -> None:
             ("cause", pa.string()),
             ("proof", pa.string()),
             ("trades", pa.string()),
+            ("published_at", pa.timestamp("ns", tz="UTC")),
         ]
     )
     rows = [_row(difference, sides) for difference in differences]
@@ -59,6 +63,7 @@ def _row(difference: Difference, sides: Sequence[tuple[str, str]]) -> dict[str, 
         "cause": None if proof is None else proof.cause,
         "proof": None if proof is None else json.dumps(dict(proof.evidence)),
         "trades": None if difference.trades is None else json.dumps(dict(difference.trades)),
+        "published_at": difference.published_ns,
     }
     for side, name in sides:
         values: dict[str, Decimal | int] | None = getattr(difference, side)

@@ -129,6 +129,10 @@ class TradeTally:
                 before = self.of(symbol, kind)
                 self.read[symbol, kind] = _add(before, trade_sums(mine, rows))
 
+    def symbols(self) -> set[str]:
+        """Return the symbols of which any trade came."""
+        return {symbol for symbol, _ in self.read}
+
     def of(self, symbol: str, kind: TradeKind) -> Sums:
         """Return the sums of one symbol's trades of a kind."""
         return self.read.get((symbol, kind), NOTHING)

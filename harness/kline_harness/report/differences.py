@@ -24,7 +24,7 @@ class Difference:
 
     `ours` and `theirs` hold the nine fields of `FIELDS` as plain decimal text, None where that
     side has no kline; `differing` names those that differ. `trades` are those in its time, where
-    no proof tells of them.
+    no proof tells of them. With `published_ns` and without ours, ours was not stored.
     """
 
     symbol: str
@@ -37,6 +37,7 @@ class Difference:
     cause: str | None
     proof: Any
     trades: Any
+    published_ns: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the difference as a JSON object."""
@@ -51,6 +52,7 @@ class Difference:
             "cause": self.cause,
             "proof": self.proof,
             "trades": self.trades,
+            "published_ns": self.published_ns,
         }
 
 
@@ -69,6 +71,7 @@ def read_differences(path: Path) -> tuple[Difference, ...]:
     kinds, causes = _texts(table, "class"), _texts(table, "cause")
     differing, proofs = _texts(table, "fields"), _texts(table, "proof")
     trades = _texts(table, "trades")
+    published = _instants(table, "published_at")
     ours = list(zip(*(_plain_column(table, f"ours_{name}") for name in FIELDS), strict=True))
     theirs = list(zip(*(_plain_column(table, f"theirs_{name}") for name in FIELDS), strict=True))
     rows = [
@@ -83,6 +86,7 @@ def read_differences(path: Path) -> tuple[Difference, ...]:
             causes[row],
             parse_evidence(proofs[row]),
             parse_evidence(trades[row]),
+            published[row],
         )
         for row, open_ns in enumerate(times_ns(table["open_time"]).tolist())
     ]
@@ -120,6 +124,14 @@ def _texts(table: pa.Table, name: str) -> list[str | None]:
         return [None] * table.num_rows
     codes, texts = text_codes(table[name])
     return [texts[code] if code >= 0 else None for code in codes.tolist()]
+
+
+def _instants(table: pa.Table, name: str) -> list[int | None]:
+    """Return a time column in nanoseconds, all None when the table lacks it."""
+    if name not in table.column_names:
+        return [None] * table.num_rows
+    values: list[int | None] = table[name].cast(pa.int64()).to_pylist()
+    return values
 
 
 def _plain_column(table: pa.Table, name: str) -> list[str | None]:

@@ -57,8 +57,8 @@ def encode_differences(differences: Sequence[Difference]) -> tuple[Mapping[str, 
     """Return what the codes stand for, and each difference as JSON text.
 
     A row is [symbol, interval, open time in ms, class, fields as bits, our nine values, theirs
-    with ``=`` where equal, cause or -1, proof, trades]; the last two are left out where there are
-    none.
+    with ``=`` where equal, cause or -1, proof, trades, instant of publication where ours was not
+    stored]; the last three are left out where there are none.
     """
     symbols, intervals, causes = _Codes(), _Codes(), _Codes()
     kinds = _Codes(CLASSES)
@@ -121,10 +121,14 @@ def cut(kind: str, encoded: tuple[Mapping[str, Any], list[str]], first_budget: i
 
 
 def _evidence(row: Difference) -> list[Any]:
-    told = [row.proof, row.trades]
+    told = [
+        None if one is None else _tabulate(readable("", one)) for one in (row.proof, row.trades)
+    ]
+    if row.published_ns is not None and row.ours[0] is None:
+        told.append(row.published_ns // NS_PER_MILLISECOND)
     while told and told[-1] is None:
         told.pop()
-    return [_tabulate(readable("", one)) for one in told]
+    return told
 
 
 class _Codes:

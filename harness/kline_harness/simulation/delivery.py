@@ -11,6 +11,9 @@ import numpy as np
 from kline_harness.tape import Tape
 from kline_harness.units import BoolArray
 
+# Why trades that arrive later than the shutdown do not reach the aggregator.
+AFTER_SHUTDOWN = "after shutdown"
+
 
 @dataclass(frozen=True, slots=True)
 class Outage:
@@ -56,7 +59,7 @@ class Delivery:
         if shutdown_ns is None:
             return trades
         kept = np.ones(len(trades), dtype=np.bool_)
-        self._lose(trades, kept, trades.arrival_ns > shutdown_ns, "after shutdown")
+        self._lose(trades, kept, trades.arrival_ns > shutdown_ns, AFTER_SHUTDOWN)
         return trades.take(kept)
 
     def deliver(self, trades: Tape) -> Tape:

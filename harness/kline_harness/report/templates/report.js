@@ -126,7 +126,8 @@
         el("td", { class: kind }, differs ? minus(ours[at], theirs[at]) : both ? "equal" : "–")];
     });
     const cause = row[7] < 0 ? null : words(data.causes[row[7]]);
-    const why = { missing: "The exchange published this kline; the aggregator did not.",
+    const why = { missing: row[10] === undefined ? "The exchange published this kline; the aggregator did not."
+        : `The aggregator published this kline at ${utc(row[10])}; it was not stored.`,
       extra: "The aggregator published this kline; the exchange did not." }[data.classes[row[3]]];
     const proved = el("div", { class: "scroll" }, candles(ours, theirs),
       el("p", {}, cause === null ? why || "No cause was proved for this difference." : `Cause: ${cause}.`),
