@@ -79,7 +79,7 @@ def test_a_replay_gives_the_same_bytes_in_any_surroundings(tmp_path: Path) -> No
 def test_an_exploration_gives_the_same_bytes_with_any_workers(tmp_path: Path) -> None:
     found = []
     trades = [str(path) for path in sorted(DAY.glob("*-trades-*.zip"))]
-    subject = ["--aggregator", "canary:swapped_taker", "--out", "found"]
+    subject = ["--aggregator", "klagg", "--out", "found"]
     for number, surroundings in enumerate(SURROUNDINGS):
         words = ["explore", *trades, "--seeds", "25", "--workers", str(number + 1), *subject]
         command(tmp_path / str(number), surroundings, *words)

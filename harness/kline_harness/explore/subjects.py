@@ -20,7 +20,7 @@ class Subject:
 
         Raises UsageError for an aggregator that does not exist.
         """
-        if self.substitutions is not NONE:
+        if self.substitutions != NONE:
             return base
         scenario = replace(base, aggregator=self.name)
         scenario.make_aggregator(())
