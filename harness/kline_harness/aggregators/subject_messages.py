@@ -1,0 +1,255 @@
+"""The messages of kline-subject/1: their table, how they are written, and what makes one wrong.
+
+docs/protocol.md is the specification; its tables are made from `MESSAGES`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from kline_harness.interfaces import AddSymbol, RemoveSymbol, Tick
+from kline_harness.kline import FIELDS
+
+PROTOCOL = 1
+LINE_BYTES_MAX = 8 << 20
+ROWS_MAX = 1_000
+# Decimal text as JSON numbers are written, without an exponent.
+_DECIMAL = re.compile(r"-?[0-9]{1,60}(\.[0-9]{1,60})?")
+
+Kind = Literal["text", "integer", "decimal", "texts", "integers", "object", "boolean", "list"]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of a message: its name, what it holds, whether it may be left out, what it says."""
+
+    name: str
+    kind: Kind
+    says: str
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message: its type, who sends it (`harness` or `subject`), its fields, when it is sent."""
+
+    type: str
+    sender: Literal["harness", "subject"]
+    when: str
+    fields: tuple[Field, ...] = ()
+
+
+_AT = Field("at_ns", "integer", "when the aggregator gets it")
+_SYMBOL = Field("symbol", "text", "the symbol")
+_OPEN = Field("open_time_ns", "integer", "the kline's open time")
+_INTERVAL = Field("interval", "text", "1s, 1m ... 1M")
+# The columns of trades, in the order in which they are sent.
+TRADE_COLUMNS: Mapping[str, str] = {
+    "id": "the id that orders and identifies the trade within its symbol",
+    "price": "decimal text",
+    "quantity": "decimal text",
+    "quote": "price x quantity, or what the exchange states",
+    "first_id": "the first raw trade of an aggregate; else the id",
+    "last_id": "the last raw trade of an aggregate; else the id",
+    "event_time_ns": "the trade's own time: it decides the kline",
+    "arrival_ns": "when the aggregator gets it",
+    "buyer_is_maker": "true where the taker sold",
+    "kind": "MARKET, or a kind that makes no kline",
+}
+WANTS = ("trades", "ticks", "commands")
+MESSAGES: tuple[Message, ...] = (
+    Message(
+        "hello",
+        "harness",
+        "first",
+        (
+            Field("protocol", "list", "the versions that the harness speaks"),
+            Field("market", "text", "um, cm, spot or unknown"),
+            Field("symbols", "texts", "the symbols known beforehand"),
+            Field("intervals", "texts", "the intervals to make, shortest first"),
+            Field("rule", "text", "the rules of the klines: klines/1"),
+            Field("options", "object", "what the person at the command line gave for the subject"),
+        ),
+    ),
+    Message(
+        "ready",
+        "subject",
+        "in answer to hello, before anything else",
+        (
+            Field("protocol", "integer", "the version that is spoken from here on: 1"),
+            Field("name", "text", "the subject's name"),
+            Field("version", "text", "its version", optional=True),
+            Field("wants", "texts", "of trades, ticks, commands; all if left out", optional=True),
+            Field("columns", "texts", "the columns of trades to send; all if left out", True),
+            Field("arrow", "boolean", "true: trades come as Arrow streams", optional=True),
+        ),
+    ),
+    Message(
+        "trades",
+        "harness",
+        f"for up to {ROWS_MAX:,} trades of one symbol that lie in one kline of each interval",
+        (
+            _SYMBOL,
+            *(Field(name, "list", f"a list: {says}") for name, says in TRADE_COLUMNS.items()),
+            Field("arrow", "integer", "in place of lists: so many bytes of Arrow follow", True),
+        ),
+    ),
+    Message("tick", "harness", "when the clock ticks", (Field("time_ns", "integer", "now"), _AT)),
+    Message("add_symbol", "harness", "when a symbol is added", (_SYMBOL, _AT)),
+    Message("remove_symbol", "harness", "when a symbol is removed", (_SYMBOL, _AT)),
+    Message(
+        "sync",
+        "harness",
+        "after every trades, tick, add_symbol and remove_symbol",
+        (Field("n", "integer", "a number that rises"),),
+    ),
+    Message("end", "harness", "last: publish what is open and has trades", (_AT,)),
+    Message(
+        "final",
+        "subject",
+        "when a kline is final",
+        (
+            *(_SYMBOL, _INTERVAL, _OPEN),
+            *(Field(name, "decimal", "decimal text") for name in FIELDS if name != "count"),
+            Field("count", "integer", "raw trades"),
+            Field("first_id", "integer", "first raw trade id, -1 without one", optional=True),
+            Field("last_id", "integer", "last raw trade id, -1 without one", optional=True),
+        ),
+    ),
+    Message(
+        "event",
+        "subject",
+        "when a kline is opened or meets its first trade; may be left out altogether",
+        (
+            *(_SYMBOL, _INTERVAL, _OPEN),
+            Field("life", "text", "OPENED_PROVISIONAL, OPENED_LIVE, FIRST_TRADE or FINALIZED"),
+            Field("trades", "integer", "rows applied to the kline so far"),
+        ),
+    ),
+    Message(
+        "synced",
+        "subject",
+        "when all that came before a sync is done",
+        (Field("n", "integer", "the sync's number"),),
+    ),
+    Message("done", "subject", "in answer to end; nothing follows"),
+    Message(
+        "error",
+        "subject",
+        "when it gives up; nothing follows",
+        (
+            Field("code", "text", "a word of the subject's own"),
+            Field("text", "text", "what went wrong, for a person"),
+        ),
+    ),
+)
+_OF_SUBJECT = {message.type: message for message in MESSAGES if message.sender == "subject"}
+
+
+class ProtocolError(Exception):
+    """A line that is not the protocol: the rule, what was found, and where in the line."""
+
+    def __init__(self, rule: str, found: str, column: int = 1, hint: str = "") -> None:
+        super().__init__(rule)
+        self.rule, self.found, self.column, self.hint = rule, found, column, hint
+
+
+def encode(type_: str, **fields: Any) -> bytes:
+    """Return a message as one line."""
+    return json.dumps({"type": type_, **fields}, ensure_ascii=False).encode() + b"\n"
+
+
+def encode_signal(signal: Tick | AddSymbol | RemoveSymbol) -> bytes:
+    """Return a tick or a command as one line."""
+    if isinstance(signal, Tick):
+        return encode("tick", time_ns=signal.time_ns, at_ns=signal.at_ns)
+    type_ = "add_symbol" if isinstance(signal, AddSymbol) else "remove_symbol"
+    return encode(type_, symbol=signal.symbol, at_ns=signal.at_ns)
+
+
+def decode(line: bytes) -> dict[str, Any]:
+    """Return a subject's message as data; fields that the protocol does not know are left out.
+
+    Raises ProtocolError with the rule that is broken.
+    """
+    try:
+        text = line.decode()
+    except UnicodeDecodeError as error:
+        raise ProtocolError("a line is UTF-8", _shown(line), error.start + 1) from None
+    try:
+        content = json.loads(text, parse_float=_no_float, parse_constant=_no_float)
+    except json.JSONDecodeError as error:
+        hint = "a line that is no message looks like a log line: write those to stderr"
+        if text.lstrip().startswith("{"):
+            hint = "each message is one line: is a line end missing, or one too many?"
+        raise ProtocolError("a line is one JSON object", _shown(line), error.colno, hint) from None
+    except RecursionError:
+        raise ProtocolError("a line is one JSON object", _shown(line)) from None
+    except _Float as error:
+        hint = "a float loses digits: write prices and quantities as text"
+        place = text.find(str(error)) + 1
+        raise ProtocolError("no number is a float", str(error), place, hint) from None
+    if not isinstance(content, dict):
+        hint = "a line that is no message looks like a log line: write those to stderr"
+        raise ProtocolError("a line is one JSON object", _shown(line), 1, hint)
+    message = _OF_SUBJECT.get(str(content.get("type")))
+    if message is None:
+        expected = ", ".join(_OF_SUBJECT)
+        raise ProtocolError(f"type is one of {expected}", _json(content.get("type")))
+    return {"type": message.type} | dict(_fields(message, content))
+
+
+def _fields(message: Message, content: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for field in message.fields:
+        if field.name not in content:
+            if field.optional:
+                continue
+            raise ProtocolError(f"{message.type} has {field.name}", "none")
+        value = content[field.name]
+        if not _is(field.kind, value):
+            rule = f"{field.name} of {message.type} is {_KIND_WORDS[field.kind]}"
+            raise ProtocolError(rule, _json(value))
+        yield field.name, value
+
+
+_KIND_WORDS: Mapping[str, str] = {
+    "text": "text",
+    "integer": "an integer of 64 bits",
+    "decimal": "decimal text without an exponent",
+    "texts": "a list of texts",
+    "boolean": "true or false",
+}
+
+
+def _is(kind: Kind, value: Any) -> bool:
+    if kind == "integer":
+        return type(value) is int and -(2**63) <= value < 2**63
+    if kind == "decimal":
+        return isinstance(value, str) and _DECIMAL.fullmatch(value) is not None
+    if kind == "texts":
+        return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    if kind == "boolean":
+        return isinstance(value, bool)
+    return isinstance(value, str)
+
+
+class _Float(Exception):
+    """A number with a point or an exponent."""
+
+
+def _no_float(text: str) -> Any:
+    raise _Float(text)
+
+
+def _shown(line: bytes) -> str:
+    text = line.decode(errors="replace")
+    return text if len(text) <= 200 else text[:197] + "..."
+
+
+def _json(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 200 else text[:197] + "..."
