@@ -1,10 +1,12 @@
 """Columns handed to Arrow."""
 
+from decimal import Decimal
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from kline_harness.arrow import dictionary_text
+from kline_harness.arrow import dictionary_text, total_of
 
 
 @pytest.mark.parametrize(
@@ -27,3 +29,12 @@ def test_a_dictionary_page_ends_with_its_texts() -> None:
     page = b"\x06\0\0\0klines\x09\0\0\0lifecycle"
     # The next page's header, Thrift's first field as an int, follows at once.
     assert data[data.index(page) + len(page)] == 0x15
+
+
+@pytest.mark.parametrize(
+    "texts", [[], ["0.001"], ["12345678901234567890.000000001", "0.999999999", "-3.5"]]
+)
+def test_decimals_add_up_exactly(texts: list[str]) -> None:
+    values = [Decimal(text) for text in texts]
+    column = pa.chunked_array([pa.array(values, pa.decimal128(38, 18))])
+    assert total_of(column) == sum(values, Decimal(0))

@@ -6,6 +6,7 @@ Arrow's own conversion imports pandas, which costs more than most tables here ta
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Context, Decimal
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from kline_harness.units import BoolArray, Int64Array
+
+_EXACT = Context(prec=80)
 
 
 def int64_of(column: pa.ChunkedArray) -> Int64Array:
@@ -36,6 +39,18 @@ def unequal(left: pa.ChunkedArray, right: pa.ChunkedArray) -> BoolArray:
     ours, theirs = (_values(column.combine_chunks(), kind) for column in (left, right))
     differing: BoolArray = ours != theirs
     return differing
+
+
+def total_of(column: pa.ChunkedArray) -> Decimal:
+    """Add up a column of decimal128 without nulls, exactly.
+
+    Arrow's own sum is in a module that costs more to import than most replays take.
+    """
+    words = _values(column.combine_chunks(), np.dtype([("low", "<u8"), ("high", "<i8")]))
+    # Halves of the low words, so that their sums fit.
+    lower, upper = words["low"] & np.uint64(2**32 - 1), words["low"] >> np.uint64(32)
+    unscaled = (int(words["high"].sum()) << 64) + (int(upper.sum()) << 32) + int(lower.sum())
+    return _EXACT.scaleb(Decimal(unscaled), -column.type.scale)
 
 
 def take_rows(table: pa.Table, rows: NDArray[Any]) -> pa.Table:

@@ -38,7 +38,8 @@ def _against_exchange(finding: Finding) -> str:
         fields = ["the exchange has this kline, ours has not"]
     elif not fields:
         fields = ["ours has this kline, the exchange has not"]
-    cause = f"; cause: {evidence['cause']}" if "cause" in evidence else ""
+    cause = f"; {evidence['class']}: {evidence['cause']}" if "cause" in evidence else ""
+    cause += f", but {evidence['doubt']}" if "doubt" in evidence else ""
     return f" {'; '.join(fields)}{cause} ({evidence['source']})"
 
 

@@ -260,13 +260,35 @@ def test_quiet_klines_that_a_source_without_counts_leaves_out() -> None:
 def test_a_halt_has_no_row_and_no_missing_ids() -> None:
     listed = trades("1 100x1, 250 99x1")
     rows = klines(listed, "1m")
-    others = [replace(t, symbol="BRAVOUSDT") for t in trades("70 5x1, 75 5x1, 130 5x1")]
+    others = [replace(t, symbol="BRAVOUSDT") for t in trades("2 5x1, 270 5x1")]
     story = Story(listed, {"1m": [rows[0], *rows[4:]]}, others=others)
     assert story.causes() == {1: "halt", 2: "halt", 3: "halt"}
     proof = story.differences()[0].proof
     assert proof is not None
+    assert (proof.consistent, proof.doubt) == (True, None)
     (told,) = proof.evidence["causes"]
-    assert (told["other_symbols"], told["trades_of_other_symbols"]) == (1, 2)
+    assert (told["other_symbols"], told["trades_of_other_symbols"]) == (1, 0)
+    # One symbol alone has nothing that speaks for it.
+    alone = replace(story, others=()).differences()[0].proof
+    assert alone is not None
+    assert alone.doubt is not None
+
+
+def test_a_halt_needs_every_symbol_and_every_interval_silent() -> None:
+    listed = trades("1 100x1, 250 99x1, 301 99x1")
+    rows = klines(listed, "1m")
+    gone = [rows[0], *rows[4:]]
+    others = [replace(t, symbol="BRAVOUSDT") for t in trades("2 5x1, 75 5x1, 270 5x1")]
+    assert Story(listed, {"1m": gone}, others=others).causes() == {1: None, 2: "halt", 3: "halt"}
+    # The exchange's own three minutes say that there was one.
+    three = klines(trades("1 100x1, 361 99x1"), "3m")
+    quiet = trades("1 100x1, 361 99x1")
+    short = klines(quiet, "1m")
+    story = Story(quiet, {"1m": [short[0], *short[6:]], "3m": three})
+    assert set(story.causes().values()) == {None}
+    confirmed = Story(quiet, {"1m": [short[0], *short[6:]], "3m": [three[0], *three[2:]]})
+    assert set(confirmed.causes().values()) == {"halt"}
+    assert all(d.proof is not None and d.proof.doubt is None for d in confirmed.differences())
 
 
 def test_a_row_is_not_halted_away_over_missing_ids_or_trades() -> None:

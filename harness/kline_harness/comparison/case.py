@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kline_harness.columns import Instrument
+from kline_harness.comparison.agreed import Agreed
 from kline_harness.comparison.compare import Difference, plain
 from kline_harness.comparison.coverage import Coverage
 from kline_harness.comparison.id_gaps import Gap, Gaps
@@ -22,6 +23,7 @@ from kline_harness.comparison.recompute import (
     part_of,
     values_of,
 )
+from kline_harness.comparison.theirs import Absence, RowPlace
 from kline_harness.comparison.trades_of import Evidence
 from kline_harness.comparison.wanted import BORDER_NS, among
 from kline_harness.kline import FIELDS
@@ -37,13 +39,19 @@ class Context:
 
     `previous_close` is the close of the exchange's kline before; `alternatives` are other files'
     klines of the same time, by source; `undone` is, by fault name, what was kept of the symbol's
-    trades as they were before a fault was injected.
+    trades as they were before a fault was injected. `row` is where the exchange's row stands,
+    `absence` what its other files say where it has none; `busiest` the most trades and the most
+    volume of any other kline of its file; `agreed` what shorter intervals have settled.
     """
 
     coverage: Coverage = field(default_factory=lambda: Coverage(()))
     previous_close: Decimal | int | None = None
     alternatives: tuple[tuple[str, Mapping[str, Decimal | int]], ...] = ()
     undone: tuple[tuple[str, Evidence], ...] = ()
+    row: RowPlace = field(default_factory=RowPlace)
+    absence: Absence = field(default_factory=Absence)
+    busiest: tuple[Decimal, Decimal] | None = None
+    agreed: Agreed = field(default_factory=Agreed)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,7 +88,7 @@ class State:
 
     `included` says which of `rows` count, `ordinary` is the sum of those not kept one by one.
     `rounding` is the rule for quote quantities. `settled` is set where a cause is only consistent
-    with the difference, with what that rests on.
+    with the difference, with what that rests on; `doubt` says what is lacking to believe it.
     """
 
     rows: Tape
@@ -88,6 +96,7 @@ class State:
     ordinary: Part | None
     rounding: str | None = None
     settled: Mapping[str, Any] | None = None
+    doubt: str | None = None
     undone: tuple[tuple[str, Mapping[str, Any]], ...] = ()
 
     def after(self, cause: str, evidence: Mapping[str, Any], **changes: Any) -> State:
@@ -125,9 +134,14 @@ class State:
         return equal(self.values(case), case.kline.theirs, case.kline.compared)
 
     def is_ours(self, case: Case) -> bool:
-        """Tell whether the kline is the one that the aggregator published, in nine fields."""
+        """Tell whether the kline is the one that the aggregator published, in nine fields.
+
+        One that was not published is that of no trades, before any price was known or at an
+        edge: else a flat kline was due, and that it is missing has nothing to do with trades.
+        """
         if case.kline.ours is None:
-            return self.part(case) is None
+            unknown = not case.kline.whole or self.carried(case) is None
+            return unknown and self.part(case) is None
         return equal(self.values(case), case.kline.ours, FIELDS)
 
 

@@ -78,12 +78,13 @@ class Proof:
     """Why a difference is no defect: the cause, and the evidence that it explains all of it.
 
     `consistent` is set where the cause can have made the difference, but equality with the
-    cause undone was not seen.
+    cause undone was not seen; `doubt` says what is lacking where that leaves the run unknown.
     """
 
     cause: str
     evidence: Mapping[str, Any]
     consistent: bool = False
+    doubt: str | None = None
 
     @property
     def klass(self) -> Class:
@@ -137,6 +138,7 @@ class SeriesResult:
     wholly outside of the time the trades cover, `uncompared` ones of ours outside of its file.
     `compared` are the fields that both sides state; `diagnosis` says what one change would make
     the two sides equal, where there is one.
+    `volume` is the exchange's of the compared klines, None where it states none.
     """
 
     symbol: str
@@ -148,6 +150,7 @@ class SeriesResult:
     differences: tuple[Difference, ...]
     compared: tuple[str, ...] = ()
     diagnosis: str = ""
+    volume: Decimal | None = None
 
     def count(self, klass: Class) -> int:
         """Return how many klines are of a class."""
@@ -182,10 +185,14 @@ class SeriesResult:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The result over all series, and what was not compared."""
+    """The result over all series, and what was not compared.
+
+    `notes` are findings about more than one kline.
+    """
 
     series: tuple[SeriesResult, ...] = ()
     not_compared: tuple[NotCompared, ...] = ()
+    notes: tuple[Finding, ...] = ()
 
     @property
     def differences(self) -> list[Difference]:
@@ -211,6 +218,7 @@ class Comparison:
             *(_diagnosis(result) for result in self.series if result.diagnosis),
             *(one.finding(CHECK) for one in self.not_compared if one.is_told),
             *map(_finding, self.differences),
+            *self.notes,
         ]
         left_out = tuple(
             f"{one.symbol} {one.interval}: {one.sentence()}" for one in self.not_compared
@@ -276,19 +284,22 @@ def _diagnosis(result: SeriesResult) -> Finding:
 
 def _finding(difference: Difference) -> Finding:
     proof, klass = difference.proof, difference.klass.value
+    severity = Severity.ERROR
     evidence: dict[str, Any] = {"source": difference.source, "fields": list(difference.fields)}
     for name in difference.fields:
         for side, values in (("ours", difference.ours), ("theirs", difference.theirs)):
             if values is not None:
                 evidence[f"{side}_{name}"] = text_of(name, values[name])
     if proof is not None:
-        evidence["cause"] = proof.cause
+        evidence |= {"class": klass, "cause": proof.cause}
+        severity = Severity.NOTICE if proof.doubt is None else Severity.DOUBT
+        evidence |= {} if proof.doubt is None else {"doubt": proof.doubt}
     if difference.not_stored:
         klass, evidence["published_ns"] = "not_stored", difference.published_ns
     return Finding(
         CHECK,
         klass if proof is None else f"{klass}_{proof.cause}",
-        Severity.ERROR if proof is None else Severity.NOTICE,
+        severity,
         difference.symbol,
         difference.interval.text,
         difference.open_time_ns,

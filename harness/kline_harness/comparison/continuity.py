@@ -55,8 +55,9 @@ class ContinuityWatch:
         """Judge klines without trades by the ids around them.
 
         Contiguous ids: quiet, only counted. Missing ids: the klines are made of nothing, an
-        error unless every one of them is the exchange's or its difference is proved. One id
-        alone stays in doubt: a fund trade uses one up and is in no kline. Missing ids between
+        error unless every one of them is identical to the exchange's; that a difference is
+        explained, be it by these very ids, does not bring the trades back. One id alone stays
+        in doubt: a fund trade uses one up and is in no kline. Missing ids between
         trades of neighbouring klines are a notice; whether they mattered a comparison shows.
         Of `unnumbered` symbols, whose source states no ids, quiet and lost look alike; of them
         and of `sparse` ones, whose source may leave numbers out, no id is known to be missing.
@@ -139,24 +140,21 @@ class _Known:
 
     def __init__(self, comparison: Comparison | None, references: Sequence[Reference]) -> None:
         self._opens: dict[tuple[str, str], Int64Array] = {}
-        self._unproved: dict[tuple[str, str], Int64Array] = {}
-        self._proved: dict[tuple[str, str], Int64Array] = {}
+        self._differing: dict[tuple[str, str], Int64Array] = {}
         series = () if comparison is None else comparison.series
         for result, reference in zip(series, references, strict=True):
             if "count" not in reference.fields:
                 continue
             key = (result.symbol, result.interval.text)
-            proved = [d.open_time_ns for d in result.differences if d.proof is not None]
-            unproved = [d.open_time_ns for d in result.differences if d.proof is None]
+            differing = [d.open_time_ns for d in result.differences]
             for book, times in (
                 (self._opens, opens_ns(reference.table)),
-                (self._unproved, np.array(unproved, dtype=np.int64)),
-                (self._proved, np.array(proved, dtype=np.int64)),
+                (self._differing, np.array(differing, dtype=np.int64)),
             ):
                 book[key] = np.union1d(book.get(key, _NO_TIMES), times)
 
-    def explains(self, symbol: str, interval: Interval, opens: Int64Array) -> bool:
-        """Tell whether every kline is as the exchange has it, or its difference is proved.
+    def clears(self, symbol: str, interval: Interval, opens: Int64Array) -> bool:
+        """Tell whether every kline is as the exchange has it.
 
         So it is where a longer kline around it is, for that has the same trades.
         """
@@ -164,8 +162,7 @@ class _Known:
             frame = parse_interval(text)
             if other == symbol and interval.refines(frame):
                 wider = frame.open_times_ns(opens)
-                there = np.isin(wider, known) | np.isin(wider, self._proved[other, text])
-                if np.all(there & ~np.isin(wider, self._unproved[other, text])):
+                if np.all(np.isin(wider, known) & ~np.isin(wider, self._differing[other, text])):
                     return True
         return False
 
@@ -225,15 +222,15 @@ def _missing(symbol: str, gaps: Gaps, runs: IdRuns, *, doubted: bool) -> Finding
 def _lost_stretch(
     symbol: str, interval: Interval, gap: Gap, opens: Int64Array, known: _Known
 ) -> Finding:
-    explained = known.explains(symbol, interval, opens)
-    severity = Severity.NOTICE if explained else Severity.ERROR
+    cleared = known.clears(symbol, interval, opens)
+    severity = Severity.NOTICE if cleared else Severity.ERROR
     if severity is Severity.ERROR and gap.missing == 1:
         severity = Severity.DOUBT
     evidence = {
         **gap.to_dict(),
         "flat_klines": len(opens),
         "last_open_time_ns": int(opens[-1]),
-        "explained_by_comparison": explained,
+        "identical_to_exchange": cleared,
     }
     return Finding(
         CHECK, "lost_stretch", severity, symbol, interval.text, int(opens[0]), evidence=evidence

@@ -1,18 +1,25 @@
-"""Klines that reach out of the time the trades cover: partial, and provably a part."""
+"""Klines that reach out of the time the trades cover: the rest can be trades outside of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 from kline_harness.comparison.case import Case, State
+from kline_harness.comparison.recompute import Part
 from kline_harness.comparison.rest import Missing, possible_rest
+from kline_harness.units import NS_PER_MILLISECOND, to_decimal
+
+# An unrecorded time can be busier than any that was seen, but hardly by more than this.
+_BUSIER = 10
 
 
 class Edge:
     """A kline of which only a part was recorded: the rest can be trades outside the recording.
 
     The open may differ only where time before our first trade was not recorded, the close only
-    where time after our last one was not.
+    where time after our last one was not. It is in doubt where the rest is more than ten times
+    what the busiest kline seen would have in the time that was not recorded.
     """
 
     name = "edge"
@@ -23,20 +30,53 @@ class Edge:
 
     def undo(self, case: Case, state: State) -> Iterator[State]:
         """Yield a settled state where the rest is possible."""
-        kline, coverage = case.kline, case.context.coverage
-        part = state.part(case)
-        first_ns = kline.close_time_ns if part is None else part["first_ns"]
-        last_ns = kline.open_time_ns if part is None else part["last_ns"]
-        windows = [list(window) for window in coverage.windows if _near(window, case)]
-        missing = Missing(
-            first=not _covered(coverage.windows, kline.open_time_ns, first_ns),
-            last=not _covered(coverage.windows, last_ns, kline.close_time_ns),
-        )
-        rest = possible_rest(case, state, missing)
+        part, windows = state.part(case), case.context.coverage.windows
+        rest = possible_rest(case, state, unrecorded(case, part))
         if rest is not None:
+            near = [list(window) for window in windows if _near(window, case)]
             recorded = {"recorded_trades": 0 if part is None else part["count"]}
-            evidence = {"covered_ns": windows, **recorded, **rest}
-            yield state.after(self.name, evidence, settled={"rest_possible": True})
+            evidence = {"covered_ns": near, **recorded, **rest}
+            settled = {"rest_possible": True}
+            doubt = doubt_of(case, part, rest)
+            yield state.after(self.name, evidence, settled=settled, doubt=state.doubt or doubt)
+
+
+def unrecorded(case: Case, part: Part | None) -> Missing:
+    """Return where trades can lack because time was not recorded."""
+    kline, windows = case.kline, case.context.coverage.windows
+    first_ns = kline.close_time_ns if part is None else part["first_ns"]
+    last_ns = kline.open_time_ns if part is None else part["last_ns"]
+    return Missing(
+        first=not _covered(windows, kline.open_time_ns, first_ns),
+        last=not _covered(windows, last_ns, kline.close_time_ns),
+    )
+
+
+def doubt_of(case: Case, part: Part | None, rest: dict[str, str]) -> str | None:
+    """Return why a rest is more than the time that was not recorded can be believed to hold."""
+    kline = case.kline
+    length_ns = kline.close_time_ns - kline.open_time_ns
+    covered_ns = sum(
+        min(end, kline.close_time_ns) - max(start, kline.open_time_ns)
+        for start, end in case.context.coverage.windows
+        if _near((start, end), case)
+    )
+    # The rest of the last trade's millisecond was not recorded either.
+    open_ns = length_ns - covered_ns + 2 * NS_PER_MILLISECOND
+    for place, name in enumerate(("count", "volume")):
+        if f"unrecorded_{name}" not in rest:
+            continue
+        seen = [] if case.context.busiest is None else [case.context.busiest[place]]
+        if part is not None and covered_ns > 0:
+            scale = 0 if name == "count" else case.instrument.quantity_scale
+            seen.append(to_decimal(part[name], scale) * length_ns / covered_ns)
+        if not seen:
+            return f"nothing tells how much {name} the time that was not recorded can hold"
+        if Decimal(rest[f"unrecorded_{name}"]) * length_ns > _BUSIER * max(seen) * open_ns:
+            return (
+                f"more {name} than {_BUSIER} times the busiest kline seen, for the time at the edge"
+            )
+    return None
 
 
 def _near(window: tuple[int, int], case: Case) -> bool:

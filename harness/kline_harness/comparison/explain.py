@@ -1,4 +1,4 @@
-"""Explains differences: the smallest set of causes that proves, or nothing."""
+"""Explains differences: the smallest set of causes that fits, or nothing."""
 
 from __future__ import annotations
 
@@ -6,14 +6,29 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
+import numpy as np
+
+from kline_harness.comparison.agreed import Agreed
+from kline_harness.comparison.bearing import with_bearing
+from kline_harness.comparison.budget import within_budget
 from kline_harness.comparison.case import Case, Context, State, make_case
-from kline_harness.comparison.causes import CAUSES, SET_SIZE_MAX, Cause, proof_states, undone
-from kline_harness.comparison.compare import Comparison, Proof, Reference
+from kline_harness.comparison.causes import (
+    CAUSES,
+    RESTS,
+    SET_SIZE_MAX,
+    Cause,
+    proof_states,
+    undone,
+)
+from kline_harness.comparison.compare import Comparison, Proof, Reference, SeriesResult
+from kline_harness.comparison.contradictions import without_contradicted
 from kline_harness.comparison.coverage import Coverage
 from kline_harness.comparison.extent import CLOSE_TIME
+from kline_harness.comparison.id_gaps import Gaps
 from kline_harness.comparison.proof import proof_of
 from kline_harness.comparison.straddling import Options, solve
 from kline_harness.comparison.theirs import Theirs
+from kline_harness.comparison.trade_kinds import KindOfTrade
 from kline_harness.comparison.trades_of import Evidence
 
 
@@ -32,66 +47,93 @@ class Witnesses:
 
 
 def explain(found: Comparison, witnesses: Witnesses) -> Comparison:
-    """Return the comparison with a proof for every difference that has one."""
+    """Return the comparison with an explanation for every difference that has one.
+
+    What rests on trades that nobody saw is not believed where the exchange's klines of another
+    interval contradict it.
+    """
     gaps = {symbol: one.runs.gaps() for symbol, one in witnesses.evidence.items()}
     theirs = Theirs(witnesses.references)
-    results = []
-    for place, result in enumerate(found.series):
-        evidence = witnesses.evidence.get(result.symbol)
-        if evidence is None or not result.differences:
-            results.append(result)
-            continue
-        windows = witnesses.coverage.get(result.symbol, Coverage(()))
-        faults = tuple(witnesses.undone.get(result.symbol, ()))
-        cases, able = [], []
-        for place_in, kline in enumerate(result.differences):
-            if CLOSE_TIME in kline.fields:
-                # No trade makes a close time: nothing that happened to trades explains another.
-                continue
-            able.append(place_in)
-            context = Context(
-                windows,
-                theirs.previous_close(place, kline.open_time_ns),
-                tuple(theirs.alternatives(place, kline.open_time_ns)),
-                faults,
+    results = list(found.series)
+    agreed = {symbol: Agreed() for symbol in witnesses.evidence}
+    # What a short interval settles holds for the longer ones.
+    for place in sorted(range(len(results)), key=lambda n: results[n].interval.length_ns or 2**63):
+        result = results[place]
+        if result.differences and result.symbol in witnesses.evidence:
+            known = agreed[result.symbol]
+            cases = list(_cases(place, result, witnesses, gaps[result.symbol], theirs, known))
+            proofs = explain_series(cases)
+            known.learn(proofs)
+            explained = zip((case.kline for case in cases), proofs, strict=True)
+            # A row can be there twice, so klines are told apart as objects.
+            proof_of_kline = {id(kline): proof for kline, proof in explained}
+            differences = tuple(
+                replace(kline, proof=proof_of_kline.get(id(kline))) for kline in result.differences
             )
-            cases.append(make_case(kline, evidence, gaps[result.symbol], context))
-        differences = list(result.differences)
-        for place_in, proof in zip(able, explain_series(cases), strict=True):
-            differences[place_in] = replace(differences[place_in], proof=proof)
-        results.append(replace(result, differences=tuple(differences)))
-    return replace(found, series=tuple(results))
+            results[place] = replace(result, differences=differences)
+    return with_bearing(without_contradicted(replace(found, series=tuple(results)), theirs))
+
+
+def _cases(
+    place: int,
+    result: SeriesResult,
+    witnesses: Witnesses,
+    gaps: Gaps,
+    theirs: Theirs,
+    agreed: Agreed,
+) -> Iterator[Case]:
+    """Yield the differences of a series with all that is known of each."""
+    windows = witnesses.coverage.get(result.symbol, Coverage(()))
+    faults = tuple(witnesses.undone.get(result.symbol, ()))
+    for kline in result.differences:
+        if CLOSE_TIME in kline.fields:
+            # No trade makes a close time: nothing that happened to trades explains another.
+            continue
+        open_ns, absent = kline.open_time_ns, kline.theirs is None
+        context = Context(
+            windows, theirs.previous_close(place, open_ns), undone=faults, agreed=agreed
+        )
+        if absent:
+            context = replace(context, absence=theirs.absence(place, open_ns))
+        else:
+            others = tuple(theirs.alternatives(place, open_ns))
+            row = theirs.row_place(place, open_ns)
+            context = replace(context, alternatives=others, row=row)
+        if not kline.whole:
+            context = replace(context, busiest=theirs.busiest(place, open_ns))
+        yield make_case(kline, witnesses.evidence[result.symbol], gaps, context)
 
 
 def explain_series(cases: Sequence[Case], causes: Sequence[Cause] = CAUSES) -> list[Proof | None]:
     """Explain the klines of one series, by open time; None for one that cannot be.
 
     Splits at boundaries come first: they hold for neighbours together, which nothing else has to.
-    Then come single causes, splits beside other causes, pairs and triples; of those the smaller
-    set wins.
+    Then come single causes, splits together with other causes, and sets of causes; of those the
+    smaller set wins.
     """
     proofs: list[Proof | None] = [None] * len(cases)
     # Ours must be the kline of the trades it says it applied: else nothing can be told.
     able = [place for place, case in enumerate(cases) if case.start().is_ours(case)]
-    able = _split(cases, able, proofs, lambda case: [case.start()])
+    able = _split(cases, able, proofs, lambda _, start: [start])
     left = []
     for place in able:
         case = cases[place]
-        state = next(proof_states(case, case.start(), (1,), causes), None)
+        able_alone = [cause for cause in causes if cause not in RESTS or not _counted(case)]
+        state = next(proof_states(case, case.start(), (1,), able_alone), None)
         if state is None:
             left.append(place)
         else:
             proofs[place] = proof_of(case, state)
-    splits = solve([cases[place] for place in left], lambda case: changed(case, (0, 1, 2), causes))
-    for number, place in enumerate(left):
-        case, split = cases[place], splits.get(number)
+    splits = _splits_with_causes(cases, able, left, proofs, causes)
+    for place in left:
+        case, split = cases[place], splits.get(place)
         most = SET_SIZE_MAX if split is None else min(SET_SIZE_MAX, len(names(split[0])) - 1)
         state = next(proof_states(case, case.start(), range(2, most + 1), causes), None)
         if state is not None:
             proofs[place] = proof_of(case, state)
         elif split is not None:
             proofs[place] = proof_of(case, *split)
-    return proofs
+    return within_budget(cases, proofs)
 
 
 def _split(
@@ -104,13 +146,75 @@ def _split(
     return [place for number, place in enumerate(places) if number not in splits]
 
 
-def changed(case: Case, sizes: Iterable[int], causes: Sequence[Cause] = CAUSES) -> Iterator[State]:
+def _splits_with_causes(
+    cases: Sequence[Case],
+    able: Sequence[int],
+    left: Sequence[int],
+    proofs: list[Proof | None],
+    causes: Sequence[Cause],
+) -> dict[int, tuple[State, tuple[Case, ...]]]:
+    """Return the splits that explain what is `left`, by place, together with other causes.
+
+    A neighbour that a rest explains alone can be part of a split too: it is explained so then.
+    """
+    needed = {cases[place].kline.open_time_ns for place in left}
+    pool = {cases[p].kline.open_time_ns: p for p in able if p in left or _rests(proofs[p])}
+    near = _near([cases[place] for place in pool.values()], needed)
+    rests = [cause for cause in causes if cause in RESTS]
+    found = solve(near, lambda case, start: changed(case, start, (0, 1, 2), causes), rests)
+    splits = {
+        pool[near[number].kline.open_time_ns]: split
+        for number, split in found.items()
+        if any(member.kline.open_time_ns in needed for member in split[1])
+    }
+    for place, split in splits.items():
+        if proofs[place] is not None:
+            proofs[place] = proof_of(cases[place], *split)
+    return splits
+
+
+def _near(cases: Sequence[Case], needed: set[int]) -> list[Case]:
+    """Return the cases of those runs of neighbours that hold a needed one."""
+    runs: list[list[Case]] = []
+    for case in cases:
+        if runs and runs[-1][-1].kline.close_time_ns == case.kline.open_time_ns:
+            runs[-1].append(case)
+        else:
+            runs.append([case])
+    return [
+        case for run in runs if any(one.kline.open_time_ns in needed for one in run) for case in run
+    ]
+
+
+def _counted(case: Case) -> bool:
+    """Tell whether a trade is inside of a kind that a shorter interval has proved to differ.
+
+    What is left over then is not known before these are undone.
+    """
+    kinds = [
+        kind
+        for cause in CAUSES
+        if isinstance(cause, KindOfTrade) and cause.name in case.context.agreed.proved
+        for kind in cause.kinds
+    ]
+    return bool(kinds) and bool(np.any(case.inside & np.isin(case.rows.kind, kinds)))
+
+
+def _rests(proof: Proof | None) -> bool:
+    """Tell whether an explanation rests on trades that nobody saw."""
+    rests = {name for rest in RESTS for name in rest.name.split("+")}
+    return proof is not None and bool(rests & set(proof.cause.split("+")))
+
+
+def changed(
+    case: Case, start: State, sizes: Iterable[int], causes: Sequence[Cause] = CAUSES
+) -> Iterator[State]:
     """Yield every state of a case with some causes undone that are not settled otherwise."""
     able = [cause for cause in causes if cause.applies(case)]
     for size in sizes:
         for chosen in combinations(able, size):
-            for state in undone(case, case.start(), chosen):
-                if state.settled is None:
+            for state in undone(case, start, chosen):
+                if state.settled is start.settled:
                     yield state
 
 

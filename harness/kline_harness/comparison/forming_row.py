@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from kline_harness.comparison.case import Case, State, within
 from kline_harness.comparison.recompute import total
+from kline_harness.comparison.wanted import BORDER_NS
+from kline_harness.tape import Tape
 from kline_harness.units import Int64Array
+
+# How many lost trades a row saved while forming is looked for with.
+_LOST_MAX = 20
 
 
 class FormingRow:
     """The exchange's row is exactly the kline of the first trades by id; proof is equality.
 
-    The count says how many trades those are; at least one and not all.
+    The count says how many trades those are; at least one and not all. A file is saved once: the
+    row is the last one of its file. Where others follow, as when the file was added to later,
+    the same is made by an exchange's kline that lacks its last trades: it is in doubt, and no
+    more than one row of a file is believed to be so. A quiet row that follows at the close of
+    the whole kline says that the exchange had it whole, and so does a second row of its time.
 
     Source: kline files whose last row does not add up to the next higher interval.
     """
@@ -23,65 +33,119 @@ class FormingRow:
 
     def applies(self, case: Case) -> bool:
         """Tell whether theirs counts fewer trades than ours, but some."""
-        ours, theirs = case.kline.ours, case.kline.theirs
-        if ours is None or theirs is None or "count" not in theirs:
+        ours, theirs, row = case.kline.ours, case.kline.theirs, case.context.row
+        if ours is None or theirs is None or "count" not in theirs or row.repeated:
             return False
-        return 0 < int(theirs["count"]) < int(ours["count"])
+        more = bool(case.gaps) or (row.last and bool(case.context.agreed.saved_after))
+        return int(theirs["count"]) > 0 and (more or int(theirs["count"]) < int(ours["count"]))
 
     def undo(self, case: Case, state: State) -> Iterator[State]:
-        """Yield the state of the first trades that have the exchange's count."""
+        """Yield the states of the first trades: as many as theirs, or up to an agreed one."""
         theirs, whole = case.kline.theirs, state.part(case)
-        if theirs is None or whole is None or int(theirs["count"]) >= whole["count"]:
+        if theirs is None or whole is None:
             return
-        inside = np.flatnonzero(state.included & within(state.rows, case.kline))
-        inside = inside[np.argsort(state.rows.trade_id[inside], kind="stable")]
-        cells = case.evidence
-        first, stop = np.searchsorted(
-            cells.cell_opens, (case.kline.open_time_ns, case.kline.close_time_ns)
-        ).tolist()
-        if state.ordinary is None:
-            stop = first
-        found = _cut(case, state, inside, (first, stop), int(theirs["count"]))
-        if found is None:
+        order = _Order.of(case, state)
+        count, lost = int(theirs["count"]), sum(gap.missing for gap in case.gaps)
+        # Of the trades in the row we may lack as many as ids are missing.
+        places = [order.of_count(count - less) for less in range(min(lost, _LOST_MAX) + 1)]
+        places += [order.of_id(after) for after in case.context.agreed.saved_after]
+        for place in dict.fromkeys(place for place in places if place is not None):
+            found = order.cut(place)
+            if found is not None:
+                yield from self._saved(case, state, *found)
+
+    def _saved(
+        self, case: Case, state: State, taken: Int64Array, cells: tuple[int, int]
+    ) -> Iterator[State]:
+        """Yield the state of some single trades and of cells, if the row can have been that."""
+        if _known_whole(case):
             return
-        taken, cut = found
         included = state.included & ~within(state.rows, case.kline)
         included[taken] = True
         last = taken[-1] if len(taken) else None
+        ordinary = None if state.ordinary is None else total(case.evidence.cells, *cells)
+        whole = state.part(case)
+        made = replace(state, included=included, ordinary=ordinary)
+        part, theirs = made.part(case), case.kline.theirs
+        if whole is None or part is None or part["count"] >= whole["count"] or theirs is None:
+            return
         evidence = {
             "trades_in_row": int(theirs["count"]),
             "trades_in_kline": whole["count"],
             "saved_after_id": None if last is None else int(state.rows.trade_id[last]),
             "saved_at_ns": None if last is None else int(state.rows.event_time_ns[last]),
         }
-        ordinary = total(cells.cells, first, cut)
-        yield state.after(self.name, evidence, included=included, ordinary=ordinary)
+        doubt = None if case.context.row.last else "other rows follow it in its file"
+        yield made.after(self.name, evidence, doubt=state.doubt or doubt)
 
 
-def _cut(
-    case: Case, state: State, inside: Int64Array, cells: tuple[int, int], count: int
-) -> tuple[Int64Array, int] | None:
-    """Return the single trades and the end of the cells that make up the first `count`.
+def _known_whole(case: Case) -> bool:
+    """Tell whether the row after it is quiet, at another close than that of the row."""
+    following, theirs = case.context.row.following, case.kline.theirs
+    if following is None or theirs is None or following.get("count") != 0:
+        return False
+    return following["close"] != theirs["close"]
 
-    Single trades go before a cell when all of their ids do.
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Order:
+    """The single trades inside a kline and its cells, in order of their ids.
+
+    Single trades go before a cell when all of their ids do. `order` are places in both, the
+    single trades first; `reached` is how many raw trades there are up to each.
     """
-    sums, (first, stop) = case.evidence.cells, cells
-    rows = state.rows
-    raw = rows.first_id[inside] >= 0
-    sizes = np.where(raw, rows.last_id[inside] - rows.first_id[inside] + 1, 1)
-    ids = np.concatenate([rows.trade_id[inside], sums["open_id"][first:stop]])
-    sizes = np.concatenate([sizes, sums["count"][first:stop]])
-    order = np.argsort(ids, kind="stable")
-    reached = np.cumsum(sizes[order])
-    place = int(np.searchsorted(reached, count))
-    if place >= len(order) or reached[place] != count:
-        return None
-    taken = order[: place + 1]
-    cut = first + int(np.count_nonzero(taken >= len(inside)))
-    cut_ids = sums["close_id"][first:cut]
-    last = taken[-1]
-    last_id = int(ids[last]) if last < len(inside) else int(sums["close_id"][cut - 1])
-    if len(cut_ids) and int(cut_ids.max()) > last_id:
-        return None
-    singles: Int64Array = inside[taken[taken < len(inside)]]
-    return singles, cut
+
+    case: Case
+    singles: Int64Array
+    first: int
+    stop: int
+    ids: Int64Array
+    order: Int64Array
+    reached: Int64Array
+    rows: Tape
+
+    @staticmethod
+    def of(case: Case, state: State) -> _Order:
+        """Put the trades of a state in order."""
+        rows, sums = state.rows, case.evidence.cells
+        singles = np.flatnonzero(state.included & within(rows, case.kline))
+        singles = singles[np.argsort(rows.trade_id[singles], kind="stable")]
+        window = (case.kline.open_time_ns, case.kline.close_time_ns)
+        first, stop = np.searchsorted(case.evidence.cell_opens, window).tolist()
+        stop = first if state.ordinary is None else stop
+        raw = rows.first_id[singles] >= 0
+        sizes = np.where(raw, rows.last_id[singles] - rows.first_id[singles] + 1, 1)
+        sizes = np.concatenate([sizes, sums["count"][first:stop]])
+        ids = np.concatenate([rows.trade_id[singles], sums["open_id"][first:stop]])
+        order = np.argsort(ids, kind="stable")
+        return _Order(case, singles, first, stop, ids, order, np.cumsum(sizes[order]), rows)
+
+    def of_count(self, count: int) -> int | None:
+        """Return the place up to which there are exactly so many raw trades."""
+        place = int(np.searchsorted(self.reached, count))
+        there = count > 0 and place < len(self.order) and self.reached[place] == count
+        return place if there else None
+
+    def of_id(self, trade_id: int) -> int | None:
+        """Return the place of the last trade up to an id."""
+        place = int(np.searchsorted(self.ids[self.order], trade_id, side="right")) - 1
+        return place if place >= 0 else None
+
+    def cut(self, place: int) -> tuple[Int64Array, tuple[int, int]] | None:
+        """Return the single trades up to a place and the range of cells, if nothing is split."""
+        sums, split = self.case.evidence.cells, len(self.singles)
+        taken = self.order[: place + 1]
+        cut = self.first + int(np.count_nonzero(taken >= split))
+        times = self.rows.event_time_ns[self.singles]
+        begun = np.concatenate([times, sums["first_ns"][self.first : self.stop]])[self.order]
+        ended = np.concatenate([times, sums["last_ns"][self.first : self.stop]])[self.order]
+        if np.any(begun[place + 1 :] < ended[: place + 1].max() - BORDER_NS):
+            # What was traded before the row was saved is in it.
+            return None
+        last = taken[-1]
+        last_id = int(self.ids[last]) if last < split else int(sums["close_id"][cut - 1])
+        cut_ids = sums["close_id"][self.first : cut]
+        if len(cut_ids) and int(cut_ids.max()) > last_id:
+            return None
+        singles: Int64Array = self.singles[taken[taken < split]]
+        return singles, (self.first, cut)

@@ -12,9 +12,11 @@ from kline_harness.comparison.case import Case, State, within
 class Halt:
     """The exchange has no row, ours is flat, and nothing was traded or lost.
 
-    Evidence: no trade of any kind lies in the kline, and the trade ids before and after it are
-    contiguous. What the other symbols of the run did meanwhile is told, not asked for: one
-    symbol can be halted alone. Where the source states no trade ids, nothing can be told.
+    No trade of any kind lies in the kline, and the trade ids before and after it are contiguous.
+    Every other symbol of the run is silent, and no file of the exchange's, of whatever symbol
+    and interval, has a row inside of the stretch that lacks rows. It is in doubt where nothing
+    else speaks for it: neither another symbol nor a file of another interval that lacks a row
+    as well. Where the source states no trade ids, nothing can be told.
 
     Source: the exchange's public data repository, issues 153 and 169: a quiet interval has a
     flat kline, a suspended one has none.
@@ -35,10 +37,18 @@ class Halt:
             return
         if case.gaps or not case.evidence.runs.span(*window):
             return
+        others, absence = case.evidence.others.get(window, 0), case.context.absence
+        if others or absence.contradicted:
+            return
         evidence = {
             "trades": 0,
             "missing_ids": 0,
             "other_symbols": case.evidence.symbols - 1,
-            "trades_of_other_symbols": case.evidence.others.get(window, 0),
+            "trades_of_other_symbols": others,
+            "other_files_lack_rows": absence.confirmed,
         }
-        yield state.after(self.name, evidence, settled={"absent": True})
+        doubt = "no other symbol and no other interval tells of a halt"
+        if case.evidence.symbols > 1 or absence.confirmed:
+            doubt = ""
+        settled = {"absent": True}
+        yield state.after(self.name, evidence, settled=settled, doubt=state.doubt or doubt or None)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Any
 
 from kline_harness.comparison.case import TRADES_SHOWN, Case, State
+from kline_harness.comparison.edge import doubt_of, unrecorded
+from kline_harness.comparison.recompute import Part
 from kline_harness.comparison.rest import Missing, possible_rest
 from kline_harness.kline import PRICE_FIELDS
 
@@ -26,16 +29,8 @@ class MissingTradeIds:
 
     def undo(self, case: Case, state: State) -> Iterator[State]:
         """Yield a settled state where the missing trades can make the difference."""
-        part = state.part(case)
-        before = [gap for gap in case.gaps if part is None or gap.before_id <= part["first_raw"]]
-        after = [gap for gap in case.gaps if part is None or gap.after_id >= part["last_raw"]]
-        most = sum(gap.missing for gap in case.gaps)
-        evidence = {
-            "missing_ids": most,
-            "gaps": len(case.gaps),
-            "first_gaps": [gap.to_dict() for gap in case.gaps[:TRADES_SHOWN]],
-        }
-        rest = possible_rest(case, state, Missing(bool(before), bool(after), most))
+        part, evidence = state.part(case), _evidence(case)
+        rest = possible_rest(case, state, lost(case, part))
         if rest is not None:
             settled = {"rest_possible": True}
             yield state.after(self.name, {**evidence, **rest}, settled=settled)
@@ -51,3 +46,44 @@ class MissingTradeIds:
         flat = all(theirs[name] == previous for name in PRICE_FIELDS)
         zero = all(theirs[n] == Decimal(0) for n in case.kline.compared if n not in PRICE_FIELDS)
         return flat and zero and any(g.from_ns < case.kline.open_time_ns for g in case.gaps)
+
+
+class EdgeAndMissingTradeIds:
+    """A kline at the edge of a recording in which ids are missing as well.
+
+    It lacks trades of both kinds, so nothing tells how many there were of either.
+    """
+
+    name = "edge+missing_trade_ids"
+
+    def applies(self, case: Case) -> bool:
+        """Tell whether the kline reaches out of the recorded time and ids are missing in it."""
+        return bool(case.gaps) and not case.kline.whole and case.kline.theirs is not None
+
+    def undo(self, case: Case, state: State) -> Iterator[State]:
+        """Yield a settled state where both together can make the difference."""
+        part = state.part(case)
+        outside, inside = unrecorded(case, part), lost(case, part)
+        both = Missing(outside.first or inside.first, outside.last or inside.last)
+        rest = possible_rest(case, state, both)
+        if rest is not None:
+            doubt = state.doubt or doubt_of(case, part, rest)
+            settled = {"rest_possible": True}
+            first, second = self.name.split("+")
+            state = state.after(first, rest, settled=settled, doubt=doubt)
+            yield state.after(second, _evidence(case))
+
+
+def lost(case: Case, part: Part | None) -> Missing:
+    """Return where trades can lack because ids are missing, and how many."""
+    before = any(part is None or gap.before_id <= part["first_raw"] for gap in case.gaps)
+    after = any(part is None or gap.after_id >= part["last_raw"] for gap in case.gaps)
+    return Missing(before, after, sum(gap.missing for gap in case.gaps))
+
+
+def _evidence(case: Case) -> dict[str, Any]:
+    return {
+        "missing_ids": sum(gap.missing for gap in case.gaps),
+        "gaps": len(case.gaps),
+        "first_gaps": [gap.to_dict() for gap in case.gaps[:TRADES_SHOWN]],
+    }

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from kline_harness.arrow import int64_of, take_rows, unequal
+from kline_harness.arrow import int64_of, take_rows, total_of, unequal
 from kline_harness.comparison.compare import (
     Comparison,
     Difference,
@@ -165,6 +165,7 @@ class _Pairs:
             uncompared=int(np.count_nonzero(~inside)),
             differences=tuple(sorted(found, key=lambda difference: difference.open_time_ns)),
             compared=fields,
+            volume=_volume(reference, self.touched),
             # Of a series that is mostly equal there is nothing to say as a whole.
             diagnosis=diagnose(self.mine, reference.table, fields)
             if identical * 2 < len(self.their_opens)
@@ -240,6 +241,13 @@ class _Pairs:
             if found := diagnose(mine, reference.table, self.fields, named=symbol):
                 return detail, found
         return detail, ""
+
+
+def _volume(reference: Reference, touched: BoolArray) -> Decimal | None:
+    """Add up the exchange's volume of some rows; None where it states none."""
+    if "volume" not in reference.fields:
+        return None
+    return total_of(take_rows(reference.table, np.flatnonzero(touched))["volume"])
 
 
 def _unequal_fields(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,8 @@ def proof_of(case: Case, state: State, chain: Sequence[Case] = ()) -> Proof:
     if state.settled is not None:
         evidence["settled"] = dict(state.settled)
     evidence["inputs"] = _inputs(case, chain)
-    return Proof("+".join(names), evidence, consistent=state.settled is not None)
+    consistent = state.settled is not None or state.doubt is not None
+    return Proof("+".join(names), evidence, consistent, state.doubt)
 
 
 def _inputs(case: Case, chain: Sequence[Case]) -> dict[str, Any]:
@@ -51,6 +53,17 @@ def _inputs(case: Case, chain: Sequence[Case]) -> dict[str, Any]:
         "late_ids": _near((case, *chain), case.late_ids),
         "refused_ids": _near((case, *chain), refused.other),
     }
+    if kline.theirs is not None and kline.ours is not None:
+        inputs["row"] = {
+            "last": context.row.last,
+            "repeated": context.row.repeated,
+            "following": texts(context.row.following),
+        }
+    if kline.theirs is None:
+        inputs["absence"] = asdict(context.absence)
+    if context.busiest is not None and not kline.whole:
+        inputs["busiest"] = [plain(value) for value in context.busiest]
+    inputs["agreed"] = context.agreed.near(kline.open_time_ns, kline.close_time_ns)
     if context.previous_close is not None:
         inputs["previous_close"] = plain(context.previous_close)
     if context.alternatives:

@@ -7,10 +7,13 @@ from decimal import Decimal
 
 from kline_harness.comparison.case import Case, State, equal
 from kline_harness.comparison.compare import plain
-from kline_harness.comparison.recompute import ROUNDED_SCALE, Part, product_scale
+from kline_harness.comparison.recompute import ROUNDED_SCALE, product_scale
 from kline_harness.kline import QUOTE_FIELDS
 
 _HALF_UNIT = Decimal(1).scaleb(-ROUNDED_SCALE) / 2
+
+
+NAME = "quote_rounding"
 
 
 class QuoteRounding:
@@ -21,7 +24,7 @@ class QuoteRounding:
     every other field is equal.
     """
 
-    name = "quote_rounding"
+    name = NAME
 
     def applies(self, case: Case) -> bool:
         """Tell whether a product of price and quantity can have too many decimals."""
@@ -29,25 +32,28 @@ class QuoteRounding:
 
     def undo(self, case: Case, state: State) -> Iterator[State]:
         """Yield the state rounded half up, rounded down, or settled by the bound."""
-        part, theirs = state.part(case), case.kline.theirs
-        exact = state.values(case)
-        others = [name for name in case.kline.compared if name not in QUOTE_FIELDS]
-        if part is None or theirs is None or not equal(exact, theirs, others):
+        if state.part(case) is None or case.kline.theirs is None:
             return
         for rounding in ("half_up", "down"):
-            rounded = state.after(self.name, {"rounding": rounding}, rounding=rounding)
-            yield rounded
-        off = {
-            name: Decimal(theirs[name]) - Decimal(exact[name])
-            for name in QUOTE_FIELDS
-            if exact is not None and name in theirs
-        }
-        bound = _HALF_UNIT * part["count"]
-        if off and self._aggregates(case, part) and all(abs(v) <= bound for v in off.values()):
-            evidence = {f"{name}_off_by": plain(value) for name, value in off.items()}
-            evidence |= {"bound": plain(bound), "raw_trades": str(part["count"])}
-            yield state.after(self.name, evidence, settled={"within_bound": plain(bound)})
+            yield state.after(self.name, {"rounding": rounding}, rounding=rounding)
+        bounded = within_bound(case, state)
+        if bounded is not None:
+            yield bounded
 
-    def _aggregates(self, case: Case, part: Part) -> bool:
-        """Tell whether the kline has rows of more than one raw trade."""
-        return part["rows"] < part["count"]
+
+def within_bound(case: Case, state: State) -> State | None:
+    """Return the state settled by the bound on the rounding of its aggregates, if it holds."""
+    part, theirs, exact = state.part(case), case.kline.theirs, state.values(case)
+    others = [name for name in case.kline.compared if name not in QUOTE_FIELDS]
+    if part is None or exact is None or theirs is None or not equal(exact, theirs, others):
+        return None
+    # Only of aggregates the single trades are unknown.
+    if product_scale(case.instrument) <= ROUNDED_SCALE or part["rows"] == part["count"]:
+        return None
+    off = {n: Decimal(theirs[n]) - Decimal(exact[n]) for n in QUOTE_FIELDS if n in theirs}
+    bound = _HALF_UNIT * part["count"]
+    if not off or not all(abs(value) <= bound for value in off.values()):
+        return None
+    evidence = {f"{name}_off_by": plain(value) for name, value in off.items()}
+    evidence |= {"bound": plain(bound), "raw_trades": str(part["count"])}
+    return state.after(NAME, evidence, settled={"within_bound": plain(bound)})

@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from kline_harness.comparison.agreed import Agreed
 from kline_harness.comparison.case import Context, make_case
 from kline_harness.comparison.causes import CAUSES
 from kline_harness.comparison.compare import Difference
 from kline_harness.comparison.coverage import Coverage
 from kline_harness.comparison.explain import explain_series
+from kline_harness.comparison.theirs import Absence, RowPlace
 from kline_harness.comparison.trades_of import Evidence, collect
 from kline_harness.comparison.wanted import Refused, wanted_for
 from kline_harness.interval import Interval, parse_interval
@@ -59,14 +61,31 @@ def reprove(row: Mapping[str, Any], tape: Tape, undone: Sequence[tuple[str, Tape
         None if previous is None else Decimal(previous),
         tuple((name, _numbers(theirs)) for name, theirs in inputs.get("alternatives", [])),
         tuple((name, before) for name, fed in undone if (before := before_of(fed)) is not None),
+        _row_place(inputs.get("row")),
+        Absence(**inputs.get("absence", {})),
+        _busiest(inputs.get("busiest")),
+        Agreed.of(inputs["agreed"]),
     )
     gaps = evidence.runs.gaps()
     cases = [make_case(difference, evidence, gaps, context) for difference in differences]
     named = row["cause"].split("+")
-    proofs = explain_series(cases, [cause for cause in CAUSES if cause.name in named])
+    proofs = explain_series(
+        cases, [one for one in CAUSES if set(one.name.split("+")) <= set(named)]
+    )
     place = [case.kline.open_time_ns for case in cases].index(_open_ns(row))
     proof = proofs[place]
     return proof is not None and proof.cause == row["cause"] and _same(proof.evidence, told)
+
+
+def _row_place(told: Mapping[str, Any] | None) -> RowPlace:
+    if told is None:
+        return RowPlace()
+    following = None if told["following"] is None else _numbers(told["following"])
+    return RowPlace(told["last"], told["repeated"], following)
+
+
+def _busiest(told: Sequence[str] | None) -> tuple[Decimal, Decimal] | None:
+    return None if told is None else (Decimal(told[0]), Decimal(told[1]))
 
 
 def _same(now: Mapping[str, Any], told: Mapping[str, Any]) -> bool:

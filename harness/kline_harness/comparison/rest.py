@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 import numpy as np
 
 from kline_harness.comparison.case import Case, State, within
 from kline_harness.comparison.compare import plain
-from kline_harness.comparison.recompute import Values
+from kline_harness.comparison.recompute import ROUNDED_SCALE, Values, product_scale
 from kline_harness.comparison.wanted import among
 from kline_harness.tape import Tape
 from kline_harness.units import to_decimal
@@ -35,7 +34,7 @@ class Missing:
     most: int | None = None
 
 
-def possible_rest(case: Case, state: State, missing: Missing) -> Mapping[str, Any] | None:
+def possible_rest(case: Case, state: State, missing: Missing) -> dict[str, str] | None:
     """Return the rest, theirs minus the trades we have, if it can be trades; else None.
 
     The rest must have a positive count and volume, taker parts within the whole, quote volumes
@@ -56,7 +55,7 @@ def possible_rest(case: Case, state: State, missing: Missing) -> Mapping[str, An
     # A sentinel row has the price 0, a trade never.
     if prices is None or not all(price > 0 for price in prices):
         return None
-    if any(value < 0 for value in rest.values()):
+    if any(value < 0 for name, value in rest.items() if "quote" not in name):
         return None
     if rest.get("volume", Decimal(1)) == 0 or rest.get("count", Decimal(1)) == 0:
         return None
@@ -64,7 +63,8 @@ def possible_rest(case: Case, state: State, missing: Missing) -> Mapping[str, An
         most = rest["count"] if missing.most is None else missing.most
         if not len(prices) <= rest["count"] <= most:
             return None
-    if not _priced(case, theirs, rest, prices):
+    rounded = _rounded_by(case, state, 0 if part is None else part["count"])
+    if not _priced(case, theirs, rest, prices, rounded):
         return None
     return {f"unrecorded_{name}": plain(value) for name, value in rest.items()}
 
@@ -101,6 +101,7 @@ def _priced(
     theirs: Mapping[str, Decimal | int],
     rest: Mapping[str, Decimal],
     prices: set[Decimal],
+    rounded: Decimal,
 ) -> bool:
     """Tell whether bought and sold parts of the rest have quote volumes their prices can make."""
     if "volume" not in rest or "quote_volume" not in rest:
@@ -112,10 +113,10 @@ def _priced(
     low, high = Decimal(theirs["low"]), Decimal(theirs["high"])
     if count == 1 and len(prices) == 1:
         low = high = next(iter(prices))
-    allowance = _UNIT * (count + 1)
+    allowance = _UNIT * (count + 1) + rounded
 
     def possible(volume: Decimal, quote: Decimal) -> bool:
-        if volume < 0 or quote < 0 or (volume == 0 and quote > allowance):
+        if volume < 0 or (volume == 0 and abs(quote) > allowance):
             return False
         bounds = sorted((pricing(low, volume), pricing(high, volume)))
         return bounds[0] - allowance <= quote <= bounds[1] + allowance
@@ -128,9 +129,14 @@ def _priced(
     sold = (rest["volume"] - bought[0], rest["quote_volume"] - bought[1])
     if count == 1 and bought[0] != 0 and sold[0] != 0:
         return False
-    # A rounding may be spread over both parts.
-    sold = (sold[0], max(sold[1], Decimal(0)) if sold[1] >= -allowance else sold[1])
     return possible(*bought) and possible(*sold)
+
+
+def _rounded_by(case: Case, state: State, count: int) -> Decimal:
+    """Return by how much the rounding of the trades we have can move a quote volume."""
+    if state.rounding is not None or product_scale(case.instrument) <= ROUNDED_SCALE:
+        return Decimal(0)
+    return _UNIT / 2 * count
 
 
 def _pricing(case: Case) -> Callable[[Decimal, Decimal], Decimal] | None:

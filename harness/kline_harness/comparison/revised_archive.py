@@ -6,9 +6,13 @@ from collections.abc import Iterator
 
 from kline_harness.comparison.case import Case, State, equal, texts
 
+_DOUBT = "nothing tells which of the two files is the later one"
+
 
 class RevisedArchive:
     """Another file of the exchange, given for the same kline, says what we say.
+
+    It is in doubt: no file tells when it was made, and only the later one of two is right.
 
     Only a file with every field that is compared can speak, and only if it has trade counts, as
     the exchange's own files do.
@@ -30,5 +34,6 @@ class RevisedArchive:
                 continue
             if equal(values, theirs, tuple(theirs)):
                 evidence = {"file": source, "kline": texts(theirs)}
-                yield state.after(self.name, evidence, settled={"equal_to_file": source})
+                settled = {"equal_to_file": source}
+                yield state.after(self.name, evidence, settled=settled, doubt=_DOUBT)
                 return

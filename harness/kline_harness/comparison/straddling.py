@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from kline_harness.columns import concat
 from kline_harness.comparison.case import Case, State
 from kline_harness.comparison.compare import plain
+from kline_harness.comparison.quote_rounding import within_bound
 from kline_harness.comparison.wanted import BORDER_NS
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.units import format_exact
 
 NAME = "straddling_aggregate"
 
-# All states of a case with some causes undone, the smallest sets first.
-Options = Callable[[Case], Iterable[State]]
+# No longer runs of klines are explained together.
+_CHAIN_MAX = 100
+
+# All states of a case with some causes undone from a state on, the smallest sets first.
+Options = Callable[[Case, State], Iterable[State]]
+
+
+class Rest(Protocol):
+    """A cause of what is left when all splits are applied: trades that nobody recorded."""
+
+    def applies(self, case: Case) -> bool:
+        """Tell whether the cause can be one of a case."""
+        ...
+
+    def undo(self, case: Case, state: State) -> Iterator[State]:
+        """Yield the settled states with the cause undone."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,89 +54,165 @@ class Flow:
     aggregate: Tape
 
 
-def solve(cases: Sequence[Case], options: Options) -> dict[int, tuple[State, tuple[Case, ...]]]:
+def solve(
+    cases: Sequence[Case], options: Options, rests: Sequence[Rest] = ()
+) -> dict[int, tuple[State, tuple[Case, ...]]]:
     """Explain neighbouring klines of one series by aggregates split over their boundaries.
 
-    The split at each boundary follows from the kline before it: what theirs has more or less.
-    A chain of klines is accepted only if every one of them is equal with its splits and nothing
-    is left over at its end; so both neighbours of each boundary are proved. Returns, by place, the
-    state that equals and the chain of cases that had to hold together.
+    A split follows from the kline before its boundary, or from the one after it: what theirs
+    has more or less. A chain of klines is accepted only if every one of them is equal with its
+    splits, or differs by a rounding within its bound or by a rest that one of `rests` allows,
+    and nothing is left over at its end, but what goes into a kline after the recorded time; so
+    both neighbours of each boundary are explained.
+    Returns, by place, the state and the chain of cases that had to hold together.
     """
+    search = _Search(cases, options, rests)
     solved: dict[int, tuple[State, tuple[Case, ...]]] = {}
     place = 0
     while place < len(cases):
-        chain = _chain(cases, place, options)
-        members = tuple(member for member, _ in chain)
-        for number, (_, state) in enumerate(chain, start=place):
+        chain = search.chain(place, None)
+        members = tuple(cases[place : place + len(chain)])
+        for number, state in enumerate(chain, start=place):
             solved[number] = (state, members)
         place += max(1, len(chain))
     return solved
 
 
-def _chain(cases: Sequence[Case], start: int, options: Options) -> list[tuple[Case, State]]:
-    """Follow the splits from one kline to where they end; nothing where they do not fit."""
-    chain: list[tuple[Case, State]] = []
-    flow: Flow | None = None
-    for place in range(start, len(cases)):
-        case = cases[place]
-        if chain and chain[-1][0].kline.close_time_ns != case.kline.open_time_ns:
-            return []
-        step = _step(case, flow, options)
-        if step is None:
-            return []
-        state, flow_out = step
-        chain.append((case, state))
-        if flow_out is None:
-            return chain if len(chain) > 1 else []
-        flow = flow_out
-    return []
+class _Search:
+    """Follows splits from kline to kline, and back from those after them."""
+
+    def __init__(self, cases: Sequence[Case], options: Options, rests: Sequence[Rest]) -> None:
+        self._cases = cases
+        self._options = options
+        self._rests = rests
+        self._into: dict[int, list[Flow]] = {}
+
+    def chain(self, place: int, flow_in: Flow | None, length: int = 1) -> list[State]:
+        """Return the states from one kline to where its splits end; none where they do not fit."""
+        case = self._cases[place]
+        start = case.start() if flow_in is None else _apply(case, case.start(), flow_in)
+        for state in () if start is None else self._options(case, start):
+            done = None if flow_in is None else self._finished(case, state)
+            if done is not None:
+                return [done]
+            for flow in self._flows_out(place, state):
+                split = _apply(case, state, flow)
+                done = None if split is None else self._finished(case, split)
+                if done is None:
+                    continue
+                if _goes_out(case, flow):
+                    return [done]
+                deeper = length < _CHAIN_MAX and self._adjacent(place)
+                after = self.chain(place + 1, flow, length + 1) if deeper else []
+                if after:
+                    return [done, *after]
+        return []
+
+    def _finished(self, case: Case, state: State) -> State | None:
+        """Return the state if it explains the kline: by equality, a bound, or a rest."""
+        if state.equals_theirs(case):
+            return state
+        bounded = within_bound(case, state)
+        if bounded is not None:
+            return bounded
+        able = (rest for rest in self._rests if rest.applies(case))
+        return next((done for rest in able for done in rest.undo(case, state)), None)
+
+    def _flows_out(self, place: int, state: State) -> Iterator[Flow]:
+        case = self._cases[place]
+        for flow in (_needed(case, state, case.kline.close_time_ns), _agreed(case, state)):
+            if flow is not None:
+                yield flow
+        if self._adjacent(place) and any(rest.applies(case) for rest in self._rests):
+            yield from self._flows_into(place + 1)
+
+    def _flows_into(self, place: int) -> list[Flow]:
+        """Return the splits at a kline's open that make it whole, with those at its close."""
+        last = place
+        while last not in self._into and self._adjacent(last) and last - place < _CHAIN_MAX:
+            last += 1
+        for number in range(last, place - 1, -1):
+            if number not in self._into:
+                self._into[number] = list(self._flows_at_open(number))
+        return self._into[place]
+
+    def _flows_at_open(self, place: int) -> Iterator[Flow]:
+        case = self._cases[place]
+        states = list(self._options(case, case.start()))
+        later = self._into.get(place + 1, []) if self._adjacent(place) else []
+        split = [_apply(case, state, flow) for flow in later for state in states]
+        for state in (*states, *split):
+            flow_in = None if state is None else _needed(case, state, case.kline.open_time_ns)
+            if flow_in is not None:
+                yield flow_in
+
+    def _adjacent(self, place: int) -> bool:
+        """Tell whether the next case is the kline right after one."""
+        following = self._cases[place + 1 : place + 2]
+        closed_ns = self._cases[place].kline.close_time_ns
+        return any(one.kline.open_time_ns == closed_ns for one in following)
 
 
-def _step(case: Case, flow_in: Flow | None, options: Options) -> tuple[State, Flow | None] | None:
-    """Return a state of one kline that equals theirs with the flow in and, if need be, one out."""
-    for option in options(case):
-        state = option if flow_in is None else _apply(case, option, flow_in)
-        if state is None:
-            continue
-        if flow_in is not None and state.equals_theirs(case):
-            return state, None
-        flow = _needed(case, state)
-        if flow is None:
-            continue
-        done = _apply(case, state, flow)
-        if done is not None and done.equals_theirs(case):
-            return done, flow
-    return None
+def _goes_out(case: Case, flow: Flow) -> bool:
+    """Tell whether a split goes into a kline that was not recorded and can have it."""
+    kline, following = case.kline, case.context.row.following
+    recorded = any(end > kline.close_time_ns for _, end in case.context.coverage.windows)
+    if recorded or not flow.into_next or flow.boundary_ns != kline.close_time_ns:
+        return False
+    if following is None or not {"count", "volume"} <= set(following):
+        return following is None
+    volume = Decimal(following["volume"]).scaleb(case.instrument.quantity_scale)
+    return int(following["count"]) >= flow.count and volume >= flow.volume
 
 
-def _needed(case: Case, state: State) -> Flow | None:
-    """Return the split at the kline's end that makes count and volume equal theirs."""
+def _needed(case: Case, state: State, boundary_ns: int) -> Flow | None:
+    """Return the split at a boundary that makes count and volume equal theirs.
+
+    Every raw trade has at least one step of quantity: what the rest of the aggregate would have
+    to do without cannot have been moved.
+    """
     theirs, part = case.kline.theirs, state.part(case)
-    if theirs is None or part is None or not {"count", "volume"} <= set(theirs):
+    if theirs is None or not {"count", "volume"} <= set(theirs):
         return None
-    count = int(theirs["count"]) - part["count"]
+    count = int(theirs["count"]) - (0 if part is None else part["count"])
     exact = Decimal(theirs["volume"]).scaleb(case.instrument.quantity_scale)
-    volume = int(exact) - part["volume"]
+    volume = int(exact) - (0 if part is None else part["volume"])
     if exact != int(exact) or count == 0 or (count > 0) != (volume > 0) or volume == 0:
         return None
-    into_next = count < 0
-    row = _at_boundary(case, state, before=into_next)
+    into_next = (count < 0) == (boundary_ns == case.kline.close_time_ns)
+    row = _at_boundary(state, boundary_ns, before=into_next)
     if row is None:
         return None
     aggregate = state.rows.take(np.array([row]))
-    size = int(aggregate.last_id[0]) - int(aggregate.first_id[0]) + 1
-    if not 0 < abs(count) < size or not 0 < abs(volume) < int(aggregate.quantity[0]):
+    size, quantity = _size(aggregate), int(aggregate.quantity[0])
+    count, volume = abs(count), abs(volume)
+    if not 0 < count < size or not count <= volume <= quantity - (size - count):
         return None
-    if int(aggregate.quote[0]) != int(aggregate.price[0]) * int(aggregate.quantity[0]):
+    if int(aggregate.quote[0]) != int(aggregate.price[0]) * quantity:
         return None
-    boundary_ns = case.kline.close_time_ns
-    ids = int(aggregate.trade_id[0])
-    return Flow(boundary_ns, ids, abs(count), abs(volume), into_next, aggregate)
+    return Flow(boundary_ns, int(aggregate.trade_id[0]), count, volume, into_next, aggregate)
 
 
-def _at_boundary(case: Case, state: State, *, before: bool) -> int | None:
-    """Return the last aggregate before the kline's close, or the first after it, if near."""
-    rows, close_ns = state.rows, case.kline.close_time_ns
+def _agreed(case: Case, state: State) -> Flow | None:
+    """Return the split at the kline's close that a shorter interval has settled."""
+    split = case.context.agreed.splits.get(case.kline.close_time_ns)
+    if split is None:
+        return None
+    place = np.flatnonzero(state.rows.trade_id == split.trade_id)
+    if len(place) != 1:
+        return None
+    aggregate = state.rows.take(place)
+    volume = int(split.quantity.scaleb(case.instrument.quantity_scale))
+    return Flow(split.boundary_ns, split.trade_id, split.count, volume, split.into_next, aggregate)
+
+
+def _size(aggregate: Tape) -> int:
+    return int(aggregate.last_id[0] - aggregate.first_id[0]) + 1
+
+
+def _at_boundary(state: State, close_ns: int, *, before: bool) -> int | None:
+    """Return the last aggregate before a boundary, or the first after it, if near."""
+    rows = state.rows
     times = rows.event_time_ns
     side = times < close_ns if before else times >= close_ns
     usable = state.included & (rows.kind == TradeKind.MARKET) & (rows.first_id >= 0) & side
@@ -141,24 +233,29 @@ def _apply(case: Case, state: State, flow: Flow) -> State | None:
     evidence = {
         "boundary_ns": flow.boundary_ns,
         "aggregate_id": flow.trade_id,
-        "raw_trades": int(flow.aggregate.last_id[0] - flow.aggregate.first_id[0]) + 1,
+        "raw_trades": _size(flow.aggregate),
         "price": format_exact(int(flow.aggregate.price[0]), case.instrument.price_scale),
         "moved_raw_trades": flow.count,
         "moved_quantity": format_exact(flow.volume, case.instrument.quantity_scale),
         "moved_into": "this kline" if gains else "the neighbour",
+        "moved_into_next": flow.into_next,
         "trades": 1,
     }
+    # Only where every raw trade has one step there is no other way to split it.
+    forced = _size(flow.aggregate) == int(flow.aggregate.quantity[0])
+    settled = state.settled if forced else {"split_possible": True}
     if gains:
         inside_ns = case.kline.close_time_ns - 1 if own_is_before else case.kline.open_time_ns
         piece = _piece(flow.aggregate, flow.count, flow.volume, inside_ns, head=own_is_before)
         included = np.append(state.included, True)
-        return state.after(NAME, evidence, rows=concat([rows, piece]), included=included)
+        rows = concat([rows, piece])
+        return state.after(NAME, evidence, rows=rows, included=included, settled=settled)
     if len(place) != 1:
         return None
     row = flow.aggregate
     rest = _piece(
         row,
-        int(row.last_id[0] - row.first_id[0]) + 1 - flow.count,
+        _size(row) - flow.count,
         int(row.quantity[0]) - flow.volume,
         int(row.event_time_ns[0]),
         head=own_is_before,
@@ -166,7 +263,8 @@ def _apply(case: Case, state: State, flow: Flow) -> State | None:
     keep = np.ones(len(rows), dtype=np.bool_)
     keep[place] = False
     kept = np.append(state.included[keep], True)
-    return state.after(NAME, evidence, rows=concat([rows.take(keep), rest]), included=kept)
+    rows = concat([rows.take(keep), rest])
+    return state.after(NAME, evidence, rows=rows, included=kept, settled=settled)
 
 
 def _piece(aggregate: Tape, count: int, volume: int, time_ns: int, *, head: bool) -> Tape:

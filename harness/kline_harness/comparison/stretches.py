@@ -51,7 +51,7 @@ class Stretch:
 def lost(findings: Iterable[Finding]) -> Iterator[Stretch]:
     """Yield what the continuity check found to be lost, and the exchange's klines do not clear."""
     for finding in findings:
-        if finding.kind == "lost_stretch" and not finding.evidence["explained_by_comparison"]:
+        if finding.kind == "lost_stretch" and not finding.evidence["identical_to_exchange"]:
             assert finding.symbol is not None
             assert finding.interval is not None
             assert finding.open_time_ns is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from kline_harness.comparison.bearing import bearing_of
 from kline_harness.comparison.compare import Class, Comparison
 from kline_harness.comparison.extent import CLOSE_TIME, OURS, REASONS
 from kline_harness.kline import FIELDS
@@ -16,6 +17,8 @@ def summary(found: Comparison) -> str:
     paired = sum(result.paired for result in found.series)
     counts = [f"{n:,} {k.value}" for k in Class if (n := found.count(k)) or k is Class.IDENTICAL]
     parts = [f"compared {_klines(paired)} with the exchange's{_fields(found)}: {', '.join(counts)}"]
+    if rests := bearing_of(found).sentence():
+        parts.append(rests)
     if without := _not_compared(found):
         parts.append(f"not compared: {without}")
     parts += list(dict.fromkeys(r.diagnosis for r in found.series if r.diagnosis))[:1]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -12,13 +14,40 @@ from numpy.typing import NDArray
 from kline_harness.comparison.compare import Reference, opens_ns
 from kline_harness.units import Int64Array
 
+Row = Mapping[str, Decimal | int]
+
+
+@dataclass(frozen=True, slots=True)
+class RowPlace:
+    """Where a row stands among the exchange's klines.
+
+    `last` in its file; `repeated` where the file has more than one row of its open time;
+    `following` is the kline right after it, of whatever file of the series has it.
+    """
+
+    last: bool = True
+    repeated: bool = False
+    following: Row | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """A stretch of time without a row, and what the other files say of it.
+
+    `contradicted` where one has a row inside, of any symbol and interval; `confirmed` where one
+    reaches over it, has none inside, and had to have one.
+    """
+
+    contradicted: bool = False
+    confirmed: bool = False
+
 
 class Theirs:
     """Looks klines up in the references of a comparison, named by their place in it."""
 
     def __init__(self, references: Sequence[Reference]) -> None:
         self._references = references
-        self._orders: dict[int, tuple[Int64Array, NDArray[np.intp]]] = {}
+        self._files = [_File(reference) for reference in references]
         self._same: dict[tuple[str, str], list[int]] = {}
         for place, reference in enumerate(references):
             key = (reference.symbol, reference.interval.text)
@@ -26,30 +55,113 @@ class Theirs:
 
     def previous_close(self, place: int, open_ns: int) -> Decimal | int | None:
         """Return the close of the kline before one, None where the file has none."""
-        reference = self._references[place]
-        row = self._row(place, reference.interval.open_time_ns(open_ns - 1))
-        return None if row is None else _values(reference.table, row, ("close",))["close"]
+        file = self._files[place]
+        row = file.row(file.reference.interval.open_time_ns(open_ns - 1))
+        return None if row is None else file.values(row)["close"]
 
-    def alternatives(
-        self, place: int, open_ns: int
-    ) -> Iterator[tuple[str, Mapping[str, Decimal | int]]]:
+    def alternatives(self, place: int, open_ns: int) -> Iterator[tuple[str, Row]]:
         """Yield the same kline as other files have it, in the order of the references."""
         mine = self._references[place]
         for other in self._same[mine.symbol, mine.interval.text]:
-            row = None if other == place else self._row(other, open_ns)
+            row = None if other == place else self._files[other].row(open_ns)
             if row is not None:
-                reference = self._references[other]
-                yield reference.source, _values(reference.table, row, reference.fields)
+                yield self._references[other].source, self._files[other].values(row)
 
-    def _row(self, place: int, open_ns: int) -> int | None:
-        if place not in self._orders:
-            opens = opens_ns(self._references[place].table)
-            order = np.argsort(opens, kind="stable")
-            self._orders[place] = (opens[order], order)
-        opens, order = self._orders[place]
-        found = int(np.searchsorted(opens, open_ns))
-        return int(order[found]) if found < len(opens) and opens[found] == open_ns else None
+    def rows(self, place: int, start_ns: int, end_ns: int) -> list[tuple[int, Row]]:
+        """Return the rows that open in [start, end) with their open times, in order."""
+        file = self._files[place]
+        first, stop = np.searchsorted(file.opens, (start_ns, end_ns)).tolist()
+        opens = file.opens[first:stop].tolist()
+        return [(opens[n], file.value_rows[first + n]) for n in range(stop - first)]
+
+    def row_place(self, place: int, open_ns: int) -> RowPlace:
+        """Return where the row of an open time stands."""
+        file = self._files[place]
+        mine, opens = file.reference, file.opens
+        first, stop = np.searchsorted(opens, (open_ns, open_ns + 1)).tolist()
+        close_ns = mine.interval.close_time_ns(open_ns)
+        for other in (place, *self._same[mine.symbol, mine.interval.text]):
+            row = self._files[other].row(close_ns)
+            if row is not None:
+                following = self._files[other].values(row)
+                return RowPlace(stop == len(opens), stop - first > 1, following)
+        return RowPlace(stop == len(opens), stop - first > 1)
+
+    def busiest(self, place: int, open_ns: int) -> tuple[Decimal, Decimal] | None:
+        """Return the most trades and the most volume of any other kline of the file."""
+        file = self._files[place]
+        own, found = file.row(open_ns), None
+        for name, ranked in file.ranked.items():
+            others = [value for row, value in ranked if row != own]
+            if not others:
+                return None
+            found = {**(found or {}), name: Decimal(others[0])}
+        return None if found is None else (found["count"], found["volume"])
+
+    def absence(self, place: int, open_ns: int) -> Absence:
+        """Return what the other files say of the stretch without a row around an instant."""
+        opens, interval = self._files[place].opens, self._references[place].interval
+        after = int(np.searchsorted(opens, open_ns))
+        if after == 0 or after == len(opens):
+            return Absence()
+        start_ns, end_ns = interval.close_time_ns(int(opens[after - 1])), int(opens[after])
+        contradicted = confirmed = False
+        for other, file in enumerate(self._files):
+            if other == place or len(file.opens) == 0:
+                continue
+            frame = file.reference.interval
+            first, stop = np.searchsorted(file.opens, (start_ns, end_ns)).tolist()
+            closes = frame.close_times_ns(file.opens[first:stop])
+            contradicted |= bool(np.any(closes <= end_ns))
+            due = frame.opens_between(frame.close_time_ns(start_ns - 1), end_ns)
+            due = due[frame.close_times_ns(due) <= end_ns]
+            reaches = file.opens[0] < start_ns and file.opens[-1] >= end_ns
+            confirmed |= bool(reaches and len(due) and first == stop)
+        return Absence(contradicted, confirmed)
 
 
-def _values(table: pa.Table, row: int, fields: Sequence[str]) -> dict[str, Decimal | int]:
-    return {name: table[name][row].as_py() for name in fields}
+class _File:
+    """One file's rows by open time."""
+
+    def __init__(self, reference: Reference) -> None:
+        self.reference = reference
+
+    @cached_property
+    def opens(self) -> Int64Array:
+        """Return the open times, ascending."""
+        opens: Int64Array = opens_ns(self.reference.table)[self._order]
+        return opens
+
+    @cached_property
+    def _order(self) -> NDArray[np.intp]:
+        return np.argsort(opens_ns(self.reference.table), kind="stable")
+
+    @cached_property
+    def ranked(self) -> Mapping[str, list[tuple[int, Decimal | int]]]:
+        """Return the two highest counts and volumes with their rows; nothing if not stated."""
+        if not {"count", "volume"} <= set(self.reference.fields):
+            return {}
+        found = {}
+        for name in ("count", "volume"):
+            rows = list(enumerate(self.reference.table[name].to_pylist()))
+            found[name] = sorted(rows, key=lambda one: (-one[1], one[0]))[:2]
+        return found
+
+    @cached_property
+    def value_rows(self) -> list[Row]:
+        """Return the fields that the file states of every row, by open time."""
+        columns = [self.reference.table[name].to_pylist() for name in self.reference.fields]
+        rows = list(zip(*columns, strict=True))
+        names = self.reference.fields
+        return [dict(zip(names, rows[place], strict=True)) for place in self._order.tolist()]
+
+    def row(self, open_ns: int) -> int | None:
+        """Return the first row of an open time."""
+        found = int(np.searchsorted(self.opens, open_ns))
+        there = found < len(self.opens) and self.opens[found] == open_ns
+        return int(self._order[found]) if there else None
+
+    def values(self, row: int) -> dict[str, Decimal | int]:
+        """Return the fields that the file states."""
+        table: pa.Table = self.reference.table
+        return {name: table[name][row].as_py() for name in self.reference.fields}

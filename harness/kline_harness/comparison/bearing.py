@@ -1,0 +1,111 @@
+"""How much a comparison rests on explanations that are only consistent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from kline_harness.comparison.compare import (
+    CHECK,
+    Class,
+    Comparison,
+    Difference,
+    SeriesResult,
+)
+from kline_harness.verdict import Finding, Severity
+
+# A comparison that did not see more than this share of a series' volume has not compared it.
+_UNSEEN_MAX = Decimal("0.1")
+
+
+@dataclass(frozen=True, slots=True)
+class Bearing:
+    """Klines whose explanation was not seen, and the share of the volume that they lack.
+
+    `share` is that of each symbol's shortest interval, None where no volume is stated.
+    """
+
+    klines: int
+    share: Decimal | None
+
+    def sentence(self) -> str:
+        """Return the bearing in words; nothing where nothing rests on what was not seen."""
+        if not self.klines:
+            return ""
+        volume = "" if self.share is None else f", {percent(self.share)} of the volume"
+        some = f"{self.klines:,} kline{'s' if self.klines != 1 else ''}"
+        return f"{some}{volume} rest on what is consistent but was not seen"
+
+
+def bearing_of(found: Comparison) -> Bearing:
+    """Return what a comparison rests on without having seen it."""
+    finest: dict[str, list[SeriesResult]] = {}
+    for result in sorted(found.series, key=lambda one: one.interval.length_ns or 2**63):
+        known = finest.setdefault(result.symbol, [])
+        if not known or known[0].interval == result.interval:
+            known.append(result)
+    chosen = [result for results in finest.values() for result in results]
+    return Bearing(found.count(Class.CONSISTENT), _share(chosen))
+
+
+def with_bearing(found: Comparison) -> Comparison:
+    """Return the comparison with a note on what it rests on, a doubt where that is too much.
+
+    What lies outside of a recording is not counted as lacking: nobody claims to have it.
+    """
+    bearing = bearing_of(found)
+    if not bearing.klines:
+        return found
+    doubtful = [
+        result
+        for result in found.series
+        if (share := _share([result], edges=False)) is not None and share > _UNSEEN_MAX
+    ]
+    evidence: dict[str, Any] = {
+        "sentence": bearing.sentence(),
+        "klines": bearing.klines,
+        "share_of_volume": "not stated" if bearing.share is None else percent(bearing.share),
+    }
+    if doubtful:
+        names = [f"{one.symbol} {one.interval}" for one in doubtful]
+        doubt = f"more than {percent(_UNSEEN_MAX)} of the volume of {', '.join(names)} was not seen"
+        evidence |= {"doubt": doubt, "sentence": f"{bearing.sentence()}; {doubt}"}
+    severity = Severity.DOUBT if doubtful else Severity.NOTICE
+    note = Finding(CHECK, "rests_on_consistent", severity, evidence=evidence)
+    return replace(found, notes=(*found.notes, note))
+
+
+def percent(share: Decimal) -> str:
+    """Write a share in percent, with two significant digits or as a whole number."""
+    hundredths = share * 100
+    digits = 0 if hundredths >= 10 or hundredths == 0 else 1 - hundredths.adjusted()
+    return f"{hundredths:.{digits}f} %"
+
+
+def _share(results: Iterable[SeriesResult], *, edges: bool = True) -> Decimal | None:
+    """Return the share of the volume that consistent klines lack or have too much."""
+    unseen, whole, stated = Decimal(0), Decimal(0), False
+    for result in results:
+        if result.volume is None:
+            continue
+        stated, whole = True, whole + result.volume
+        for kline in result.differences:
+            if kline.klass is Class.CONSISTENT and (edges or not _at_edge(kline)):
+                unseen += _lacking(kline)
+    if not stated:
+        return None
+    return Decimal(0) if whole == 0 else min(unseen / whole, Decimal(1))
+
+
+def _at_edge(kline: Difference) -> bool:
+    return kline.proof is not None and "edge" in kline.proof.cause.split("+")
+
+
+def _lacking(kline: Difference) -> Decimal:
+    sides = [
+        Decimal(0) if side is None else Decimal(side.get("volume", 0))
+        for side in (kline.ours, kline.theirs)
+    ]
+    return Decimal(0) if kline.theirs is None else abs(sides[1] - sides[0])

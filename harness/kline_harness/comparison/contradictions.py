@@ -1,0 +1,156 @@
+"""The exchange's own intervals against each other: short klines must add up to long ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from kline_harness.comparison.compare import CHECK, Comparison, Difference, plain
+from kline_harness.comparison.theirs import Row, Theirs
+from kline_harness.kline import FIELDS
+from kline_harness.verdict import Finding, Severity
+
+# A row that was saved while it was forming has its reason not to add up.
+_FORMING = "forming_row"
+_PRICES = ("open", "high", "low", "close")
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """A kline of the exchange's that its shorter ones do not add up to."""
+
+    whole: int
+    parts: int
+    open_ns: int
+    values: Row
+    added: Row
+
+    def fields(self) -> list[str]:
+        """Return the fields that are not equal."""
+        return [name for name in FIELDS if name in self.added and self._unequal(name)]
+
+    def _unequal(self, name: str) -> bool:
+        return name in self.values and self.values[name] != self.added[name]
+
+
+def without_contradicted(found: Comparison, theirs: Theirs) -> Comparison:
+    """Return the comparison without the explanations that the exchange itself contradicts.
+
+    Those that rest on what nobody saw cannot stand where the exchange's klines of another
+    interval say something else of the same time. Every such pair of klines is a notice.
+    """
+    own = _OwnWords(found, theirs)
+    results = []
+    for place, result in enumerate(found.series):
+        differences = tuple(
+            replace(kline, proof=None)
+            if _checked(kline) and own.contradict(place, kline)
+            else kline
+            for kline in result.differences
+        )
+        results.append(replace(result, differences=differences))
+    notes = (*found.notes, *own.findings())
+    return replace(found, series=tuple(results), notes=notes)
+
+
+def _checked(kline: Difference) -> bool:
+    """Tell whether a kline is not the exchange's for a reason that was not seen."""
+    if kline.theirs is None:
+        return False
+    return kline.proof is None or (kline.proof.consistent and not _forming(kline))
+
+
+def _forming(kline: Difference) -> bool:
+    return kline.proof is not None and _FORMING in kline.proof.cause.split("+")
+
+
+class _OwnWords:
+    """Holds the exchange's klines of one symbol against each other, each pair once."""
+
+    def __init__(self, found: Comparison, theirs: Theirs) -> None:
+        self._series = found.series
+        self._theirs = theirs
+        self._known: dict[tuple[int, int, int], Contradiction | None] = {}
+        self._forming = {
+            (place, kline.open_time_ns)
+            for place, result in enumerate(found.series)
+            for kline in result.differences
+            if _forming(kline)
+        }
+
+    def contradict(self, place: int, kline: Difference) -> bool:
+        """Tell whether parts of a kline, or a longer one that it is part of, speak against it."""
+        against = False
+        for other, result in enumerate(self._series):
+            if result.symbol != kline.symbol or result.interval == kline.interval:
+                continue
+            if result.interval.refines(kline.interval):
+                key = (place, other, kline.open_time_ns)
+            elif kline.interval.refines(result.interval):
+                key = (other, place, result.interval.open_time_ns(kline.open_time_ns))
+            else:
+                continue
+            if key not in self._known:
+                self._known[key] = self._contradiction(*key)
+            against |= self._known[key] is not None
+        return against
+
+    def _contradiction(self, whole: int, parts: int, open_ns: int) -> Contradiction | None:
+        close_ns = self._series[whole].interval.close_time_ns(open_ns)
+        values = self._theirs.rows(whole, open_ns, open_ns + 1)
+        rows = self._theirs.rows(parts, open_ns, close_ns)
+        opens = [at_ns for at_ns, _ in rows]
+        due = self._series[parts].interval.opens_between(open_ns, close_ns)
+        if len(values) != 1 or opens != due.tolist():
+            return None
+        if {(whole, open_ns), *((parts, at_ns) for at_ns in opens)} & self._forming:
+            return None
+        one = Contradiction(whole, parts, open_ns, values[0][1], added([row for _, row in rows]))
+        return one if one.fields() else None
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield what was found, by series and time."""
+        for _, one in sorted(self._known.items(), key=lambda item: item[0]):
+            if one is not None:
+                yield self._finding(one)
+
+    def _finding(self, one: Contradiction) -> Finding:
+        whole, parts = self._series[one.whole], self._series[one.parts]
+        differing = ", ".join(
+            f"{name} {plain(one.values[name])}, added up {plain(one.added[name])}"
+            for name in one.fields()
+        )
+        evidence: dict[str, Any] = {
+            "sentence": f"the exchange's {parts.interval} klines ({parts.source}) do not add up "
+            f"to its {whole.interval} kline ({whole.source}): {differing}",
+            "source": whole.source,
+            "parts_source": parts.source,
+            "parts_interval": parts.interval.text,
+            "unequal": one.fields(),
+        }
+        for name in one.fields():
+            evidence[name] = plain(one.values[name])
+            evidence[f"{name}_of_parts"] = plain(one.added[name])
+        place = (whole.symbol, whole.interval.text, one.open_ns)
+        kind = "exchange_contradicts_itself"
+        return Finding(CHECK, kind, Severity.NOTICE, *place, evidence=evidence)
+
+
+def added(rows: Sequence[Row]) -> Row:
+    """Add up klines that follow each other; a quiet one has no price of its own."""
+    size = "count" if "count" in rows[0] else "volume"
+    if size not in rows[0]:
+        return {}
+    traded = [row for row in rows if row[size] != 0] or rows[:1]
+    total: dict[str, Decimal | int] = {
+        "open": traded[0]["open"],
+        "high": max(row["high"] for row in traded),
+        "low": min(row["low"] for row in traded),
+        "close": traded[-1]["close"],
+    }
+    for name in FIELDS:
+        if name not in _PRICES and name in rows[0]:
+            total[name] = sum((row[name] for row in rows), 0)
+    return total
