@@ -64,8 +64,10 @@ def _tried(
 def _differing(right: Mapping[str, list[OracleKline]], files: Files) -> list[tuple[str, int]]:
     found = []
     for interval, rows in files.items():
-        before = {row.open_time_ns: row for row in right[interval]}
-        after = {row.open_time_ns: row for row in rows}
+        before, after = (
+            {row.open_time_ns: [getattr(row, name) for name in FIELDS] for row in some}
+            for some in (right[interval], rows)
+        )
         for open_ns in sorted(before.keys() | after.keys()):
             if before.get(open_ns) != after.get(open_ns):
                 found.append((interval, open_ns))
@@ -95,7 +97,11 @@ def _more(
 ) -> tuple[str, list[OracleTrade]]:
     twice = rng.choice(inside)
     place = trades.index(twice)
-    return "a trade twice in all files", [*trades[:place], twice, *trades[place:]]
+    made = [*trades[:place], twice, *trades[place:]]
+    # The oracle takes one id for one trade.
+    return "a trade twice in all files", [
+        replace(t, id=n, first_id=n, last_id=n) for n, t in enumerate(made, start=1)
+    ]
 
 
 def _larger(

@@ -30,8 +30,9 @@ from kline_harness.comparison.extent import (
     one_sided,
     period,
 )
+from kline_harness.comparison.scaling import diagnose_scale
 from kline_harness.comparison.shift import diagnose
-from kline_harness.kline import FIELDS
+from kline_harness.kline import FIELDS, PRICE_FIELDS
 from kline_harness.units import NS_PER_MICROSECOND, BoolArray, Int64Array
 
 Series: TypeAlias = tuple[str, str]
@@ -166,11 +167,22 @@ class _Pairs:
             differences=tuple(sorted(found, key=lambda difference: difference.open_time_ns)),
             compared=fields,
             volume=_volume(reference, self.touched),
-            # Of a series that is mostly equal there is nothing to say as a whole.
-            diagnosis=diagnose(self.mine, reference.table, fields)
-            if identical * 2 < len(self.their_opens)
-            else "",
+            diagnosis=self._diagnosis(mine, theirs, unequal, identical),
         )
+
+    def _diagnosis(
+        self, mine: pa.Table, theirs: pa.Table, unequal: Mapping[str, BoolArray], identical: int
+    ) -> str:
+        """Say what one change would make the two sides equal, if one does."""
+        found = ""
+        # Of a series that is mostly equal no shift can be told.
+        if identical * 2 < len(self.their_opens):
+            found = diagnose(self.mine, self.reference.table, self.fields)
+        names = [name for name in FIELDS if name in unequal and unequal[name].any()]
+        if not found and names and CLOSE_TIME not in names:
+            prices = not any(name in PRICE_FIELDS for name in names)
+            found = diagnose_scale(mine, theirs, names, prices)
+        return found
 
     def not_compared(self, ours: Stored) -> Iterator[NotCompared]:
         """Yield what of the reference was not compared, and which fields were not."""

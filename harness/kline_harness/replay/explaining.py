@@ -11,6 +11,7 @@ import numpy as np
 
 from kline_harness.arrow import int64_of
 from kline_harness.comparison import Comparison, Reference, Stored, Witnesses, compare, explain
+from kline_harness.comparison.binning import diagnosed
 from kline_harness.comparison.case import TRADES_SHOWN, Case, Context, State, make_case, shown
 from kline_harness.comparison.compare import Difference, opens_ns
 from kline_harness.comparison.coverage import Coverage
@@ -83,6 +84,7 @@ class Aftermath:
             witnesses = Witnesses(after.evidence, coverage, references, undone)
             explained = explain(after.comparison, witnesses)
             kept_out = {symbol: one.refused for symbol, one in wanted.items()}
+            explained = diagnosed(explained, references, lambda: (given for given, _ in again()))
             after.comparison = with_trades(explained, kept_out, (given for given, _ in again()))
         return after
 

@@ -1,0 +1,179 @@
+"""Which other way to make klines of the same trades would make the exchange's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kline_harness.columns import concat
+from kline_harness.comparison.compare import Class, Comparison, Reference, SeriesResult, opens_ns
+from kline_harness.comparison.recompute import NAMES, sums_of, values_of
+from kline_harness.comparison.trades_of import alone
+from kline_harness.kline import FIELDS
+from kline_harness.tape import Tape, TradeKind
+from kline_harness.units import Int64Array
+
+# The first trades of a symbol are tried, so many that a series can be told by them.
+_TRADES_MAX = 200_000
+_DISTINCT_MIN = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bins:
+    """Trades of one symbol, each with the open time of the kline that it is counted in."""
+
+    trades: Tape
+    opens: Int64Array
+
+    def ends(self, *, last: bool) -> tuple[NDArray[np.intp], Int64Array]:
+        """Return the rows of each kline's first or last trade, and the klines' open times."""
+        opens, first = np.unique(self.opens, return_index=True)
+        rows = np.append(first[1:], len(self.opens)) - 1 if last else first
+        return rows, opens
+
+
+def _moved(bins: Bins, *, last: bool, shared: bool) -> Bins:
+    """Count each kline's first trade in the one before it too, or its last in the one after.
+
+    Not `shared` it is counted there only.
+    """
+    rows, opens = bins.ends(last=last)
+    rows, into = (rows[:-1], opens[1:]) if last else (rows[1:], opens[:-1])
+    if not shared:
+        moved = bins.opens.copy()
+        moved[rows] = into
+        return Bins(bins.trades, moved)
+    both = concat([bins.trades, bins.trades.take(rows)])
+    return Bins(both, np.concatenate([bins.opens, into]))
+
+
+def _anchored(bins: Bins, length_ns: int) -> Bins:
+    """Let the klines open at the first trade, not at whole intervals."""
+    times = bins.trades.event_time_ns
+    first = int(times[0])
+    opens = first + (times - first) // length_ns * length_ns
+    # They are known by the whole interval in which they open.
+    return Bins(bins.trades, opens - first + int(bins.opens[0]))
+
+
+def _turned(bins: Bins) -> Bins:
+    """Turn the order of the trades that share a millisecond."""
+    times = bins.trades.event_time_ns // 1_000_000
+    order = np.lexsort((-np.arange(len(times)), times))
+    # The order of the ids is the order of the trades.
+    trades = bins.trades.take(order).with_columns({"trade_id": bins.trades.trade_id})
+    return Bins(trades, bins.opens[order])
+
+
+def _twice(bins: Bins) -> Bins:
+    return Bins(concat([bins.trades, bins.trades]), np.concatenate([bins.opens, bins.opens]))
+
+
+def _ways(length_ns: int) -> dict[str, Callable[[Bins], Bins]]:
+    return {
+        "with each kline's first trade counted in the kline before it": lambda b: _moved(
+            b, last=False, shared=False
+        ),
+        "with each kline's first trade counted in the kline before it as well": lambda b: _moved(
+            b, last=False, shared=True
+        ),
+        "with each kline's last trade counted in the kline after it": lambda b: _moved(
+            b, last=True, shared=False
+        ),
+        "with each kline's last trade counted in the kline after it as well": lambda b: _moved(
+            b, last=True, shared=True
+        ),
+        "with klines that open at the first trade": lambda b: _anchored(b, length_ns),
+        "with the trades of one millisecond in reverse order": _turned,
+        "with every trade twice": _twice,
+    }
+
+
+def diagnosed(
+    found: Comparison, references: Sequence[Reference], tapes: Callable[[], Iterable[Tape]]
+) -> Comparison:
+    """Return the comparison with what another way of making klines says of whole series.
+
+    Only series with several unexplained klines and no diagnosis are tried, and a way is named
+    only if every kline of the exchange's that the trades tried reach is equal with it. `tapes`
+    gives the trades in the order of the feed.
+    """
+    open_places = [place for place, result in enumerate(found.series) if _is_open(result)]
+    if not open_places:
+        return found
+    trades = _first_trades(tapes(), {found.series[place].symbol for place in open_places})
+    series = list(found.series)
+    for place in open_places:
+        mine = trades.get(series[place].symbol)
+        told = "" if mine is None else _diagnose(series[place], references[place], mine)
+        series[place] = replace(series[place], diagnosis=told)
+    return replace(found, series=tuple(series))
+
+
+def _is_open(result: SeriesResult) -> bool:
+    return not result.diagnosis and result.count(Class.UNEXPLAINED) >= _DISTINCT_MIN
+
+
+def _first_trades(tapes: Iterable[Tape], symbols: set[str]) -> dict[str, Tape]:
+    """Keep the first trades of each symbol, by time."""
+    kept: dict[str, list[Tape]] = {symbol: [] for symbol in symbols}
+    for tape in tapes:
+        for code, instrument in enumerate(tape.instruments):
+            held = kept.get(instrument.symbol)
+            if held is None or sum(map(len, held)) >= _TRADES_MAX:
+                continue
+            chosen = (tape.symbol == code) & (tape.kind == TradeKind.MARKET)
+            held.append(alone(tape.take(chosen), code))
+        if all(sum(map(len, held)) >= _TRADES_MAX for held in kept.values()):
+            break
+    joined = {symbol: concat(held) for symbol, held in kept.items() if sum(map(len, held))}
+    return {
+        symbol: tape.take(np.lexsort((tape.trade_id, tape.event_time_ns)))
+        for symbol, tape in joined.items()
+    }
+
+
+def _diagnose(result: SeriesResult, reference: Reference, trades: Tape) -> str:
+    length_ns = result.interval.length_ns
+    if length_ns is None:
+        return ""
+    bins = Bins(trades, result.interval.open_times_ns(trades.event_time_ns))
+    theirs = _rows(reference, result.compared)
+    for words, way in _ways(length_ns).items():
+        equal, reached = _equal(way(bins), theirs, result.compared)
+        if reached and len(equal) == reached and len(set(equal)) >= _DISTINCT_MIN:
+            return f"theirs are the same trades {words}, {reached:,} of {reached:,} klines"
+    return ""
+
+
+def _rows(reference: Reference, fields: Sequence[str]) -> dict[int, tuple[Decimal | int, ...]]:
+    names = [name for name in fields if name in FIELDS]
+    columns = [reference.table[name].to_pylist() for name in names]
+    opens = opens_ns(reference.table).tolist()
+    return dict(zip(opens, zip(*columns, strict=True), strict=True))
+
+
+def _equal(
+    bins: Bins, theirs: dict[int, tuple[Decimal | int, ...]], fields: Sequence[str]
+) -> tuple[list[tuple[Decimal | int, ...]], int]:
+    """Return the klines that are equal, and how many were reached; the last one may be cut."""
+    order = np.lexsort((bins.trades.trade_id, bins.opens))
+    trades, opens = bins.trades.take(order), bins.opens[order]
+    starts = np.flatnonzero(np.append(True, opens[1:] != opens[:-1]))
+    sums = sums_of(trades, starts)
+    names = [name for name in fields if name in FIELDS]
+    equal, reached = [], 0
+    for place, open_ns in enumerate(opens[starts].tolist()):
+        row = theirs.get(open_ns)
+        if row is None or place in (0, len(starts) - 1):
+            continue
+        reached += 1
+        part = {name: int(sums[name][place]) for name in NAMES}
+        values = values_of(part, trades.instruments[0])
+        if tuple(values[name] for name in names) == row:
+            equal.append(row)
+    return equal, reached
