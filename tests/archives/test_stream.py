@@ -129,8 +129,10 @@ def test_other_messages_are_counted(tmp_path: Path) -> None:
 def test_a_recording_without_trades_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "recording.txt", line({"e": "kline"}) * 3)
     file = open_trades(path)
-    assert file.peek().first_event_time_ns is None
-    with pytest.raises(InputError, match=r"expected trades, found none \(3 messages of other"):
+    found = r"expected a trade or aggTrade event, found none in 3 messages \(kline 3\)"
+    with pytest.raises(InputError, match=found):
+        file.peek()
+    with pytest.raises(InputError, match=found):
         list(file.chunks())
 
 
@@ -184,8 +186,10 @@ def test_coin_margined_trades_have_base_quantities(tmp_path: Path) -> None:
         ("12345\n", "<receive time> <json>"),
         (f"{RECEIVED_NS} {{\n", "<receive time> <json>"),
         (f"{RECEIVED_NS} {json.dumps(trade(9))[:60]}\n", "<receive time> <json>"),
-        (f"{RECEIVED_NS} 5\n", "a stream message"),
-        (f"-1 {json.dumps(trade(9))}\n", "<receive time> <json>"),
+        (f"{RECEIVED_NS} 5\n", "<receive time> <json>"),
+        (f"-1 {json.dumps(trade(9))}\n", "a receive time like those before (epoch)"),
+        (f"{json.dumps(trade(9))}\n", "a receive time like those before (epoch)"),
+        (line(trade(9, X=["a"])), "text for X"),
         (f"{RECEIVED_NS} \xff\n", "<receive time> <json>"),
         (line(trade(9), RECEIVED_NS // 1000), "the receive time in ns like the rows before"),
         (line(trade(9, T=START_MS * 1000)), "T in ms like the rows before"),
@@ -224,3 +228,42 @@ def test_digits_beyond_int64_at_a_grown_scale_are_named(tmp_path: Path) -> None:
     path = write(tmp_path / "recording.txt", "".join(map(line, events)))
     with pytest.raises(InputError, match="line 2: expected a price of at most 18 digits"):
         read(path)
+
+
+FORMS = {
+    "alone": "{json}",
+    "in ns": "{ns} {json}",
+    "in ms": "{ms} {json}",
+    "decimal seconds": "{seconds} {json}",
+    "iso": "2024-05-15T00:00:00.250000+00:00 {json}",
+    "iso of another zone": "2024-05-15 02:00:00.25+02:00\t{json}",
+    "combined": '{{"stream":"a@trade","data":{json}}}',
+    "wrapped": '{{"ts":{seconds},"msg":{json}}}',
+    "wrapped with iso": '{{"received":"2024-05-15T00:00:00.25Z","payload":{{"data":{json}}}}}',
+    "in a list": "{ns} [{json},{json2}]",
+    "combined list": '{ns} {{"stream":"a@trade","data":[{json},{json2}]}}',
+    "list alone": "[{json}, {json2}]",
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_messages_are_read_in_whatever_form_a_recorder_writes_them(
+    tmp_path: Path, form: str
+) -> None:
+    """The receive time is 250 ms after midnight, or not stated: then it is the event time."""
+    start_ns, lines = START_MS * 1_000_000, []
+    assert start_ns == 1_715_731_200_000_000_000
+    stated = {"ns": start_ns + 250_000_000, "ms": START_MS + 250, "seconds": "1715731200.25"}
+    for number in (1, 3):
+        texts = {"json": json.dumps(trade(number)), "json2": json.dumps(trade(number + 1))}
+        lines.append(FORMS[form].format(**texts, **stated) + "\n")
+    path = write(tmp_path / "recording.txt", "".join(lines))
+    file = open_trades(path)
+    (tape,) = file.chunks()
+    ids = [1, 2, 3, 4] if "list" in form else [1, 3]
+    assert tape.trade_id.tolist() == ids
+    silent = form in ("alone", "combined", "list alone")
+    expected = [start_ns + n * 1_000_000 if silent else start_ns + 250_000_000 for n in ids]
+    assert tape.arrival_ns.tolist() == expected
+    assert (file.info.receive_unit is None) is silent
+    assert all(equation.balanced for equation in file.equations)

@@ -54,7 +54,8 @@ def test_the_defect_is_found_and_no_other(case: str) -> None:
 
 def test_every_kind_is_met_in_the_zoo() -> None:
     met = {kind for case in CASES for kinds in papers(case)["found"].values() for kind in kinds}
-    assert met == set(KINDS)
+    # No file can show a defect of the reader: tests/archives/test_lines.py plants them.
+    assert met == set(KINDS) - {"lines_not_read"}
 
 
 def test_every_finding_has_its_count_and_says_where() -> None:

@@ -9,8 +9,8 @@ from kline_harness.archives.arrow_table import is_table
 from kline_harness.archives.column_map import ColumnMap
 from kline_harness.archives.info import FileInfo
 from kline_harness.archives.klines import ExchangeKlines, read_klines
-from kline_harness.archives.kraken_reply import open_text
 from kline_harness.archives.layout import sniff
+from kline_harness.archives.replies import open_text
 from kline_harness.archives.trade_file import TradeFile
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections import deque
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kline_harness.archives.column_map import ColumnMap
-from kline_harness.archives.compressed import BLOCK_BYTES, TextFile
+from kline_harness.archives.compressed import TextFile
 from kline_harness.archives.dialects import Dialect
 from kline_harness.archives.layout import Layout
 from kline_harness.errors import InputError
@@ -65,21 +65,15 @@ class ArrowTable(TextFile):
         unread = tuple(n for n in self._names if n not in self._map.columns.values())
         return Layout("trades", False, columns, TimeUnit.NANOSECOND, dialect, unread=unread)
 
-    def blocks(self, block_bytes: int = BLOCK_BYTES) -> Iterator[bytes]:
-        """Yield the rows as text.
-
-        Raises InputError for the first value that is missing or no number.
-        """
+    def _pieces(self, piece_bytes: int) -> Iterator[bytes]:
         first = 1
         for batch in self._batches():
             if batch.num_rows:
                 texts = [self._texts(name, batch, first) for name in self.layout.columns]
                 yield "".join(f"{','.join(row)}\n" for row in zip(*texts, strict=True)).encode()
                 first += batch.num_rows
-        digest = hashlib.sha256()
-        for piece in super()._pieces(1 << 20):
-            digest.update(piece)
-        self.sha256 = digest.hexdigest()
+        # To the end of the file, for its digest.
+        deque(super()._pieces(piece_bytes), maxlen=0)
 
     def _schema(self) -> Any:
         try:

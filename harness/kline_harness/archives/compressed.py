@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Generic, TypeVar
 
+from kline_harness.compiled.rows import count_feeds
 from kline_harness.errors import InputError
 
 inflater: Any
@@ -30,6 +31,7 @@ T = TypeVar("T")
 BLOCK_BYTES = 8 << 20
 _READ_BYTES = 256 << 10
 _PIECE_BYTES = 1 << 20
+_HEAD_BYTES = 64 << 10
 # No format here has lines near this long: more without a line end is not text in lines.
 _LINE_LIMIT = 4 << 20
 _BROKEN = (zlib.error, inflater.error)
@@ -52,14 +54,20 @@ class TextFile:
     """A file of lines, whatever it is packed in; the packing is told by its first bytes.
 
     `size` is the file's size on disk, `compression` plain, gz or zip, `member` the name inside a
-    zip. `sha256` of the file on disk is None until a pass over `blocks` has reached the end.
+    zip. `sha256` of the file on disk and `lines`, the number of lines of the text, are None until
+    a pass over `blocks` has reached the end. Lines are counted as the bytes come, for holding
+    against what a reader made of them.
 
     Raises InputError for what cannot be opened or is no such file.
     """
 
+    # Whose format it is, where the form of the file tells.
+    source = "binance"
+
     def __init__(self, path: Path | str) -> None:
         self.path = str(path)
         self.sha256: str | None = None
+        self.lines: int | None = None
         with self._open() as file:
             self.size = os.fstat(file.fileno()).st_size
             magic = file.read(4)
@@ -83,6 +91,13 @@ class TextFile:
         found = "a directory" if stat.S_ISDIR(mode) else "something that is no regular file"
         raise InputError(self.path, "a file", found)
 
+    def head(self) -> bytes:
+        """Return the beginning of the text, some thousand bytes, cut anywhere.
+
+        Raises InputError for a file that is corrupt from the start.
+        """
+        return next(self._pieces(_HEAD_BYTES), b"")
+
     def blocks(self, block_bytes: int = BLOCK_BYTES) -> Iterator[bytes]:
         """Yield the text in blocks of about `block_bytes`, cut after a line end.
 
@@ -92,8 +107,11 @@ class TextFile:
         Raises InputError for a truncated or corrupt file.
         """
         pieces: list[bytes] = []
-        held = 0
+        held = feeds = 0
+        last = b""
         for piece in self._pieces(min(_PIECE_BYTES, block_bytes)):
+            feeds += count_feeds(piece)
+            last = piece[-1:] or last
             pieces.append(piece)
             held += len(piece)
             if held < block_bytes:
@@ -108,6 +126,7 @@ class TextFile:
                 raise InputError(self.path, "lines of text", f"no line end in {held} bytes")
         if held:
             yield b"".join(pieces)
+        self.lines = feeds + (last not in (b"", b"\n"))
 
     def _pieces(self, piece_bytes: int) -> Iterator[bytes]:
         digest = hashlib.sha256()

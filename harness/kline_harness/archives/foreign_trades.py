@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from kline_harness.archives.compressed import BLOCK_BYTES, TextFile, in_background
 from kline_harness.archives.dialects import Dialect, is_iso, iso_to_ns, symbol_of_name
 from kline_harness.archives.layout import Layout, name_symbol, unit_name, unit_range
+from kline_harness.archives.line_count import LinesRead
 from kline_harness.archives.table import Column, ExactTable, bodies
 from kline_harness.archives.text_columns import cut_columns, lines_of, one_of
 from kline_harness.columns import Instrument
@@ -69,6 +70,7 @@ class ForeignTrades:
         self._unit = layout.unit or TimeUnit.SECOND
         self._next_id = 1
         self._last_time_ns = 0
+        self.lines = LinesRead()
         self._table = ExactTable(file.path, tuple(map(self._column, layout.columns)))
         plain = (self._column(name) for name in layout.columns if name not in ("", "symbol"))
         self._plain = ExactTable(
@@ -93,10 +95,12 @@ class ForeignTrades:
         """
         line = self._layout.first_line
         blocks = self._file.blocks(block_bytes)
-        for block in bodies(in_background(blocks) if background else blocks, self._layout):
+        texts = in_background(blocks) if background else blocks
+        for block in bodies(self._file.path, texts, self._layout, self.lines):
             rows = self._read(block, line)
             tape = self._tape(rows)
             line += len(rows)
+            self.lines.foreign += len(rows) - len(tape)
             if len(tape):
                 yield tape
 

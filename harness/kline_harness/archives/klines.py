@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from kline_harness.archives.compressed import BLOCK_BYTES, TextFile
 from kline_harness.archives.dialects import is_iso, iso_to_ns, symbol_of_name
 from kline_harness.archives.info import FileInfo
-from kline_harness.archives.kraken_reply import KrakenReply, open_text
 from kline_harness.archives.layout import (
     Layout,
     market_of,
@@ -23,11 +22,14 @@ from kline_harness.archives.layout import (
     unit_name,
     unit_range,
 )
+from kline_harness.archives.line_count import LinesRead
+from kline_harness.archives.replies import open_text
 from kline_harness.archives.table import Column, ExactTable, bodies
 from kline_harness.columns import Instrument, concat
 from kline_harness.errors import InputError, UsageError
 from kline_harness.interval import CODE, INTERVALS, Interval, parse_interval
 from kline_harness.kline import FIELDS, PRICE_FIELDS, QUANTITY_FIELDS, KlineBatch, Trigger
+from kline_harness.ledger import Equation
 from kline_harness.units import NS_PER_DAY, Int64Array, TimeUnit
 
 _GROUPS = (
@@ -45,7 +47,7 @@ class ExchangeKlines:
     `fields` are those of the nine that the file has; the others are 0 in `batch`. Open times are
     as written, aligned or not. `close_time_ns` is the file's close time, exclusive (one unit
     added), or the interval's where the file has none, as `closes_stated` tells. Row `r` stands in
-    line `first_line + r`.
+    line `first_line + r`. `equations` hold the lines of the file against the rows read.
     """
 
     batch: KlineBatch
@@ -56,6 +58,7 @@ class ExchangeKlines:
     close_time_ns: Int64Array
     first_line: int
     closes_stated: bool
+    equations: tuple[Equation, ...] = ()
 
 
 def read_klines(
@@ -79,6 +82,8 @@ def read_klines(
         raise InputError(file.path, "klines", layout.kind)
     reader = _Reader(file, layout, symbol, interval)
     batch, closes = reader.read(block_bytes)
+    # Not counted to the end: no number of lines that any reading could agree with.
+    lines = -1 if file.lines is None else file.lines
     return ExchangeKlines(
         batch=batch,
         fields=tuple(name for name in FIELDS if name in layout.columns),
@@ -88,6 +93,7 @@ def read_klines(
         close_time_ns=closes,
         first_line=layout.first_line,
         closes_stated="close_time" in layout.columns,
+        equations=(reader.lines.equation(Path(file.path).name, lines, len(batch)),),
     )
 
 
@@ -105,12 +111,14 @@ class _Reader:
         self._symbol = symbol
         self._interval = interval
         self._stated: dict[str, str] = {}
+        self.lines = LinesRead()
 
     def read(self, block_bytes: int) -> tuple[KlineBatch, Int64Array]:
         batches: list[KlineBatch] = []
         closes: list[Int64Array] = []
         line = self._layout.first_line
-        for block in bodies(self._file.blocks(block_bytes), self._layout):
+        blocks = self._file.blocks(block_bytes)
+        for block in bodies(self._file.path, blocks, self._layout, self.lines):
             columns = self._table.read(block, line)
             self._check_times(columns, block, line)
             self._check_counts(columns, block, line)
@@ -241,7 +249,7 @@ def _column(name: str, iso: bool) -> Column:
 
 
 def _is_krakens(file: TextFile, layout: Layout) -> bool:
-    return isinstance(file, KrakenReply) or (not layout.header and layout.columns[-1] == "count")
+    return file.source == "kraken" or (not layout.header and layout.columns[-1] == "count")
 
 
 def _describe(file: TextFile, layout: Layout, batch: KlineBatch) -> FileInfo:

@@ -63,7 +63,8 @@ _KLINE_LAYOUTS = (
     KLINE_COLUMNS[:6],
 )
 
-_RECORDING = re.compile(rb"[0-9]{10,19}[ \t]+[\[{]")
+# A receive time, or nothing, before a message.
+_RECORDING = re.compile(rb"(?:[0-9][0-9.:+TZ \t-]*[ \t,;|])?[ \t]*[\[{]")
 _COIN_M = re.compile(r"[A-Z0-9]+USD_(PERP|[0-9]{6})")
 _NAME = re.compile(r"(?P<symbol>\w+?)[-_](?:aggTrades|trades|klines|[0-9]+[smhdwM]o?)(?:[-_.]|$)")
 _DATE = re.compile(r"-(\d{4})-(\d{2})(?:-(\d{2}))?(?:\.(?:csv|txt|zip|gz))*$", re.ASCII)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import json
+import re
+from collections import Counter
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from kline_harness.archives.compressed import BLOCK_BYTES, TextFile, in_background
-from kline_harness.archives.layout import market_of, unit_name, unit_range
+from kline_harness.archives.layout import market_of
+from kline_harness.archives.messages import Line, ReceiveClock, in_unit
 from kline_harness.archives.table import DIGITS_MAX
 from kline_harness.archives.trades import coin_margined
 from kline_harness.columns import Instrument, concat
 from kline_harness.errors import InputError
+from kline_harness.ledger import Equation
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.units import INT64_MAX, TimeUnit, parse_exact
 
@@ -22,14 +25,18 @@ _KINDS = {
     "INSURANCE_FUND": TradeKind.INSURANCE_FUND,
     "ADL": TradeKind.ADL,
 }
+_TRADE_EVENTS = ("trade", "aggTrade")
+# What tells a trade in the text of a message, whatever the reader makes of the line.
+_TRADE_IN_TEXT = re.compile(rb'"e"\s*:\s*"(?:t|aggT)rade"')
 
 
 class Recording:
-    """Reads a recording: lines `<receive time> <json>` with single or combined stream messages.
+    """Reads a recording: lines of single, combined or wrapped stream messages, alone or in lists,
+    with the receive time in front, beside the message, or not stated.
 
     `trade` and `aggTrade` events become rows; of a symbol recorded as both, the kind seen first
-    is read. `skipped` counts every other message. `unit` and `receive_unit` are those of the
-    first trade, `market` and `symbols` what the trades show.
+    is read. `skipped` counts every other message, `kinds` all by their kind. `unit` and
+    `receive_unit` are those of the first trade, `market` and `symbols` what the trades show.
     """
 
     def __init__(self, path: str, symbol: str | None, market: str | None) -> None:
@@ -37,19 +44,29 @@ class Recording:
         self.market = market
         self.symbols: list[str] = []
         self.skipped = 0
+        self.kinds: Counter[str] = Counter()
         self.unit: TimeUnit | None = None
-        self.receive_unit: TimeUnit | None = None
+        self.clock = ReceiveClock()
         self._only = symbol
         self._event_of: dict[str, str] = {}
         self._scales: dict[str, tuple[int, int]] = {}
+        # For the laws: lines by what they are, and trades as the text shows them.
+        self._lines = {"of messages": 0, "blank": 0}
+        self._in_text = 0
+        self._left_out = 0
+
+    @property
+    def receive_unit(self) -> TimeUnit | None:
+        """The unit of the receive times, None where there are none."""
+        return self.clock.unit
 
     def tapes(
         self, file: TextFile, block_bytes: int = BLOCK_BYTES, *, background: bool = True
     ) -> Iterator[Tape]:
         """Yield a tape for each block of lines, in the order received.
 
-        Arrival is the receive time as recorded. Scales are the smallest that hold every value so
-        far.
+        Arrival is the receive time as recorded, or the event time where it is not stated. Scales
+        are the smallest that hold every value so far.
 
         Raises InputError for a line that is no message.
         """
@@ -57,16 +74,49 @@ class Recording:
         blocks = file.blocks(block_bytes)
         for block in in_background(blocks) if background else blocks:
             rows: list[dict[str, Any]] = []
+            self._in_text += len(_TRADE_IN_TEXT.findall(block))
             lines = block.removeprefix(b"\xef\xbb\xbf").split(b"\n")
             if not lines[-1]:
                 lines.pop()
             for line in lines:
                 number += 1
                 if line.strip():
-                    row = _Message(self.path, number, line).row(self)
-                    rows.extend([row] if row else [])
+                    rows += self._rows(Line(self.path, number, line))
+                else:
+                    self._lines["blank"] += 1
             if rows:
                 yield self._tape(rows)
+
+    def equations(self, name: str, lines: int, rows: int) -> list[Equation]:
+        """Return the laws that every line is a message, and every trade in the text a row read
+        or one of a symbol or kind not asked for."""
+        trades = {"rows read": rows, "not asked for": self._left_out}
+        return [
+            Equation("lines of a file", name, lines, dict(self._lines)),
+            Equation("trades in the text of a recording", name, self._in_text, trades),
+        ]
+
+    def messages(self) -> str:
+        """Say how many messages were met, by kind."""
+        kinds = ", ".join(f"{kind} {count}" for kind, count in self.kinds.most_common(8))
+        return f"{self.kinds.total()} messages{f' ({kinds})' if kinds else ''}"
+
+    def _rows(self, line: Line) -> list[dict[str, Any]]:
+        self._lines["of messages"] += 1
+        rows = []
+        for event in line.messages():
+            kind = event.get("e")
+            self.kinds[kind if isinstance(kind, str) else "of no kind"] += 1
+            if kind not in _TRADE_EVENTS:
+                self.skipped += 1
+                continue
+            message = _Message(line, event)
+            if self.accepts(message.symbol(), kind):
+                rows.append(message.row(self))
+            else:
+                self.skipped += 1
+                self._left_out += 1
+        return rows
 
     def accepts(self, symbol: str, event: str) -> bool:
         """Tell whether a trade is to be read; one that is not counts as skipped."""
@@ -128,52 +178,30 @@ class Recording:
 
 
 class _Message:
-    """One line of a recording."""
+    """A trade event of a line."""
 
-    def __init__(self, path: str, number: int, line: bytes) -> None:
-        self._path = path
-        self._number = number
+    def __init__(self, line: Line, event: dict[str, Any]) -> None:
         self._line = line
-        receive, *rest = line.split(None, 1)
-        if not rest or not receive.isdigit() or len(receive) > 19:
-            self._fail("<receive time> <json>", line)
-        self._receive = int(receive)
-        try:
-            message = json.loads(rest[0], parse_float=str, parse_constant=str)
-        except (ValueError, RecursionError):
-            self._fail("<receive time> <json>", line)
-        if isinstance(message, dict) and isinstance(message.get("data"), dict):
-            message = message["data"]
-        if not isinstance(message, (dict, list)):
-            self._fail("a stream message", line)
-        self._event: dict[str, Any] = message if isinstance(message, dict) else {}
+        self._event = event
 
-    def _fail(self, expected: str, found: object) -> NoReturn:
-        text = found.decode(errors="replace") if isinstance(found, bytes) else found
-        shown = repr(text)
-        shown = shown if len(shown) <= 120 else shown[:117] + "..."
-        raise InputError(self._path, expected, shown, line=self._number)
-
-    def row(self, recording: Recording) -> dict[str, Any] | None:
-        """Return the trade as a row, None for another message."""
-        kind = self._event.get("e")
-        if kind not in ("trade", "aggTrade"):
-            recording.skipped += 1
-            return None
+    def symbol(self) -> str:
+        """Return the symbol."""
         symbol = self._event.get("s")
         if not isinstance(symbol, str) or not symbol:
-            self._fail("a trade with a symbol s", self._line)
-        if not recording.accepts(symbol, kind):
-            recording.skipped += 1
-            return None
+            self._line.fail("a trade with a symbol s", self._line.text)
+        return symbol
+
+    def row(self, recording: Recording) -> dict[str, Any]:
+        """Return the trade as a row."""
+        symbol, raw = self.symbol(), self._event["e"] == "trade"
         if recording.market is None:
             recording.market = market_of(symbol, best_match="M" in self._event)
-        trade_id = self._integer("t" if kind == "trade" else "a")
+        trade_id = self._integer("t" if raw else "a")
         first, last = trade_id, trade_id
-        if kind == "aggTrade":
+        if not raw:
             first, last = self._integer("f", least=-1), self._integer("l", least=-1)
         row = {
-            "line": self._number,
+            "line": self._line.number,
             "symbol": symbol,
             "trade_id": trade_id,
             "first_id": first,
@@ -188,38 +216,34 @@ class _Message:
 
     def _times(self, row: dict[str, Any], recording: Recording) -> None:
         time = self._integer("T")
-        if recording.unit is None or recording.receive_unit is None:
+        if recording.unit is None:
             try:
                 recording.unit = TimeUnit.detect(time)
-                recording.receive_unit = TimeUnit.detect(self._receive)
             except ValueError as error:
-                self._fail("epoch timestamps", str(error))
-        row["event_time_ns"] = self._nanoseconds(time, recording.unit, "T")
-        row["arrival_ns"] = self._nanoseconds(
-            self._receive, recording.receive_unit, "the receive time"
-        )
-
-    def _nanoseconds(self, time: int, unit: TimeUnit, name: str) -> int:
-        low, high = unit_range(unit)
-        if not low <= time <= high:
-            self._fail(f"{name} in {unit_name(unit)} like the rows before", time)
-        return time * unit.value
+                self._line.fail("epoch timestamps", str(error))
+        row["event_time_ns"] = in_unit(self._line, time, recording.unit, "T")
+        received = recording.clock.read(self._line)
+        row["arrival_ns"] = row["event_time_ns"] if received is None else received
 
     def _kind(self, row: dict[str, Any]) -> TradeKind:
-        kind = _KINDS.get(self._event.get("X", "MARKET"), TradeKind.OTHER)
+        stated = self._event.get("X", "MARKET")
+        if not isinstance(stated, str):
+            self._line.fail("text for X", stated)
+        kind = _KINDS.get(stated, TradeKind.OTHER)
         if kind != TradeKind.MARKET:
             return kind
         if row["quantity"][0] == 0:
             invalid = row["price"][0] == 0 and row["first_id"] == row["last_id"] == -1
             return TradeKind.SENTINEL if invalid else TradeKind.ZERO_QUANTITY
         if row["price"][0] == 0 or not 0 <= row["first_id"] <= row["last_id"]:
-            self._fail("ids from 0 on, first <= last, and a price above 0", self._line)
+            expected = "ids from 0 on, first <= last, and a price above 0"
+            self._line.fail(expected, self._line.text)
         return kind
 
     def _integer(self, name: str, least: int = 0) -> int:
         value = self._event.get(name)
         if type(value) is not int or not least <= value <= INT64_MAX:
-            self._fail(f"an integer for {name}", value)
+            self._line.fail(f"an integer for {name}", value)
         return value
 
     def _exact(self, name: str) -> tuple[int, int]:
@@ -227,13 +251,14 @@ class _Message:
         try:
             value, scale = parse_exact(text if isinstance(text, str) else str(text))
         except ValueError:
-            self._fail(f"a plain decimal number for {name}", text)
+            self._line.fail(f"a plain decimal number for {name}", text)
         if not 0 <= value < 10**DIGITS_MAX or scale > DIGITS_MAX:
-            self._fail(f"a number of at most {DIGITS_MAX} digits, not negative, for {name}", text)
+            expected = f"a number of at most {DIGITS_MAX} digits, not negative, for {name}"
+            self._line.fail(expected, text)
         return value, scale
 
     def _maker(self) -> bool:
         value = self._event.get("m")
         if not isinstance(value, bool):
-            self._fail("true or false for m", value)
+            self._line.fail("true or false for m", value)
         return value

@@ -19,6 +19,7 @@ import pyarrow.csv as pacsv
 from numpy.typing import NDArray
 
 from kline_harness.archives.layout import FALSE_WORDS, TRUE_WORDS, Layout
+from kline_harness.archives.line_count import LinesRead
 from kline_harness.compiled.rows import BOOLEAN, EXACT, INTEGER, count_lines, parse_rows
 from kline_harness.errors import InputError
 from kline_harness.units import INT64_MAX, ExactArray, narrow, parse_exact, trailing_zeros
@@ -184,26 +185,31 @@ class ExactTable:
         return InputError(self.path, expected, _shown(text), line=first_line + row)
 
 
-def bodies(blocks: Iterable[bytes], layout: Layout) -> Iterator[bytes]:
+def bodies(path: str, blocks: Iterable[bytes], layout: Layout, lines: LinesRead) -> Iterator[bytes]:
     """Yield the data rows of a file's blocks: no byte order mark, no header, no blank last lines.
 
-    Blank lines elsewhere stay: they are errors, and rows count lines.
+    Blank lines inside of a block stay: rows count lines, and they are errors. `lines` counts what
+    is left out.
+
+    Raises InputError for blank lines of whole blocks that are not the last.
     """
-    # Blank lines wait for what follows, which tells whether they are the last.
-    held = b""
+    lines.header, lines.blank = int(layout.header), 0
+    rows = 0
     for number, block in enumerate(blocks):
-        block = held + (block if number else layout.strip(block))
-        end = _end_of_rows(block)
-        held = block[end:]
+        text = block if number else layout.strip(block)
+        end = _end_of_rows(text)
+        if end and lines.blank:
+            line = layout.first_line + rows
+            raise InputError(path, f"{len(layout.columns)} columns", "an empty line", line=line)
+        lines.blank += count_lines(text[end:])
         if end:
-            yield block[:end]
+            rows += count_lines(text[:end])
+            yield text[:end]
 
 
 def _end_of_rows(block: bytes) -> int:
     """Return where the last line that is not blank ends."""
-    end = len(block)
-    while end and block[end - 1] in b"\r\n":
-        end -= 1
+    end = len(block.rstrip(b"\r\n"))
     return block.find(b"\n", end) + 1 or len(block) if end else 0
 
 

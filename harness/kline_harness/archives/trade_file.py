@@ -11,7 +11,6 @@ from kline_harness.archives.column_map import ColumnMap
 from kline_harness.archives.compressed import BLOCK_BYTES, TextFile, in_background
 from kline_harness.archives.foreign_trades import ForeignTrades
 from kline_harness.archives.info import FileInfo
-from kline_harness.archives.kraken_reply import open_text
 from kline_harness.archives.layout import (
     Layout,
     check_market,
@@ -21,10 +20,13 @@ from kline_harness.archives.layout import (
     sniff,
     unit_name,
 )
+from kline_harness.archives.line_count import LinesRead
+from kline_harness.archives.replies import open_text
 from kline_harness.archives.stream import Recording
 from kline_harness.archives.trades import read_trades
 from kline_harness.columns import gathered
 from kline_harness.errors import InputError
+from kline_harness.ledger import Equation
 from kline_harness.tape import Tape
 from kline_harness.units import Int64Array
 
@@ -35,7 +37,11 @@ _ROW_BYTES = 64
 
 
 class TradeFile:
-    """Trades of one file; `info` is complete after a full pass over `chunks`."""
+    """Trades of one file; `info` is complete after a full pass over `chunks`.
+
+    So are `equations`: every line of the file, counted where its bytes are read, is a row read or
+    something else that the reader names.
+    """
 
     def __init__(
         self,
@@ -61,6 +67,7 @@ class TradeFile:
         self._symbol = symbol
         self._market = market
         self._info: FileInfo | None = None
+        self.equations: tuple[Equation, ...] = ()
         self._peeked: FileInfo | None = None
         if self._layout.kind == "klines":
             raise InputError(self.path, "trades", "klines")
@@ -86,11 +93,13 @@ class TradeFile:
     def peek(self) -> FileInfo:
         """Return what the first lines show, cheaply; without sha256, rows are those looked at."""
         if self._peeked is None:
-            recording, tapes = self._read(_PEEK_BYTES, background=False)
+            recording, _, tapes = self._read(_PEEK_BYTES, background=False)
             span = _Span()
             for tape in tapes:
                 span.add(tape)
                 break
+            if recording is not None and not span.rows:
+                raise self._no_trades(recording)
             self._peeked = self._describe(span, recording)
         return self._peeked
 
@@ -99,7 +108,7 @@ class TradeFile:
 
         Raises InputError for the first bad row, or where the file breaks its packing's promise.
         """
-        recording, tapes = self._read(self._block_bytes, background=True)
+        recording, read, tapes = self._read(self._block_bytes, background=True)
         span = _Span()
         # Parsed in a thread of its own, one tape ahead: pyarrow runs outside the interpreter lock.
         joined = gathered(tapes, self._block_bytes // _ROW_BYTES)
@@ -107,23 +116,38 @@ class TradeFile:
             span.add(tape)
             yield tape
         if span.rows == 0:
-            skipped = recording.skipped if recording else 0
-            raise InputError(self.path, "trades", f"none ({skipped} messages of other kinds)")
+            raise self._no_trades(recording)
         self._info = replace(self._describe(span, recording), sha256=self._file.sha256)
+        # Not counted to the end: no number of lines that any reading could agree with.
+        name, lines = Path(self.path).name, -1 if self._file.lines is None else self._file.lines
+        if recording is not None:
+            self.equations = tuple(recording.equations(name, lines, span.rows))
+        else:
+            self.equations = (read.equation(name, lines, span.rows),)
+
+    def _no_trades(self, recording: Recording | None) -> InputError:
+        if recording is None:
+            return InputError(self.path, "trades", "none")
+        found = f"none in {recording.messages()}"
+        if self._symbol is not None:
+            found = f"none of {self._symbol} in {recording.messages()}"
+        return InputError(self.path, "a trade or aggTrade event", found)
 
     def _read(
         self, block_bytes: int, *, background: bool
-    ) -> tuple[Recording | None, Iterator[Tape]]:
+    ) -> tuple[Recording | None, LinesRead, Iterator[Tape]]:
         if self._layout.kind == "stream":
             recording = Recording(self.path, self._symbol, self._market)
-            return recording, recording.tapes(self._file, block_bytes, background=background)
+            tapes = recording.tapes(self._file, block_bytes, background=background)
+            return recording, LinesRead(), tapes
         if self._foreign is not None:
             # Each pass has its own reader: a look at the first rows must not disturb another's.
-            self._foreign = ForeignTrades(self._file, self._layout, self._symbol)
-            return None, self._foreign.tapes(block_bytes, background=background)
+            self._foreign = foreign = ForeignTrades(self._file, self._layout, self._symbol)
+            return None, foreign.lines, foreign.tapes(block_bytes, background=background)
         assert self._symbol is not None
         assert self._market is not None
-        return None, read_trades(
+        lines = LinesRead()
+        tapes = read_trades(
             self._file,
             self._layout,
             self._symbol,
@@ -131,7 +155,9 @@ class TradeFile:
             block_bytes,
             background=background,
             lenient=self._lenient,
+            lines=lines,
         )
+        return None, lines, tapes
 
     def _describe(self, span: _Span, recording: Recording | None) -> FileInfo:
         foreign, dialect = self._foreign, self._layout.dialect

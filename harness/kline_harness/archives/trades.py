@@ -9,6 +9,7 @@ import numpy as np
 
 from kline_harness.archives.compressed import BLOCK_BYTES, TextFile, in_background
 from kline_harness.archives.layout import Layout, unit_name, unit_range
+from kline_harness.archives.line_count import LinesRead
 from kline_harness.archives.table import Column, ExactTable, bodies
 from kline_harness.columns import Instrument
 from kline_harness.tape import Tape, TradeKind
@@ -39,19 +40,22 @@ def read_trades(
     *,
     background: bool = True,
     lenient: bool = False,
+    lines: LinesRead | None = None,
 ) -> Iterator[Tape]:
     """Yield the trades of a CSV file, a tape for each block of lines.
 
     Scales are the smallest that hold every value so far, so a later tape's may be larger. The
     quote quantity is the file's own where it has one (of COIN-M: the base quantity). `lenient` lets
-    rows through that no trade can be (ids below 0 or the wrong way round, price 0).
+    rows through that no trade can be (ids below 0 or the wrong way round, price 0). `lines` is
+    told what became of lines that are no trades.
 
     Raises InputError for the first bad row.
     """
     blocks = file.blocks(block_bytes)
     reader = _Reader(file.path, layout, symbol, market, lenient)
     line = layout.first_line
-    for block in bodies(in_background(blocks) if background else blocks, layout):
+    texts = in_background(blocks) if background else blocks
+    for block in bodies(file.path, texts, layout, lines or LinesRead()):
         tape = reader.tape(block, line)
         line += len(tape)
         yield tape

@@ -47,6 +47,14 @@ def parse_rows(
 
 def count_lines(block: bytes) -> int:
     """Return how many lines a block has; the last may lack its end."""
-    # Six times as fast as bytes.count.
-    ends = int(np.count_nonzero(np.frombuffer(block, dtype=np.uint8) == ord("\n")))
-    return ends + (not block.endswith(b"\n") and len(block) > 0)
+    return count_feeds(block) + (not block.endswith(b"\n") and len(block) > 0)
+
+
+def count_feeds(text: bytes) -> int:
+    """Return how many line feeds a text has."""
+    if library.LIBRARY is None:
+        # Three times as fast as bytes.count.
+        return int(np.count_nonzero(np.frombuffer(text, dtype=np.uint8) == ord("\n")))
+    count = library.LIBRARY.kline_count_feeds
+    count.restype = ctypes.c_int64
+    return int(count(text, ctypes.c_int64(len(text))))

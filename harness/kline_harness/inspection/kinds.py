@@ -20,6 +20,7 @@ class Kind:
 KINDS: dict[str, Kind] = {
     # The file itself.
     "unreadable": Kind(_ERROR, "the file cannot be read on from here"),
+    "lines_not_read": Kind(_ERROR, "lines that this reader lost: a defect of kline-harness"),
     "checksum_mismatch": Kind(_ERROR, "not the bytes its CHECKSUM file names"),
     "checksum_malformed": Kind(_ERROR, "the CHECKSUM file does not state a sha256"),
     "checksum_of_another_file": Kind(_DOUBT, "the CHECKSUM file names another file"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from kline_harness.inspection.tally import Tally
 from kline_harness.inspection.trade_audit import TradeAudit
 from kline_harness.inspection.trade_buckets import TradeBuckets
 from kline_harness.interval import Interval
+from kline_harness.ledger import Equation
 from kline_harness.tape import Tape
 from kline_harness.verdict import Verdict
 
@@ -74,6 +76,7 @@ def inspect_klines(path: Path, symbol: str | None) -> FileReport:
     tally = Tally(CHECK, klines.symbol, klines.interval.text)
     series = KlineSeries(klines, path.name)
     KlineAudit(series, tally).run()
+    _lines(tally, klines.equations)
     checksum = check_checksum(str(path), klines.info.sha256, tally)
     counts = {"rows": len(klines.batch), "quiet": int(np.count_nonzero(series.quiet))}
     verdict = Verdict.of(CHECK, counts, tally.findings(), _KLINES_NOT_CHECKED)
@@ -105,6 +108,7 @@ def inspect_trades(
         _unreadable(own, unreadable)
     for audit in reader.audits.values():
         audit.finish()
+    _lines(own, file.equations)
     checksum = check_checksum(str(path), info.sha256, own)
     findings = [f for tally in (own, *tallies) for f in tally.findings()]
     counts = {"rows": reader.rows, "symbols": len(reader.audits)}
@@ -127,6 +131,14 @@ def _stem(path: Path) -> str:
 def _unreadable(tally: Tally, error: InputError) -> None:
     place = {} if error.line is None else {"line": error.line}
     tally.add("unreadable", 1, {**place, "expected": error.expected, "found": error.found})
+
+
+def _lines(tally: Tally, equations: Sequence[Equation]) -> None:
+    """Find lines of the file that became nothing the reader knows of."""
+    for law in equations:
+        if not law.balanced:
+            lost = abs(law.total - sum(law.parts.values()))
+            tally.add("lines_not_read", lost, {"law": law.law, "total": law.total, **law.parts})
 
 
 class _TradesOfFile:

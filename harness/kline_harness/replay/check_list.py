@@ -35,7 +35,8 @@ class Inputs:
     `rows` are the trades that the files hold, by their own account; the source of `unnumbered`
     symbols states no trade ids, and `touching` are their files that meet at one instant; that of
     `sparse` ones may leave ids out. `files` are what was seen of each file and symbol, and
-    `claimed` is the time that the files' names claim.
+    `claimed` is the time that the files' names claim; `lines` hold each file's lines against
+    what was read of it.
     """
 
     rows: int
@@ -47,6 +48,7 @@ class Inputs:
     sparse: frozenset[str] = frozenset()
     files: Sequence[FileWatch] = ()
     claimed: tuple[int, int] | None = None
+    lines: Sequence[Equation] = ()
 
 
 class FinishedRun:
@@ -62,7 +64,8 @@ class FinishedRun:
         self.audits: dict[str, Verdict] = {one.id: answer(one) for one in asked}
         self.after = self._explained()
         self.stretches: list[Stretch] = []
-        self.equations: list[Equation] = equations(
+        self.equations: list[Equation] = [*inputs.lines]
+        self.equations += equations(
             observed,
             inputs.rows,
             self.accounts,

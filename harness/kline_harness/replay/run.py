@@ -162,6 +162,7 @@ def _inputs(sources: Sources) -> Inputs:
         sources.sparse(),
         sources.watches(),
         sources.claimed(),
+        sources.equations(),
     )
 
 

@@ -23,6 +23,7 @@ from kline_harness.comparison.compare import Reference
 from kline_harness.comparison.coverage import Coverage
 from kline_harness.comparison.id_gaps import DENSE_IDS
 from kline_harness.errors import UsageError
+from kline_harness.ledger import Equation
 from kline_harness.replay.market import Market
 from kline_harness.replay.numbering import Numbering, refuse_mixture
 from kline_harness.replay.references import reference_of
@@ -161,6 +162,10 @@ class Sources:
             symbol: Coverage.of(mine, () if symbol in unnamed else claimed[symbol])
             for symbol, mine in windows.items()
         }
+
+    def equations(self) -> list[Equation]:
+        """Return the laws that every line of the files was read as what it is."""
+        return [law for file in (*self.trades, *self.klines) for law in file.equations]
 
     def references(self) -> list[Reference]:
         """Return the exchange's klines as tables to compare with."""

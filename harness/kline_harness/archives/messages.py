@@ -1,0 +1,142 @@
+"""Lines of a recording to stream messages: the forms in which recorders write them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+from kline_harness.archives.dialects import instant_ns
+from kline_harness.archives.layout import unit_name, unit_range
+from kline_harness.errors import InputError
+from kline_harness.units import NS_PER_SECOND, TimeUnit
+
+_JSON_STARTS = re.compile(rb"[\[{]")
+_SECONDS = re.compile(r"([0-9]{9,10})(?:\.([0-9]{1,9})0*)?")
+# Names under which recorders put their own clock beside a message they wrap.
+_CLOCK = re.compile(
+    r"ts|time|timestamp|arrival|local_?(?:ts|time|timestamp)|recv(?:_?time)?|"
+    r"receive(?:_?time|d|d_?at)?|receipt_?timestamp",
+    re.IGNORECASE,
+)
+_DEPTH_MAX = 6
+_FORM = "<receive time> <json>, or json alone"
+
+
+class Line:
+    """One line: messages, alone, in a list or wrapped, and a receive time in front or beside."""
+
+    def __init__(self, path: str, number: int, text: bytes) -> None:
+        self.path, self.number, self.text = path, number, text
+        start = _JSON_STARTS.search(text)
+        if start is None:
+            self.fail(_FORM, text)
+        head = text[: start.start()].strip(b" \t,;|")
+        try:
+            self._message = json.loads(text[start.start() :], parse_float=str, parse_constant=str)
+        except (ValueError, RecursionError):
+            self.fail(_FORM, text)
+        self.received: object = head.decode(errors="replace") if head else None
+
+    def fail(self, expected: str, found: object) -> NoReturn:
+        """Raise the InputError that names this line."""
+        text = found.decode(errors="replace") if isinstance(found, bytes) else found
+        shown = repr(text)
+        shown = shown if len(shown) <= 120 else shown[:117] + "..."
+        raise InputError(self.path, expected, shown, line=self.number)
+
+    def messages(self) -> Iterator[dict[str, Any]]:
+        """Yield every message, whatever it is wrapped in; a receive time beside it is taken."""
+        yield from self._within(self._message, 0)
+
+    def _within(self, value: Any, depth: int) -> Iterator[dict[str, Any]]:
+        if isinstance(value, dict) and isinstance(value.get("e"), str):
+            yield value
+            return
+        inner = value if isinstance(value, list) else []
+        if isinstance(value, dict):
+            inner = [one for one in value.values() if isinstance(one, (dict, list))]
+            if inner and self.received is None:
+                clocks = (v for name, v in value.items() if _CLOCK.fullmatch(name))
+                self.received = next(clocks, None)
+        found = False
+        if depth < _DEPTH_MAX:
+            for one in inner:
+                for message in self._within(one, depth + 1):
+                    found = True
+                    yield message
+        # What wraps nothing is a message itself: an answer to a subscription, a pong.
+        if not found and depth == 0:
+            yield value if isinstance(value, dict) else {}
+
+
+class ReceiveClock:
+    """Receive times as nanoseconds; the first one tells their form, and all have it.
+
+    Whole numbers are epoch timestamps in a unit told by magnitude, decimals epoch seconds; else
+    ISO 8601 with its offset from UTC.
+    """
+
+    def __init__(self) -> None:
+        self.unit: TimeUnit | None = None
+        self._form = ""
+
+    def read(self, line: Line) -> int | None:
+        """Return a line's receive time, None where no line has one.
+
+        Raises InputError for another form than the first line's.
+        """
+        received = line.received
+        text = str(received) if type(received) in (int, str) else ""
+        form = self._form_of(text) if received is not None else "none"
+        if not self._form:
+            self._form = form
+            if form == "epoch":
+                self.unit = self._detected(line, int(text))
+            elif form != "none":
+                self.unit = TimeUnit.SECOND
+        if form == "epoch" and self._form == "seconds":
+            form = "seconds"
+        if form != self._form or not form:
+            kind = {"none": "no receive time", "": "a receive time"}.get(self._form, "")
+            line.fail(kind or f"a receive time like those before ({self._form})", received)
+        return self._ns(line, text)
+
+    @staticmethod
+    def _form_of(text: str) -> str:
+        if text.isascii() and text.isdigit() and len(text) <= 19:
+            return "epoch"
+        if _SECONDS.fullmatch(text):
+            return "seconds"
+        return "" if instant_ns(text) is None else "iso"
+
+    @staticmethod
+    def _detected(line: Line, value: int) -> TimeUnit:
+        try:
+            return TimeUnit.detect(value)
+        except ValueError as error:
+            line.fail("epoch timestamps", str(error))
+
+    def _ns(self, line: Line, text: str) -> int | None:
+        if self._form == "none":
+            return None
+        if self._form == "iso":
+            return instant_ns(text)
+        if self._form == "seconds":
+            match = _SECONDS.fullmatch(text)
+            assert match is not None
+            return int(match[1]) * NS_PER_SECOND + int((match[2] or "").ljust(9, "0"))
+        assert self.unit is not None
+        return in_unit(line, int(text), self.unit, "the receive time")
+
+
+def in_unit(line: Line, time: int, unit: TimeUnit, name: str) -> int:
+    """Return a timestamp as nanoseconds.
+
+    Raises InputError where it is none of this unit.
+    """
+    low, high = unit_range(unit)
+    if not low <= time <= high:
+        line.fail(f"{name} in {unit_name(unit)} like the rows before", time)
+    return time * unit.value
