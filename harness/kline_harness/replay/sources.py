@@ -165,7 +165,8 @@ class Sources:
 
     def equations(self) -> list[Equation]:
         """Return the laws that every line of the files was read as what it is."""
-        return [law for file in (*self.trades, *self.klines) for law in file.equations]
+        of_klines = [law for klines in self.klines for law in klines.equations]
+        return [law for file in self.trades for law in file.equations] + of_klines
 
     def references(self) -> list[Reference]:
         """Return the exchange's klines as tables to compare with."""
