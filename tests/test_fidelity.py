@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kline_harness.aggregators.exact import ExactAggregator
 from kline_harness.columns import Columns, Rows, gather
+from kline_harness.explore.drawing import draw_scenario
 from kline_harness.interfaces import FeedSlice
 from kline_harness.interval import parse_interval
+from kline_harness.replay.market import Market
+from kline_harness.replay.scenario import Scenario
+from kline_harness.replay.trial import run_trial
 from kline_harness.simulation.designs import ChannelOptions
 from kline_harness.simulation.listener import ListenerOptions
 from kline_harness.simulation.simulation import Fidelity, Simulation
+from kline_harness.units import NS_PER_MINUTE
 
 from tests.contracts.aggregator import check_aggregator
+from tests.mutants.stage import MINUTES, START_NS, minutes
 from tests.replays import UM_STREAM, replay
 from tests.tapes import Event, events, feed_slice
 
-INTERVALS = [parse_interval(text) for text in ("1m", "5m", "1h")]
+INTERVALS = tuple(parse_interval(text) for text in ("1m", "5m", "1h"))
+MARKET = Market(minutes(), until_ns=START_NS + MINUTES * NS_PER_MINUTE)
 
 
 class Recorder:
@@ -94,6 +102,36 @@ def test_a_consumer_cannot_tell_the_fidelity(
 def test_the_exact_aggregator_keeps_the_contract() -> None:
     check_aggregator(lambda: ExactAggregator(INTERVALS))
     check_aggregator(lambda: ExactAggregator([parse_interval("3m"), parse_interval("1M")]))
+
+
+@pytest.mark.parametrize("seed", range(0, 60, 4))
+def test_checks_and_ledger_are_the_same_in_the_same_order(seed: int) -> None:
+    """With faults of every kind: what was refused first depends on the order of arrival alone."""
+    base = Scenario(intervals=INTERVALS[:2])
+    drawn = draw_scenario(seed, base, MARKET)
+    batch, trade = (
+        run_trial(replace(drawn, fidelity=fidelity), MARKET, opinion=False)
+        for fidelity in (Fidelity.BATCH, Fidelity.TRADE)
+    )
+    assert [check.to_dict() for check in batch.checks] == [
+        check.to_dict() for check in trade.checks
+    ]
+    assert batch.findings == trade.findings
+    assert batch.equations == trade.equations
+
+
+def test_rejected_trades_are_listed_in_one_order(tmp_path: Path) -> None:
+    """A zero quantity arrives before the sentinels, whose kind comes first by name."""
+    path = Path("fixtures/cases/crashes/ORDERUSDT-aggTrades.csv")
+    batch, trade = (
+        replay(tmp_path / fidelity, path, "--fidelity", fidelity).findings()
+        for fidelity in ("batch", "trade")
+    )
+    assert batch == trade
+    assert [f["kind"] for f in batch if f["check"] == "trades"][:2] == [
+        "rejected_sentinel",
+        "rejected_zero_quantity",
+    ]
 
 
 @pytest.mark.parametrize("words", [(), ("--audit", "off")])

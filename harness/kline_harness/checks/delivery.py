@@ -125,7 +125,10 @@ class DeliveryCheck(Observer):
             counts[f"published for {to.consumer}"] = published.total
             counts[f"delivered to {to.consumer}"] = to.delivered
             counts[f"lagged by {to.consumer}"] = to.lagged
-        return Verdict.of(CHECK, counts | self._counts, self._findings, NOT_CHECKED)
+        # By consumer: two that learn of something at one instant do so in no order of their own.
+        found = sorted(self._findings, key=lambda one: str(one.evidence["consumer"]))
+        counts |= dict(sorted(self._counts.items()))
+        return Verdict.of(CHECK, counts, found, NOT_CHECKED)
 
     def _expected(self, to: Subscription) -> int:
         if to.next is None:

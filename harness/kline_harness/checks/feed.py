@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,8 +79,8 @@ class FeedCheck(Observer):
         self._latency_max_ns = latency_max_ns
         self._ids_read: dict[str, tuple[int, int]] = {}
         self._symbols: dict[str, SymbolFeed] = {}
-        self._findings: list[Finding] = []
-        self._counts: dict[str, int] = {}
+        self._kept: dict[tuple[str, str], list[Finding]] = {}
+        self._counts: Counter[str] = Counter()
         self._trades = 0
         self._closed = False
 
@@ -100,8 +101,12 @@ class FeedCheck(Observer):
         if not self._closed:
             self._closed = True
             self._close()
-        counts = {"trades": self._trades, "symbols": len(self._symbols), **self._counts}
-        return Verdict.of(CHECK, counts, self._findings, NOT_CHECKED)
+        counts = {
+            "trades": self._trades,
+            "symbols": len(self._symbols),
+            **dict(sorted(self._counts.items())),
+        }
+        return Verdict.of(CHECK, counts, self._found(), NOT_CHECKED)
 
     def _look(self, trades: Tape) -> None:
         self._trades += len(trades)
@@ -189,7 +194,16 @@ class FeedCheck(Observer):
         self._find("trades_missing_at_edge", symbol, None, first_id=first_id, last_id=last_id)
 
     def _find(self, kind: str, symbol: str, at_ns: int | None, **evidence: Any) -> None:
-        self._counts[kind] = self._counts.get(kind, 0) + 1
-        if self._counts[kind] <= FINDINGS_PER_KIND:
-            finding = Finding(CHECK, kind, Severity.NOTICE, symbol, at_ns=at_ns, evidence=evidence)
-            self._findings.append(finding)
+        self._counts[kind] += 1
+        kept = self._kept.setdefault((kind, symbol), [])
+        if len(kept) < FINDINGS_PER_KIND:
+            kept.append(
+                Finding(CHECK, kind, Severity.NOTICE, symbol, at_ns=at_ns, evidence=evidence)
+            )
+
+    def _found(self) -> Iterator[Finding]:
+        """Yield the first findings of each kind, by kind and instant, however the feed was cut."""
+        for kind in sorted(self._counts):
+            mine = [one for (other, _), kept in self._kept.items() if other == kind for one in kept]
+            mine.sort(key=lambda one: (-1 if one.at_ns is None else one.at_ns, one.symbol))
+            yield from mine[:FINDINGS_PER_KIND]

@@ -58,7 +58,7 @@ class FinishedRun:
         self.observed, self.inputs = observed, inputs
         run = observed.run
         accounts = getattr(run.aggregator, "accounts", dict)
-        self.accounts: dict[str, TradeAccount] = dict(accounts())
+        self.accounts: dict[str, TradeAccount] = dict(sorted(accounts().items()))
         auditors = [one for one in (run.completeness, run.lifecycle) if one is not None]
         asked = [Question(one.name, "what was delivered to it", one.verdict) for one in auditors]
         self.audits: dict[str, Verdict] = {one.id: answer(one) for one in asked}

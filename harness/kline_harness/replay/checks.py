@@ -42,7 +42,7 @@ def trades_verdict(
         if account.received and not applied:
             findings.append(_nothing_applied(symbol, account))
         classes = {"duplicate": account.duplicate, "unmapped": account.unmapped}
-        classes |= {f"rejected_{kind}": ids for kind, ids in account.rejected.items()}
+        classes |= {f"rejected_{kind}": ids for kind, ids in sorted(account.rejected.items())}
         for name, ids in classes.items():
             counts[name.split("_")[0]] += len(ids)
             if ids:

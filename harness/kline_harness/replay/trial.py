@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -12,7 +12,7 @@ from kline_harness.checks.check_list import CheckList, Question
 from kline_harness.faults.record import FaultRecord
 from kline_harness.interfaces import FeedSlice, Observer
 from kline_harness.kline import KlineBatch
-from kline_harness.ledger import TradeAccount
+from kline_harness.ledger import Equation, TradeAccount
 from kline_harness.replay.check_list import FinishedRun, Inputs
 from kline_harness.replay.effects import FaultOutcome, Results, fault_outcomes
 from kline_harness.replay.market import Market
@@ -31,6 +31,7 @@ class Trial:
     results: Results
     checks: tuple[Verdict, ...]
     accounts: Mapping[str, TradeAccount]
+    equations: Sequence[Equation]
 
     @property
     def klines(self) -> KlineBatch:
@@ -93,7 +94,7 @@ def run_trial(
                 ),
             )
         )
-    return Trial(run, results, CheckList(checks).verdicts(), finished.accounts)
+    return Trial(run, results, CheckList(checks).verdicts(), finished.accounts, finished.equations)
 
 
 def outcomes_of(trial: Trial, market: Market) -> list[FaultOutcome]:
