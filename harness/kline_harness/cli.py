@@ -268,7 +268,7 @@ def _explore_arguments(parser: Parser) -> None:
     parser.option("--aggregator", "exact or klagg. [default: exact]", default="exact")
     parser.option("--intervals", "Comma-separated. [default: 1m,3m,5m]", default="1m,3m,5m")
     parser.option(
-        "--minutes", "How much of the trades to take; 0: all. [default: 5]", int, default=5
+        "--minutes", "How much of the trades to take; 0: all. [default: 10]", int, default=10
     )
     parser.option("--out", "Where results and bundles go.", Path)
 

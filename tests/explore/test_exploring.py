@@ -39,6 +39,7 @@ MARKET = Market(minutes(), until_ns=START_NS + MINUTES * NS_PER_MINUTE)
 UM_DAY = sorted(Path("fixtures/um-day").glob("*-trades-*.zip"))
 # A seed that shows the rare defect on this market, so that the suite need not search for it.
 SEEDS = {
+    "fills_two": 1,
     "duplicate_after_final": 84,
     "late_into_provisional": 4,
     "sentinel_opens_at_zero": 44,
@@ -80,6 +81,18 @@ def test_a_rare_defect_shrinks_to_a_bundle_that_replays(name: str, tmp_path: Pat
     text = (tmp_path / f"seed-{seed}" / "bundle.json").read_text(encoding="utf-8")
     (tmp_path / f"seed-{seed}" / "bundle.json").write_text(text.replace(name, "exact"))
     assert not reproduce(tmp_path / f"seed-{seed}").reproduced
+
+
+@pytest.mark.unbalanced
+def test_a_silence_without_ticks_is_drawn_soon() -> None:
+    """An aggregator that stops filling after two quiet klines is found within sixty seeds."""
+    judge = Judge(MARKET, RARE["fills_two"])
+    found = [
+        seed for seed in range(60) if judge.judge(draw_scenario(seed, BASE, MARKET)).violations
+    ]
+    assert found
+    kinds = [fault.KIND for fault in draw_scenario(found[0], BASE, MARKET).faults]
+    assert kinds[-2:] == ["disconnect", "ticks_missed"]
 
 
 @pytest.mark.unbalanced

@@ -154,6 +154,23 @@ def test_a_consumer_that_leaves_drains_or_says_what_it_left(tmp_path: Path) -> N
         assert writer.after_leaving > 0
 
 
+def test_a_consumer_that_takes_a_lag_for_the_end_stores_nothing_more(tmp_path: Path) -> None:
+    stalls = (Window(T0 + 10 * MINUTE, T0 + 20 * MINUTE),)
+    options = ListenerOptions(stalls=stalls, ends_at_lag=True)
+    simulation = simulated(tmp_path, ChannelOptions(klines=16), writer=options)
+    records = simulation.run(lambda: T0 + 41 * MINUTE)
+    writer = records[0].consumers[0]
+    assert writer.lag_events == 1
+    assert writer.after_leaving > 0
+    # What was retained at its end is unread: 16 values.
+    assert writer.unread == 16
+    total = writer.delivered + writer.lagged + writer.unread + writer.after_leaving
+    assert total == records[0].sent
+    assert ParquetWriter(tmp_path).dataset.rows() == writer.delivered
+    left = [f for f in channels_verdict(records).findings if f.kind == "consumer_left"]
+    assert left[0].evidence["missed"] == writer.unread + writer.after_leaving
+
+
 def test_bursts_of_the_notes() -> None:
     """15 000 finals into a queue of 10 000; 20 000 into a broadcast that retains 16 384 (Q31)."""
     finals = table(series(" ".join(str(step) for step in range(20_000))))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kline_harness.aggregators.per_event import TradeRow
+from kline_harness.aggregators.per_event import Amount, TradeRow
 from kline_harness.aggregators.reference import ReferenceAggregator
 from kline_harness.columns import Rows
 from kline_harness.interval import Interval
@@ -17,6 +17,7 @@ from kline_harness.storage.parquet_writer import ParquetWriter
 from kline_harness.tape import TradeKind
 
 _FOREIGN_IDS = 10**15
+_COUNT = 6
 
 
 class DuplicateAfterFinal(ReferenceAggregator):
@@ -63,6 +64,31 @@ class SentinelOpensAtZero(ReferenceAggregator):
             if kline is not None and kline.close_time_ns <= trade.event_time_ns:
                 trade = trade._replace(kind=int(TradeKind.MARKET))
         super().on_trade(trade, at_ns)
+
+
+class FillsTwo(ReferenceAggregator):
+    """Of the quiet klines that one trade outruns, two are filled and the others are not."""
+
+    def __init__(self, intervals: Sequence[Interval]) -> None:
+        super().__init__(intervals)
+        self._filled: tuple[int, int, int] = (-1, -1, -1)
+        self._quiet = 0
+
+    def publish_kline(
+        self,
+        symbol: int,
+        interval: int,
+        open_time_ns: int,
+        fields: Sequence[Amount],
+        trade_ids: tuple[int, int],
+    ) -> None:
+        """Leave out a third quiet kline of one series at one instant."""
+        series = (symbol, interval, self.now_ns)
+        quiet = fields[_COUNT] == 0
+        self._quiet = self._quiet + quiet if series == self._filled else int(quiet)
+        self._filled = series
+        if not quiet or self._quiet <= 2:
+            super().publish_kline(symbol, interval, open_time_ns, fields, trade_ids)
 
 
 @dataclass(slots=True)
@@ -122,6 +148,7 @@ RARE: dict[str, Substitutions] = {
     "duplicate_after_final": Substitutions(aggregator=DuplicateAfterFinal),
     "late_into_provisional": Substitutions(aggregator=LateIntoProvisional),
     "sentinel_opens_at_zero": Substitutions(aggregator=SentinelOpensAtZero),
+    "fills_two": Substitutions(aggregator=FillsTwo),
     "lag_twice_around": Substitutions(channel=lag_twice_around),
     "row_lost_after_error": Substitutions(writer=RowLostAfterError),
 }

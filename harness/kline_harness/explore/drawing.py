@@ -42,6 +42,8 @@ from kline_harness.units import NS_PER_MILLISECOND, NS_PER_SECOND
 FAULTS_MAX = 5
 # The part of the tape in which faults strike; in the rest everything is well again.
 TROUBLED_PART = (3, 5)
+# How many of all seeds have a silence with missed ticks.
+SILENCE_SHARE = 0.1
 CONSUMERS = ("writer", "completeness", "lifecycle")
 _REACHES_NS = (1, 80, 700, 4_000, 61_000, 130_000)
 _RATES = (0.003, 0.03, 0.2, 1.0)
@@ -79,7 +81,7 @@ def draw_scenario(seed: int, base: Scenario, market: Market) -> Scenario:
     return replace(
         base,
         seed=seed,
-        faults=_one_crash(faults),
+        faults=(*_one_crash(faults), *_silence(seed, span, count)),
         fidelity=Fidelity.TRADE if rng.randrange(400) == 0 else Fidelity.BATCH,
         clock=replace(base.clock, grace_ns=rng.choice((None, None, 0, 2 * NS_PER_SECOND))),
         channels=ChannelOptions(
@@ -89,6 +91,25 @@ def draw_scenario(seed: int, base: Scenario, market: Market) -> Scenario:
         writer=WriterOptions(
             buffer_rows=rng.choice((1, 3, 5_000)), part_rows=rng.choice((1, 4, 16, 250_000))
         ),
+    )
+
+
+def _silence(seed: int, span: Span, number: int) -> tuple[Fault, ...]:
+    """Draw, now and then, a time in which neither a trade nor a tick comes.
+
+    What was quiet in it has to be filled all at once by the first trade after it. Drawn apart, so
+    that a seed's other faults are what they were before there was this one.
+    """
+    rng = Random(f"silence {seed}")
+    if rng.random() >= SILENCE_SHARE:
+        return ()
+    length_ns = span.heal_ns - span.from_ns
+    # A drawn window is short as a rule: this one takes most of the troubled part.
+    from_ns = span.from_ns + rng.randrange(1 + length_ns // 3)
+    until_ns = span.heal_ns - rng.randrange(1 + length_ns // 4)
+    return (
+        Disconnect(from_ns=from_ns, until_ns=until_ns, number=number),
+        TicksMissed(from_ns=from_ns, until_ns=until_ns, number=number + 1),
     )
 
 

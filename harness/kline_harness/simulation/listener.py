@@ -34,7 +34,8 @@ class ListenerOptions:
     `service_ns` is what it needs for each value; `subscribe_at_ns` None means before the
     producer starts; during each of `stalls` it takes nothing. At `leaves_at_ns` it ends, having
     taken what waits unless `drains` is false. At `dies_at_ns` it is gone without a word: it does
-    not learn that anything is over.
+    not learn that anything is over. With `ends_at_lag` it takes its first lag for the end, and
+    leaves what waits.
     """
 
     service_ns: int = 0
@@ -43,6 +44,7 @@ class ListenerOptions:
     leaves_at_ns: int | None = None
     drains: bool = True
     dies_at_ns: int | None = None
+    ends_at_lag: bool = False
 
 
 @dataclass(slots=True)
@@ -142,6 +144,8 @@ class Listener(Generic[T]):
             except Lagged as lag:
                 self.lags.append((int(env.now), lag.missed))
                 self.consumer.on_lag(int(env.now), lag.missed)
+                if options.ends_at_lag:
+                    return
                 continue
             except Closed:
                 return
