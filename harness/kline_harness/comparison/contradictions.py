@@ -44,12 +44,7 @@ def without_contradicted(found: Comparison, theirs: Theirs) -> Comparison:
     own = _OwnWords(found, theirs)
     results = []
     for place, result in enumerate(found.series):
-        differences = tuple(
-            replace(kline, proof=None)
-            if _checked(kline) and own.contradict(place, kline)
-            else kline
-            for kline in result.differences
-        )
+        differences = tuple(own.judged(place, kline) for kline in result.differences)
         results.append(replace(result, differences=differences))
     notes = (*found.notes, *own.findings())
     return replace(found, series=tuple(results), notes=notes)
@@ -80,6 +75,41 @@ class _OwnWords:
             if _forming(kline)
         }
 
+    def judged(self, place: int, kline: Difference) -> Difference:
+        """Return a kline without an explanation that is contradicted, or a doubt that is not.
+
+        How much an edge can hold is no question where shorter klines add up to it.
+        """
+        if not _checked(kline):
+            return kline
+        if self.contradict(place, kline):
+            return replace(kline, proof=None)
+        proof = kline.proof
+        if proof is None or proof.doubt is None or "edge" not in proof.cause.split("+"):
+            return kline
+        return (
+            replace(kline, proof=replace(proof, doubt=None)) if self._added(place, kline) else kline
+        )
+
+    def _added(self, place: int, kline: Difference) -> bool:
+        """Tell whether a shorter interval has every part of a kline; none contradicts it then."""
+        mine = self._series[place]
+        return any(
+            other.symbol == mine.symbol
+            and other.interval != mine.interval
+            and other.interval.refines(mine.interval)
+            and self._parts(number, kline.open_time_ns, kline.close_time_ns) is not None
+            for number, other in enumerate(self._series)
+        )
+
+    def _parts(self, parts: int, open_ns: int, close_ns: int) -> list[tuple[int, Row]] | None:
+        """Return the rows of a series in a time; None where one is lacking or forming."""
+        rows = self._theirs.rows(parts, open_ns, close_ns)
+        due = self._series[parts].interval.opens_between(open_ns, close_ns).tolist()
+        whole = [at_ns for at_ns, _ in rows] == due
+        forming = any((parts, at_ns) in self._forming for at_ns, _ in rows)
+        return rows if whole and not forming else None
+
     def contradict(self, place: int, kline: Difference) -> bool:
         """Tell whether parts of a kline, or a longer one that it is part of, speak against it."""
         against = False
@@ -100,12 +130,8 @@ class _OwnWords:
     def _contradiction(self, whole: int, parts: int, open_ns: int) -> Contradiction | None:
         close_ns = self._series[whole].interval.close_time_ns(open_ns)
         values = self._theirs.rows(whole, open_ns, open_ns + 1)
-        rows = self._theirs.rows(parts, open_ns, close_ns)
-        opens = [at_ns for at_ns, _ in rows]
-        due = self._series[parts].interval.opens_between(open_ns, close_ns)
-        if len(values) != 1 or opens != due.tolist():
-            return None
-        if {(whole, open_ns), *((parts, at_ns) for at_ns in opens)} & self._forming:
+        rows = self._parts(parts, open_ns, close_ns)
+        if len(values) != 1 or rows is None or (whole, open_ns) in self._forming:
             return None
         one = Contradiction(whole, parts, open_ns, values[0][1], added([row for _, row in rows]))
         return one if one.fields() else None

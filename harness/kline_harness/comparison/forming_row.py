@@ -36,7 +36,7 @@ class FormingRow:
         ours, theirs, row = case.kline.ours, case.kline.theirs, case.context.row
         if ours is None or theirs is None or "count" not in theirs or row.repeated:
             return False
-        more = bool(case.gaps) or (row.last and bool(case.context.agreed.saved_after))
+        more = bool(case.gaps) or row.last
         return int(theirs["count"]) > 0 and (more or int(theirs["count"]) < int(ours["count"]))
 
     def undo(self, case: Case, state: State) -> Iterator[State]:
@@ -62,7 +62,11 @@ class FormingRow:
             return
         included = state.included & ~within(state.rows, case.kline)
         included[taken] = True
+        ids = state.rows.trade_id
         last = taken[-1] if len(taken) else None
+        if last is not None and cells[1] > cells[0]:
+            closed = int(case.evidence.cells["close_id"][cells[0] : cells[1]].max())
+            last = last if int(ids[last]) > closed else None
         ordinary = None if state.ordinary is None else total(case.evidence.cells, *cells)
         whole = state.part(case)
         made = replace(state, included=included, ordinary=ordinary)
@@ -72,7 +76,7 @@ class FormingRow:
         evidence = {
             "trades_in_row": int(theirs["count"]),
             "trades_in_kline": whole["count"],
-            "saved_after_id": None if last is None else int(state.rows.trade_id[last]),
+            "saved_after_id": None if last is None else int(ids[last]),
             "saved_at_ns": None if last is None else int(state.rows.event_time_ns[last]),
         }
         doubt = None if case.context.row.last else "other rows follow it in its file"
@@ -142,10 +146,8 @@ class _Order:
         if np.any(begun[place + 1 :] < ended[: place + 1].max() - BORDER_NS):
             # What was traded before the row was saved is in it.
             return None
-        last = taken[-1]
-        last_id = int(self.ids[last]) if last < split else int(sums["close_id"][cut - 1])
-        cut_ids = sums["close_id"][self.first : cut]
-        if len(cut_ids) and int(cut_ids.max()) > last_id:
+        closed = np.concatenate([self.ids[:split], sums["close_id"][self.first : self.stop]])
+        if np.any(self.ids[self.order][place + 1 :] < closed[taken].max()):
             return None
         singles: Int64Array = self.singles[taken[taken < split]]
         return singles, (self.first, cut)

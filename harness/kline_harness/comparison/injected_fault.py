@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-
-import numpy as np
+from dataclasses import replace
+from typing import Any
 
 from kline_harness.comparison.case import Case, State, make_case
 from kline_harness.comparison.id_gaps import IdRuns
@@ -33,7 +33,11 @@ class InjectedFault:
             if before.instrument != case.instrument:
                 # The fault hid the finest numbers: nothing could be compared exactly.
                 continue
-            known = np.count_nonzero(counted & before.inside)
-            told = {"fault": name, "single_trades_before": int(known)}
-            changes = {"rows": rows, "included": counted, "ordinary": before.ordinary}
+            changes: dict[str, Any] = {
+                "rows": rows,
+                "included": counted,
+                "ordinary": before.ordinary,
+            }
+            part = replace(state, **changes).part(case)
+            told = {"fault": name, "raw_trades_before": 0 if part is None else part["count"]}
             yield state.after(self.name, told, **changes)

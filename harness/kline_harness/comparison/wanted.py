@@ -125,7 +125,11 @@ def wanted_for(
     borders = {edge for window in windows for edge in window}
     raw = [(edge - BORDER_NS, edge + BORDER_NS) for edge in borders]
     lower = None if stored is None or not klines else stored.series(klines[0].symbol, cell.text)
-    raw += [span for kline in klines if (span := _forming_span(kline, lower)) is not None]
+    # The last row of a file can have been saved while it was forming.
+    last = {kline.interval.text: kline for kline in sorted(klines, key=lambda k: k.open_time_ns)}
+    for kline in klines:
+        span = _forming_span(kline, lower, last=kline is last[kline.interval.text])
+        raw += [] if span is None else [span]
     return Wanted(
         cell,
         Ranges.of(windows),
@@ -136,7 +140,9 @@ def wanted_for(
     )
 
 
-def _forming_span(kline: Difference, lower: pa.Table | None) -> tuple[int, int] | None:
+def _forming_span(
+    kline: Difference, lower: pa.Table | None, *, last: bool
+) -> tuple[int, int] | None:
     """Return where the exchange's kline may have been cut off, if it may be one still forming.
 
     Our lower klines tell in which of them the count of theirs is reached; its neighbours are
@@ -145,7 +151,7 @@ def _forming_span(kline: Difference, lower: pa.Table | None) -> tuple[int, int] 
     ours, theirs = kline.ours, kline.theirs
     if ours is None or theirs is None or "count" not in theirs:
         return None
-    if not 0 < theirs["count"] < ours["count"]:
+    if theirs["count"] == 0 or not (last or theirs["count"] < ours["count"]):
         return None
     whole = (kline.open_time_ns, kline.close_time_ns)
     if lower is None or lower.num_rows == 0:
