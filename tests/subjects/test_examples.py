@@ -6,16 +6,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from kline_harness.aggregators.process import ProcessAggregator, ProcessOptions
-from kline_harness.interval import parse_interval
-from kline_harness.verdict import Verdict
-
-from tests.feeds import build
-from tests.spec.mutants import comparable
-from tests.spec.test_spec import CASES, item_of, load, rows
+from kline_harness.testing.specification import SpecCase, read_cases, run_case, specification
+from kline_harness.testing.subject_kit import conduct
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples" / "subjects"
 SUBJECTS = {
@@ -54,17 +49,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(source / "target" / "release" / "kline-subject-example")
 
 
-def judge(command: str, case: dict[str, Any]) -> tuple[list[dict[str, Any]], Verdict]:
-    intervals = [parse_interval(name) for name in case["intervals"]]
+def judge(command: str, case: SpecCase) -> str:
+    """What a subject gets wrong in a case."""
     options = ProcessOptions(answer_s=60.0)
-    subject = ProcessAggregator(command, intervals, case["symbols"], options=options)
-    found: list[dict[str, Any]] = []
-    for after, message in enumerate(case["in"]):
-        if message["type"] == "end":
-            found += rows(subject.finish(message["at_ns"]), after)
-        else:
-            found += rows(subject.advance(build([item_of(message)])), after)
-    return found, subject.verdict()
+    subject = ProcessAggregator(command, case.intervals, case.symbols, options=options)
+    return run_case(case, subject) or conduct(subject)
 
 
 @pytest.fixture(params=[*SUBJECTS, "rust"], scope="module")
@@ -73,17 +62,11 @@ def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 def test_it_passes_every_case(subject: str) -> None:
-    failed = []
-    for path in CASES:
-        case = load(path)
-        found, verdict = judge(subject, case)
-        if verdict.findings or comparable(found) != comparable(case["finals"]):
-            failed.append(path.stem)
-    assert failed == []
+    cases = read_cases(specification())
+    assert {case.name: wrong for case in cases if (wrong := judge(subject, case))} == {}
 
 
 def test_its_planted_bug_is_found(subject: str) -> None:
-    (path,) = (path for path in CASES if path.stem == "A01-opening-instant")
-    case = load(path)
-    found, _ = judge(f"{subject} --bug", case)
-    assert comparable(found) != comparable(case["finals"])
+    (case,) = (one for one in read_cases(specification()) if one.name == "A01-opening-instant")
+    wrong = "X 1m: expected a kline that opens at 1704067200000000000"
+    assert judge(f"{subject} --bug", case).startswith(wrong)

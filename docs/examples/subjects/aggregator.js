@@ -52,7 +52,7 @@ const on = {
 process.stdin.setEncoding("utf8").on("data", (data) => {
   const lines = (rest + data).split("\n");
   rest = lines.pop();
-  for (const line of lines) { const m = JSON.parse(line.replace(/(?<=[[,:] ?)-?\d{16,}(?=[\],}])/g, '"$&"')); on[m.type]?.(m); }
+  for (const line of lines) { const m = JSON.parse(line.replace(/(?<=[[,:] ?)-?\d{16,}(?=[\],}])/g, '"$&"')); on[m.type](m); }
   process.stdout.write(out);
   out = "";
 });

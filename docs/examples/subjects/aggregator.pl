@@ -51,4 +51,5 @@ while (my $line = <STDIN>) {
     elsif ($type eq 'tick') { move($_, $m->{time_ns}) for @order }
     elsif ($type eq 'sync') { say_(type => 'synced', n => $m->{n}) }
     elsif ($type eq 'end') { for (@order) { final($klines{$_}) if $klines{$_}{n} } say_(type => 'done') }
+    else { die "unknown message $type\n" }
 }

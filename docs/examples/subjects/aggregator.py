@@ -75,4 +75,6 @@ for line in sys.stdin:
             for key in [key for key, kline in klines.items() if kline[3]]:
                 final(key)
             say(type="done")
+        case other:
+            sys.exit(f"unknown message {other}")
     sys.stdout.flush()

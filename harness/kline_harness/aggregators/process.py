@@ -90,18 +90,19 @@ class ProcessAggregator:
         Raises UsageError for an empty or unbalanced one.
         """
         try:
-            self._command = shlex.split(command)
+            self.command = shlex.split(command)
         except ValueError as error:
             raise UsageError(f"aggregator process: {command!r}: {error}") from None
-        if not self._command:
+        if not self.command:
             raise UsageError("aggregator process: expected a command, found none")
         self.intervals = tuple(sorted(set(intervals), key=CODE.__getitem__))
-        self._hello = {
+        self.hello: dict[str, Any] = {
             "protocol": [PROTOCOL],
             "market": market,
             "symbols": sorted(symbols),
             "intervals": [interval.text for interval in self.intervals],
             "rule": RULE,
+            "options": dict((options or ProcessOptions()).options),
         }
         self._options = options or ProcessOptions()
         self._process: SubjectProcess | None = None
@@ -141,6 +142,11 @@ class ProcessAggregator:
         """Return what the program did wrong, apart from wrong klines."""
         return Verdict.of(CHECK, dict(self._counts), self._findings, NOT_CHECKED)
 
+    @property
+    def pid(self) -> int | None:
+        """Return the id of the program and of its process group, None where it does not run."""
+        return None if self._process is None else self._process.pid
+
     def close(self) -> None:
         """End the program, if it still runs."""
         if self._process is not None:
@@ -171,8 +177,8 @@ class ProcessAggregator:
             self._fail("exited", Severity.DOUBT, {})
 
     def _start(self) -> None:
-        self._process = SubjectProcess(self._command, LINE_BYTES_MAX)
-        self._send(encode("hello", **self._hello, options=dict(self._options.options)))
+        self._process = SubjectProcess(self.command, LINE_BYTES_MAX)
+        self._send(encode("hello", **self.hello))
         message = self._message()
         if message["type"] != "ready":
             raise ProtocolError("the first message is ready", message["type"])
@@ -270,7 +276,7 @@ class ProcessAggregator:
         kind = ""
         if symbol not in self._known:
             kind = "unknown_symbol"
-        elif interval not in self._hello["intervals"]:
+        elif interval not in self.hello["intervals"]:
             kind = "unknown_interval"
         elif INTERVALS[CODES[interval]].open_time_ns(open_ns) != open_ns:
             kind = "no_open_time"

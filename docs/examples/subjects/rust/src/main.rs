@@ -163,7 +163,7 @@ impl Aggregator {
                 self.klines.values().filter(|kline| kline.ids.is_some()).for_each(|kline| Self::publish(&self.finals, kline));
                 return Some(json!({"type": "done"}));
             }
-            _ => {}
+            other => panic!("unknown message {other}"),
         }
         None
     }

@@ -1,0 +1,1 @@
+"""For authors of aggregators and consumers: contract kits, and the klines specification."""
