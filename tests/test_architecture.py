@@ -23,7 +23,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
         *("archives", "aggregators", "simulation", "faults", "storage", "checks"),
         *("comparison", "expectations"),
     ),
-    ("report", "inspection", "klagg"),
+    ("report", "inspection", "klagg", "testing"),
     ("replay",),
     ("gate", "explore", "campaign", "server", "terminal", "terminal_inspection"),
     ("cli", "pytest_plugin"),

@@ -98,31 +98,31 @@ def conduct(aggregator: Any) -> str:
     return f"{first.kind}: {said}"
 
 
-def rough_feed(random: Random) -> list[Row]:
+def rough_feed(draw: Random) -> list[Row]:
     """Return a feed of two symbols with ties, late trades, duplicates, quiet minutes and ticks."""
     messages: list[Row] = []
     now, minute = _START_NS + 17_000 * NS_PER_MILLISECOND, _START_NS + NS_PER_MINUTE
     ids = dict.fromkeys(_SYMBOLS, 0)
     while len(messages) < _MESSAGES:
-        now += random.choice([0, 1, 40, 900, 2_500, 2_500, 20_000]) * NS_PER_MILLISECOND
-        if random.random() < 0.01:
-            now += random.randrange(1, 6) * NS_PER_MINUTE
+        now += draw.choice([0, 1, 40, 900, 2_500, 2_500, 20_000]) * NS_PER_MILLISECOND
+        if draw.random() < 0.01:
+            now += draw.randrange(1, 6) * NS_PER_MINUTE
         while minute <= now:
             messages.append({"type": "tick", "time_ns": minute, "at_ns": minute})
             minute += NS_PER_MINUTE
-        symbol = random.choice(_SYMBOLS)
-        messages.append(_trade(random, symbol, ids, now))
+        symbol = draw.choice(_SYMBOLS)
+        messages.append(_trade(draw, symbol, ids, now))
     messages.append({"type": "end", "at_ns": now})
     return messages
 
 
-def _trade(random: Random, symbol: str, ids: dict[str, int], now_ns: int) -> Row:
-    late_ms = random.choice([0, 0, 0, 0, 3, 800, 70_000])
-    repeats = ids[symbol] > 3 and random.random() < 0.03
-    trade_id = ids[symbol] - random.randrange(3) if repeats else ids[symbol] + 1
+def _trade(draw: Random, symbol: str, ids: dict[str, int], now_ns: int) -> Row:
+    late_ms = draw.choice([0, 0, 0, 0, 3, 800, 70_000])
+    repeats = ids[symbol] > 3 and draw.random() < 0.03
+    trade_id = ids[symbol] - draw.randrange(3) if repeats else ids[symbol] + 1
     ids[symbol] = max(ids[symbol], trade_id)
-    price, quantity = random.randrange(9_000, 11_000), random.randrange(1, 100_000)
-    kind = random.choices(["MARKET", "INSURANCE_FUND", "ADL"], [98, 1, 1])[0]
+    price, quantity = draw.randrange(9_000, 11_000), draw.randrange(1, 100_000)
+    kind = draw.choices(["MARKET", "INSURANCE_FUND", "ADL"], [98, 1, 1])[0]
     return {
         "type": "trade",
         "symbol": symbol,
@@ -134,7 +134,7 @@ def _trade(random: Random, symbol: str, ids: dict[str, int], now_ns: int) -> Row
         "last_id": 10 * trade_id + trade_id % 4,
         "event_time_ns": now_ns - late_ms * NS_PER_MILLISECOND,
         "arrival_ns": now_ns,
-        "buyer_is_maker": random.random() < 0.5,
+        "buyer_is_maker": draw.random() < 0.5,
         "kind": kind,
     }
 
