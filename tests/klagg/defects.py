@@ -490,4 +490,17 @@ DEFECTS = (
         check="completeness",
         kind="ohlc_order",
     ),
+    Defect(
+        *(53, "A", "Retired stream routes send nothing: the clock closes flat bars for ever."),
+        trades="ALFAUSDT 1:05 101x1 #6; ALFAUSDT 1:30 102x2 #7; ALFAUSDT 2:20 103x1 #8",
+        head=ONE + "\nuntil = <4:00>",
+        # What was stored before is a minute without a trade.
+        tables='[klagg]\nquirks = ["Q09"]\n'
+        '[[klagg.database]]\nsymbol = "ALFAUSDT"\nintervals = ["1m"]\n'
+        'open_time = <0:00>\nopen = "100"\nhigh = "100"\nlow = "100"\nclose = "100"\n',
+        # To the aggregator the connection is up: no trade comes over it, to the end.
+        on="[[outages]]\nfrom = <0:00>\nuntil = <1:00:00>\n",
+        check="trades",
+        kind="nothing_received",
+    ),
 )

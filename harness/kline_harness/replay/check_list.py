@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -151,7 +152,19 @@ class FinishedRun:
 
     def _trades(self) -> Verdict:
         met, lost = self.inputs.touching, self._kept_back()
-        return trades_verdict(self.accounts, self.after, self.published, met, lost)
+        nothing = self._out_of_nothing()
+        return trades_verdict(self.accounts, self.after, self.published, met, lost, nothing)
+
+    def _out_of_nothing(self) -> dict[str, tuple[int, int]]:
+        """Return, for symbols of which every trade was kept back, how many, and how many klines."""
+        trades, klines = Counter[str](), Counter[str]()
+        for (symbol, reason), count in self.observed.run.feed.delivery.lost.items():
+            if reason != AFTER_SHUTDOWN:
+                trades[symbol] += count
+        for (symbol, _), rows in self.after.stored.rows.items():
+            klines[symbol] += len(rows)
+        silent = sorted(trades.keys() - self.observed.given.symbols())
+        return {symbol: (trades[symbol], klines[symbol]) for symbol in silent if klines[symbol]}
 
     def _kept_back(self) -> dict[tuple[str, str], int]:
         """Return the trades that outages kept back from symbols of which nothing was compared."""

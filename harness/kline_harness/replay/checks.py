@@ -15,6 +15,7 @@ from kline_harness.verdict import Finding, Severity, Verdict
 
 _IDS_SHOWN = 20
 _NOTHING: Mapping[tuple[str, str], int] = {}
+_NONE: Mapping[str, tuple[int, int]] = {}
 
 
 def trades_verdict(
@@ -23,18 +24,21 @@ def trades_verdict(
     published: int,
     touching: Sequence[Mapping[str, Any]] = (),
     kept_back: Mapping[tuple[str, str], int] = _NOTHING,
+    out_of_nothing: Mapping[str, tuple[int, int]] = _NONE,
 ) -> Verdict:
     """Tell which trades are in no kline, or not in every interval's.
 
     Where none of a symbol's trades was applied, or no kline was `published`, nothing was checked.
     `touching` are files without trade ids that meet at one instant (`Numbering.touching`).
     `kept_back` are trades that never reached the aggregator, by symbol and reason, of symbols of
-    which nothing was compared: nobody knows which klines lack them.
+    which nothing was compared: nobody knows which klines lack them. `out_of_nothing` are, by
+    symbol, the trades that outages kept back, all of them, and the klines published all the same.
     """
     findings = [
         Finding("trades", "files_meet_without_ids", Severity.DOUBT, pair["symbol"], evidence=pair)
         for pair in touching
     ]
+    findings += [_nothing_received(symbol, *both) for symbol, both in out_of_nothing.items()]
     counts = {"received": 0, "late": 0, "duplicate": 0, "rejected": 0, "unmapped": 0}
     for symbol, account in accounts.items():
         counts["received"] += account.received
@@ -68,6 +72,15 @@ def _nothing_applied(symbol: str, account: TradeAccount) -> Finding:
     sentence = f"none of {account.received:,} trades is in a kline{': ' if told else ''}{told}"
     evidence = {"sentence": sentence, "received": account.received}
     return Finding("trades", "nothing_applied", Severity.DOUBT, symbol, evidence=evidence)
+
+
+def _nothing_received(symbol: str, trades: int, klines: int) -> Finding:
+    sentence = (
+        f"{klines:,} klines were published of a symbol of which the aggregator received no trade; "
+        f"the source holds {trades:,}"
+    )
+    evidence = {"sentence": sentence, "klines": klines, "trades": trades}
+    return Finding("trades", "nothing_received", symbol=symbol, evidence=evidence)
 
 
 def _ids_finding(
