@@ -16,8 +16,10 @@ PACKAGE = ROOT / "harness" / "kline_harness"
 # Bottom up. Rooms of one level do not know each other, except along BESIDE.
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors", "units", "interval"),
-    ("arrow", "columns", "compiled", "tape", "kline", "kline_rule", "verdict", "ledger"),
-    ("pending", "finding_text"),
+    ("arrow", "columns", "compiled", "kline_rule", "verdict"),
+    ("decimals", "tabular", "ledger", "finding_text"),
+    ("tape", "kline"),
+    ("pending",),
     ("interfaces",),
     (
         *("archives", "aggregators", "simulation", "faults", "storage", "checks"),
@@ -25,17 +27,16 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ),
     ("report", "inspection", "klagg", "testing"),
     ("replay",),
-    ("gate", "explore", "campaign", "server", "terminal", "terminal_inspection"),
+    ("results",),
+    ("gate", "explore", "campaign", "server", "terminal", "terminal_inspection", "api"),
     ("cli", "pytest_plugin"),
+    ("__main__",),
 )
 # The few arrows inside a level: the tables of level 0 and 1 are built on one another.
 BESIDE = {
     ("units", "errors"),
     ("interval", "errors"),
     ("interval", "units"),
-    ("tape", "columns"),
-    ("kline", "columns"),
-    ("ledger", "verdict"),
     ("faults", "simulation"),
 }
 OWNERS = {

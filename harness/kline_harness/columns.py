@@ -127,6 +127,11 @@ class Columns:
         """Return the symbol of one row."""
         return self.instruments[int(self.symbol[row])].symbol
 
+    def symbols_text(self, shown: int = 3) -> str:
+        """Return the symbols, by name up to so many, by number beyond."""
+        names = [instrument.symbol for instrument in self.instruments]
+        return " ".join(names) if len(names) <= shown else f"{len(names):,} symbols"
+
     def over(
         self, instruments: tuple[Instrument, ...], index: Mapping[str, int] | None = None
     ) -> Self:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from kline_harness.units import NS_PER_MILLISECOND, NS_PER_SECOND
+from kline_harness.units import NS_PER_SECOND, utc_text
 from kline_harness.verdict import Finding
 
 _ITEMS_SHOWN = 10
@@ -82,12 +80,3 @@ def _time(name: str, value: int) -> str:
 
 def _seconds(value: int) -> str:
     return f"{value // NS_PER_SECOND:,} s"
-
-
-def utc_text(time_ns: int) -> str:
-    """Write an instant in UTC to the nanosecond; a fraction only where there is one."""
-    text = str(np.datetime64(time_ns, "ns"))
-    whole, _, rest = text.partition(".")
-    if time_ns % NS_PER_SECOND == 0:
-        return f"{whole}Z"
-    return f"{whole}.{rest[:3] if time_ns % NS_PER_MILLISECOND == 0 else rest}Z"

@@ -6,11 +6,16 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
+from kline_harness.arrow import array_of, dictionary_text
 from kline_harness.columns import Columns
+from kline_harness.decimals import DECIMAL, decimal_columns
+from kline_harness.errors import OutputError
 from kline_harness.interval import INTERVALS
-from kline_harness.units import ExactArray, Int64Array
+from kline_harness.tabular import Tabular
+from kline_harness.units import NS_PER_MICROSECOND, ExactArray, Int64Array, utc_text
 
 # The nine fields the exchange publishes, in its order.
 FIELDS = (
@@ -27,6 +32,26 @@ FIELDS = (
 PRICE_FIELDS = ("open", "high", "low", "close")
 QUANTITY_FIELDS = ("volume", "taker_buy_volume")
 QUOTE_FIELDS = ("quote_volume", "taker_buy_quote_volume")
+DECIMAL_COLUMNS = tuple(name for name in FIELDS if name != "count")
+
+_TEXT = pa.dictionary(pa.int32(), pa.string())
+_MICROSECONDS = pa.timestamp("us", tz="UTC")
+_NANOSECONDS = pa.timestamp("ns", tz="UTC")
+# The stored table; `close_time` is exclusive: the open time of the next kline.
+SCHEMA: pa.Schema = pa.schema(
+    [
+        ("symbol", _TEXT),
+        ("interval", _TEXT),
+        ("open_time", _MICROSECONDS),
+        ("close_time", _MICROSECONDS),
+        *((name, DECIMAL) for name in DECIMAL_COLUMNS),
+        ("count", pa.int64()),
+        ("first_trade_id", pa.int64()),
+        ("last_trade_id", pa.int64()),
+        ("finalized_at", _NANOSECONDS),
+        ("trigger", _TEXT),
+    ]
+)
 
 
 class Trigger(IntEnum):
@@ -37,8 +62,8 @@ class Trigger(IntEnum):
     END = 2
 
 
-@dataclass(frozen=True, eq=False)
-class KlineBatch(Columns):
+@dataclass(frozen=True, eq=False, repr=False)
+class KlineBatch(Tabular, Columns):
     """Final klines in the order of publication.
 
     Columns: `interval` index into `INTERVALS`; `open_time_ns`; the nine fields as scaled
@@ -84,6 +109,48 @@ class KlineBatch(Columns):
             rows = self.interval == code
             out[rows] = INTERVALS[code].close_times_ns(self.open_time_ns[rows])
         return out
+
+    def to_arrow(self) -> pa.Table:
+        """Return the klines as a table of `SCHEMA`, in their order.
+
+        Raises OutputError where a number does not fit decimal128(38, 18) or a time is finer than
+        a microsecond: nothing is ever rounded.
+        """
+        # Arrays are made from buffers, because `pyarrow.array` would import pandas.
+        names = [instrument.symbol for instrument in self.instruments]
+        columns = {
+            "symbol": dictionary_text(self.symbol, names),
+            "interval": dictionary_text(self.interval, [interval.text for interval in INTERVALS]),
+            "open_time": self._microseconds("open time", self.open_time_ns),
+            "close_time": self._microseconds("close time", self.close_time_ns()),
+            "count": array_of(self.count, pa.int64()),
+            "first_trade_id": array_of(self.first_trade_id, pa.int64()),
+            "last_trade_id": array_of(self.last_trade_id, pa.int64()),
+            "finalized_at": array_of(self.at_ns, _NANOSECONDS),
+            "trigger": dictionary_text(self.trigger, [trigger.name.lower() for trigger in Trigger]),
+            **decimal_columns(self),
+        }
+        return pa.Table.from_arrays([columns[name] for name in SCHEMA.names], schema=SCHEMA)
+
+    def describe(self) -> str:
+        """Return how many klines of which symbols and intervals, and what time they are of."""
+        codes = np.unique(self.interval)
+        intervals = " ".join(INTERVALS[code].text for code in codes)
+        what = f"{len(self):,} klines of {self.symbols_text()}"
+        if len(self) == 0:
+            return what
+        first, last = (utc_text(int(t)) for t in (self.open_time_ns.min(), self.open_time_ns.max()))
+        return f"{what}, {intervals}, opened {first} to {last}"
+
+    def _microseconds(self, what: str, times_ns: Int64Array) -> pa.Array:
+        whole, rest = np.divmod(times_ns, NS_PER_MICROSECOND)
+        if rest.any():
+            row = int(np.flatnonzero(rest)[0])
+            raise OutputError(
+                f"{self.symbol_text(row)}: the {what} {int(times_ns[row])} ns is finer than the "
+                "microseconds of the stored table"
+            )
+        return array_of(whole, _MICROSECONDS)
 
 
 class Life(IntEnum):

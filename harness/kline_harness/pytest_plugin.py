@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -116,33 +116,21 @@ class CaseFailed(Exception):
 
 
 @pytest.fixture
-def replay(tmp_path: Path) -> Callable[..., Any]:
-    """Replay trades into a folder of the test's own and return the Outcome.
+def kline_replay(tmp_path: Path) -> Callable[..., Any]:
+    """Replay trades as `kline_harness.replay` does, each into a folder of the test's own.
 
-    Called as ``replay(trades, klines=..., intervals="1m,5m", ...)``: files are a path or a list
-    of them, further words are those of `Scenario`. The run folder is ``outcome.directory``.
+    Called as ``kline_replay(trades, klines=..., aggregator=..., intervals="1m,5m", ...)``; the
+    run folder is ``run.directory``. Its page is made where ``run.report`` asks for it.
     """
     runs = 0
 
     def run(trades: Any, klines: Any = (), *, report: bool = False, **options: Any) -> Any:
         nonlocal runs
-        from kline_harness.interval import parse_intervals
-        from kline_harness.replay import Audit, Scenario
-        from kline_harness.replay import replay as replay_files
+        import kline_harness
 
-        if isinstance(options.get("intervals"), str):
-            options["intervals"] = parse_intervals(options["intervals"])
-        if isinstance(options.get("audit"), str):
-            options["audit"] = Audit(options["audit"])
         runs += 1
-        return replay_files(
-            Scenario(**options),
-            _paths(trades),
-            _paths(klines),
-            tmp_path / f"replay-{runs}",
-            command="kline-harness replay",
-            report=report,
-        )
+        out = tmp_path / f"replay-{runs}"
+        return kline_harness.replay(trades, klines=klines, out=out, report=report, **options)
 
     return run
 
@@ -151,8 +139,8 @@ def replay(tmp_path: Path) -> Callable[..., Any]:
 def assert_klines_identical() -> Callable[[Any, Any], None]:
     """Assert that two sides hold the same klines, exact in all fields that both have.
 
-    A side is an Outcome, a run folder, a dataset of finals, a file of klines (the exchange's or
-    Parquet), a list of these, or a table of finals.
+    A side is a replay's result, a run folder, a dataset of finals, a file of klines (the
+    exchange's or Parquet), a list of these, or a table of finals.
     """
 
     def check(ours: Any, theirs: Any) -> None:
@@ -164,11 +152,6 @@ def assert_klines_identical() -> Callable[[Any, Any], None]:
             pytest.fail(found, pytrace=False)
 
     return check
-
-
-def _paths(given: Any) -> list[Path]:
-    files: Iterable[Any] = [given] if isinstance(given, str | Path) else given
-    return [Path(path) for path in files]
 
 
 def _remove_if_empty(folder: Path) -> None:

@@ -6,10 +6,16 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
+from kline_harness.arrow import array_of, dictionary_text
 from kline_harness.columns import Columns, Instrument
-from kline_harness.units import BoolArray, ExactArray, Int64Array, multiply
+from kline_harness.decimals import decimal_columns
+from kline_harness.tabular import Tabular
+from kline_harness.units import BoolArray, ExactArray, Int64Array, multiply, utc_text
+
+_TIME = pa.timestamp("ns", tz="UTC")
 
 
 class TradeKind(IntEnum):
@@ -27,8 +33,8 @@ class TradeKind(IntEnum):
     ZERO_QUANTITY = 5
 
 
-@dataclass(frozen=True, eq=False)
-class Tape(Columns):
+@dataclass(frozen=True, eq=False, repr=False)
+class Tape(Tabular, Columns):
     """Trades in the order of their source.
 
     Columns: `symbol` index into `instruments`; `trade_id` the id that orders and identifies the
@@ -63,6 +69,35 @@ class Tape(Columns):
     def quote_columns(cls) -> tuple[str, ...]:
         """Name the quote quantity column."""
         return ("quote",)
+
+    def to_arrow(self) -> pa.Table:
+        """Return the trades as a table, in their order.
+
+        Times are named without their unit, which the type says: `event_time`, `arrival`.
+
+        Raises OutputError where a number does not fit decimal128(38, 18): nothing is rounded.
+        """
+        exact = decimal_columns(self)
+        columns = {
+            "symbol": dictionary_text(self.symbol, [i.symbol for i in self.instruments]),
+            "trade_id": array_of(self.trade_id, pa.int64()),
+            **{name: exact[name] for name in ("price", "quantity", "quote")},
+            "first_id": array_of(self.first_id, pa.int64()),
+            "last_id": array_of(self.last_id, pa.int64()),
+            "event_time": array_of(self.event_time_ns, _TIME),
+            "arrival": array_of(self.arrival_ns, _TIME),
+            "buyer_is_maker": array_of(self.buyer_is_maker, pa.int64()).cast(pa.bool_()),
+            "kind": dictionary_text(self.kind, [kind.name.lower() for kind in TradeKind]),
+        }
+        return pa.table(columns)
+
+    def describe(self) -> str:
+        """Return how many trades of which symbols, and what time they are of."""
+        what = f"{len(self):,} trades of {self.symbols_text()}"
+        if len(self) == 0:
+            return what
+        times = self.event_time_ns
+        return f"{what}, {utc_text(int(times.min()))} to {utc_text(int(times.max()))}"
 
     @staticmethod
     def of(

@@ -148,3 +148,12 @@ def trailing_zeros(values: ExactArray, limit: int) -> int:
     while digits < limit and not np.any(values % 10 ** (digits + 1)):
         digits += 1
     return digits
+
+
+def utc_text(time_ns: int) -> str:
+    """Write an instant in UTC to the nanosecond; a fraction only where there is one."""
+    text = str(np.datetime64(time_ns, "ns"))
+    whole, _, rest = text.partition(".")
+    if time_ns % NS_PER_SECOND == 0:
+        return f"{whole}Z"
+    return f"{whole}.{rest[:3] if time_ns % NS_PER_MILLISECOND == 0 else rest}Z"

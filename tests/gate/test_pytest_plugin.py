@@ -102,22 +102,22 @@ def test_the_fixtures(pytester: pytest.Pytester, suite: Path) -> None:
         HOURS = DAY / "BRAVOUSDT-1h-2024-05-15.zip"
 
 
-        def test_replay(replay, tmp_path):
-            outcome = replay(TRADES, HOURS, intervals="1h", audit="off")
-            assert outcome.validity.value == "valid"
+        def test_replay(kline_replay, tmp_path):
+            outcome = kline_replay(TRADES, HOURS, intervals="1h", audit="off")
+            assert outcome.verdict.value == "valid"
             assert outcome.directory.parent == tmp_path
             assert (outcome.directory / "run.json").is_file()
 
 
-        def test_identical(replay, assert_klines_identical):
-            ours = replay(TRADES, intervals="1h", audit="off")
+        def test_identical(kline_replay, assert_klines_identical):
+            ours = kline_replay(TRADES, intervals="1h", audit="off")
             assert_klines_identical(ours, str(HOURS))
-            assert_klines_identical(ours, replay([AGGREGATES], intervals="1h", audit="off"))
+            assert_klines_identical(ours, kline_replay([AGGREGATES], intervals="1h", audit="off"))
             assert_klines_identical(ours.directory / "klines", [HOURS])
 
 
-        def test_different(replay, assert_klines_identical, tmp_path):
-            ours = replay(TRADES, intervals="1h", audit="off")
+        def test_different(kline_replay, assert_klines_identical, tmp_path):
+            ours = kline_replay(TRADES, intervals="1h", audit="off")
             import io, zipfile
             with zipfile.ZipFile(HOURS) as archive:
                 lines = archive.read(archive.namelist()[0]).decode().splitlines()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from kline_harness.archives.compressed import BLOCK_BYTES, TextFile
@@ -25,11 +26,13 @@ from kline_harness.archives.layout import (
 from kline_harness.archives.line_count import LinesRead
 from kline_harness.archives.replies import open_text
 from kline_harness.archives.table import Column, ExactTable, bodies
+from kline_harness.arrow import array_of
 from kline_harness.columns import Instrument, concat
 from kline_harness.errors import InputError, UsageError
 from kline_harness.interval import CODE, INTERVALS, Interval, parse_interval
 from kline_harness.kline import FIELDS, PRICE_FIELDS, QUANTITY_FIELDS, KlineBatch, Trigger
 from kline_harness.ledger import Equation
+from kline_harness.tabular import Tabular
 from kline_harness.units import NS_PER_DAY, Int64Array, TimeUnit
 
 _GROUPS = (
@@ -40,8 +43,8 @@ _GROUPS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ExchangeKlines:
+@dataclass(frozen=True, eq=False, repr=False)
+class ExchangeKlines(Tabular):
     """The klines of one file: one symbol, one interval, in the order of the file.
 
     `fields` are those of the nine that the file has; the others are 0 in `batch`. Open times are
@@ -59,6 +62,22 @@ class ExchangeKlines:
     first_line: int
     closes_stated: bool
     equations: tuple[Equation, ...] = ()
+
+    def to_arrow(self) -> pa.Table:
+        """Return the klines as a table: symbol, interval, times, and the fields the file has.
+
+        Raises OutputError where a number does not fit decimal128(38, 18).
+        """
+        closes = array_of(self.close_time_ns, pa.timestamp("ns", tz="UTC"))
+        table = self.batch.to_arrow().select(["symbol", "interval", "open_time", *self.fields])
+        return table.add_column(3, "close_time", closes)
+
+    def describe(self) -> str:
+        """Return how many klines of what, and the file they stand in."""
+        return f"{self.batch.describe()}, of {Path(self.info.path).name}"
+
+    def __len__(self) -> int:
+        return len(self.batch)
 
 
 def read_klines(

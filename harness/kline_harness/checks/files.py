@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from kline_harness.finding_text import utc_text
 from kline_harness.tape import Tape, TradeKind
-from kline_harness.units import NS_PER_MINUTE, NS_PER_SECOND
+from kline_harness.units import NS_PER_MINUTE, NS_PER_SECOND, utc_text
 from kline_harness.verdict import Finding, Severity, Verdict
 
 CHECK = "files"

@@ -17,10 +17,9 @@ from kline_harness.comparison.extent import (
     CLOSE_TIME,
     NotCompared,
 )
-from kline_harness.finding_text import utc_text
 from kline_harness.interval import Interval
 from kline_harness.kline import FIELDS
-from kline_harness.units import NS_PER_MICROSECOND, Int64Array
+from kline_harness.units import NS_PER_MICROSECOND, Int64Array, utc_text
 from kline_harness.verdict import Finding, Severity, Verdict
 
 CHECK = "comparison"

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kline_harness.finding_text import utc_text
-from kline_harness.units import Int64Array
+from kline_harness.units import Int64Array, utc_text
 from kline_harness.verdict import Finding, Severity
 
 CLOSE_TIME = "close_time"

@@ -13,9 +13,8 @@ from kline_harness.archives import read_klines
 from kline_harness.errors import InputError, UsageError
 from kline_harness.gate.canonical import days_of, fields_of
 from kline_harness.kline import FIELDS, KlineBatch
-from kline_harness.replay import Outcome
+from kline_harness.results import KlineTable
 from kline_harness.storage.dataset import KlineDataset
-from kline_harness.storage.kline_table import to_arrow
 
 # symbol, interval, open time, and which of several with the same three
 _Key: TypeAlias = tuple[str, str, str, int]
@@ -72,10 +71,10 @@ def _tables(side: Any) -> Iterator[tuple[pa.Table, tuple[str, ...]]]:
     """Yield the tables of a side with the fields that they have."""
     if isinstance(side, pa.Table):
         yield side, FIELDS
-    elif isinstance(side, KlineBatch):
-        yield to_arrow(side), FIELDS
-    elif isinstance(side, Outcome):
-        yield from _tables(side.directory)
+    elif isinstance(side, KlineBatch | KlineTable):
+        yield side.to_arrow(), FIELDS
+    elif isinstance(directory := getattr(side, "directory", None), Path):  # of a replay
+        yield from _tables(directory)
     elif isinstance(side, str | Path):
         yield _of_path(Path(side))
     elif isinstance(side, list | tuple):
@@ -90,7 +89,7 @@ def _of_path(path: Path) -> tuple[pa.Table, tuple[str, ...]]:
         if path.suffix == ".parquet":
             return pq.read_table(path, partitioning=None), FIELDS
         klines = read_klines(path)
-        return to_arrow(klines.batch), klines.fields
+        return klines.batch.to_arrow(), klines.fields
     for folder in (path / "klines", path):
         dataset = KlineDataset(folder)
         if dataset.parts():

@@ -23,8 +23,8 @@ _EXACT = pa.decimal128(38, 18)
 _NONE: Int64Array = np.empty(0, dtype=np.int64)
 
 
-def write_differences(path: Path, differences: Sequence[Difference]) -> None:
-    """Write every difference: both sides, class, cause and proof, or else its trades.
+def differences_table(differences: Sequence[Difference]) -> pa.Table:
+    """Return every difference as a row: both sides, class, cause and proof, or else its trades.
 
     `published_at` is when ours was published; it was not stored where our side is empty.
     """
@@ -48,8 +48,12 @@ def write_differences(path: Path, differences: Sequence[Difference]) -> None:
     )
     rows = [_row(difference, sides) for difference in differences]
     # Arrow imports pandas to convert Python objects, which an empty table does not need.
-    table = pa.Table.from_pylist(rows, schema=schema) if rows else pa.Table.from_batches([], schema)
-    pq.write_table(table, path, compression="zstd")
+    return pa.Table.from_pylist(rows, schema=schema) if rows else pa.Table.from_batches([], schema)
+
+
+def write_differences(path: Path, differences: Sequence[Difference]) -> None:
+    """Write every difference of a run."""
+    pq.write_table(differences_table(differences), path, compression="zstd")
 
 
 def _row(difference: Difference, sides: Sequence[tuple[str, str]]) -> dict[str, object]:

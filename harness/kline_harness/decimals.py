@@ -1,0 +1,122 @@
+"""Scaled integers as Arrow decimals of one type: exact, or refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from kline_harness.columns import Columns
+from kline_harness.errors import OutputError
+from kline_harness.units import BoolArray, ExactArray, Int64Array, format_exact
+
+DECIMAL_DIGITS = 38
+DECIMAL_SCALE = 18
+DECIMAL = pa.decimal128(DECIMAL_DIGITS, DECIMAL_SCALE)
+_LOW_WORD = np.uint64(0xFFFFFFFF)
+_WORD = np.uint64(32)
+
+
+def decimal_columns(table: Columns) -> dict[str, pa.Array]:
+    """Return the prices, quantities and quote quantities of a table as `DECIMAL`, by name.
+
+    Raises OutputError for a number that does not fit: nothing is ever rounded.
+    """
+    return {
+        name: _decimal(table, name, scales) for names, scales in _scales(table) for name in names
+    }
+
+
+def fits_decimal(table: Columns) -> BoolArray:
+    """Tell which rows have only numbers that `decimal_columns` takes."""
+    fits: BoolArray = np.ones(len(table), dtype=np.bool_)
+    for names, scales in _scales(table):
+        digits = _digits(table, scales)
+        for name in names:
+            fits &= _fits(getattr(table, name), digits)
+    return fits
+
+
+def _decimal(table: Columns, name: str, scales: list[int]) -> pa.Array:
+    values: ExactArray = getattr(table, name)
+    digits = _digits(table, scales)
+    if values.dtype == object or (len(digits) and digits.min() < 0):
+        words = _wide_words(table, name, values, digits)
+    else:
+        words = scale_to_words(values, np.uint64(10) ** digits.astype(np.uint64))
+    return pa.Array.from_buffers(DECIMAL, len(values), [None, pa.py_buffer(words)])
+
+
+def scale_to_words(values: Int64Array, factors: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Multiply int64 by factors up to 10**18, exactly, into 128-bit two's complement words.
+
+    Schoolbook multiplication of 32-bit halves: numpy has no 128-bit integer. The product is
+    below 10**38, so it always fits.
+    """
+    negative = values < 0
+    amounts = values.astype(np.uint64)
+    np.negative(amounts, out=amounts, where=negative)
+    low, high = amounts & _LOW_WORD, amounts >> _WORD
+    factor_low, factor_high = factors & _LOW_WORD, factors >> _WORD
+    low_low, low_high = low * factor_low, low * factor_high
+    high_low, high_high = high * factor_low, high * factor_high
+    middle = (low_low >> _WORD) + (low_high & _LOW_WORD) + (high_low & _LOW_WORD)
+    words = np.empty((len(values), 2), dtype=np.uint64)
+    words[:, 0] = (low_low & _LOW_WORD) | (middle << _WORD)
+    words[:, 1] = high_high + (low_high >> _WORD) + (high_low >> _WORD) + (middle >> _WORD)
+    if negative.any():
+        # Two's complement of 128 bits: invert, add one, carry into the high word.
+        below = ~words[negative] + np.array([1, 0], dtype=np.uint64)
+        below[:, 1] += below[:, 0] == 0
+        words[negative] = below
+    return words
+
+
+def _wide_words(
+    table: Columns, name: str, values: ExactArray, digits: Int64Array
+) -> NDArray[np.uint64]:
+    """Scale number by number with Python integers: slow, and right for any size and scale."""
+    limit = 10**DECIMAL_DIGITS
+    out = bytearray()
+    for row, (value, shift) in enumerate(zip(values.tolist(), digits.tolist(), strict=True)):
+        scaled, rest = _scaled(value, shift)
+        if rest or not -limit < scaled < limit:
+            text = format_exact(value, DECIMAL_SCALE - shift)
+            raise OutputError(
+                f"{table.symbol_text(row)}: {name} {text} does not fit "
+                f"decimal128({DECIMAL_DIGITS}, {DECIMAL_SCALE}) of the stored table"
+            )
+        out += scaled.to_bytes(16, "little", signed=True)
+    return np.frombuffer(bytes(out), dtype=np.uint64)
+
+
+def _fits(values: ExactArray, digits: Int64Array) -> BoolArray:
+    if values.dtype != object and (len(digits) == 0 or digits.min() >= 0):
+        return np.ones(len(values), dtype=np.bool_)
+    limit = 10**DECIMAL_DIGITS
+    pairs = zip(values.tolist(), digits.tolist(), strict=True)
+    scaled = (_scaled(value, shift) for value, shift in pairs)
+    fits = [rest == 0 and -limit < whole < limit for whole, rest in scaled]
+    return np.array(fits, dtype=np.bool_)
+
+
+def _scaled(value: int, shift: int) -> tuple[int, int]:
+    """Return a number at the stored scale, and what of it lies below that scale."""
+    return (value * 10**shift, 0) if shift >= 0 else divmod(value, 10**-shift)
+
+
+def _digits(table: Columns, scales: list[int]) -> Int64Array:
+    """Return how many digits each row's numbers lack to the stored scale."""
+    digits = np.array([DECIMAL_SCALE - scale for scale in scales] or [0], dtype=np.int64)
+    rows: Int64Array = digits[table.symbol]
+    return rows
+
+
+def _scales(table: Columns) -> list[tuple[tuple[str, ...], list[int]]]:
+    """Return each group of columns that share a scale, with that scale per instrument."""
+    instruments = table.instruments
+    return [
+        (table.price_columns(), [i.price_scale for i in instruments]),
+        (table.quantity_columns(), [i.quantity_scale for i in instruments]),
+        (table.quote_columns(), [i.quote_scale for i in instruments]),
+    ]
