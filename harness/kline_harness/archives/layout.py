@@ -236,6 +236,12 @@ def _meanings(aliases: dict[str, str], names: list[str]) -> tuple[str, ...]:
     return tuple(meaning.get(_plain(name), "") for name in names)
 
 
+def names_column(text: str) -> bool:
+    """Tell whether a text is a name that headers give to a column, and so no value of one."""
+    aliases = (*_TRADE_NAMES.values(), *_KLINE_NAMES.values())
+    return any(_plain(text) in names.split() for names in aliases)
+
+
 def _plain(name: str) -> str:
     return name.strip().strip('"').replace("_", "").replace(" ", "").lower()
 

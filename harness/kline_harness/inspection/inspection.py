@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from kline_harness import __version__
 from kline_harness.archives import ColumnMap, is_table
+from kline_harness.inspection.aggregate_trades import check_aggregates
+from kline_harness.inspection.apart import check_apart, check_trades_apart
 from kline_harness.inspection.kline_series import KlineSeries
 from kline_harness.inspection.kline_versions import check_versions
 from kline_harness.inspection.levels import check_levels
@@ -106,7 +109,33 @@ def _across(files: Sequence[FileReport]) -> tuple[Verdict, ...]:
     for symbol, series in symbols.items():
         verdicts += _of_klines(symbol, series)
         verdicts += _of_both(symbol, series, files)
-    return (*verdicts, *_of_trades(files))
+        verdicts += _apart(symbol, series, files)
+    return (*verdicts, *_of_trades(files), *_of_aggregates(files))
+
+
+def _apart(symbol: str, series: list[KlineSeries], files: Sequence[FileReport]) -> list[Verdict]:
+    tally = Tally("common_time", symbol)
+    check_apart(series, tally)
+    check_trades_apart(series, [file for file in files if symbol in file.ids], tally)
+    return [Verdict.of("common_time", {}, tally.findings())] if tally.findings() else []
+
+
+def _of_aggregates(files: Sequence[FileReport]) -> list[Verdict]:
+    """Hold every file of aggregates against every one of raw trades of the same market."""
+    verdicts = []
+    for aggregates, trades in product(files, files):
+        infos = aggregates.info, trades.info
+        if infos[0] is None or infos[1] is None or infos[0].market != infos[1].market:
+            continue
+        if (infos[0].layout, infos[1].layout) != ("aggTrades", "trades"):
+            continue
+        for symbol in sorted(aggregates.ids.keys() & trades.ids.keys()):
+            tally = Tally("aggregates_and_trades", symbol)
+            compared, left_out = check_aggregates(aggregates, trades, symbol, tally)
+            if compared or left_out or tally.findings():
+                found = (tally.findings(), tuple(left_out))
+                verdicts.append(Verdict.of("aggregates_and_trades", {"compared": compared}, *found))
+    return verdicts
 
 
 def _of_klines(symbol: str, series: list[KlineSeries]) -> list[Verdict]:

@@ -21,6 +21,9 @@ KINDS: dict[str, Kind] = {
     # The file itself.
     "unreadable": Kind(_ERROR, "the file cannot be read on from here"),
     "lines_not_read": Kind(_ERROR, "lines that this reader lost: a defect of kline-harness"),
+    "header_again": Kind(_ERROR, "a header among the rows: files put together as they were"),
+    "columns_not_read": Kind(_DOUBT, "columns with unknown names, and fields that none has"),
+    "columns_unknown": Kind(_NOTICE, "columns with unknown names, which nothing was read from"),
     "checksum_mismatch": Kind(_ERROR, "not the bytes its CHECKSUM file names"),
     "checksum_malformed": Kind(_ERROR, "the CHECKSUM file does not state a sha256"),
     "checksum_of_another_file": Kind(_DOUBT, "the CHECKSUM file names another file"),
@@ -41,6 +44,7 @@ KINDS: dict[str, Kind] = {
     "quote_not_product": Kind(_ERROR, "quote quantity is not price x quantity beyond rounding"),
     "starts_late": Kind(_DOUBT, "no trade for long after the start of the day or month"),
     "stops_early": Kind(_DOUBT, "no trade for long before the end of the day or month"),
+    "maker_never_changes": Kind(_DOUBT, "the buyer is the maker in every trade, or in none"),
     # Klines.
     "rows_missing": Kind(_DOUBT, "no rows where quiet would be flat rows: halted, or lost"),
     "prices_missing": Kind(_ERROR, "no rows of a price that is never quiet"),
@@ -59,6 +63,10 @@ KINDS: dict[str, Kind] = {
     "quiet_not_level": Kind(_ERROR, "nothing traded and yet the prices differ"),
     "forming_row": Kind(_ERROR, "saved before it was final"),
     # Across files.
+    "times_apart": Kind(_DOUBT, "files of no common time, so that nothing was compared"),
+    "aggregate_differs": Kind(_ERROR, "an aggregate is not what its raw trades are together"),
+    "raw_ids_in_no_aggregate": Kind(_ERROR, "raw trades of the same time that no aggregate has"),
+    "aggregates_without_trades": Kind(_ERROR, "ids in aggregates that no raw trade has"),
     "levels_disagree": Kind(_ERROR, "a kline is not the sum of the klines in it"),
     "row_missing_though_lower": Kind(_ERROR, "no kline though all klines in it exist"),
     "versions_conflict": Kind(_ERROR, "two files state different rows for the same kline"),

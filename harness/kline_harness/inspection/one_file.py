@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kline_harness.archives import ColumnMap, FileInfo, TradeFile, detect, open_trades, read_klines
-from kline_harness.archives.layout import name_coverage
+from kline_harness.archives.layout import name_coverage, names_column
 from kline_harness.columns import by_symbol
 from kline_harness.comparison.id_gaps import DENSE_IDS
 from kline_harness.errors import InputError
@@ -22,6 +22,7 @@ from kline_harness.inspection.trade_audit import TradeAudit
 from kline_harness.inspection.trade_buckets import TradeBuckets
 from kline_harness.interval import Interval
 from kline_harness.ledger import Equation
+from kline_harness.kline import FIELDS
 from kline_harness.tape import Tape
 from kline_harness.verdict import Verdict
 
@@ -78,6 +79,11 @@ def inspect_klines(path: Path, symbol: str | None) -> FileReport:
     KlineAudit(series, tally).run()
     _lines(tally, klines.equations)
     checksum = check_checksum(str(path), klines.info.sha256, tally)
+    if klines.info.unread_columns:
+        names = {"columns": list(klines.info.unread_columns)}
+        lacking = [name for name in FIELDS if name not in klines.fields]
+        kind = "columns_not_read" if lacking else "columns_unknown"
+        tally.add(kind, len(names["columns"]), {**names, "fields_lacking": lacking})
     counts = {"rows": len(klines.batch), "quiet": int(np.count_nonzero(series.quiet))}
     verdict = Verdict.of(CHECK, counts, tally.findings(), _KLINES_NOT_CHECKED)
     return FileReport(str(path), klines.info, checksum, verdict, klines=klines)
@@ -109,6 +115,9 @@ def inspect_trades(
     for audit in reader.audits.values():
         audit.finish()
     _lines(own, file.equations)
+    if info.unread_columns:
+        names = {"columns": list(info.unread_columns)}
+        own.add("columns_unknown", len(info.unread_columns), names)
     checksum = check_checksum(str(path), info.sha256, own)
     findings = [f for tally in (own, *tallies) for f in tally.findings()]
     counts = {"rows": reader.rows, "symbols": len(reader.audits)}
@@ -119,6 +128,7 @@ def inspect_trades(
         Verdict.of(CHECK, counts, findings, _TRADES_NOT_CHECKED),
         trades=file,
         ids={name: audit.ids.ranges for name, audit in reader.audits.items()},
+        raw_ids={name: audit.raw_ids for name, audit in reader.audits.items()},
         in_order=unreadable is None and all(a.in_order for a in reader.audits.values()),
         buckets=reader.buckets,
     )
@@ -130,7 +140,12 @@ def _stem(path: Path) -> str:
 
 def _unreadable(tally: Tally, error: InputError) -> None:
     place = {} if error.line is None else {"line": error.line}
-    tally.add("unreadable", 1, {**place, "expected": error.expected, "found": error.found})
+    again = (error.line or 0) > 1 and names_column(error.found.strip("'"))
+    tally.add(
+        "header_again" if again else "unreadable",
+        1,
+        {**place, "expected": error.expected, "found": error.found},
+    )
 
 
 def _lines(tally: Tally, equations: Sequence[Equation]) -> None:
@@ -184,6 +199,7 @@ class _TradesOfFile:
             coverage=info.coverage,
             first_line=(2 if info.header else 1) if lines else None,
             ids_stated=info.ids_stated,
+            sides_stated="sides" not in info.not_stated,
             dense_ids=info.source in DENSE_IDS,
         )
         if symbol in self._intervals:

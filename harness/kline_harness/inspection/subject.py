@@ -18,7 +18,7 @@ class FileReport:
     """A file, what is known of it, and the verdict on it alone.
 
     `klines`, or `trades` with the ids and the volumes by kline of each symbol, are for the checks
-    across files. `info` is None where not even the first lines could be read.
+    across files; `raw_ids` are the ids of the trades in aggregates. `info` is None where not even the first lines could be read.
     """
 
     path: str
@@ -28,6 +28,7 @@ class FileReport:
     klines: ExchangeKlines | None = None
     trades: TradeFile | None = None
     ids: dict[str, Ranges] = field(default_factory=dict)
+    raw_ids: dict[str, Ranges] = field(default_factory=dict)
     in_order: bool = True
     buckets: dict[str, TradeBuckets] = field(default_factory=dict)
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from kline_harness.archives.trades import coin_margined
+from kline_harness.checks.files import SAME_SIDE_MIN, edge_limit_ns
 from kline_harness.columns import Instrument
 from kline_harness.inspection.id_ranges import IdRanges, Ranges, size
 from kline_harness.inspection.tally import EXAMPLES_MAX, Tally
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.units import (
-    NS_PER_MINUTE,
     BoolArray,
     ExactArray,
     format_exact,
@@ -21,9 +21,6 @@ from kline_harness.units import (
     rescale,
 )
 
-# A silence at an edge of the day is told only if it is long, and much longer than any within.
-_EDGE_NS_MIN = 10 * NS_PER_MINUTE
-_EDGE_TIMES = 4
 # A longer run of ids is too much for one insurance fund or ADL trade.
 _LONE_IDS_MAX = 1
 
@@ -34,7 +31,8 @@ class TradeAudit:
     `layout` and `market` as in `FileInfo`; `coverage` the [start, end) that the name claims;
     `first_line` is the line of the first row, None where rows are not lines. Without `ids_stated`
     the reader numbered the trades itself, and nothing is said of ids; without `dense_ids` the
-    source is not known to use every id, and nothing is said of ids left out.
+    source is not known to use every id, and nothing is said of ids left out; without
+    `sides_stated` nothing is said of sides.
     """
 
     def __init__(
@@ -47,6 +45,7 @@ class TradeAudit:
         first_line: int | None,
         ids_stated: bool = True,
         dense_ids: bool = True,
+        sides_stated: bool = True,
     ) -> None:
         self._tally = tally
         self._layout = layout
@@ -55,17 +54,25 @@ class TradeAudit:
         self._first_line = first_line
         self._ids_stated = ids_stated
         self._dense_ids = dense_ids
+        self._sides_stated = sides_stated
         self.ids = IdRanges()
         self._raw_ids = IdRanges()
         self._last: Tape | None = None
         self._span_ns: tuple[int, int] | None = None
         self._silence_ns = 0
+        self._market_trades = 0
+        self._makers = 0
         self.rows = 0
 
     @property
     def in_order(self) -> bool:
         """Whether ids rose from row to row."""
         return not any(map(self._tally.count, ("ids_backwards", "duplicate_ids")))
+
+    @property
+    def raw_ids(self) -> Ranges:
+        """The ids of the raw trades in aggregates; none of other files."""
+        return self._raw_ids.ranges
 
     def add(self, tape: Tape, instrument: Instrument) -> None:
         """Look at the next rows."""
@@ -85,6 +92,10 @@ class TradeAudit:
             self._missing()
         if self._coverage is not None and self._span_ns is not None:
             self._edges(*self._coverage, *self._span_ns)
+        trades, makers = self._market_trades, self._makers
+        if self._sides_stated and trades >= SAME_SIDE_MIN and makers in (0, trades):
+            example = {"trades": trades, "buyer_is_maker": makers}
+            self._tally.add("maker_never_changes", 1, example)
 
     def _ids(self, tape: Tape) -> None:
         self._doubled("duplicate_ids", self.ids.add(tape.trade_id, tape.trade_id + 1))
@@ -126,6 +137,8 @@ class TradeAudit:
 
     def _amounts(self, tape: Tape, instrument: Instrument) -> None:
         odd = tape.kind != TradeKind.MARKET
+        self._market_trades += int(np.count_nonzero(~odd))
+        self._makers += int(np.count_nonzero(tape.buyer_is_maker & ~odd))
         if odd.any():
             self._rows("sentinel_rows", tape.kind == TradeKind.SENTINEL, tape)
             self._rows("zero_quantity", tape.kind == TradeKind.ZERO_QUANTITY, tape)
@@ -185,7 +198,7 @@ class TradeAudit:
             self._tally.add(name, size(ranges), *_shown(ranges, EXAMPLES_MAX))
 
     def _edges(self, start: int, end: int, first: int, last: int) -> None:
-        limit = max(_EDGE_NS_MIN, _EDGE_TIMES * self._silence_ns)
+        limit = edge_limit_ns(self._silence_ns)
         for kind, silence, time in (
             ("starts_late", first - start, first),
             ("stops_early", end - last, last),

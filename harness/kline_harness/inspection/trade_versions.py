@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import combinations, pairwise
 
 import numpy as np
 
-from kline_harness.archives import TradeFile
 from kline_harness.columns import concat
 from kline_harness.inspection.id_ranges import Ranges, common, size, without
 from kline_harness.inspection.subject import FileReport
 from kline_harness.inspection.tally import Tally
+from kline_harness.inspection.trade_reader import TradeReader
 from kline_harness.tape import Tape
 
 _COMPARED = ("price", "quantity", "first_id", "last_id", "event_time_ns", "buyer_is_maker")
@@ -101,9 +100,9 @@ def _contents(one: FileReport, other: FileReport, symbol: str, tally: Tally) -> 
     assert one.trades is not None
     assert other.trades is not None
     compared = 0
-    left, right = _Reader(one.trades, symbol), _Reader(other.trades, symbol)
+    left, right = TradeReader(one.trades, symbol), TradeReader(other.trades, symbol)
     while left.fill() and right.fill():
-        until = min(left.last_id, right.last_id)
+        until = min(left.last, right.last)
         ours, theirs = left.take(until), right.take(until)
         ids, i, j = np.intersect1d(ours.trade_id, theirs.trade_id, return_indices=True)
         compared += len(ids)
@@ -124,37 +123,3 @@ def _contents(one: FileReport, other: FileReport, symbol: str, tally: Tally) -> 
 
 def _differing(first: Tape, second: Tape, row: int) -> list[str]:
     return [name for name in _COMPARED if getattr(first, name)[row] != getattr(second, name)[row]]
-
-
-class _Reader:
-    """One file's trades of a symbol, handed out up to an id."""
-
-    def __init__(self, file: TradeFile, symbol: str) -> None:
-        self._tapes: Iterator[Tape] = (tape.take(_rows_of(tape, symbol)) for tape in file.chunks())
-        self._held: Tape | None = None
-
-    @property
-    def last_id(self) -> int:
-        """The last id at hand."""
-        assert self._held is not None
-        return int(self._held.trade_id[-1])
-
-    def fill(self) -> bool:
-        """See that there are trades at hand; false at the end of the file."""
-        while self._held is None or len(self._held) == 0:
-            self._held = next(self._tapes, None)
-            if self._held is None:
-                return False
-        return True
-
-    def take(self, until_id: int) -> Tape:
-        """Hand out the trades at hand up to an id."""
-        assert self._held is not None
-        cut = int(np.searchsorted(self._held.trade_id, until_id, side="right"))
-        taken, self._held = self._held[:cut], self._held[cut:]
-        return taken
-
-
-def _rows_of(tape: Tape, symbol: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    codes = [code for code, i in enumerate(tape.instruments) if i.symbol == symbol]
-    return np.isin(tape.symbol, codes)
