@@ -182,7 +182,7 @@ def test_every_field_of_a_higher_kline_is_compared(name: str) -> None:
 def test_higher_kline_is_held_to_the_longest_interval_that_fills_it() -> None:
     minutes = series("0 1 2 3 4 5 6 7 8 9 10 11 12 13 14")
     fives, quarter = rolled(minutes, "5m"), rolled(minutes, "15m")
-    quarter[0]["volume"] += 1
+    quarter[0]["count"] += 1
     (finding,) = audit(published(minutes, fives, quarter)).findings
     assert finding.evidence["children"] == "5m"
     del fives[1]
@@ -297,6 +297,8 @@ def test_scales_that_become_finer_in_mid_stream() -> None:
     coarse, fine = series("0 1"), series("2q 3")
     for row in fine:
         for name in ("open", "high", "low", "close"):
+            row[name] *= 100
+        for name in ("quote_volume", "taker_buy_quote_volume"):
             row[name] *= 100
     fine[0] |= dict.fromkeys(("open", "high", "low", "close"), coarse[1]["close"] * 100)
     auditor = CompletenessAuditor(block_rows=2)

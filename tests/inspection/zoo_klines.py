@@ -259,7 +259,7 @@ def against_others() -> Iterator[Case]:
             DAILY: kline_file([MONTH[14]]),
             MONTHLY: kline_file(changed(MONTH, 14, volume="1.000", taker_buy_volume="0.500")),
         },
-        {"same_klines": "versions_conflict"},
+        {MONTHLY: "quote_outside_of_prices", "same_klines": "versions_conflict"},
     )
     yield case(
         "kline-only-in-one",
@@ -278,7 +278,7 @@ def against_others() -> Iterator[Case]:
                 changed(kline_rows(ROWS, "4h"), 2, high="200.00", volume="99.000")
             ),
         },
-        {"levels": "levels_disagree"},
+        {FOUR_HOURS: "quote_outside_of_prices", "levels": "levels_disagree"},
     )
     flat = changed(
         HOURLY,
@@ -297,9 +297,9 @@ def against_others() -> Iterator[Case]:
     )
     yield case(
         "volume-differs",
-        "A kline's volume is not that of the trades.",
+        "A kline's volume is not that of the trades: twice, as is its quote volume.",
         "binance developer community 19793",
-        {HOURS: kline_file(changed(HOURLY, 8, volume="99.000")), TRADES: trades(ROWS)},
+        {HOURS: kline_file(_twice(HOURLY, 8)), TRADES: trades(ROWS)},
         {"klines_and_trades": "volume_differs"},
         "unknown",
     )
@@ -309,6 +309,18 @@ def _numbered(rows: list[Row]) -> list[Row]:
     """With ids in a row."""
     first = rows[0].id
     return [replace(r, id=first + n, first=first + n, last=first + n) for n, r in enumerate(rows)]
+
+
+def _twice(rows: list[list[str]], row: int) -> list[list[str]]:
+    """With all amounts of one kline doubled."""
+    line = rows[row]
+    amounts = {
+        "volume": f"{2 * float(line[5]):.3f}",
+        "quote_volume": f"{2 * float(line[7]):.5f}",
+        "taker_buy_volume": f"{2 * float(line[9]):.3f}",
+        "taker_buy_quote_volume": f"{2 * float(line[10]):.5f}",
+    }
+    return changed(rows, row, **amounts)
 
 
 def _but(rows: list[list[str]], row: int) -> list[list[str]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from kline_harness.kline import PRICE_FIELDS, QUANTITY_FIELDS, QUOTE_FIELDS, KlineBatch
+from kline_harness.checks.quote_rules import quote_outside_of_prices, quote_rounds_to_nothing
+from kline_harness.kline import FIELDS, PRICE_FIELDS, QUANTITY_FIELDS, QUOTE_FIELDS, KlineBatch
 from kline_harness.units import BoolArray, format_exact
 
 
@@ -37,9 +38,23 @@ def taker_exceeds_total(klines: KlineBatch) -> BoolArray:
 
 
 def count_volume_mismatch(klines: KlineBatch) -> BoolArray:
-    """Find where only some of count, volume and quote volume are zero."""
+    """Find where only some of count, volume and quote volume are zero.
+
+    A quote that is less than the smallest one that can be stated is 0 by right.
+    """
     quiet = klines.count == 0
-    return _mask((quiet != (klines.volume == 0)) | (quiet != (klines.quote_volume == 0)))
+    unlike = _mask(quiet != (klines.quote_volume == 0)) & ~quote_rounds_to_nothing(klines)
+    return _mask((quiet != (klines.volume == 0)) | unlike)
+
+
+def quote_volume_outside(klines: KlineBatch) -> BoolArray:
+    """Find where a quote volume, or the takers' part, is not within volume x [low, high].
+
+    A kline that breaks a simpler rule is told for that.
+    """
+    simpler = (ohlc_order, negative_volume, taker_exceeds_total, count_volume_mismatch)
+    broken = np.logical_or.reduce([rule(klines) for rule in simpler])
+    return quote_outside_of_prices(klines, FIELDS) & ~_mask(broken)
 
 
 def quiet_not_level(klines: KlineBatch) -> BoolArray:
@@ -59,6 +74,7 @@ RULES = {
     "negative_volume": negative_volume,
     "taker_exceeds_total": taker_exceeds_total,
     "count_volume_mismatch": count_volume_mismatch,
+    "quote_outside_of_prices": quote_volume_outside,
 }
 
 # What to show of a kline that breaks a rule.
@@ -68,6 +84,7 @@ RULE_FIELDS = {
     "negative_volume": ("count", *QUANTITY_FIELDS, *QUOTE_FIELDS),
     "taker_exceeds_total": (*QUANTITY_FIELDS, *QUOTE_FIELDS),
     "count_volume_mismatch": ("count", "volume", "quote_volume"),
+    "quote_outside_of_prices": ("high", "low", *QUANTITY_FIELDS, *QUOTE_FIELDS),
     "quiet_not_flat": PRICE_FIELDS,
 }
 

@@ -59,6 +59,7 @@ KINDS: dict[str, Kind] = {
     "ohlc_order": Kind(_ERROR, "high is not the highest or low not the lowest price"),
     "non_positive_price": Kind(_ERROR, "a price of 0"),
     "taker_exceeds_total": Kind(_ERROR, "takers bought more than was traded"),
+    "quote_outside_of_prices": Kind(_ERROR, "a quote volume is not within volume x [low, high]"),
     "count_volume_mismatch": Kind(_ERROR, "only some of count, volume and quote volume are 0"),
     "quiet_not_level": Kind(_ERROR, "nothing traded and yet the prices differ"),
     "forming_row": Kind(_ERROR, "saved before it was final"),

@@ -8,6 +8,12 @@ from typing import Any
 import numpy as np
 
 from kline_harness.checks.kline_rules import ohlc_order, taker_exceeds_total
+from kline_harness.checks.quote_rules import (
+    AMOUNTS,
+    TAKER,
+    quote_outside_of_prices,
+    quote_rounds_to_nothing,
+)
 from kline_harness.inspection.kline_series import KlineSeries, shown
 from kline_harness.inspection.tally import Tally
 from kline_harness.kline import PRICE_FIELDS, KlineBatch
@@ -78,10 +84,19 @@ class KlineAudit:
         taker = tuple(name for name in fields if "taker" in name or "volume" in name)
         if "taker_buy_volume" in fields:
             self._note("taker_exceeds_total", taker_exceeds_total(batch), self._fields(taker))
+        # A row that breaks a simpler rule is told for that.
+        wrong = quote_outside_of_prices(batch, fields) & ~ohlc_order(batch) & ~free
+        if "taker_buy_volume" in fields:
+            wrong &= ~taker_exceeds_total(batch)
+        told = ("low", "high", *(name for name in (*AMOUNTS, *TAKER) if name in fields))
+        self._note("quote_outside_of_prices", wrong, self._fields(told))
         amounts = tuple(name for name in ("count", "volume", "quote_volume") if name in fields)
         if len(amounts) > 1:
             zero = [np.asarray(getattr(batch, name) == 0, dtype=np.bool_) for name in amounts]
             some = np.logical_or.reduce(zero) & ~np.logical_and.reduce(zero)
+            if {"volume", "quote_volume"} <= set(amounts):
+                # Only the quote is 0, and could be nothing else.
+                some &= ~(quote_rounds_to_nothing(batch) & ~zero[0])
             self._note("count_volume_mismatch", some, self._fields(amounts))
 
     def _quiet(self) -> None:

@@ -21,8 +21,8 @@ from kline_harness.inspection.tally import Tally
 from kline_harness.inspection.trade_audit import TradeAudit
 from kline_harness.inspection.trade_buckets import TradeBuckets
 from kline_harness.interval import Interval
-from kline_harness.ledger import Equation
 from kline_harness.kline import FIELDS
+from kline_harness.ledger import Equation
 from kline_harness.tape import Tape
 from kline_harness.verdict import Verdict
 

@@ -18,7 +18,8 @@ class FileReport:
     """A file, what is known of it, and the verdict on it alone.
 
     `klines`, or `trades` with the ids and the volumes by kline of each symbol, are for the checks
-    across files; `raw_ids` are the ids of the trades in aggregates. `info` is None where not even the first lines could be read.
+    across files; `raw_ids` are the ids of the trades in aggregates. `info` is None where not even
+    the first lines could be read.
     """
 
     path: str

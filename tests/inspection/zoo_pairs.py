@@ -1,0 +1,155 @@
+"""Files that were given together, and rows that the numbers in them cannot have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from tests.inspection.zoo import (
+    AGGREGATES,
+    HOUR,
+    HOURS,
+    TRADES,
+    Case,
+    Row,
+    aggregates,
+    case,
+    changed,
+    day,
+    kline_file,
+    kline_rows,
+    trades,
+)
+
+ROWS = day()
+HOURLY = kline_rows(ROWS, "1h")
+
+
+def apart() -> Iterator[Case]:
+    """Klines of one market, told in two time zones."""
+    early = HOURLY[:5]
+    later = [
+        [str(int(row[0]) + 8 * HOUR), *row[1:6], str(int(row[6]) + 8 * HOUR), *row[7:]]
+        for row in early
+    ]
+    yield case(
+        "klines-of-another-time-zone",
+        "Five hours of klines, and the same ones eight hours later: no hour is in both files.",
+        "#34",
+        {"ALFAUSDT-1h.csv": kline_file(early), "ALFAUSDT_1h.csv": kline_file(later)},
+        {"common_time": "times_apart"},
+        "unknown",
+    )
+
+
+def columns() -> Iterator[Case]:
+    """Headers that are not the exchange's."""
+    named = "open_time,open,high,low,close,vol,close_time,turnover,n,tb,tbq,ignore"
+    yield case(
+        "columns-of-unknown-names",
+        "Five of nine fields stand under names that nobody knows.",
+        "",
+        {HOURS: kline_file(HOURLY, named)},
+        {HOURS: "columns_not_read"},
+        "unknown",
+    )
+    header, *rows = trades(ROWS).decode().splitlines()
+    more = [f"{header},venue", *(f"{row},7" for row in rows)]
+    yield case(
+        "a-column-too-many",
+        "A file of trades with a column of its maker's own.",
+        "",
+        {TRADES: ("\n".join(more) + "\n").encode()},
+        {TRADES: "columns_unknown"},
+        "valid",
+    )
+    halves = [kline_file(HOURLY[:9]), kline_file(HOURLY[9:])]
+    yield case(
+        "header-again",
+        "Two files put together with cat: the second one's header is in line 11.",
+        "#177",
+        {HOURS: b"".join(halves)},
+        {HOURS: "header_again"},
+    )
+
+
+def sides() -> Iterator[Case]:
+    """The taker's side."""
+    stuck = [replace(row, sell=True) for row in ROWS]
+    yield case(
+        "maker-never-changes",
+        "In each of 48 trades the buyer is the maker.",
+        "",
+        {TRADES: trades(stuck)},
+        {TRADES: "maker_never_changes"},
+        "unknown",
+    )
+
+
+def impossible() -> Iterator[Case]:
+    """Quote volumes that no trades at these prices can have."""
+    yield case(
+        "quote-outside-of-prices",
+        "A quote volume more than the volume at the highest price.",
+        "",
+        {HOURS: kline_file(changed(HOURLY, 8, quote_volume="9999.00000"))},
+        {HOURS: "quote_outside_of_prices"},
+    )
+
+
+def raw_and_aggregated() -> Iterator[Case]:
+    """Aggregates beside the raw trades in them."""
+    joined = [_joined(k, ROWS[2 * k : 2 * k + 2]) for k in range(len(ROWS) // 2)]
+    raw = [r for k, one in enumerate(joined) for r in _apart(one, ROWS[2 * k : 2 * k + 2])]
+    yield case(
+        "aggregates-of-raw-trades",
+        "A day's aggregates of two trades each, and the trades.",
+        "",
+        {AGGREGATES: aggregates(joined), TRADES: trades(raw)},
+        {},
+        "valid",
+    )
+    other = [*joined[:5], replace(joined[5], quantity="9.000"), *joined[6:]]
+    yield case(
+        "aggregate-differs",
+        "An aggregate of another quantity than its trades.",
+        "",
+        {AGGREGATES: aggregates(other), TRADES: trades(raw)},
+        {"aggregates_and_trades": "aggregate_differs"},
+    )
+    yield case(
+        "aggregate-lacking",
+        "Two trades are in no aggregate.",
+        "",
+        {AGGREGATES: aggregates([*joined[:7], *joined[8:]]), TRADES: trades(raw)},
+        {AGGREGATES: "ids_missing", "aggregates_and_trades": "raw_ids_in_no_aggregate"},
+    )
+    yield case(
+        "raw-trades-lacking",
+        "Two trades of an aggregate are not in the file of trades.",
+        "",
+        {AGGREGATES: aggregates(joined), TRADES: trades([*raw[:14], *raw[16:]])},
+        {TRADES: "ids_missing", "aggregates_and_trades": "aggregates_without_trades"},
+    )
+
+
+def _joined(number: int, pair: list[Row]) -> Row:
+    """One aggregate of two trades, at the first one's time and price."""
+    one, two = pair
+    quantity = f"{2 * float(one.quantity):.3f}"
+    joined = replace(one, id=700 + number, first=one.id, last=two.id)
+    return replace(joined, quantity=quantity, sell=number % 2 > 0)
+
+
+def _apart(one: Row, pair: list[Row]) -> list[Row]:
+    """The two trades, each with half of the aggregate."""
+    half = f"{float(one.quantity) / 2:.3f}"
+    return [
+        replace(one, id=raw.id, first=raw.id, last=raw.id, quantity=half, time=one.time)
+        for raw in pair
+    ]
+
+
+def cases() -> list[Case]:
+    """All of them."""
+    return [*apart(), *columns(), *sides(), *impossible(), *raw_and_aggregated()]
