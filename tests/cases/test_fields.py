@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cases.made import CASES, HEADER, candles, traded, write_klines
-from tests.replays import command
+from tests.cases.made import CASES, FALSE_VALID, HEADER, candles, traded, write_klines
+from tests.replays import command, replay
 
 FEWER = ("quote_volume", "count", "taker_buy_volume", "taker_buy_quote_volume")
 
@@ -65,3 +65,51 @@ def test_a_close_time_that_nobody_wrote_is_not_told(tmp_path: Path) -> None:
     assert ran.exit_code == 0
     assert "fields close_time (only the exchange states them)" in ran.output
     assert "in all nine fields:" in ran.output
+
+
+NAMED = {"volume": "vol", "quote_volume": "turnover", "count": "n"}
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("named", [["volume"], ["count"], ["volume", "quote_volume", "count"]])
+def test_columns_of_unknown_names_are_named(tmp_path: Path, turned: bool, named: list[str]) -> None:
+    rows = candles(traded(24))
+    names = {name: NAMED[name] for name in named}
+    odd = write_klines(tmp_path / "odd" / "GNUUSDT-1m.csv", rows, names=names)
+    full = write_klines(tmp_path / "GNUUSDT-1m.csv", rows)
+    ours, theirs = (odd, full) if turned else (full, odd)
+    ran = command("compare", ours, "--klines", theirs)
+    assert ran.exit_code == 3
+    assert f"columns {', '.join(names.values())} (names that are not known)" in ran.output
+    assert "12 identical" in ran.output
+    alone = command("inspect", odd)
+    assert alone.exit_code == 3
+    assert "columns_not_read" in alone.output
+
+
+def test_five_of_nine_fields_under_unknown_names(tmp_path: Path) -> None:
+    trades, klines = (sorted((FALSE_VALID / "fv12").glob(f"*{w}*"))[0] for w in ("aggT", "1m"))
+    ran = replay(tmp_path / "run", trades, "--klines", klines, "--intervals=1m", "--audit=off")
+    assert ran.exit_code == 3
+    assert "columns vol, quotevol, n, tb, tbq (names that are not known)" in ran.run["sentence"]
+    assert "in open, high, low, close, close_time" in ran.run["sentence"]
+
+
+def test_unknown_columns_beside_all_fields_are_no_doubt(tmp_path: Path) -> None:
+    rows = candles(traded(25))
+    full = write_klines(tmp_path / "GNUUSDT-1m.csv", rows)
+    more = tmp_path / "more" / "GNUUSDT-1m.csv"
+    more.parent.mkdir()
+    header, *lines = full.read_text().splitlines()
+    more.write_text("\n".join([f"{header},venue", *(f"{line},7" for line in lines)]) + "\n")
+    ran = command("compare", full, "--klines", more)
+    assert ran.exit_code == 0, ran.output
+    assert "in all nine fields and the close time" in ran.output
+
+
+def test_volumes_named_by_coin_are_compared_or_named(tmp_path: Path) -> None:
+    folder = CASES / "case08"
+    wrong = folder / "FOXUSDT-1m-wrongvolume.csv"
+    ran = command("compare", folder / "FOXUSDT-1m.csv", "--klines", wrong)
+    assert ran.exit_code in (1, 3)
+    assert "Volume FOX" in ran.output or "volume: exchange 999999" in ran.output

@@ -62,7 +62,17 @@ def _kinds_alone(row: Row) -> list[str]:
         "taker_exceeds_total": any(t > v for t, v in zip(takers, volumes, strict=True)),
         "count_volume_mismatch": any((v == 0) != quiet for v in volumes),
     }
+    simpler = any(wrong for kind, wrong in broken.items() if kind != "non_positive_price")
+    broken["quote_outside_of_prices"] = not simpler and _quote_is_impossible(row)
     return [kind for kind, wrong in broken.items() if wrong]
+
+
+def _quote_is_impossible(row: Row) -> bool:
+    """Tell whether no trades can add up to it; quotes here have the digits of the product."""
+    whole = (row["volume"], row["quote_volume"])
+    taker = (row["taker_buy_volume"], row["taker_buy_quote_volume"])
+    rest = (whole[0] - taker[0], whole[1] - taker[1])
+    return any(not v * row["low"] <= q <= v * row["high"] for v, q in (whole, taker, rest))
 
 
 def _kinds_in_series(row: Row, one: PlainSeries) -> list[str]:

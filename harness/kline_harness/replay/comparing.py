@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from kline_harness.aggregators.roll_up import roll_up_klines
 from kline_harness.archives import ExchangeKlines, read_klines
 from kline_harness.comparison.compare import Comparison, Stored
 from kline_harness.comparison.coverage import Coverage
+from kline_harness.comparison.extent import OURS, NotCompared
 from kline_harness.comparison.pairing import compare_series
 from kline_harness.errors import OutputError, UsageError
 from kline_harness.interval import parse_interval
@@ -57,7 +58,16 @@ def compare_files(
         for one in found.not_compared
         if one.reason != "interval_without_klines" or (one.symbol, one.interval) not in used
     )
-    return replace(found, not_compared=kept)
+    return replace(found, not_compared=(*kept, *_unread(files)))
+
+
+def _unread(files: Sequence[ExchangeKlines]) -> Iterator[NotCompared]:
+    """Yield the columns of ours that nobody could read, of files that lack some field."""
+    for one in files:
+        names = one.info.unread_columns
+        if names and set(FIELDS) - set(one.fields):
+            series, source = (one.symbol, one.interval.text), Path(one.info.path).name
+            yield NotCompared(*series, OURS, "columns_not_read", names=names, source=source)
 
 
 def write_findings(path: Path, comparison: Comparison) -> None:
