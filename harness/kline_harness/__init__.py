@@ -32,6 +32,7 @@ Values
     Emission         what an aggregator publishes for a slice of its feed
     Life             a transition in the life of a kline
     Instrument       a symbol and its scales
+    INTERVALS        the intervals in the order of the codes in a `KlineBatch`
     Interval         1s to 1M, and where klines begin and end
     parse_interval   text such as "5m" to an `Interval`
     ExchangeKlines   the klines of one file
@@ -70,7 +71,7 @@ _MODULES = {
     "tape": ("Tape", "TradeKind"),
     "kline": ("Emission", "KlineBatch", "Life", "Trigger"),
     "columns": ("Instrument",),
-    "interval": ("Interval", "parse_interval"),
+    "interval": ("INTERVALS", "Interval", "parse_interval"),
     "interfaces": ("Aggregator", "Consumer", "FeedSlice", "Tick"),
     "aggregators.per_event": ("PerEventAggregator", "TradeRow"),
     "errors": (

@@ -20,6 +20,7 @@ from kline_harness.interfaces import Aggregator as Aggregator
 from kline_harness.interfaces import Consumer as Consumer
 from kline_harness.interfaces import FeedSlice as FeedSlice
 from kline_harness.interfaces import Tick as Tick
+from kline_harness.interval import INTERVALS as INTERVALS
 from kline_harness.interval import Interval as Interval
 from kline_harness.interval import parse_interval as parse_interval
 from kline_harness.kline import Emission as Emission

@@ -1,0 +1,1 @@
+"""The examples of docs/examples, and the Python on the first page."""
