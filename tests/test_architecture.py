@@ -15,7 +15,7 @@ PACKAGE = ROOT / "harness" / "kline_harness"
 
 # Bottom up. Rooms of one level do not know each other, except along BESIDE.
 LEVELS: tuple[tuple[str, ...], ...] = (
-    ("errors", "units", "interval"),
+    ("errors", "exit_codes", "units", "interval"),
     ("arrow", "columns", "compiled", "kline_rule", "verdict"),
     ("decimals", "tabular", "ledger", "finding_text"),
     ("tape", "kline"),
@@ -34,6 +34,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
 )
 # The few arrows inside a level: the tables of level 0 and 1 are built on one another.
 BESIDE = {
+    ("exit_codes", "errors"),
     ("units", "errors"),
     ("interval", "errors"),
     ("interval", "units"),
@@ -48,7 +49,7 @@ OWNERS = {
     "rich": {"terminal", "terminal_inspection"},
     "pandas": {"expectations", "report", "comparison"},
     "isal": {"archives"},
-    "ctypes": {"compiled"},
+    "ctypes": {"compiled", "storage"},
     "pytest": {"pytest_plugin"},
     "_pytest": {"pytest_plugin"},
 }

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from kline_harness.errors import UserError
+from kline_harness.exit_codes import EXIT_USAGE, run_to_exit
 
-EXIT_USAGE = 2
 GC_THRESHOLD = 50_000
 # The folder of run folders: a replay written there keeps its index up to date.
 REPORTS = "reports"
@@ -162,7 +162,7 @@ def _gate_arguments(parser: Parser) -> None:
 def gate(given: argparse.Namespace) -> int:
     """Replay every case of a suite and hold it to its verdict and its baseline.
 
-    Exit code: 0 green, 1 red, 2 bad suite or input, 3 unknown.
+    Exit code: 0 green, 1 red, 2 bad suite or input, 3 unknown, 70 a case crashed.
     """
     from kline_harness.gate import load_suite, run_suite
     from kline_harness.gate.deliver import Outputs, deliver
@@ -177,7 +177,7 @@ def gate(given: argparse.Namespace) -> int:
     suite = load_suite(given.suite)
     result = run_suite(suite, given.update, work=given.work, progress=_say_case)
     print(deliver(result, outputs), end="")
-    return result.status.exit_code
+    return result.exit_code
 
 
 def _say_case(name: str) -> None:
@@ -355,17 +355,13 @@ def _overview() -> str:
 
 
 def main() -> None:
-    """Run the command; a `UserError` is one sentence and exit code 2."""
+    """Run the command and leave with its exit code."""
     # Nothing here multiplies matrices: the threads of numpy's linear algebra only cost their start.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Imports make many objects that stay: looking through them again and again is a tenth of the
     # time they take.
     gc.set_threshold(GC_THRESHOLD)
-    try:
-        sys.exit(run(sys.argv[1:]))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(EXIT_USAGE)
+    sys.exit(run_to_exit(lambda: run(sys.argv[1:])))
 
 
 def _stem(path: Path) -> str:

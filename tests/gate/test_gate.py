@@ -134,6 +134,19 @@ def test_an_aggregator_that_raises_is_red_and_the_others_run(
     assert case.status is Status.RED
     told = messages(case)
     assert told.startswith("the run crashed: ZeroDivisionError: no trades (test_gate.py, line ")
+    details = Path(told.partition("; details are in ")[2])
+    assert 'raise ZeroDivisionError("no trades")' in details.read_text()
+
+
+def test_a_crash_is_another_exit_code_than_red(
+    suite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: ExactAggregator, piece: FeedSlice) -> Emission:
+        raise ZeroDivisionError("no trades")
+
+    monkeypatch.setattr(ExactAggregator, "advance", fail)
+    result = run_suite(load_suite(suite), work=suite.parent / "work")
+    assert (result.status, result.exit_code) == (Status.RED, 70)
 
 
 def test_the_digest_is_that_of_grep_and_sha256sum(suite: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -154,7 +155,7 @@ def _runs(
         return
     # A fresh process each, not a fork: Arrow's threads do not survive one.
     context = multiprocessing.get_context("spawn")
-    with context.Pool(workers, _Worker.begin, (subject, base, market)) as pool:
+    with context.Pool(workers, _Worker.begin_process, (subject, base, market)) as pool:
         yield from pool.imap(_Worker.run, shares)
 
 
@@ -164,6 +165,13 @@ class _Worker:
     scenario: Scenario
     market: Market
     judge: Judge
+
+    @classmethod
+    def begin_process(cls, subject: Subject, base: Scenario, market: Market) -> None:
+        """Take the market in a process of its own."""
+        # Ctrl-C reaches every process of the terminal; the one that asked ends the others.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        cls.begin(subject, base, market)
 
     @classmethod
     def begin(cls, subject: Subject, base: Scenario, market: Market) -> None:

@@ -50,7 +50,7 @@ class Gate:
         except ContractError as error:
             return _failed(case, Kind.VERDICT, f"the contract is broken: {error}")
         except Exception as error:  # an aggregator under test may raise anything
-            return _failed(case, Kind.VERDICT, f"the run crashed: {_where(error)}")
+            return _failed(case, Kind.CRASH, self._crash(case, error))
         ratio = self._in_yardsticks(_work_s(outcome))
         expectations = [*judge_expectations(case, outcome), *_too_slow(ratio, self.suite.max_ratio)]
         changes = _changes(stored, now, outcome, expectations)
@@ -61,6 +61,14 @@ class Gate:
         except UserError as error:
             return _failed(case, Kind.BROKEN, str(error))
         return result
+
+    def _crash(self, case: Case, error: Exception) -> str:
+        """Say what was raised; the traceback goes to a file of the case's name."""
+        details = self._work / f"{case.name}.crash.txt"
+        self._work.mkdir(parents=True, exist_ok=True)
+        text = "".join(traceback.format_exception(error))
+        details.write_text(text, encoding="utf-8", errors="replace")
+        return f"the run crashed: {_where(error)}; details are in {details}"
 
     def _in_yardsticks(self, seconds: float) -> float:
         # Measured when first asked for: collecting tests is not running them.

@@ -8,6 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from kline_harness.exit_codes import EXIT_CRASH
 from kline_harness.gate.suite import Case, Suite
 from kline_harness.verdict import Validity
 
@@ -46,6 +47,7 @@ class Kind(Enum):
     NO_BASELINE = "no_baseline"
     TIME = "time"
     BROKEN = "broken"
+    CRASH = "crash"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,13 @@ class GateResult:
         """Return the worst status of all cases; a baseline without a case is red."""
         worst = max((_WORSE.index(case.status) for case in self.cases), default=0)
         return max(_WORSE[worst], Status.RED if self.orphans else Status.GREEN, key=_WORSE.index)
+
+    @property
+    def exit_code(self) -> int:
+        """Return the exit code of the command: that of the status, but 70 after a crash."""
+        problems = (problem for case in self.cases for problem in case.problems)
+        crashed = any(problem.kind is Kind.CRASH for problem in problems)
+        return EXIT_CRASH if crashed else self.status.exit_code
 
     def count(self, status: Status) -> int:
         """Return how many cases ended so."""

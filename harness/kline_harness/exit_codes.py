@@ -1,0 +1,75 @@
+"""How the command ends: its exit codes, and one line for whatever ends it early."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+
+from kline_harness.errors import ContractError, UserError
+
+EXIT_INVALID = 1
+EXIT_USAGE = 2
+# EX_SOFTWARE of sysexits.h: an internal software error.
+EXIT_CRASH = 70
+# A shell's rule for what a signal ended: 128 and its number.
+EXIT_INTERRUPTED = 128 + signal.SIGINT
+EXIT_TERMINATED = 128 + signal.SIGTERM
+EXIT_BROKEN_PIPE = 128 + signal.SIGPIPE
+
+
+class Terminated(SystemExit):
+    """SIGTERM, raised where the program stands so that it clears away what it has begun."""
+
+
+def run_to_exit(verb: Callable[[], int]) -> int:
+    """Run a verb and return the exit code of the process.
+
+    A user's error, a broken contract, Ctrl-C, SIGTERM and a crash are each one line on stderr;
+    a crash names the file that holds its traceback.
+    """
+    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _terminate)
+    try:
+        code = verb()
+        sys.stdout.flush()
+        return code
+    except UserError as error:
+        return _say(f"error: {error}", EXIT_USAGE)
+    except ContractError as error:
+        return _say(f"error: the contract is broken: {error}", EXIT_INVALID)
+    except KeyboardInterrupt:
+        return _say("interrupted", EXIT_INTERRUPTED)
+    except Terminated:
+        return _say("terminated", EXIT_TERMINATED)
+    except BrokenPipeError:
+        # Whoever read the output went away; what is still buffered must not fail once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
+    except Exception as error:
+        return _say(crash_sentence(error), EXIT_CRASH)
+
+
+def crash_sentence(error: BaseException) -> str:
+    """Return one sentence of a crash, after writing its traceback to a file that it names."""
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    details = "".join(traceback.format_exception(error))
+    try:
+        handle, path = tempfile.mkstemp(prefix="kline-harness-crash-", suffix=".txt")
+        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
+            file.write(details)
+    except OSError as failed:
+        return f"crash: {what} (no details: no file can be written: {failed.strerror})"
+    return f"crash: a defect of kline-harness, not a verdict: {what}; details are in {path}"
+
+
+def _say(line: str, code: int) -> int:
+    print(line, file=sys.stderr)
+    return code
+
+
+def _terminate(number: int, frame: object) -> None:
+    raise Terminated(EXIT_TERMINATED)

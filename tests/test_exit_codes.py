@@ -1,0 +1,78 @@
+"""How the command ends when it does not end by itself."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.replays import UM_STREAM
+
+STREAM = UM_STREAM / "ALFAUSDT-trade-stream.txt.gz"
+# What a verb calls first, replaced by something that raises.
+ENTRIES = {
+    "replay": ("kline_harness.replay.scenario_file.scenario_of", ["replay", str(STREAM)]),
+    "inspect": ("kline_harness.inspection.inspect_files", ["inspect", str(STREAM)]),
+    "compare": ("kline_harness.replay.comparing.compare_files", ["compare", "a", "--klines", "b"]),
+    "report": ("kline_harness.report.build_report", ["report", "."]),
+    "gate": ("kline_harness.gate.load_suite", ["gate", "suite.toml"]),
+    "explore": ("kline_harness.explore.command.explore_files", ["explore", str(STREAM)]),
+    "reproduce": ("kline_harness.explore.bundle.reproduce", ["reproduce", "bundle"]),
+}
+CODE = """
+import importlib, sys
+module, _, name = sys.argv.pop(1).rpartition(".")
+raised = sys.argv.pop(1)
+def fail(*given, **options):
+    raise eval(raised)
+from kline_harness import cli
+from kline_harness.errors import ContractError
+setattr(importlib.import_module(module), name, fail)
+cli.main()
+"""
+
+
+def run(verb: str, raised: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    entry, words = ENTRIES[verb]
+    command = [sys.executable, "-c", CODE, entry, raised, *words]
+    environment = {"TMPDIR": str(folder), "PATH": "/usr/bin:/bin"}
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=60, cwd=folder, env=environment
+    )
+
+
+@pytest.mark.parametrize("verb", ENTRIES)
+def test_a_crash_is_one_sentence_and_says_where_the_details_are(verb: str, tmp_path: Path) -> None:
+    (tmp_path / "run.json").touch()
+    ran = run(verb, "KeyError('two\\nlines')", tmp_path)
+    assert (ran.returncode, ran.stdout) == (70, "")
+    said = re.fullmatch(r"crash: .*KeyError: 'two\\nlines'; details are in (.+)\n", ran.stderr)
+    assert said is not None, ran.stderr
+    details = Path(said[1]).read_text()
+    assert details.startswith("Traceback")
+    assert "KeyError" in details
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "line"),
+    [
+        ("KeyboardInterrupt", 130, "interrupted\n"),
+        ("ContractError('a kline twice')", 1, "error: the contract is broken: a kline twice\n"),
+        ("BrokenPipeError", 141, ""),
+    ],
+)
+def test_other_early_ends(raised: str, code: int, line: str, tmp_path: Path) -> None:
+    ran = run("inspect", raised, tmp_path)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (code, "", line)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reader_that_goes_away_ends_the_command_without_a_word() -> None:
+    command = f"{sys.executable} -m kline_harness.cli inspect --json {STREAM}; echo $? >&2"
+    ran = subprocess.run(
+        ["bash", "-c", f"({command}) | true"], capture_output=True, text=True, timeout=60
+    )
+    assert ran.stderr == "141\n"
