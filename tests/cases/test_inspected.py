@@ -1,0 +1,126 @@
+"""What an inspection says of files that were given together, or put together."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cases.made import (
+    CASES,
+    HOUR,
+    MINUTE,
+    START,
+    candles,
+    traded,
+    write_klines,
+    write_trades,
+)
+from tests.replays import command
+
+
+def findings(*files: Path) -> dict[str, dict[str, Any]]:
+    """Return the findings across files by their kind."""
+    told = json.loads(command("inspect", *files, "--json").output)
+    return {one["kind"]: one for verdict in told["across"] for one in verdict["findings"]}
+
+
+def case(number: str, *names: str) -> list[Path]:
+    return [CASES / f"case{number}" / name for name in names]
+
+
+def test_klines_of_other_time_zones_have_no_common_time() -> None:
+    names = ("FOXUSDT-1m.csv", "FOXUSDT-1m-utc8.csv", "FOXUSDT-1m-cet.csv")
+    ran = command("inspect", *case("02", *names))
+    assert ran.exit_code == 3
+    assert "times_apart x 3" in ran.output
+    told = "those of FOXUSDT-1m-utc8.csv are those of FOXUSDT-1m.csv 8 h later"
+    assert told in ran.output
+
+
+def test_trades_and_klines_of_no_common_time() -> None:
+    ran = command("inspect", *case("02", "FOXUSDT-trades.csv", "FOXUSDT-1m-cet.csv"))
+    assert ran.exit_code == 3
+    assert "times_apart x 1" in ran.output
+
+
+@pytest.mark.parametrize("later_ns", [2 * HOUR, -26 * HOUR, 45 * MINUTE])
+def test_any_two_files_apart(tmp_path: Path, later_ns: int) -> None:
+    rows = candles(traded(61))
+    files = [
+        write_klines(tmp_path / "GNUUSDT-1m.csv", rows),
+        write_klines(tmp_path / "GNUUSDT_1m.csv", rows, later_ns=later_ns),
+    ]
+    found = findings(*files)
+    assert found["times_apart"]["severity"] == "doubt"
+    assert "later" in found["times_apart"]["evidence"]["examples"][0]["diagnosis"] or later_ns < 0
+
+
+def test_other_markets_apart_are_not_called_a_shift(tmp_path: Path) -> None:
+    one, other = candles(traded(62)), candles(traded(63, start_ns=START + 5 * HOUR))
+    files = [
+        write_klines(tmp_path / "GNUUSDT-1m.csv", one),
+        write_klines(tmp_path / "GNUUSDT_1m.csv", other),
+    ]
+    assert "diagnosis" not in findings(*files)["times_apart"]["evidence"]["examples"][0]
+
+
+def test_files_that_follow_each_other_are_valid(tmp_path: Path) -> None:
+    rows = candles(traded(64))
+    files = [
+        write_klines(tmp_path / "GNUUSDT-1m.csv", rows[:6]),
+        write_klines(tmp_path / "GNUUSDT_1m.csv", rows[6:]),
+    ]
+    assert command("inspect", *files).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "line"), [("FOXUSDT-1m-cat.csv", 5), ("FOXUSDT-trades-cat.csv", 26)]
+)
+def test_a_header_again(name: str, line: int) -> None:
+    ran = command("inspect", *case("20", name))
+    assert ran.exit_code == 1
+    assert "header_again x 1" in ran.output
+    assert f"line {line}," in ran.output
+
+
+@pytest.mark.parametrize("cut", [1, 5, 11])
+def test_a_header_in_any_line(tmp_path: Path, cut: int) -> None:
+    tape = traded(65)
+    for path in (
+        write_klines(tmp_path / "GNUUSDT-1m.csv", candles(tape)),
+        write_trades(tmp_path / "GNUUSDT-trades.csv", tape),
+    ):
+        header, *rows = path.read_text().splitlines()
+        path.write_text("\n".join([header, *rows[:cut], header, *rows[cut:]]) + "\n")
+        ran = command("inspect", path)
+        assert ran.exit_code == 1
+        assert "header_again x 1" in ran.output
+        assert f"line {cut + 2}," in ran.output
+
+
+def test_a_first_row_that_was_taken_for_names() -> None:
+    ran = command("inspect", *case("20", "FOXUSDT-1m-mangled.csv"))
+    assert ran.exit_code == 1
+    assert "line 1, expected a plain decimal number for close, found '61.39.1'" in ran.output
+
+
+def test_trades_twice_in_a_file() -> None:
+    ran = command("inspect", *case("22", "FOXUSDT-trades-doubled.csv"))
+    assert ran.exit_code == 1
+    assert "duplicate_ids x 17" in ran.output
+    assert "ids_backwards x 1" in ran.output
+
+
+def test_a_forming_row_beside_its_trades() -> None:
+    ran = command("inspect", *case("23", "FOXUSDT-1m.csv", "FOXUSDT-trades.csv"))
+    assert ran.exit_code == 3
+    assert "volume_differs x 1" in ran.output
+
+
+def test_klines_stamped_with_their_close_conflict() -> None:
+    ran = command("inspect", *case("15", "FOXUSDT-1m.csv", "FOXUSDT-1m-closestamp.csv"))
+    assert ran.exit_code == 1
+    assert "versions_conflict x 11" in ran.output
