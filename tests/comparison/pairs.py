@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_UP, Decimal
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -91,10 +92,17 @@ class World:
         return {interval: klines(trades, interval) for interval in INTERVALS}
 
     def seen_minutes(self) -> set[int]:
-        """The minutes, in ns, of which every trade of the exchange's was recorded."""
+        """The minutes, in ns, in which no trade and no id is missing in what was recorded.
+
+        A fund trade that a source leaves out uses up an id too: what may have been there instead
+        cannot be told by anybody.
+        """
         unseen = {fill.time for fill in self.happened} - {fill.time for fill in self.recorded}
         ends = [max(self.start, self.happened[0].time), min(self.end, self.happened[-1].time)]
         unseen |= {fill.time for fill in self.happened if fill.id in self.lost}
+        for before, after in pairwise(sorted(self.recorded, key=lambda fill: fill.id)):
+            if after.id > before.id + 1:
+                unseen |= set(range(before.time, after.time + MINUTE, MINUTE)) | {after.time}
         bad = {open_time("1m", time * NS) for time in [*unseen, *ends]}
         return {open_time("1m", fill.time * NS) for fill in self.recorded} - bad
 

@@ -166,11 +166,7 @@ def _goes_out(case: Case, flow: Flow) -> bool:
 
 
 def _needed(case: Case, state: State, boundary_ns: int) -> Flow | None:
-    """Return the split at a boundary that makes count and volume equal theirs.
-
-    Every raw trade has at least one step of quantity: what the rest of the aggregate would have
-    to do without cannot have been moved.
-    """
+    """Return the split at a boundary that makes count and volume equal theirs."""
     theirs, part = case.kline.theirs, state.part(case)
     if theirs is None or not {"count", "volume"} <= set(theirs):
         return None
@@ -186,11 +182,19 @@ def _needed(case: Case, state: State, boundary_ns: int) -> Flow | None:
     aggregate = state.rows.take(np.array([row]))
     size, quantity = _size(aggregate), int(aggregate.quantity[0])
     count, volume = abs(count), abs(volume)
-    if not 0 < count < size or not count <= volume <= quantity - (size - count):
+    if not _can_move(count, volume, size, quantity):
         return None
     if int(aggregate.quote[0]) != int(aggregate.price[0]) * quantity:
         return None
     return Flow(boundary_ns, int(aggregate.trade_id[0]), count, volume, into_next, aggregate)
+
+
+def _can_move(count: int, volume: int, size: int, quantity: int) -> bool:
+    """Tell whether so many raw trades of an aggregate, but not all, can have so much of it.
+
+    Every raw trade has at least one step of quantity, those that stay behind as well.
+    """
+    return 0 < count < size and count <= volume <= quantity - (size - count)
 
 
 def _agreed(case: Case, state: State) -> Flow | None:
