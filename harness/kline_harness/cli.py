@@ -76,6 +76,7 @@ def _replay_arguments(parser: Parser) -> None:
     parser.files("trades", "Trade archives or stream recordings: plain, gz or zip.")
     parser.files("--klines", "The exchange's kline files to compare with.")
     parser.about_trades()
+    parser.option("--contract-size", "USD that a contract of the market cm is worth.", int)
     parser.option("--intervals", "Comma-separated, such as 1m,5m,1h. [default: 1m to 1d]")
     parser.option("--aggregator", "exact, or klagg: production's model. [default: exact]")
     parser.option(
@@ -121,6 +122,7 @@ def _replay(given: argparse.Namespace, expectations: Any) -> int:
         aggregator=given.aggregator,
         symbol=given.symbol,
         market=given.market,
+        contract_size=given.contract_size,
         columns=ColumnMap.read(given.columns) if given.columns else None,
         seed=given.seed,
         audit=Audit(given.audit) if given.audit else None,

@@ -40,6 +40,7 @@ def open_trades(
     market: str | None = None,
     lenient: bool = False,
     columns: ColumnMap | None = None,
+    contract_size: int | None = None,
 ) -> TradeFile:
     """Open a file of trades: Binance's CSV aggTrades or trades, a stream recording, another
     exchange's or data seller's trades (see docs/sources.md); plain, gz or zip. With `columns`, a
@@ -47,8 +48,16 @@ def open_trades(
 
     `symbol` names a CSV file's symbol where its name does not, and selects one of a recording's;
     `market` (spot, um, cm) is told from the file where it is not given. `lenient` lets rows of a
-    CSV file through that no trade can be, for who wants to judge them.
+    CSV file through that no trade can be, for who wants to judge them. `contract_size` makes the
+    quantities contracts worth so many USD, settled in the base asset (market cm).
 
     Raises InputError for anything else, and UsageError for an unknown market.
     """
-    return TradeFile(path, symbol=symbol, market=market, lenient=lenient, columns=columns)
+    return TradeFile(
+        path,
+        symbol=symbol,
+        market=market,
+        lenient=lenient,
+        columns=columns,
+        contract_size=contract_size,
+    )

@@ -15,6 +15,7 @@ from kline_harness.archives.layout import Layout, name_symbol, unit_name, unit_r
 from kline_harness.archives.line_count import LinesRead
 from kline_harness.archives.table import Column, ExactTable, bodies
 from kline_harness.archives.text_columns import cut_columns, lines_of, one_of
+from kline_harness.archives.trades import coin_margined
 from kline_harness.columns import Instrument
 from kline_harness.errors import InputError
 from kline_harness.tape import Tape, TradeKind
@@ -57,11 +58,20 @@ class ForeignTrades:
     """Reads the trades of one symbol of a file in a dialect; `symbol` once a row has told it.
 
     A file without ids numbers its trades from 1 in their order, which must be that of time; one
-    without sides counts every buyer as the taker. `not_stated` names what is missing.
+    without sides counts every buyer as the taker. With `contract_size`, quantities are contracts
+    worth so many USD each, and the quote is what they are in the base asset. `not_stated` names
+    what is missing.
     """
 
-    def __init__(self, file: TextFile, layout: Layout, symbol: str | None) -> None:
+    def __init__(
+        self,
+        file: TextFile,
+        layout: Layout,
+        symbol: str | None,
+        contract_size: int | None = None,
+    ) -> None:
         assert layout.dialect is not None
+        self._contract_size = contract_size
         self._file = file
         self._layout = layout
         self._dialect: Dialect = layout.dialect
@@ -155,13 +165,17 @@ class ForeignTrades:
             instrument = Instrument(
                 self.symbol or "", scales["price"], scales["quantity"], scales["quote"]
             )
+        quote = columns.get("quote")
+        if quote is None and self._contract_size is not None:
+            traded = (columns["price"], columns["quantity"])
+            instrument, quote = coin_margined(instrument, *traded, self._contract_size)
         arrival = columns.get("receive")
         tape = Tape.of(
             instrument,
             trade_id=ids,
             price=columns["price"],
             quantity=columns["quantity"],
-            quote=columns.get("quote"),
+            quote=quote,
             event_time_ns=times,
             arrival_ns=None if arrival is None else self._epoch(rows, "receive"),
             buyer_is_maker=makers,

@@ -317,6 +317,20 @@ def market_of(symbol: str, *, best_match: bool = False, base: bool = False) -> s
     return "cm" if base or _COIN_M.fullmatch(symbol) else "um"
 
 
+CONTRACT_SIZES = (1, 10, 100, 1000)
+
+
+def check_contracts(market: str | None, contract_size: int | None) -> None:
+    """Raise UsageError for a contract size that is none, or of another market than COIN-M's."""
+    if contract_size is None:
+        return
+    if contract_size not in CONTRACT_SIZES:
+        expected = ", ".join(map(str, CONTRACT_SIZES))
+        raise UsageError(f"unknown contract size {contract_size}: expected {expected} (USD)")
+    if market not in (None, "cm"):
+        raise UsageError(f"a contract size is for the market cm, found {market}")
+
+
 def check_market(market: str | None) -> None:
     """Raise UsageError for a market that does not exist."""
     if market not in (None, "spot", "um", "cm"):

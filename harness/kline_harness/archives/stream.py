@@ -39,8 +39,11 @@ class Recording:
     `receive_unit` are those of the first trade, `market` and `symbols` what the trades show.
     """
 
-    def __init__(self, path: str, symbol: str | None, market: str | None) -> None:
+    def __init__(
+        self, path: str, symbol: str | None, market: str | None, contract_size: int | None = None
+    ) -> None:
         self.path = path
+        self._contract_size = contract_size
         self.market = market
         self.symbols: list[str] = []
         self.skipped = 0
@@ -161,7 +164,7 @@ class Recording:
         quantity = scaled("quantity", instrument.quantity_scale)
         quote = None
         if self.market == "cm":
-            instrument, quote = coin_margined(instrument, price, quantity)
+            instrument, quote = coin_margined(instrument, price, quantity, self._contract_size)
         return Tape.of(
             instrument,
             trade_id=integers("trade_id"),

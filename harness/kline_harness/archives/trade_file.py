@@ -13,6 +13,7 @@ from kline_harness.archives.foreign_trades import ForeignTrades
 from kline_harness.archives.info import FileInfo
 from kline_harness.archives.layout import (
     Layout,
+    check_contracts,
     check_market,
     market_of,
     name_coverage,
@@ -52,8 +53,13 @@ class TradeFile:
         block_bytes: int = BLOCK_BYTES,
         lenient: bool = False,
         columns: ColumnMap | None = None,
+        contract_size: int | None = None,
     ) -> None:
         check_market(market)
+        check_contracts(market, contract_size)
+        # Only contracts settled in the base asset have a size in USD.
+        market = market if contract_size is None else "cm"
+        self._contract_size = contract_size
         self.path = str(path)
         self._file: TextFile
         if columns is None:
@@ -73,7 +79,7 @@ class TradeFile:
             raise InputError(self.path, "trades", "klines")
         self._foreign: ForeignTrades | None = None
         if self._layout.dialect is not None:
-            self._foreign = ForeignTrades(self._file, self._layout, symbol)
+            self._foreign = ForeignTrades(self._file, self._layout, symbol, contract_size)
             self._market = market or self._layout.dialect.market
         elif self._layout.kind != "stream":
             self._name_csv(self._layout)
@@ -137,12 +143,13 @@ class TradeFile:
         self, block_bytes: int, *, background: bool
     ) -> tuple[Recording | None, LinesRead, Iterator[Tape]]:
         if self._layout.kind == "stream":
-            recording = Recording(self.path, self._symbol, self._market)
+            recording = Recording(self.path, self._symbol, self._market, self._contract_size)
             tapes = recording.tapes(self._file, block_bytes, background=background)
             return recording, LinesRead(), tapes
         if self._foreign is not None:
             # Each pass has its own reader: a look at the first rows must not disturb another's.
-            self._foreign = foreign = ForeignTrades(self._file, self._layout, self._symbol)
+            given = (self._symbol, self._contract_size)
+            self._foreign = foreign = ForeignTrades(self._file, self._layout, *given)
             return None, foreign.lines, foreign.tapes(block_bytes, background=background)
         assert self._symbol is not None
         assert self._market is not None
@@ -156,6 +163,7 @@ class TradeFile:
             background=background,
             lenient=self._lenient,
             lines=lines,
+            contract_size=self._contract_size,
         )
         return None, lines, tapes
 

@@ -41,18 +41,20 @@ def read_trades(
     background: bool = True,
     lenient: bool = False,
     lines: LinesRead | None = None,
+    contract_size: int | None = None,
 ) -> Iterator[Tape]:
     """Yield the trades of a CSV file, a tape for each block of lines.
 
     Scales are the smallest that hold every value so far, so a later tape's may be larger. The
-    quote quantity is the file's own where it has one (of COIN-M: the base quantity). `lenient` lets
+    quote quantity is the file's own where it has one (of COIN-M: the base quantity, else made of
+    `contract_size`, the USD that a contract is worth). `lenient` lets
     rows through that no trade can be (ids below 0 or the wrong way round, price 0). `lines` is
     told what became of lines that are no trades.
 
     Raises InputError for the first bad row.
     """
     blocks = file.blocks(block_bytes)
-    reader = _Reader(file.path, layout, symbol, market, lenient)
+    reader = _Reader(file.path, layout, symbol, market, lenient, contract_size)
     line = layout.first_line
     texts = in_background(blocks) if background else blocks
     for block in bodies(file.path, texts, layout, lines or LinesRead()):
@@ -62,12 +64,21 @@ def read_trades(
 
 
 class _Reader:
-    def __init__(self, path: str, layout: Layout, symbol: str, market: str, lenient: bool) -> None:
+    def __init__(
+        self,
+        path: str,
+        layout: Layout,
+        symbol: str,
+        market: str,
+        lenient: bool,
+        contract_size: int | None,
+    ) -> None:
         assert layout.unit is not None
         self._path = path
         self._symbol = symbol
         self._market = market
         self._lenient = lenient
+        self._contract_size = contract_size
         self._unit = layout.unit
         self._table = ExactTable(path, tuple(_COLUMNS[name] for name in layout.columns))
 
@@ -114,19 +125,23 @@ class _Reader:
             return stated, columns["quote"]
         if self._market != "cm":
             return instrument, None
-        return coin_margined(instrument, columns["price"], columns["quantity"])
+        traded = (columns["price"], columns["quantity"])
+        return coin_margined(instrument, *traded, self._contract_size)
 
 
 def coin_margined(
-    instrument: Instrument, price: ExactArray, quantity: ExactArray
+    instrument: Instrument,
+    price: ExactArray,
+    quantity: ExactArray,
+    contract_size: int | None = None,
 ) -> tuple[Instrument, ExactArray]:
     """Return the base quantity of COIN-M trades that do not state it.
 
     quantity x contract size / price, rounded half up to 8 decimals; a contract is 100 USD for
-    BTCUSD symbols and 10 USD for others. Only a recording was at hand to derive this from, no
-    official file to prove the rounding.
+    BTCUSD symbols and 10 USD for others, unless `contract_size` says otherwise. Only a recording
+    was at hand to derive this from, no official file to prove the rounding.
     """
-    contract = 100 if instrument.symbol.startswith("BTCUSD") else 10
+    contract = contract_size or (100 if instrument.symbol.startswith("BTCUSD") else 10)
     digits = _CM_QUOTE_SCALE + instrument.price_scale - instrument.quantity_scale
     up, down = 2 * contract * 10 ** max(0, digits), 10 ** max(0, -digits)
     if (magnitude(quantity) + 1) * up + 2 * (magnitude(price) + 1) * down > INT64_MAX:

@@ -12,8 +12,10 @@ from kline_harness.units import BoolArray, ExactArray, multiply, rescale
 
 # Contracts worth a fixed amount of USD, settled in the base asset: BTCUSD_PERP, BTCUSD_240927.
 _INVERSE = re.compile(r"[A-Z0-9]+USD_(PERP|[0-9]{6})")
-# USD a contract is worth: 100 of BTC, 10 of all others.
-_CONTRACTS = (100, 10)
+# Other exchanges name a spot market and such contracts alike: BTCUSD can be either.
+_EITHER = re.compile(r"[A-Z0-9]+USD")
+# USD that a contract can be worth.
+_CONTRACTS = (1, 10, 100, 1000)
 AMOUNTS = ("volume", "quote_volume")
 TAKER = ("taker_buy_volume", "taker_buy_quote_volume")
 
@@ -44,7 +46,10 @@ def quote_outside_of_prices(klines: KlineBatch, fields: Iterable[str]) -> BoolAr
             continue
         slack = mine.count if rounded else np.zeros(len(rows), dtype=np.int64)
         for volume, quote in _parts(mine, known):
-            found[rows] |= (_inverse if is_inverse else _linear)(mine, volume, quote, slack)
+            wrong = (_inverse if is_inverse else _linear)(mine, volume, quote, slack)
+            if wrong.any() and _EITHER.fullmatch(instrument.symbol) is not None:
+                wrong &= _inverse(mine, volume, quote, mine.count)
+            found[rows] |= wrong
     return found
 
 

@@ -41,6 +41,7 @@ class Audit(Enum):
 class Scenario:
     """The options of a run; with the same inputs and version it gives the same bytes.
 
+    * `contract_size`: quantities are contracts worth so many USD each, settled in the base asset.
     * `columns` says what the columns of Parquet and Arrow files of trades mean.
     * `expectations`: with a full audit, what is stored is also held to the suite of expectations.
     * `until_ns`: the clock runs on to this instant after the last trade; by default as far as
@@ -56,6 +57,7 @@ class Scenario:
     aggregator: str = "exact"
     symbol: str | None = None
     market: str | None = None
+    contract_size: int | None = None
     columns: ColumnMap | None = None
     seed: int = 0
     audit: Audit = Audit.FULL

@@ -57,6 +57,7 @@ class Sources:
                 path,
                 symbol=scenario.symbol,
                 market=scenario.market,
+                contract_size=scenario.contract_size,
                 columns=scenario.columns if path in mapped else None,
             )
             for path in paths
