@@ -226,3 +226,14 @@ def test_recordings_that_overlap(tmp_path: Path) -> None:
     assert ran.exit_code == 0, ran.output
     assert "8 identical" in ran.run["sentence"]
     assert ran.check("trades")["counts"]["duplicate"] == 17
+
+
+def test_klines_of_every_interval_of_a_day_are_valid(tmp_path: Path) -> None:
+    for symbol in ("ALFAUSDT", "BRAVOUSDT"):
+        klines = [one for one in UM_DAY.glob(f"{symbol}-*.zip") if "rades" not in one.name]
+        assert len(klines) == 15
+        trades = UM_DAY / f"{symbol}-aggTrades-2024-05-15.zip"
+        ran = run(tmp_path, trades, "--klines", *sorted(klines))
+        assert ran.exit_code == 0, ran.output
+        left = {row["reason"] for row in ran.run["comparison"]["not_compared"]}
+        assert left <= {"partial", "outside"}

@@ -138,7 +138,7 @@ def files_verdict(
     counts = {"files": 0, "outside_of_name": 0, "cut_short": 0}
     findings: list[Finding] = []
     sides: dict[str, list[FileWatch]] = {}
-    for watch in watches:
+    for watch in sorted(watches, key=lambda one: (one.symbol, one.name)):
         counts["files"] += 1
         counts["outside_of_name"] += watch.outside
         sides.setdefault(watch.symbol, []).append(watch)

@@ -36,6 +36,9 @@ from kline_harness.kline import FIELDS, PRICE_FIELDS
 from kline_harness.units import NS_PER_MICROSECOND, BoolArray, Int64Array
 
 Series: TypeAlias = tuple[str, str]
+_SYMBOLS_SHOWN = 5
+# Of so many symbols it is looked for whose klines a file without partners may hold.
+_SYMBOLS_TRIED = 20
 
 
 def compare(
@@ -175,8 +178,8 @@ class _Pairs:
     ) -> str:
         """Say what one change would make the two sides equal, if one does."""
         found = ""
-        # Of a series that is mostly equal no shift can be told.
-        if identical * 2 < len(self.their_opens):
+        # Of klines that are mostly equal no shift can be told.
+        if len(self.our_rows) == 0 or identical * 2 < len(self.our_rows):
             found = diagnose(self.mine, self.reference.table, self.fields)
         names = [name for name in FIELDS if name in unequal and unequal[name].any()]
         if not found and names and CLOSE_TIME not in names:
@@ -215,7 +218,9 @@ class _Pairs:
         reference = self.reference
         if reference.claimed is None or len(self.their_opens) == 0:
             return
-        due = reference.interval.opens_between(*reference.claimed)
+        start, end = reference.claimed
+        # A week or a month that a day lies in opened before it.
+        due = reference.interval.opens_between(reference.interval.open_time_ns(start), end)
         absent = due[due > self.their_opens.max()]
         closes = reference.interval.close_times_ns(absent)
         absent = absent[~self.coverage.not_meant(absent, closes)]
@@ -247,8 +252,10 @@ class _Pairs:
         others = sorted(symbol for symbol, text in ours.rows if text == reference.interval.text)
         if not others:
             return "there are no klines of ours of this series", ""
-        detail = f"there are no klines of ours of {reference.symbol}, only of {', '.join(others)}"
-        for symbol in others:
+        some = ", ".join(others[:_SYMBOLS_SHOWN])
+        more = f" and {len(others) - _SYMBOLS_SHOWN:,} more" if others[_SYMBOLS_SHOWN:] else ""
+        detail = f"there are no klines of ours of {reference.symbol}, only of {some}{more}"
+        for symbol in others[:_SYMBOLS_TRIED]:
             mine = ours.series(symbol, reference.interval.text)
             if found := diagnose(mine, reference.table, self.fields, named=symbol):
                 return detail, found

@@ -14,7 +14,7 @@ from kline_harness.units import NS_PER_HOUR, NS_PER_MICROSECOND, NS_PER_MINUTE, 
 
 _Key: TypeAlias = tuple[Any, ...]
 # Enough rows to tell a shift by, and so few that a month of seconds costs nothing.
-_ROWS_MAX = 20_000
+_ROWS_MAX = 5_000
 # So many different klines have to agree: a flat one is like every other.
 _DISTINCT_MIN = 3
 _PERCENT_MIN = 90
@@ -46,7 +46,9 @@ def diagnose(
         equal = [open_ns for open_ns in overlap if other[open_ns] == mine[open_ns - shift]]
         distinct = {other[open_ns] for open_ns in equal}
         if len(distinct) >= _DISTINCT_MIN and len(equal) * 100 >= len(overlap) * _PERCENT_MIN:
-            return _sentence(shift, _length(ours), named, (len(equal), len(overlap)), names)
+            told = _sentence(shift, _length(ours), named, (len(equal), len(overlap)), names)
+            is_part = max(ours.num_rows, theirs.num_rows) > _ROWS_MAX
+            return f"{told} (of the first {_ROWS_MAX:,} klines)" if is_part else told
     return ""
 
 
