@@ -68,7 +68,8 @@ class Finding:
 class Verdict:
     """The answer of one check.
 
-    `counts` are what it looked at and what it saw; `not_checked` says what it does not verify.
+    `needs` says what it looks at, and `counts` how much of that there was and what it saw;
+    `not_checked` says what it does not verify.
     """
 
     check: str
@@ -76,6 +77,7 @@ class Verdict:
     counts: Mapping[str, int] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     not_checked: tuple[str, ...] = ()
+    needs: str = ""
 
     @staticmethod
     def of(
@@ -113,6 +115,7 @@ class Verdict:
         return {
             "check": self.check,
             "verdict": self.validity.value,
+            "needs": self.needs,
             "counts": dict(self.counts),
             "findings": dict(sorted(kinds.items())),
             "not_checked": list(self.not_checked),

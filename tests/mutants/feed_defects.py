@@ -43,6 +43,20 @@ def trade_twice(feed: Iterable[FeedSlice]) -> Iterator[FeedSlice]:
         yield _kept(piece, rows[:20] + rows[19:])
 
 
+def ids_closed_up(feed: Iterable[FeedSlice]) -> Iterator[FeedSlice]:
+    """Number the trades of each symbol on, so that no gap betrays a lost one."""
+    following: dict[str, int] = {}
+    for piece in feed:
+        trades = piece.trades
+        ids = trades.trade_id.copy()
+        for row, code in enumerate(trades.symbol.tolist()):
+            symbol = trades.instruments[code].symbol
+            ids[row] = following.get(symbol, int(ids[row]))
+            following[symbol] = int(ids[row]) + 1
+        closed = trades.with_columns(dict.fromkeys(("trade_id", "first_id", "last_id"), ids))
+        yield FeedSlice(closed, piece.signals, piece.positions)
+
+
 def _kept(piece: FeedSlice, rows: list[int]) -> FeedSlice:
     trades = piece.trades.take(np.array(rows, dtype=np.int64))
     kept = FeedSlice(trades, piece.signals, piece.positions)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from kline_harness.errors import HarnessError
 from kline_harness.interfaces import Check
@@ -36,9 +36,9 @@ class CheckList:
             raise ValueError(f"expected one check of each id, found two of {', '.join(twice)}")
         self._checks = tuple(checks)
 
-    def verdicts(self) -> tuple[Verdict, ...]:
-        """Ask every check; one that crashes is unknown, and the others are asked all the same."""
-        return tuple(answer(check) for check in self._checks)
+    def verdicts(self) -> Iterator[Verdict]:
+        """Ask one check after the other; one that crashes is unknown, and the next is asked."""
+        return (answer(check) for check in self._checks)
 
 
 def answer(check: Check) -> Verdict:
@@ -54,4 +54,4 @@ def answer(check: Check) -> Verdict:
         return Verdict.crashed(check.id, error)
     if verdict.check != check.id:
         raise ValueError(f"the check {check.id} answered as {verdict.check}")
-    return verdict
+    return replace(verdict, needs=check.needs)

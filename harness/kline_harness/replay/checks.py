@@ -96,6 +96,16 @@ def reception_verdict(receptions: Sequence[Reception]) -> Verdict:
         Finding("reception", "received", Severity.NOTICE, evidence=reception.to_dict())
         for reception in receptions
     ]
+    findings += [
+        Finding(
+            "reception",
+            "arrived_before_traded",
+            Severity.NOTICE,
+            evidence={"path": reception.path, "trades": reception.early},
+        )
+        for reception in receptions
+        if reception.early
+    ]
     counts = {
         "recordings": len(receptions),
         "latency_max_ns": max((r.latency_max_ns for r in receptions), default=0),

@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import kline_harness
-from kline_harness.checks.check_list import CheckList
+from kline_harness.checks.check_list import CheckList, Question
 from kline_harness.checks.life_table import TRANSITIONS
 from kline_harness.checks.lifecycle import LifecycleChecker
 from kline_harness.comparison.compare import Comparison
 from kline_harness.errors import UsageError
 from kline_harness.expectations import (
-    Answer,
     Expectations,
     ExpectationsWorker,
     MakeExpectations,
@@ -91,17 +90,10 @@ def replay(
             observed, whole = _simulate(scenario, sources, storage, substitutions, progress)
         with timings.stage("compare"):
             run = FinishedRun(observed, _inputs(sources))
-            checks = list(CheckList(run.checks()).verdicts())
-        with timings.stage("faults"):
-            faults = _outcomes(run, sources, checks, whole=whole)
-            checks += [faults_verdict(faults, run.uncompared())] if faults else []
-        if asked is not None:
-            expected = _answer(asked, folder / "klines", report, timings)
-            checks.append(run.after.reconciled_expectations(verdict_of(expected)))
-            write_json(folder / "expectations.json", expected)
+        last = _Last(run, sources, folder, timings, whole=whole, report=report)
+        outcome = _outcome(run, last.verdicts(asked), out, timings)
         with timings.stage("write"):
-            outcome = _outcome(run, tuple(checks), out, timings)
-            _write(folder, sources, run, outcome, command, faults)
+            _write(folder, sources, run, outcome, command, last.faults)
         if report:
             with timings.stage("report"):
                 build_report(folder)
@@ -109,14 +101,55 @@ def replay(
         return replace(outcome, seconds=timings.total())
 
 
-def _answer(asked: Expectations, klines: Path, report: bool, timings: Timings) -> Answer:
-    """Ask who holds the stored klines to the suite."""
-    if report:
-        # Who was asked is still importing.
-        with timings.stage("prepare report"):
-            prepare()
-    with timings.stage("expectations"):
-        return asked.result(klines)
+class _Last:
+    """Every check of a run, with those that come last: they look at the others, or take long."""
+
+    def __init__(
+        self,
+        run: FinishedRun,
+        sources: Sources,
+        folder: Path,
+        timings: Timings,
+        *,
+        whole: bool,
+        report: bool,
+    ) -> None:
+        self.faults: list[FaultOutcome] = []
+        self._run, self._sources, self._whole = run, sources, whole
+        self._folder, self._timings, self._report = folder, timings, report
+        self._found: list[Verdict] = []
+
+    def verdicts(self, asked: Expectations | None) -> tuple[Verdict, ...]:
+        """Ask every check; `asked` holds the stored klines to the suite of expectations."""
+        checks = self._run.checks()
+        if self._run.scenario.faults:
+            checks.append(Question("faults", "a control run without each fault", self._struck))
+        if asked is not None:
+            needs = "the stored table"
+            checks.append(Question("expectations", needs, lambda: self._expected(asked)))
+        for verdict in CheckList(checks).verdicts():
+            self._found.append(verdict)
+        return tuple(self._found)
+
+    def _struck(self) -> Verdict:
+        """Say what each fault did, by control runs over the same trades in memory."""
+        run, findings = self._run, [one for check in self._found for one in check.findings]
+        with self._timings.stage("faults"):
+            source = self._sources.market(whole=self._whole).source()
+            of_run = (run.observed.run, run.results())
+            self.faults = fault_outcomes(*of_run, source, findings, run.accounts)
+        return faults_verdict(self.faults, run.uncompared())
+
+    def _expected(self, asked: Expectations) -> Verdict:
+        """Ask who holds the stored klines to the suite."""
+        if self._report:
+            # Who was asked is still importing.
+            with self._timings.stage("prepare report"):
+                prepare()
+        with self._timings.stage("expectations"):
+            expected = asked.result(self._folder / "klines")
+        write_json(self._folder / "expectations.json", expected)
+        return self._run.after.reconciled_expectations(verdict_of(expected))
 
 
 def _simulate(
@@ -164,17 +197,6 @@ def _inputs(sources: Sources) -> Inputs:
         sources.claimed(),
         sources.equations(),
     )
-
-
-def _outcomes(
-    run: FinishedRun, sources: Sources, checks: Sequence[Verdict], *, whole: bool
-) -> list[FaultOutcome]:
-    """Say what each fault did, by control runs over the same trades in memory."""
-    if not run.scenario.faults:
-        return []
-    findings = [finding for check in checks for finding in check.findings]
-    source = sources.market(whole=whole).source()
-    return fault_outcomes(run.observed.run, run.results(), source, findings, run.accounts)
 
 
 def _outcome(run: FinishedRun, checks: tuple[Verdict, ...], out: Path, timings: Timings) -> Outcome:

@@ -94,7 +94,9 @@ def run_trial(
                 ),
             )
         )
-    return Trial(run, results, CheckList(checks).verdicts(), finished.accounts, finished.equations)
+    return Trial(
+        run, results, tuple(CheckList(checks).verdicts()), finished.accounts, finished.equations
+    )
 
 
 def outcomes_of(trial: Trial, market: Market) -> list[FaultOutcome]:

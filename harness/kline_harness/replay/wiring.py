@@ -82,13 +82,15 @@ class Storage:
 class Substitutions:
     """Parts that stand in for a run's own, so that its checks can be tried on broken ones.
 
-    `channel` wraps one consumer's end of a channel; `feed` what goes to the aggregator.
+    `channel` wraps one consumer's end of a channel; `feed` what goes to the aggregator;
+    `listener` gives how a consumer behaves in time.
     """
 
     aggregator: Callable[[Sequence[Any]], Aggregator] | None = None
     channel: Callable[[Listening, Deliver], tuple[Listening, Deliver]] | None = None
     writer: Callable[[Path, WriterOptions, FileSystem], ParquetWriter] | None = None
     feed: Callable[[Iterable[FeedSlice]], Iterable[FeedSlice]] | None = None
+    listener: Callable[[str, ListenerOptions], ListenerOptions] | None = None
 
 
 NONE = Substitutions()
@@ -139,7 +141,9 @@ class Run:
 
     def listens(self, consumer: str) -> ListenerOptions:
         """Return how a consumer behaves in time, with the faults that strike it."""
-        return self.injection.listener(consumer, self.scenario.listener(consumer))
+        options = self.injection.listener(consumer, self.scenario.listener(consumer))
+        listener = self.substitutions.listener
+        return options if listener is None else listener(consumer, options)
 
     def simulate(self) -> None:
         """Run to the end.

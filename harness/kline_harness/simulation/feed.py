@@ -29,7 +29,7 @@ class Reception:
 
     `clock_offset_ns` is the smallest arrival minus trade time: the receiver's clock against the
     exchange's, plus the fastest way between them, which nobody can tell apart. Latencies are
-    measured from it.
+    measured from it. `early` trades arrived before they were made, by an offset that was given.
     """
 
     path: str
@@ -38,6 +38,7 @@ class Reception:
     latency_p50_ns: int
     latency_p99_ns: int
     latency_max_ns: int
+    early: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain data for JSON."""
@@ -62,6 +63,7 @@ def received(
         int(latency[rows // 2]),
         int(latency[min(rows - 1, rows * 99 // 100)]),
         int(latency[-1]),
+        int(np.searchsorted(latency, 0)),
     )
     arrived = recording.with_columns({"arrival_ns": recording.arrival_ns - offset})
     return arrived.take(np.argsort(arrived.arrival_ns, kind="stable")), reception
