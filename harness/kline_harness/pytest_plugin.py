@@ -85,10 +85,10 @@ class KlineCase(pytest.Item):
 
     def runtest(self) -> None:
         """Replay the case and hold it to its baseline."""
-        from kline_harness.gate import GateStatus
+        from kline_harness.gate import Status
 
         result = self._gate.run(self._case)
-        if result.status is not GateStatus.GREEN:
+        if result.status is not Status.GREEN:
             raise CaseFailed(result)
         shutil.rmtree(result.folder, ignore_errors=True)
 
@@ -145,7 +145,7 @@ def assert_klines_identical() -> Callable[[Any, Any], None]:
 
     def check(ours: Any, theirs: Any) -> None:
         __tracebackhide__ = True
-        from kline_harness.gate.equality import difference
+        from kline_harness.gate.sides import difference
 
         found = difference(ours, theirs, _SHOWN)
         if found:

@@ -58,6 +58,7 @@ class World:
     saved_at: int | None = None
     start: int = 0
     end: int = 2**62
+    intervals: tuple[str, ...] = INTERVALS
 
     def causes(self) -> set[str]:
         """The causes that can make a difference in this world."""
@@ -89,22 +90,23 @@ class World:
         """The exchange's files by interval, the last row still forming if they were saved then."""
         if self.saved_at is not None:
             trades = [trade for trade in trades if trade.time_ns <= self.saved_at * NS]
-        return {interval: klines(trades, interval) for interval in INTERVALS}
+        return {interval: klines(trades, interval) for interval in self.intervals}
 
-    def seen_minutes(self) -> set[int]:
-        """The minutes, in ns, in which no trade and no id is missing in what was recorded.
+    def unseen_minutes(self) -> set[int]:
+        """The minutes, in ns, in which a trade or an id is missing in what was recorded.
 
         A fund trade that a source leaves out uses up an id too: what may have been there instead
         cannot be told by anybody.
         """
         unseen = {fill.time for fill in self.happened} - {fill.time for fill in self.recorded}
-        ends = [max(self.start, self.happened[0].time), min(self.end, self.happened[-1].time)]
         unseen |= {fill.time for fill in self.happened if fill.id in self.lost}
         for before, after in pairwise(sorted(self.recorded, key=lambda fill: fill.id)):
             if after.id > before.id + 1:
                 unseen |= set(range(before.time, after.time + MINUTE, MINUTE)) | {after.time}
-        bad = {open_time("1m", time * NS) for time in [*unseen, *ends]}
-        return {open_time("1m", fill.time * NS) for fill in self.recorded} - bad
+        first, last = self.recorded[0].time // MINUTE, self.recorded[-1].time // MINUTE
+        every = range(DAY // MINUTE + FIRST_MINUTE, DAY // MINUTE + FIRST_MINUTE + MINUTES)
+        unseen |= {minute * MINUTE for minute in every if not first < minute < last}
+        return {open_time("1m", time * NS) for time in unseen}
 
 
 def _decimals(market: Market) -> int:
@@ -138,6 +140,9 @@ def draw(seed: int) -> World:
         world.end = opened + MINUTES * MINUTE - rng.randrange(3 * MINUTE)
     if rng.random() < 0.25:
         world.saved_at = opened + (MINUTES - 5) * MINUTE + rng.randrange(4 * MINUTE)
+    if rng.random() < 0.4:
+        # Without files of other intervals nothing else speaks for a kline or against it.
+        world.intervals = (rng.choice(INTERVALS),)
     world.counted = world.source == "recording" and rng.random() < 0.5
     return _recorded(world, rng)
 
@@ -237,6 +242,15 @@ class Judged:
     rows: tuple[tuple[str, int, str, str | None], ...]
     output: str
     lost: bool = False
+    doubts: frozenset[str] = frozenset()
+
+    @property
+    def outcome(self) -> str:
+        """The verdict, and of an unknown one what it is about."""
+        if self.verdict != "unknown":
+            return self.verdict
+        beyond = self.doubts <= {"beyond_trades", "beyond_klines"}
+        return "unknown: " + ("klines beyond the trades" if beyond else "an explanation in doubt")
 
 
 def judge(world: World, files: Mapping[str, list[OracleKline]]) -> Judged:
@@ -245,7 +259,7 @@ def judge(world: World, files: Mapping[str, list[OracleKline]]) -> Judged:
         folder = Path(name)
         tape = write_trades(world, folder)
         paths = write_klines(world.market, files, folder)
-        words = ("--intervals", ",".join(INTERVALS), "--audit", "off")
+        words = ("--intervals", ",".join(world.intervals), "--audit", "off")
         ran = replay(folder / "run", tape, "--klines", *paths, *words)
         if not (ran.folder / "run.json").exists():
             return Judged("refused", (), ran.output)
@@ -255,8 +269,10 @@ def judge(world: World, files: Mapping[str, list[OracleKline]]) -> Judged:
         interval, klass, cause = columns
         rows = tuple(zip(interval, opens, klass, cause, strict=True))
         # Klines without trades over missing ids are a loss, whatever the exchange's klines are.
-        lost = any(one["kind"] == "lost_stretch" for one in ran.findings())
-        return Judged(ran.run["verdict"], rows, ran.output, lost)
+        findings = ran.findings()
+        lost = any(one["kind"] == "lost_stretch" for one in findings)
+        doubts = frozenset(one["kind"] for one in findings if one["severity"] == "doubt")
+        return Judged(ran.run["verdict"], rows, ran.output, lost, doubts)
 
 
 def false_alarms(world: World, judged: Judged) -> list[str]:
@@ -282,7 +298,7 @@ def run(pairs: int, first_seed: int = 0) -> Counter[str]:
         judged = judge(world, right)
         alarms = false_alarms(world, judged)
         counts["true pairs"] += 1
-        counts[f"true: {'false alarm' if alarms else judged.verdict}"] += 1
+        counts[f"true: {'false alarm' if alarms else judged.outcome}"] += 1
         counts["true klines that differ"] += len(judged.rows)
         counts["true klines without a cause"] += sum(row[3] is None for row in judged.rows)
         counts["false proofs"] += sum("false proof" in said for said in alarms)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -36,6 +37,29 @@ def test_a_tenth_of_a_day_s_trades_is_not_a_day(tmp_path: Path) -> None:
     assert rests["severity"] == "doubt"
     # By hand, of the fixture: 16,559.909 less one fund trade were traded, a tenth is recorded.
     assert rests["evidence"]["share_of_volume"] in ("89 %", "90 %", "91 %")
+
+
+def day_without(folder: Path, places: range) -> Path:
+    """The fixture day's trades, some left out by their place."""
+    with ZipFile(um_day("trades")) as archive:
+        header, *rows = archive.read(archive.namelist()[0]).decode().splitlines()
+    kept = [row for place, row in enumerate(rows) if place not in places]
+    path = folder / f"ALFAUSDT-trades-{DAY}.csv"
+    path.write_text("\n".join([header, *kept]) + "\n")
+    return path
+
+
+def test_an_explained_kline_does_not_bring_lost_trades_back(tmp_path: Path) -> None:
+    words = ("--klines", um_day("1m"), "--intervals", "1m", "--audit", "off")
+    ran = replay(tmp_path / "some", day_without(tmp_path, range(9_000, 9_004)), *words)
+    assert classes(ran) == {"identical": 1439, "consistent": 1}
+    assert (ran.exit_code, ran.run["verdict"]) == (3, "unknown"), ran.output
+    (missing,) = (f for f in ran.findings() if f["kind"] == "missing_trade_ids")
+    assert missing["severity"] == "doubt"
+    # One alone is as an insurance fund's: said, with its share.
+    ran = replay(tmp_path / "one", day_without(tmp_path, range(9_000, 9_001)), *words)
+    assert (ran.exit_code, ran.run["verdict"]) == (0, "valid"), ran.output
+    assert "1 kline, 0.00" in ran.run["sentence"]
 
 
 def test_aggregates_and_raw_trades_of_one_day_are_not_a_row_still_forming(tmp_path: Path) -> None:

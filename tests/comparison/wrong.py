@@ -38,10 +38,17 @@ def made(
 def _tried(
     rng: Random, world: Any, trades: list[OracleTrade], right: Mapping[str, list[OracleKline]]
 ) -> Mistake | None:
-    seen = world.seen_minutes()
+    unseen, saved_ns = world.unseen_minutes(), 2**62
     if world.saved_at is not None:
-        seen = {minute for minute in seen if minute + 60_000 * _NS <= world.saved_at * _NS}
-    inside = [t for t in trades if open_time("1m", t.time_ns) in seen]
+        saved_ns = open_time("1m", world.saved_at * _NS)
+    # Ours lacks the late ones too: without them theirs would be ours.
+    inside = [t for t in trades if t.time_ns < saved_ns and t.id not in world.late]
+    inside = [t for t in inside if open_time("1m", t.time_ns) not in unseen]
+    if len(right) == 1:
+        # Nothing contradicts what is wrong in a kline of which a part was not seen.
+        (rows,) = right.values()
+        whole = [row for row in rows if _seen_whole(row, unseen)]
+        inside = [t for t in inside if any(_holds(row, t) for row in whole)]
     if not inside:
         return None
     if rng.random() < 0.5:
@@ -53,12 +60,23 @@ def _tried(
         rows = list(right[interval])
         # The last row may be forming, or be at the edge.
         places = [n for n, row in enumerate(rows[:-1]) if row.open_time_ns in opens and n]
+        if len(right) == 1:
+            places = [n for n in places if _seen_whole(rows[n], unseen)]
         if not places:
             return None
         name = rng.choice(sorted(_ROWS))
         files = {**right, interval: _ROWS[name](rng, rows, rng.choice(places), interval, trades)}
     wrong_rows = frozenset(_differing(right, files))
     return Mistake(name, files, wrong_rows) if wrong_rows else None
+
+
+def _seen_whole(row: OracleKline, unseen: set[int]) -> bool:
+    minute = 60_000 * _NS
+    return all(at not in unseen for at in range(row.open_time_ns, row.close_time_ns, minute))
+
+
+def _holds(row: OracleKline, trade: OracleTrade) -> bool:
+    return row.open_time_ns <= trade.time_ns < row.close_time_ns
 
 
 def _differing(right: Mapping[str, list[OracleKline]], files: Files) -> list[tuple[str, int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -16,7 +16,9 @@ from kline_harness.comparison.compare import (
 )
 from kline_harness.verdict import Finding, Severity
 
-# A comparison that did not see more than this share of a series' volume has not compared it.
+# Of a series' volume so much can be missing ids, which are trades that were lost, ...
+_LOST_MAX = Decimal("0.01")
+# ... and so much can rest on anything that was not seen.
 _UNSEEN_MAX = Decimal("0.1")
 
 
@@ -47,7 +49,7 @@ def bearing_of(found: Comparison) -> Bearing:
         if not known or known[0].interval == result.interval:
             known.append(result)
     chosen = [result for results in finest.values() for result in results]
-    return Bearing(found.count(Class.CONSISTENT), _share(chosen))
+    return Bearing(found.count(Class.CONSISTENT), _share(chosen, bool))
 
 
 def with_bearing(found: Comparison) -> Comparison:
@@ -58,23 +60,30 @@ def with_bearing(found: Comparison) -> Comparison:
     bearing = bearing_of(found)
     if not bearing.klines:
         return found
-    doubtful = [
-        result
-        for result in found.series
-        if (share := _share([result], edges=False)) is not None and share > _UNSEEN_MAX
-    ]
+    doubts = [doubt for result in found.series if (doubt := _doubt(result))]
     evidence: dict[str, Any] = {
         "sentence": bearing.sentence(),
         "klines": bearing.klines,
         "share_of_volume": "not stated" if bearing.share is None else percent(bearing.share),
     }
-    if doubtful:
-        names = [f"{one.symbol} {one.interval}" for one in doubtful]
-        doubt = f"more than {percent(_UNSEEN_MAX)} of the volume of {', '.join(names)} was not seen"
+    if doubts:
+        doubt = "; ".join(doubts)
         evidence |= {"doubt": doubt, "sentence": f"{bearing.sentence()}; {doubt}"}
-    severity = Severity.DOUBT if doubtful else Severity.NOTICE
+    severity = Severity.DOUBT if doubts else Severity.NOTICE
     note = Finding(CHECK, "rests_on_consistent", severity, evidence=evidence)
     return replace(found, notes=(*found.notes, note))
+
+
+def _doubt(result: SeriesResult) -> str:
+    """Say that more of a series was not seen than the rest can vouch for, if it is so."""
+    for most, what, matters in (
+        (_LOST_MAX, "was lost, as its missing ids say", _is_lost),
+        (_UNSEEN_MAX, "was not seen", _is_inside),
+    ):
+        share = _share([result], matters)
+        if share is not None and share > most:
+            return f"{result.symbol} {result.interval}: {percent(share)} of the volume {what}"
+    return ""
 
 
 def percent(share: Decimal) -> str:
@@ -84,23 +93,30 @@ def percent(share: Decimal) -> str:
     return f"{hundredths:.{digits}f} %"
 
 
-def _share(results: Iterable[SeriesResult], *, edges: bool = True) -> Decimal | None:
-    """Return the share of the volume that consistent klines lack or have too much."""
+def _share(
+    results: Iterable[SeriesResult], matters: Callable[[Sequence[str]], bool]
+) -> Decimal | None:
+    """Return the share of the volume that consistent klines of some causes lack or have more."""
     unseen, whole, stated = Decimal(0), Decimal(0), False
     for result in results:
         if result.volume is None:
             continue
         stated, whole = True, whole + result.volume
         for kline in result.differences:
-            if kline.klass is Class.CONSISTENT and (edges or not _at_edge(kline)):
+            proof = kline.proof
+            if proof is not None and proof.consistent and matters(proof.cause.split("+")):
                 unseen += _lacking(kline)
     if not stated:
         return None
     return Decimal(0) if whole == 0 else min(unseen / whole, Decimal(1))
 
 
-def _at_edge(kline: Difference) -> bool:
-    return kline.proof is not None and "edge" in kline.proof.cause.split("+")
+def _is_inside(causes: Sequence[str]) -> bool:
+    return "edge" not in causes
+
+
+def _is_lost(causes: Sequence[str]) -> bool:
+    return _is_inside(causes) and "missing_trade_ids" in causes
 
 
 def _lacking(kline: Difference) -> Decimal:

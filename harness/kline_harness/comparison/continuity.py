@@ -13,7 +13,7 @@ from kline_harness.comparison.silence import SILENCE_MIN_NS, Silences
 from kline_harness.comparison.stretches import Stretch, absent, halted, lost, silent
 from kline_harness.interval import Interval, parse_interval
 from kline_harness.tape import Tape
-from kline_harness.units import NS_PER_MICROSECOND, Int64Array
+from kline_harness.units import NS_PER_MICROSECOND, BoolArray, Int64Array
 from kline_harness.verdict import Finding, Severity, Verdict
 
 CHECK = "continuity"
@@ -61,15 +61,14 @@ class ContinuityWatch:
         trades of neighbouring klines are a notice; whether they mattered a comparison shows.
         Of `unnumbered` symbols, whose source states no ids, quiet and lost look alike; of them
         and of `sparse` ones, whose source may leave numbers out, no id is known to be missing.
-        Where nothing of a symbol was compared, missing ids are a doubt; single ones, which fund
-        trades use up, only where they are too many for that. `claimed` is the time that the
-        files' names claim: the silences at its edges count too.
+        Missing ids are a doubt unless klines that are identical to the exchange's lie over them;
+        single ones, which fund trades use up, only where they are too many for that. `claimed`
+        is the time that the files' names claim: the silences at its edges count too.
         """
         self._claimed = claimed
         counts = dict.fromkeys(_COUNTS, 0)
         findings: list[Finding] = []
         known = _Known(comparison, references)
-        compared = _compared(comparison)
         for symbol, runs in sorted(self._ids.runs.items()):
             gaps = runs.gaps()
             interval = _finest(stored, symbol, intervals)
@@ -80,8 +79,9 @@ class ContinuityWatch:
             counts["id_gaps"] += len(gaps)
             counts["missing_ids"] += gaps.missing
             if len(gaps):
-                doubted = not any(symbol in some for some in (unnumbered, sparse, compared))
-                findings.append(_missing(symbol, gaps, runs, doubted=doubted))
+                stated = symbol not in unnumbered and symbol not in sparse
+                open_gaps = ~known.cleared(symbol, gaps) & stated
+                findings.append(_missing(symbol, gaps, runs, open_gaps))
             for gap, opens in _lost(gaps, quiet):
                 assert interval is not None
                 counts["lost_stretches"] += 1
@@ -166,6 +166,20 @@ class _Known:
                     return True
         return False
 
+    def cleared(self, symbol: str, gaps: Gaps) -> BoolArray:
+        """Mark the gaps over which every kline of some interval is as the exchange has it."""
+        found = np.zeros(len(gaps), dtype=np.bool_)
+        low, high = np.minimum(gaps.from_ns, gaps.to_ns), np.maximum(gaps.from_ns, gaps.to_ns)
+        for (other, text), known in self._opens.items():
+            frame = parse_interval(text)
+            if other != symbol or frame.length_ns is None or len(known) == 0:
+                continue
+            same = np.setdiff1d(known, self._differing[other, text])
+            first, last = frame.open_times_ns(low), frame.open_times_ns(high)
+            there = np.searchsorted(same, last, side="right") - np.searchsorted(same, first)
+            found |= there == (last - first) // frame.length_ns + 1
+        return found
+
 
 def _finest(stored: Stored, symbol: str, intervals: Sequence[Interval]) -> Interval | None:
     return next((i for i in intervals if (symbol, i.text) in stored.rows), None)
@@ -188,28 +202,24 @@ def _lost(gaps: Gaps, quiet: Int64Array) -> Iterator[tuple[Gap, Int64Array]]:
         yield gap, quiet[first[row] : stop[row]]
 
 
-def _compared(comparison: Comparison | None) -> set[str]:
-    """Return the symbols of which some klines were compared, trade counts included."""
-    series = () if comparison is None else comparison.series
-    return {one.symbol for one in series if one.paired and "count" in one.compared}
-
-
 def _not_stated(symbol: str, quiet: int) -> Finding:
     evidence = {"quiet_klines": quiet}
     return Finding(CHECK, "ids_not_stated", Severity.NOTICE, symbol, evidence=evidence)
 
 
-def _missing(symbol: str, gaps: Gaps, runs: IdRuns, *, doubted: bool) -> Finding:
-    lone = int(np.count_nonzero(gaps.before_id - gaps.after_id == 2))
+def _missing(symbol: str, gaps: Gaps, runs: IdRuns, open_gaps: BoolArray) -> Finding:
+    """Tell of missing ids; `open_gaps` are those that no identical kline clears."""
+    single = gaps.before_id - gaps.after_id == 2
+    lone, left = int(np.count_nonzero(single)), int(np.count_nonzero(single & open_gaps))
     # A loss takes ids in a row, or more single ones than an insurance fund trades.
-    lost = len(gaps) > lone or (lone >= _LONE_MIN and lone * _LONE_SHARE > runs.count())
-    severity = Severity.DOUBT if doubted and lost else Severity.NOTICE
+    many = left >= _LONE_MIN and left * _LONE_SHARE > runs.count()
+    severity = Severity.DOUBT if many or np.any(open_gaps & ~single) else Severity.NOTICE
     sentence = (
         f"{gaps.missing:,} trade ids that no trade has, in {len(gaps):,} gaps "
         f"({lone:,} of a single id)"
     )
     if severity is Severity.DOUBT:
-        sentence += "; there was nothing to compare with that would show what they were"
+        sentence += "; no identical kline of the exchange's shows that they were no trades"
     evidence = {
         "sentence": sentence,
         "gaps": len(gaps),

@@ -19,7 +19,9 @@ from kline_harness.report.evidence import (
     encode_findings,
     pages_beside,
 )
-from kline_harness.report.format import (
+from kline_harness.report.pictures import Pictures, draw_pictures
+from kline_harness.report.summary import Summary, summarise
+from kline_harness.report.wording import (
     duration,
     flatten,
     label,
@@ -30,8 +32,6 @@ from kline_harness.report.format import (
     utc,
     words,
 )
-from kline_harness.report.pictures import Pictures, draw_pictures
-from kline_harness.report.summary import Summary, summarise
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _FILTERS = {
