@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 
@@ -18,7 +19,7 @@ from tests.cases.made import (
     write_klines,
     write_trades,
 )
-from tests.replays import command
+from tests.replays import UM_DAY, command
 
 
 def findings(*files: Path) -> dict[str, dict[str, Any]]:
@@ -124,3 +125,23 @@ def test_klines_stamped_with_their_close_conflict() -> None:
     ran = command("inspect", *case("15", "FOXUSDT-1m.csv", "FOXUSDT-1m-closestamp.csv"))
     assert ran.exit_code == 1
     assert "versions_conflict x 11" in ran.output
+
+
+@pytest.mark.parametrize(
+    ("field", "text"), [("side", ""), ("price", "3000.01"), ("quantity", "999.999")]
+)
+@pytest.mark.parametrize("row", [0, 500, 10_422])
+def test_an_aggregate_that_is_not_its_trades(
+    tmp_path: Path, field: str, text: str, row: int
+) -> None:
+    with ZipFile(UM_DAY / "ALFAUSDT-aggTrades-2024-05-15.zip") as packed:
+        lines = packed.read(packed.namelist()[0]).decode().splitlines()
+    values = lines[row + 1].split(",")
+    place = {"price": 1, "quantity": 2, "side": 6}[field]
+    values[place] = text or {"true": "false", "false": "true"}[values[place]]
+    lines[row + 1] = ",".join(values)
+    changed = tmp_path / "ALFAUSDT-aggTrades-2024-05-15.csv"
+    changed.write_text("\n".join(lines) + "\n")
+    found = findings(changed, UM_DAY / "ALFAUSDT-trades-2024-05-15.zip")
+    (example,) = found["aggregate_differs"]["evidence"]["examples"]
+    assert (example["trade_id"], example["fields"]) == (int(values[0]), [field])

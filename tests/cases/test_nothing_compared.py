@@ -171,7 +171,7 @@ def test_one_side_cut_short(tmp_path: Path, kept: slice) -> None:
     assert ran.exit_code == 3
     assert f"compared {len(rows[kept])} klines" in ran.run["sentence"]
     assert (
-        f"{12 - len(rows[kept])} klines of the exchange's (after or before the trades"
+        f"{12 - len(rows[kept])} klines of the exchange's (after or before the time that ours cover"
         in (ran.run["sentence"])
     )
 

@@ -14,7 +14,7 @@ OURS, EXCHANGE = "ours", "exchange"
 # Reasons that leave a comparison undecided: nobody has seen the other side of these klines.
 _DOUBTS = {
     "nothing_compared": "no kline of the file has one of ours beside it",
-    "beyond_trades": "after or before the trades given, and no file name says that this is all",
+    "beyond_trades": "after or before the time that ours cover",
     "cut_short": "the file ends before the time that its name claims",
     "beyond_klines": "the exchange's files do not have them",
     "symbol_without_klines": "no klines of this symbol were given, while others' were",
@@ -22,6 +22,7 @@ _DOUBTS = {
 }
 _NOTICES = {
     "outside": "outside of the time that the trades' files name, or were recorded in",
+    "quiet_beyond": "nothing was traded in them, and ours cover no time so far",
     "partial": "the trades cover them only in part",
     "interval_without_klines": "no klines of this interval were given",
     "fields_of_one_side": "fields that only one side states",

@@ -235,12 +235,17 @@ class _Pairs:
         """
         reference, rows = self.reference, self.outside
         opens = self.their_opens[rows]
-        excused = self.coverage.not_meant(opens, reference.interval.close_times_ns(opens))
+        not_meant = self.coverage.not_meant(opens, reference.interval.close_times_ns(opens))
+        quiet = np.zeros(len(rows), dtype=np.bool_)
         name = next((name for name in ("count", "volume") if name in reference.fields), None)
         if name is not None:
             column = take_rows(reference.table, rows)[name]
-            excused |= np.array([value.as_py() == 0 for value in column], dtype=np.bool_)
-        for reason, some in (("outside", opens[excused]), ("beyond_trades", opens[~excused])):
+            quiet = np.array([value.as_py() == 0 for value in column], dtype=np.bool_)
+        for reason, some in (
+            ("outside", opens[not_meant]),
+            ("quiet_beyond", opens[quiet & ~not_meant]),
+            ("beyond_trades", opens[~quiet & ~not_meant]),
+        ):
             yield from left_out(reference.series, EXCHANGE, reason, some, source=reference.source)
 
     def _nearest(self, ours: Stored) -> tuple[str, str]:
