@@ -6,11 +6,11 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Iterable, Sequence
-from copy import deepcopy
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from kline_harness.aggregators.loading import NamedFactory
 from kline_harness.archives import ColumnMap, ExchangeKlines, open_trades
 from kline_harness.archives import read_klines as read_kline_file
 from kline_harness.columns import concat
@@ -22,7 +22,6 @@ from kline_harness.interval import Interval, parse_interval, parse_intervals
 from kline_harness.replay import Audit, Scenario
 from kline_harness.replay import replay as replay_files
 from kline_harness.replay.comparing import compare_files
-from kline_harness.replay.scenario import AGGREGATORS
 from kline_harness.replay.scenario_file import load_scenario
 from kline_harness.replay.tables import differences_table
 from kline_harness.replay.wiring import NONE, Substitutions
@@ -32,7 +31,7 @@ from kline_harness.tape import Tape
 Files: TypeAlias = "str | Path | Sequence[str | Path]"
 Intervals: TypeAlias = "str | Iterable[str | Interval]"
 # What makes an aggregator of the intervals asked for, such as its class.
-AggregatorFactory: TypeAlias = "Callable[[Sequence[Interval]], Aggregator]"
+AggregatorFactory: TypeAlias = "Callable[..., Aggregator]"
 
 
 def replay(
@@ -48,9 +47,10 @@ def replay(
     """Replay files of trades through an aggregator, and check and compare every kline.
 
     `klines` are the exchange's own to compare with. `aggregator` is a name (``"exact"``,
-    ``"klagg"``), a class or factory called with the intervals, or an aggregator, which is copied
-    for each run. `scenario` is a `Scenario` or a TOML file of one; `options` are its fields and
-    come before its own, such as ``intervals="1m,5m"``, ``audit="off"``, ``seed=3``.
+    ``"klagg"``, ``"module:Class"``, ``"file.py:Class"``), a class or factory called with the
+    intervals and the symbols as far as it takes them, or an aggregator, which is copied for each
+    run. `scenario` is a `Scenario` or a TOML file of one; `options` are its fields and come before
+    its own, such as ``intervals="1m,5m"``, ``audit="off"``, ``seed=3``.
 
     The run folder is `out`. Without it a temporary one lives as long as the result. `report`
     says whether its page is written at once: by default where `out` is given.
@@ -188,16 +188,7 @@ def _substitutions(aggregator: Any) -> Substitutions:
     """Return what takes the place of the scenario's aggregator, if the caller gave their own."""
     if aggregator is None or isinstance(aggregator, str):
         return NONE
-    if callable(aggregator):
-        return Substitutions(aggregator=aggregator)
-    if not isinstance(aggregator, Aggregator):
-        names = ", ".join(AGGREGATORS)
-        raise UsageError(
-            f"aggregator: expected {names}, a class, a factory or an object with advance and "
-            f"finish, found {type(aggregator).__name__}"
-        )
-    # Control runs of faults begin anew, so each run has a copy of its own.
-    return Substitutions(aggregator=lambda _: deepcopy(aggregator))
+    return Substitutions(aggregator=NamedFactory.given(aggregator).build)
 
 
 def _paths(given: Files | Replayed) -> list[Path]:

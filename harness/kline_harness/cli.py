@@ -78,7 +78,7 @@ def _replay_arguments(parser: Parser) -> None:
     parser.about_trades()
     parser.option("--contract-size", "USD that a contract of the market cm is worth.", int)
     parser.option("--intervals", "Comma-separated, such as 1m,5m,1h. [default: 1m to 1d]")
-    parser.option("--aggregator", "exact, or klagg: production's model. [default: exact]")
+    parser.option("--aggregator", "exact, klagg, module:Class or file.py:Class. [default: exact]")
     parser.option(
         "--scenario", "A TOML file of options; those given here come before its own.", Path
     )
@@ -267,7 +267,11 @@ def _explore_arguments(parser: Parser) -> None:
     parser.option("--first-seed", "The seed to begin with. [default: 0]", int, default=0)
     parser.option("--workers", "Processes; the result is the same. [default: 1]", int, default=1)
     parser.option("--time-limit", "Stop after this long, such as 60s or 5m.")
-    parser.option("--aggregator", "exact or klagg. [default: exact]", default="exact")
+    parser.option(
+        "--aggregator",
+        "exact, klagg, module:Class or file.py:Class. [default: exact]",
+        default="exact",
+    )
     parser.option("--intervals", "Comma-separated. [default: 1m,3m,5m]", default="1m,3m,5m")
     parser.option(
         "--minutes", "How much of the trades to take; 0: all. [default: 10]", int, default=10

@@ -112,8 +112,9 @@ class Aggregator(Protocol):
 
     *Slice law*: cutting the feed anywhere changes nothing: the emissions of ``advance(a)`` and
     ``advance(b)`` joined are those of ``advance(a + b)``. It never reads a clock: the virtual
-    instants of what it emits are those of the feed's events. The contract kit in
-    ``tests/contracts`` holds every aggregator to this.
+    instants of what it emits are those of the feed's events. `kline_harness.testing` holds every
+    aggregator to this. One that can account for its trades is an `AccountingAggregator`; without
+    accounts it is judged by what it published.
     """
 
     def advance(self, feed: FeedSlice) -> Emission:
@@ -123,6 +124,11 @@ class Aggregator(Protocol):
     def finish(self, at_ns: int) -> Emission:
         """End of the feed: return what is published with trigger END."""
         ...
+
+
+@runtime_checkable
+class AccountingAggregator(Aggregator, Protocol):
+    """An aggregator that says what became of every trade."""
 
     def accounts(self) -> Mapping[str, TradeAccount]:
         """Return, per symbol, what became of every trade received so far."""
@@ -207,6 +213,7 @@ class Consumer(Protocol):
 
 
 __all__ = [
+    "AccountingAggregator",
     "AddSymbol",
     "Aggregator",
     "Check",

@@ -8,7 +8,14 @@ from random import Random
 from typing import Any
 
 from kline_harness.columns import Columns
-from kline_harness.interfaces import AddSymbol, Aggregator, FeedSlice, Pull, RemoveSymbol
+from kline_harness.interfaces import (
+    AccountingAggregator,
+    AddSymbol,
+    Aggregator,
+    FeedSlice,
+    Pull,
+    RemoveSymbol,
+)
 from kline_harness.kline import Emission, Life
 from kline_harness.ledger import judge, trade_equations
 from kline_harness.units import format_exact
@@ -109,6 +116,7 @@ def run(
             now = max(now, int(piece.trades.arrival_ns.max()))
         emissions.append(aggregator.advance(piece))
     emissions.append(aggregator.finish(now + 60 * MINUTE))
+    assert isinstance(aggregator, AccountingAggregator)
     return emissions, aggregator.accounts()
 
 

@@ -85,7 +85,10 @@ def test_the_figures_are_those_of_a_replay(monkeypatch: pytest.MonkeyPatch, tmp_
     ("text", "says"),
     [
         ("agregator = 'klagg'", "unknown key 'agregator'"),
-        ("aggregator = 'klag'", "unknown aggregator 'klag': expected exact or klagg"),
+        (
+            "aggregator = 'klag'",
+            "unknown aggregator 'klag': expected exact, klagg, module:Class",
+        ),
         ("[klagg]\nquirks = ['Q99']", "unknown quirk 'Q99'"),
         ("[[commands]]\nadd = 'A'", "missing key at"),
         ("aggregator = 'klagg'\n[[commands]]\nat = 5", "either to add or to remove"),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kline_harness.aggregators.exact import ExactAggregator
+from kline_harness.aggregators.loading import called
 from kline_harness.columns import Instrument, join_instruments
 from kline_harness.interfaces import Aggregator, FeedSlice
 from kline_harness.interval import INTERVALS, Interval
@@ -37,7 +38,10 @@ def metamorphic(scenario: Scenario, market: Market, substitutions: Substitutions
 
     def make() -> Aggregator:
         made = substitutions.aggregator
-        return scenario.make_aggregator(symbols) if made is None else made(intervals)
+        if made is None:
+            return scenario.make_aggregator(symbols)
+        aggregator: Aggregator = called(made, intervals, symbols)
+        return aggregator
 
     plain = _finals(make, scenario, market.tape, market.until_ns)
     laws: dict[str, Callable[[], bool]] = {

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+from kline_harness.aggregators.guarded import CHECK
 from kline_harness.checks.check_list import Question, answer
 from kline_harness.checks.files import FileWatch
 from kline_harness.comparison.compare import Reference, Stored
@@ -27,6 +28,8 @@ from kline_harness.replay.wiring import trades_again
 from kline_harness.simulation.delivery import AFTER_SHUTDOWN
 from kline_harness.simulation.feed import Reception
 from kline_harness.verdict import Verdict
+
+NO_ACCOUNTS = "what became of the trades: the aggregator keeps no accounts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +156,10 @@ class FinishedRun:
     def _trades(self) -> Verdict:
         met, lost = self.inputs.touching, self._kept_back()
         nothing = self._out_of_nothing()
-        return trades_verdict(self.accounts, self.after, self.published, met, lost, nothing)
+        verdict = trades_verdict(self.accounts, self.after, self.published, met, lost, nothing)
+        if not self.accounts:
+            verdict = replace(verdict, not_checked=(NO_ACCOUNTS, *verdict.not_checked))
+        return verdict
 
     def _out_of_nothing(self) -> dict[str, tuple[int, int]]:
         """Return, for symbols of which every trade was kept back, how many, and how many klines."""
@@ -193,6 +199,9 @@ class FinishedRun:
     def _of_aggregator(self) -> list[Check]:
         """Return the checks of an aggregator that is not the exact one."""
         observed, checks = self.observed, list[Check]()
+        guard = observed.run.guard
+        if guard is not None:
+            checks.append(Question(CHECK, "what the aggregator gave", guard.verdict))
         if observed.shadow is not None:
             needs = "the exact aggregator on the same feed"
             checks.append(Question("exactness", needs, observed.shadow.verdict))

@@ -45,8 +45,13 @@ def equations(
 
 
 def _read(observed: ObservedRun, rows_read: int, accounts: Mapping[str, TradeAccount]) -> Equation:
-    """Return trades read = trades received by symbol + those kept from the aggregator."""
+    """Return trades read = trades received by symbol + those kept from the aggregator.
+
+    What an aggregator without accounts received is what it was given.
+    """
     received = {symbol: account.received for symbol, account in accounts.items()}
+    if not accounts:
+        received = dict(sorted(observed.given.rows.items()))
     lost = observed.run.feed.delivery.lost
     kept_back = {f"{symbol} {reason}": count for (symbol, reason), count in lost.items()}
     parts = received | observed.run.rows_changed() | dict(sorted(kept_back.items()))

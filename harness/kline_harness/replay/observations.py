@@ -60,7 +60,7 @@ class ObservedRun:
         self.log: EmissionLog | None = None
         self.stored: StoredCheck | None = None
         self.clock = ClockCheck(self._due, self._lost_ticks)
-        self.shadow = _shadow(scenario, source, substitutions)
+        self.shadow = _shadow(self.run)
         self.feed: FeedCheck | None = None
         self.delivery: DeliveryCheck | None = None
         if keeps or scenario.faults or scenario.aggregator == "klagg":
@@ -90,14 +90,13 @@ class ObservedRun:
         return {"missed": signals.missed, "coalesced": signals.coalesced}
 
 
-def _shadow(
-    scenario: Scenario, source: TradeSource, substitutions: Substitutions
-) -> ExactShadow | None:
-    if substitutions.aggregator is not None:
-        return ExactShadow(scenario.intervals)
-    if scenario.aggregator == "klagg":
-        return ManagedShadow(scenario, source.symbols())
-    return None if scenario.aggregator == "exact" else ExactShadow(scenario.intervals)
+def _shadow(run: Run) -> ExactShadow | None:
+    scenario, guard = run.scenario, run.guard
+    if guard is None:
+        return None
+    if run.substitutions.aggregator is None and scenario.aggregator == "klagg":
+        return ManagedShadow(scenario, run.source.symbols(), lambda: guard.failed)
+    return ExactShadow(scenario.intervals, lambda: guard.failed)
 
 
 def _delivery(run: Run) -> DeliveryCheck:

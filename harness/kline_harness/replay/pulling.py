@@ -27,7 +27,7 @@ _BEFORE_PULL, _PULL, _AFTER_PULL = 0, 1, 2
 
 def klagg_checks(run: Run, emissions: Sequence[Emission]) -> list[Check]:
     """Return the checks of klagg's model: what it observed, and of everything that was pulled."""
-    scenario, model, signals = run.scenario, run.aggregator, run.feed.signals
+    scenario, model, signals = run.scenario, run.subject, run.feed.signals
     if not isinstance(model, KlaggAggregator) or signals is None:
         return []
     answers = model.pulls

@@ -201,7 +201,8 @@ def _inputs(sources: Sources) -> Inputs:
 
 def _outcome(run: FinishedRun, checks: tuple[Verdict, ...], out: Path, timings: Timings) -> Outcome:
     validity = worst(check.validity for check in checks)
-    symbols, comparison = len(run.accounts), run.after.comparison
+    symbols = len(run.accounts) or len(run.observed.given.symbols())
+    comparison = run.after.comparison
     text = sentence(validity, run.trades, symbols, run.published, checks, comparison)
     return Outcome(
         validity,

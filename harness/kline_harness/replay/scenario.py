@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from typing import Any
 
-from kline_harness.aggregators.exact import ExactAggregator
+from kline_harness.aggregators.loading import NamedFactory
 from kline_harness.archives import ColumnMap
 from kline_harness.errors import UsageError
 from kline_harness.faults.fault import Fault
@@ -25,7 +25,6 @@ from kline_harness.simulation.signals import LoopOptions, ScriptedCommand, Signa
 from kline_harness.simulation.simulation import Fidelity
 from kline_harness.storage.parquet_writer import WriterOptions
 
-AGGREGATORS = ("exact", "klagg")
 # Who can listen; `listeners` names them.
 CONSUMERS = ("writer", "completeness", "lifecycle")
 
@@ -96,23 +95,18 @@ class Scenario:
     def make_aggregator(self, symbols: Sequence[str] = ()) -> Aggregator:
         """Build the aggregator that the scenario names; `symbols` are those of the trade files.
 
-        Raises UsageError for an unknown name.
+        Raises UsageError for an unknown name, and where it cannot be made.
         """
-        if self.aggregator == "exact":
-            return ExactAggregator(self.intervals)
         if self.aggregator == "klagg":
             return self.klagg.make(self.intervals, symbols)
-        self.check()
-        raise AssertionError("an aggregator that is listed but not made")
+        return NamedFactory.named(self.aggregator).build(self.intervals, symbols)
 
     def check(self) -> None:
         """Refuse, before anything is read, an aggregator that does not exist.
 
         Raises UsageError.
         """
-        if self.aggregator not in AGGREGATORS:
-            expected = " or ".join(AGGREGATORS)
-            raise UsageError(f"unknown aggregator {self.aggregator!r}: expected {expected}")
+        NamedFactory.named(self.aggregator)
 
     def with_intervals(self, intervals: Iterable[Interval]) -> Scenario:
         """Return the scenario with further intervals."""

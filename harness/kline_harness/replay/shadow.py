@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -11,18 +11,23 @@ from kline_harness.checks.exactness import Exactness, Spared
 from kline_harness.columns import by_symbol
 from kline_harness.interfaces import AddSymbol, FeedSlice, Observer, RemoveSymbol
 from kline_harness.interval import Interval
-from kline_harness.kline import Emission
+from kline_harness.kline import Emission, KlineBatch
 from kline_harness.replay.scenario import Scenario
 from kline_harness.tape import Tape
 from kline_harness.units import INT64_MAX, BoolArray, Window
-from kline_harness.verdict import Verdict
+from kline_harness.verdict import Finding, Severity, Verdict
 
 
 class ExactShadow(Observer):
-    """Runs the exact aggregator beside any other, and compares every final in nine fields."""
+    """Runs the exact aggregator beside any other, and compares every final in nine fields.
 
-    def __init__(self, intervals: Sequence[Interval]) -> None:
+    Of the slice in which the other one fails, and of those that follow, nothing is compared.
+    """
+
+    def __init__(self, intervals: Sequence[Interval], failed: Callable[[], bool]) -> None:
         self._exact = ExactAggregator(intervals)
+        self._failed = failed
+        self._waiting: KlineBatch | None = None
         self._exactness = Exactness()
 
     def on_slice(self, feed: FeedSlice) -> None:
@@ -35,18 +40,33 @@ class ExactShadow(Observer):
 
     def on_end(self, at_ns: int) -> None:
         """End the feed of the exact aggregator too."""
-        self._exactness.on_exact(self._exact.finish(at_ns).klines)
+        self._take(self._exact.finish(at_ns).klines)
 
     def verdict(self) -> Verdict:
         """Compare, once the run is over."""
+        self._take(None)
         self._exactness.spared = self._spared()
-        return self._exactness.verdict()
+        verdict = self._exactness.verdict()
+        if not self._failed():
+            return verdict
+        sentence = "the aggregator failed: nothing was compared from then on"
+        finding = Finding(
+            verdict.check, "cut_short", Severity.DOUBT, evidence={"sentence": sentence}
+        )
+        findings = (*verdict.findings, finding)
+        return Verdict.of(verdict.check, verdict.counts, findings, verdict.not_checked)
 
     def _spared(self) -> Spared:
         return Spared()
 
     def _advance(self, feed: FeedSlice) -> None:
-        self._exactness.on_exact(self._exact.advance(feed).klines)
+        self._take(self._exact.advance(feed).klines)
+
+    def _take(self, finals: KlineBatch | None) -> None:
+        """Compare with the finals before these: the other one got past their slice."""
+        if self._waiting is not None and not self._failed():
+            self._exactness.on_exact(self._waiting)
+        self._waiting = finals
 
 
 class ManagedShadow(ExactShadow):
@@ -56,8 +76,10 @@ class ManagedShadow(ExactShadow):
     it is to know what it does not know, and to refuse what cannot be.
     """
 
-    def __init__(self, scenario: Scenario, symbols: Sequence[str]) -> None:
-        super().__init__(scenario.intervals)
+    def __init__(
+        self, scenario: Scenario, symbols: Sequence[str], failed: Callable[[], bool]
+    ) -> None:
+        super().__init__(scenario.intervals, failed)
         self._scenario = scenario
         self._first_ids: dict[str, int] = {}
         known = scenario.klagg.symbols

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -114,14 +115,16 @@ def _add(left: Sums, right: Sums) -> Sums:
 
 @dataclass(slots=True)
 class TradeTally:
-    """Sums of the trades read, by symbol and kind."""
+    """Sums of the trades given to the aggregator, by symbol and kind, and rows by symbol."""
 
     read: dict[tuple[str, TradeKind], Sums] = field(default_factory=dict)
+    rows: Counter[str] = field(default_factory=Counter)
 
     def add(self, tape: Tape) -> None:
         """Take the next trades."""
         for _, mine in by_symbol(tape):
             symbol = mine.symbol_text(0)
+            self.rows[symbol] += len(mine)
             alike = not mine.kind.any()
             kinds = [TradeKind.MARKET] if alike else [TradeKind(k) for k in np.unique(mine.kind)]
             for kind in kinds:

@@ -8,6 +8,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from kline_harness.aggregators.guarded import GuardedAggregator
+from kline_harness.aggregators.loading import EXACT, called
 from kline_harness.checks.completeness import CompletenessAuditor
 from kline_harness.checks.lifecycle import LifecycleChecker
 from kline_harness.columns import Rows, concat
@@ -82,11 +84,11 @@ class Storage:
 class Substitutions:
     """Parts that stand in for a run's own, so that its checks can be tried on broken ones.
 
-    `channel` wraps one consumer's end of a channel; `feed` what goes to the aggregator;
-    `listener` gives how a consumer behaves in time.
+    `aggregator` is a factory of intervals and symbols. `channel` wraps one consumer's end of a
+    channel; `feed` what goes to the aggregator; `listener` gives how a consumer behaves in time.
     """
 
-    aggregator: Callable[[Sequence[Any]], Aggregator] | None = None
+    aggregator: Callable[..., Aggregator] | None = None
     channel: Callable[[Listening, Deliver], tuple[Listening, Deliver]] | None = None
     writer: Callable[[Path, WriterOptions, FileSystem], ParquetWriter] | None = None
     feed: Callable[[Iterable[FeedSlice]], Iterable[FeedSlice]] | None = None
@@ -111,6 +113,8 @@ class Run:
     substitutions: Substitutions = NONE
     injection: Injection = field(init=False)
     aggregator: Aggregator = field(init=False)
+    subject: Aggregator = field(init=False)
+    guard: GuardedAggregator | None = field(init=False, default=None)
     feed: Feed = field(init=False)
     writer: ParquetWriter | RestartingWriter = field(init=False)
     completeness: CompletenessAuditor | None = field(init=False, default=None)
@@ -121,18 +125,22 @@ class Run:
     _crashing: dict[str, CrashingConsumer] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        scenario, made = self.scenario, self.substitutions.aggregator
+        scenario = self.scenario
         self.injection = Injection(scenario.faults, scenario.seed)
-        if made is None:
-            named = scenario.aggregator != "exact"
-            self.aggregator = scenario.make_aggregator(self.source.symbols() if named else ())
-        else:
-            self.aggregator = made(scenario.intervals)
+        self.aggregator = self.subject = self._subject()
+        if self.subject_is_others:
+            self.guard = GuardedAggregator(self.subject)
+            self.aggregator = self.guard
         self.writer = self._writer()
         if scenario.audit is Audit.FULL:
             late = self.listens("lifecycle").subscribe_at_ns is not None
             self.completeness = CompletenessAuditor()
             self.lifecycle = LifecycleChecker(joined_late=late)
+
+    @property
+    def subject_is_others(self) -> bool:
+        """Tell whether another aggregator than the exact one is judged."""
+        return self.substitutions.aggregator is not None or self.scenario.aggregator != EXACT
 
     @property
     def strikes_trades(self) -> bool:
@@ -181,6 +189,14 @@ class Run:
                 key = f"injected {fault.KIND}"
                 counts[key] = counts.get(key, 0) + sign * record.trade_count
         return counts
+
+    def _subject(self) -> Aggregator:
+        scenario, made = self.scenario, self.substitutions.aggregator
+        symbols = self.source.symbols() if self.subject_is_others else ()
+        if made is None:
+            return scenario.make_aggregator(symbols)
+        aggregator: Aggregator = called(made, scenario.intervals, symbols)
+        return aggregator
 
     def _end_ns(self) -> int:
         self.end_ns = self.injection.end_ns(self.feed.end_ns)

@@ -1,0 +1,189 @@
+"""An aggregator that is not trusted: what it raises and what breaks the seam become findings."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+
+from kline_harness.columns import Columns
+from kline_harness.interfaces import Aggregator, FeedSlice
+from kline_harness.interval import INTERVALS
+from kline_harness.kline import Emission, KlineBatch, Life, LifeBatch, Trigger
+from kline_harness.ledger import TradeAccount
+from kline_harness.units import INT64_MAX
+from kline_harness.verdict import Finding, Severity, Verdict
+
+CHECK = "subject"
+NOT_CHECKED = ("what the aggregator does between its emissions",)
+_FRAMES_KEPT = 20
+
+
+class GuardedAggregator:
+    """Asks an aggregator until it fails; from then on nothing is asked of it any more.
+
+    An exception in it leaves the run unknown, an emission that breaks the seam makes it invalid.
+    Such an emission is not published; `verdict` counts its rows where it has any.
+    """
+
+    def __init__(self, aggregator: Aggregator) -> None:
+        self.aggregator = aggregator
+        self._failed: Finding | None = None
+        self._accounts_failed: Finding | None = None
+        self._last_ns = {KlineBatch: -INT64_MAX, LifeBatch: -INT64_MAX}
+        self._counts = {"emissions": 0, "klines": 0, "events": 0}
+
+    @property
+    def failed(self) -> bool:
+        """Tell whether the aggregator raised something or broke the seam."""
+        return self._failed is not None
+
+    def advance(self, feed: FeedSlice) -> Emission:
+        """Have the aggregator process a slice."""
+        return self._asked("advance", lambda: self.aggregator.advance(feed))
+
+    def finish(self, at_ns: int) -> Emission:
+        """Tell the aggregator that the feed is over, and let go of what it holds."""
+        try:
+            return self._asked("finish", lambda: self.aggregator.finish(at_ns))
+        finally:
+            close = getattr(self.aggregator, "close", None)
+            if callable(close):
+                close()
+
+    def accounts(self) -> Mapping[str, TradeAccount]:
+        """Return the aggregator's accounts, none where it keeps none, failed, or cannot say."""
+        accounts = getattr(self.aggregator, "accounts", None)
+        if self.failed or not callable(accounts):
+            return {}
+        try:
+            given = dict(accounts())
+        except Exception as error:
+            self._accounts_failed = _raised("accounts", error)
+            return {}
+        wrong = [one for one in given.values() if not isinstance(one, TradeAccount)]
+        if wrong:
+            expected = "a TradeAccount for each symbol"
+            self._accounts_failed = _broken("accounts", expected, type(wrong[0]).__name__)
+            return {}
+        return given
+
+    def verdict(self) -> Verdict:
+        """Return how the aggregator kept the seam, with what it says of itself."""
+        own = getattr(self.aggregator, "verdict", None)
+        counts, findings, more = dict(self._counts), list[Finding](), tuple[str, ...]()
+        if callable(own):
+            said = own()
+            if isinstance(said, Verdict):
+                counts |= said.counts
+                findings, more = list(said.findings), said.not_checked
+        findings += [one for one in (self._failed, self._accounts_failed) if one is not None]
+        return Verdict.of(CHECK, counts, findings, (*NOT_CHECKED, *more))
+
+    def _asked(self, method: str, ask: Callable[[], Any]) -> Emission:
+        nothing = Emission(KlineBatch.empty(), LifeBatch.empty())
+        if self._failed is not None:
+            return nothing
+        try:
+            emission = ask()
+        except Exception as error:
+            self._failed = _raised(method, error)
+            return nothing
+        wrong = self._wrong(emission)
+        if wrong is not None:
+            self._failed = _broken(method, *wrong)
+            return nothing
+        self._counts["emissions"] += 1
+        self._counts["klines"] += len(emission.klines)
+        self._counts["events"] += len(emission.events)
+        checked: Emission = emission
+        return checked
+
+    def _wrong(self, emission: Any) -> tuple[str, str] | None:
+        """Return what was expected of an emission and what was found instead."""
+        if not isinstance(emission, Emission):
+            return "an Emission", _named(emission)
+        for name, kind in (("klines", KlineBatch), ("events", LifeBatch)):
+            table = getattr(emission, name)
+            if not isinstance(table, kind):
+                return f"{name}: a {kind.__name__}", _named(table)
+            wrong = _wrong_shape(table)
+            if wrong is None and len(table):
+                wrong = _wrong_codes(table) or self._wrong_order(table, kind)
+            if wrong is not None:
+                return f"{name}: {wrong[0]}", wrong[1]
+        return None
+
+    def _wrong_order(self, table: Any, kind: type[Columns]) -> tuple[str, str] | None:
+        at_ns = table.at_ns
+        if int(at_ns[0]) < self._last_ns[kind] or bool(np.any(at_ns[1:] < at_ns[:-1])):
+            return "instants of publication that never go back", "one before another's"
+        self._last_ns[kind] = int(at_ns[-1])
+        return None
+
+
+def _wrong_shape(table: Columns) -> tuple[str, str] | None:
+    """Tell whether columns are arrays of integers, all of one length."""
+    for name in table.column_names():
+        column = getattr(table, name)
+        if not isinstance(column, np.ndarray) or column.ndim != 1:
+            return f"{name}: a column of integers", _named(column)
+        # Exact integers beyond int64 are Python's.
+        if column.dtype.kind not in "iu" and column.dtype != np.dtype(object):
+            return f"{name}: a column of integers", f"one of {column.dtype}"
+        if column.dtype == np.dtype(object) and not all(type(one) is int for one in column):
+            return f"{name}: a column of integers", "one of other objects"
+        if len(column) != len(table):
+            return f"{name}: {len(table)} rows", f"{len(column)}"
+    return None
+
+
+def _wrong_codes(table: Any) -> tuple[str, str] | None:
+    """Tell whether symbols, intervals and so on are among those there are."""
+    is_klines = isinstance(table, KlineBatch)
+    lowest = 0 if is_klines else -1
+    bounds = {
+        "symbol": (lowest, len(table.instruments)),
+        "interval": (lowest, len(INTERVALS)),
+        "trigger": (0, len(Trigger)),
+    }
+    if not is_klines:
+        bounds["life"] = (0, len(Life))
+    for name, (low, end) in bounds.items():
+        column = getattr(table, name)
+        outside = column[(column < low) | (column >= end)]
+        if len(outside):
+            return f"{name}: codes from {low} up to {end - 1}", f"{outside[0]}"
+    return None
+
+
+def _named(value: Any) -> str:
+    return f"a {type(value).__name__}"
+
+
+def _broken(method: str, expected: str, found: str) -> Finding:
+    sentence = f"{method} gave what breaks the seam: expected {expected}, found {found}"
+    evidence = {"sentence": sentence, "method": method, "expected": expected, "found": found}
+    return Finding(CHECK, "seam_broken", evidence=evidence)
+
+
+def _raised(method: str, error: Exception) -> Finding:
+    """Return the finding of an exception; a trace names files without their folders."""
+    frames = traceback.extract_tb(error.__traceback__)
+    # The first two frames are this file's.
+    trace = [
+        f"{PurePath(frame.filename).name}, line {frame.lineno}, in {frame.name}: {frame.line}"
+        for frame in frames
+        if PurePath(frame.filename).name != PurePath(__file__).name
+    ]
+    message = " ".join(f"{type(error).__name__}: {error}".split())
+    evidence = {
+        "sentence": f"the aggregator failed in {method}: {message}",
+        "method": method,
+        "error": message,
+        "traceback": trace[-_FRAMES_KEPT:],
+    }
+    return Finding(CHECK, "subject_crashed", Severity.DOUBT, evidence=evidence)

@@ -1,0 +1,235 @@
+"""An aggregator of the user's own: found by name, judged without accounts, never trusted."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from pathlib import Path
+
+import pytest
+from kline_harness.aggregators.exact import ExactAggregator
+from kline_harness.aggregators.loading import NamedFactory
+from kline_harness.api import replay
+from kline_harness.errors import UsageError
+from kline_harness.interfaces import Aggregator
+from kline_harness.interval import parse_intervals
+from kline_harness.klagg.aggregator import KlaggAggregator
+from kline_harness.results import Replayed
+from kline_harness.verdict import Validity
+
+from tests.replays import UM_STREAM
+from tests.replays import replay as command_replay
+
+TRADES = UM_STREAM / "ALFAUSDT-trade-stream.txt.gz"
+INTERVALS = parse_intervals("1m,5m")
+OWN = """
+import dataclasses
+import numpy as np
+from kline_harness.aggregators.exact import ExactAggregator
+from kline_harness.kline import Emission, KlineBatch, LifeBatch
+
+class Bare:
+    def __init__(self, intervals, symbols):
+        assert list(symbols) == ["ALFAUSDT"]
+        self.exact = ExactAggregator(intervals)
+    def advance(self, feed):
+        return self.exact.advance(feed)
+    def finish(self, at_ns):
+        return self.exact.finish(at_ns)
+
+class Changed(Bare):
+    def advance(self, feed):
+        emission = super().advance(feed)
+        return Emission(self.changed(emission.klines), emission.events)
+
+class HighIsClose(Changed):
+    def changed(self, klines):
+        return klines.with_columns({"high": klines.close})
+
+class RaisesAtFirst(Bare):
+    def advance(self, feed):
+        return {}["slot"]
+
+class RaisesAtEnd(Bare):
+    def finish(self, at_ns):
+        raise OSError("gone")
+
+class GivesNone(Bare):
+    def advance(self, feed):
+        return None
+
+class GivesTuple(Bare):
+    def advance(self, feed):
+        return KlineBatch.empty(), LifeBatch.empty()
+
+class Swapped(Bare):
+    def advance(self, feed):
+        return Emission(LifeBatch.empty(), KlineBatch.empty())
+
+class Floats(Changed):
+    def changed(self, klines):
+        return klines.with_columns({"volume": klines.volume.astype(float)})
+
+class Lists(Changed):
+    def changed(self, klines):
+        return klines.with_columns({"open": klines.open.tolist()})
+
+class Ragged(Changed):
+    def changed(self, klines):
+        return klines.with_columns({"count": klines.count[1:]})
+
+class NoSuchInterval(Changed):
+    def changed(self, klines):
+        return klines.with_columns({"interval": np.full(len(klines), 99, dtype=np.int8)})
+
+class NoSuchSymbol(Changed):
+    def changed(self, klines):
+        return klines.with_columns({"symbol": np.full(len(klines), -1, dtype=np.int16)})
+
+class Backwards(Changed):
+    def changed(self, klines):
+        return klines.with_columns({"at_ns": klines.at_ns[::-1].copy()})
+
+class Raising:
+    def __init__(self, intervals):
+        raise ValueError("no database")
+
+class Nothing:
+    pass
+
+class Half:
+    def advance(self, feed):
+        return None
+
+def made(intervals):
+    return ExactAggregator(intervals)
+
+SEVEN = 7
+"""
+BROKEN = (
+    *("GivesNone", "GivesTuple", "Swapped", "Floats", "Lists", "Ragged"),
+    *("NoSuchInterval", "NoSuchSymbol", "Backwards"),
+)
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    path = tmp_path / "own.py"
+    path.write_text(textwrap.dedent(OWN), encoding="utf-8")
+    return path
+
+
+def judged(aggregator: object) -> Replayed:
+    return replay(TRADES, aggregator=aggregator, intervals="1m,5m", expectations=False)  # type: ignore[arg-type]
+
+
+def kinds(result: Replayed, check: str) -> list[str]:
+    found = next(one for one in result.checks if one.check == check)
+    return [finding.kind for finding in found.findings]
+
+
+# --- found by name --------------------------------------------------------------------------------
+
+
+def test_the_exact_one_is_built_in_and_klagg_is_registered_as_anybodys() -> None:
+    made = {
+        name: NamedFactory.named(name).build(INTERVALS, ["ALFAUSDT"]) for name in ("exact", "klagg")
+    }
+    assert type(made["exact"]) is ExactAggregator
+    assert type(made["klagg"]) is KlaggAggregator
+    assert all(isinstance(one, Aggregator) for one in made.values())
+
+
+def test_a_class_in_a_module_and_in_a_file_and_a_factory(own: Path) -> None:
+    module = "kline_harness.aggregators.exact:ExactAggregator"
+    for name in (module, f"{own}:Bare", f"{own}:made"):
+        made = NamedFactory.named(name).build(INTERVALS, ["ALFAUSDT"])
+        assert isinstance(made, Aggregator)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("klug", "unknown aggregator 'klug': expected exact, klagg, module:Class or file.py:Class"),
+        ("{own}:Gone", "expected a class or a factory 'Gone'"),
+        ("{own}:SEVEN", "expected a class or a factory 'SEVEN'"),
+        ("{own}:Raising", "could not be made: ValueError: no database"),
+        ("{own}:Nothing", "found a Nothing without advance and finish"),
+        ("{own}:Half", "found a Half without finish"),
+        ("gone.py:Bare", "aggregator file gone.py: expected a Python file, found none"),
+        ("no_such_module:Bare", "ModuleNotFoundError: No module named 'no_such_module'"),
+    ],
+)
+def test_what_cannot_be_made_is_one_sentence(
+    name: str, says: str, own: Path, tmp_path: Path
+) -> None:
+    ran = command_replay(tmp_path / "run", TRADES, "--aggregator", name.format(own=own))
+    assert ran.exit_code == 2
+    assert len(ran.output.splitlines()) == 1
+    assert says in ran.output
+    assert not ran.folder.exists()
+
+
+def test_an_object_that_is_no_aggregator_is_refused() -> None:
+    with pytest.raises(UsageError, match="object with advance and finish, found int"):
+        judged(7)
+
+
+def test_a_file_that_fails_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "broken.py"
+    path.write_text("import json\njson.loads('{')\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"broken.py cannot be imported: JSONDecodeError"):
+        NamedFactory.named(f"{path}:Own")
+
+
+# --- judged by what it published ------------------------------------------------------------------
+
+
+def test_without_accounts_every_final_is_compared(own: Path) -> None:
+    result = judged(f"{own}:Bare")
+    assert result.verdict is Validity.VALID
+    counts = {one.check: dict(one.counts) for one in result.checks}
+    assert counts["exactness"]["identical"] == counts["exactness"]["exact"] == 14
+    trades = next(one for one in result.checks if one.check == "trades")
+    assert "keeps no accounts" in trades.not_checked[0]
+    ledger = next(one for one in result.checks if one.check == "ledger")
+    assert ledger.validity is Validity.VALID
+
+
+def test_a_wrong_final_is_found_without_accounts(own: Path) -> None:
+    result = judged(f"{own}:HighIsClose")
+    assert result.verdict is Validity.INVALID
+    assert "not_exact" in kinds(result, "exactness")
+
+
+def test_an_object_is_copied_for_the_run() -> None:
+    given = ExactAggregator(INTERVALS)
+    first, second = judged(given), judged(given)
+    assert first.verdict is second.verdict is Validity.VALID
+    assert not given.accounts()
+
+
+# --- never trusted --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "method"), [("RaisesAtFirst", "advance"), ("RaisesAtEnd", "finish")]
+)
+def test_what_it_raises_leaves_the_run_unknown(own: Path, name: str, method: str) -> None:
+    result = judged(f"{own}:{name}")
+    assert result.verdict is Validity.UNKNOWN, result.sentence
+    assert kinds(result, "subject") == ["subject_crashed"]
+    assert kinds(result, "exactness") == ["cut_short"]
+    subject = next(one for one in result.checks if one.check == "subject")
+    evidence = subject.findings[0].evidence
+    assert evidence["method"] == method
+    assert any("own.py, line" in line and f"in {method}" in line for line in evidence["traceback"])
+    # No folder of this machine is in it.
+    assert str(own.parent) not in json.dumps(dict(evidence))
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_breaks_the_seam_is_a_named_finding(own: Path, name: str) -> None:
+    result = judged(f"{own}:{name}")
+    assert result.verdict is Validity.INVALID
+    assert kinds(result, "subject") == ["seam_broken"]
