@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from kline_harness.faults.fault import Fault
 from kline_harness.simulation.listener import ListenerOptions
-from kline_harness.units import NS_PER_MILLISECOND, Window
+from kline_harness.units import NS_PER_DAY, NS_PER_MILLISECOND, Window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class SlowConsumer(ConsumerFault):
     KIND: ClassVar[str] = "consumer_slow"
     TOLD_BY: ClassVar[tuple[str, ...]] = ("delivery.lagged", "delivery.served_late")
 
-    service_ns: int = NS_PER_MILLISECOND
+    service_ns: int = field(default=NS_PER_MILLISECOND, metadata={"most": NS_PER_DAY})
 
     def options(self, options: ListenerOptions) -> ListenerOptions:
         """Slow it down."""
@@ -48,6 +48,9 @@ class StalledConsumer(ConsumerFault):
 
     from_ns: int
     until_ns: int
+
+    def __post_init__(self) -> None:
+        Window(self.from_ns, self.until_ns)
 
     def options(self, options: ListenerOptions) -> ListenerOptions:
         """Stall it."""

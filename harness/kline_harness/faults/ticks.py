@@ -13,7 +13,7 @@ from kline_harness.faults.fault import Fault
 from kline_harness.faults.record import FaultRecord
 from kline_harness.interfaces import FeedSlice, Pull, Signal, Tick
 from kline_harness.tape import Tape
-from kline_harness.units import NS_PER_SECOND
+from kline_harness.units import NS_PER_DAY, NS_PER_SECOND
 
 _MILLION = 1_000_000
 
@@ -28,7 +28,7 @@ class TickFault(Fault):
 
     from_ns: int | None = None
     until_ns: int | None = None
-    rate: float = 1.0
+    rate: float = field(default=1.0, metadata={"most": 1})
     number: int | None = None
 
     def strikes(self, tick: Tick, draw: Draw) -> bool:
@@ -76,7 +76,7 @@ class ClockJump(TickFault):
     KIND: ClassVar[str] = "clock_jump"
     TOLD_BY: ClassVar[tuple[str, ...]] = ("clock.tick_tells_other_time",)
 
-    by_ns: int = NS_PER_SECOND
+    by_ns: int = field(default=NS_PER_SECOND, metadata={"most": 366 * NS_PER_DAY})
     backwards: bool = False
 
     def strike(self, tick: Tick) -> list[Tick]:
@@ -91,7 +91,7 @@ class ClockDrift(TickFault):
     KIND: ClassVar[str] = "clock_drift"
     TOLD_BY: ClassVar[tuple[str, ...]] = ("clock.tick_tells_other_time",)
 
-    ppm: int = 1_000
+    ppm: int = field(default=1_000, metadata={"most": _MILLION})
     backwards: bool = False
 
     def __post_init__(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -43,7 +43,7 @@ class TradeFault(Fault):
     symbol: str | None = None
     from_ns: int | None = None
     until_ns: int | None = None
-    rate: float = 0.001
+    rate: float = field(default=0.001, metadata={"most": 1})
     ids: tuple[int, ...] = ()
     number: int | None = None
 
@@ -233,7 +233,7 @@ class Disconnect(TradeFault):
     KIND: ClassVar[str] = "disconnect"
     TOLD_BY: ClassVar[tuple[str, ...]] = ("feed.trade_id_gap", "feed.trades_missing_at_edge")
 
-    rate: float = 1.0
+    rate: float = field(default=1.0, metadata={"most": 1})
 
     def strike(self, stage: Stage, rows: BoolArray, draw: Draw) -> Stage:
         """Leave the rows out."""
@@ -258,7 +258,7 @@ class ShutdownMidBurst(TradeFault):
     KIND: ClassVar[str] = "shutdown"
     TOLD_BY: ClassVar[tuple[str, ...]] = ("feed.trades_missing_at_edge",)
 
-    rate: float = 1.0
+    rate: float = field(default=1.0, metadata={"most": 1})
     at_ns: int
 
     def strike(self, stage: Stage, rows: BoolArray, draw: Draw) -> Stage:

@@ -162,6 +162,11 @@ def _refuse_repeated(path: Path, cases: Sequence[Case]) -> None:
         seen.add(case.name.lower())
 
 
+def _is_text(value: object) -> bool:
+    """Tell whether a value is text that a file's name may hold."""
+    return isinstance(value, str) and value != "" and "\0" not in value
+
+
 @dataclass(frozen=True, slots=True)
 class _Table:
     """One table of the file: `label` says which, `folder` is what its paths are relative to."""
@@ -182,7 +187,7 @@ class _Table:
 
     def text(self, key: str) -> str | None:
         value = self.content.get(key)
-        if value is not None and (not isinstance(value, str) or not value):
+        if value is not None and not _is_text(value):
             raise self.wrong(key, "text", value)
         return value
 
@@ -203,7 +208,7 @@ class _Table:
     def texts(self, key: str) -> list[str]:
         value = self.content.get(key, [])
         value = [value] if isinstance(value, str) else value
-        if not isinstance(value, list) or not all(isinstance(v, str) and v for v in value):
+        if not isinstance(value, list) or not all(map(_is_text, value)):
             raise self.wrong(key, "text or a list of texts", value)
         return value
 
@@ -231,7 +236,11 @@ class _Table:
             raise self.wrong(key, "at least one file", self.content.get(key))
         found: dict[Path, None] = {}
         for pattern in patterns:
-            matches = [path for path in self._matches(key, pattern) if path.is_file()]
+            try:
+                matches = [path for path in self._matches(key, pattern) if path.is_file()]
+            except (OSError, ValueError, NotImplementedError) as error:
+                reason = getattr(error, "strerror", None) or str(error)
+                raise self.wrong(key, f"a file or a pattern ({reason})", pattern) from error
             if not matches:
                 raise self.wrong(key, "a file there is", pattern)
             found |= dict.fromkeys(matches)

@@ -30,6 +30,10 @@ class GatewayOptions:
     reader_stalls: tuple[Window, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.pull_period_ns < NS_PER_MILLISECOND:
+            raise ValueError(
+                f"expected a pull_period of at least 1ms, found {self.pull_period_ns}ns"
+            )
         if not 0 < self.pull_timeout_ns < self.pull_period_ns:
             raise ValueError("expected a pull_timeout above zero and below pull_period")
         if self.read_period_ns is not None and self.read_period_ns <= 0:

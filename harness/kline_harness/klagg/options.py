@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 from kline_harness.errors import UsageError
 from kline_harness.interfaces import Aggregator
@@ -31,8 +31,8 @@ class StoredRow:
     count: int = 0
     taker_buy_volume: str = "0"
     taker_buy_quote_volume: str = "0"
-    first_trade_id: int = -1
-    last_trade_id: int = -1
+    first_trade_id: int = field(default=-1, metadata={"least": -1})
+    last_trade_id: int = field(default=-1, metadata={"least": -1})
 
     def row(self) -> DatabaseRow:
         """Return the row as the database holds it."""
@@ -50,7 +50,8 @@ class KlaggOptions:
 
     quirks: str | tuple[str, ...] = "faithful"
     symbols: tuple[str, ...] | None = None
-    max_symbols: int = 1_000
+    # What the column of symbols can number.
+    max_symbols: int = field(default=1_000, metadata={"most": 32_767})
     map_delay_ns: int = 0
     unsubscribable: tuple[str, ...] = ()
     rollover_cap: int = 200_000

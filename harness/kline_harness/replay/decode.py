@@ -7,10 +7,11 @@ with offset), or a whole number of nanoseconds.
 
 from __future__ import annotations
 
+import math
 import re
 import types
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -36,6 +37,7 @@ _UNITS = {
     "h": NS_PER_HOUR,
     "d": NS_PER_DAY,
 }
+_MOST = 1 << 62
 _DURATION = re.compile(r"(\d+)(ns|us|ms|s|m|h|d)")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -58,6 +60,7 @@ def decode(kind: Any, value: Any, where: str, *, unit_ns: bool = False) -> Any:
     if isinstance(kind, type) and issubclass(kind, Interval):
         return _interval(_expect(value, str, "an interval such as '5m'", where), where)
     if isinstance(kind, type) and issubclass(kind, Enum):
+        _expect(value, str, f"one of {_list(member.value for member in kind)}", where)
         choices = [member.value for member in kind]
         if value not in choices:
             raise UsageError(f"{where}: expected one of {_list(choices)}, found {value!r}")
@@ -102,17 +105,36 @@ def _decode_dataclass(kind: Any, value: Any, where: str) -> Any:
     for key in table:
         if key not in known:
             raise UsageError(f"{where}: unknown key {key!r}: expected one of {_list(known)}")
-    given = {
-        known[key]: decode(hints[known[key]], item, f"{where}.{key}", unit_ns=known[key] != key)
-        for key, item in table.items()
-    }
+    by_name = {field.name: field for field in fields(kind)}
+    missing = [key for key, name in known.items() if key not in table and _is_needed(by_name[name])]
+    if missing:
+        raise UsageError(f"{where}: missing key {_list(missing)}")
+    given = {}
+    for key, item in table.items():
+        name, place = known[key], f"{where}.{key}"
+        given[name] = decode(hints[name], item, place, unit_ns=name != key)
+        _check_range(by_name[name], given[name], item, place)
     try:
         return kind(**given)
-    except TypeError as error:
-        missing = [key for key, name in known.items() if f"'{name}'" in str(error)]
-        raise UsageError(f"{where}: missing key {_list(missing)}") from error
     except (ValueError, UsageError) as error:
         raise UsageError(f"{where}: {error}") from error
+
+
+def _is_needed(field: Field[Any]) -> bool:
+    return field.default is MISSING and field.default_factory is MISSING
+
+
+def _check_range(field: Field[Any], value: Any, written: Any, where: str) -> None:
+    """Hold whole numbers to the field's metadata ``least`` and ``most``, by default 0 and 2**62.
+
+    Two numbers up to 2**62 add up within int64; as nanoseconds it is 146 years.
+    """
+    least, most = field.metadata.get("least", 0), field.metadata.get("most", _MOST)
+    for number in value if isinstance(value, tuple) else (value,):
+        if isinstance(number, int | float) and not least <= number <= most:
+            limits = f"a value from {least:,} to {most:,}"
+            unit = " nanoseconds" if field.name.endswith("_ns") else ""
+            raise UsageError(f"{where}: expected {limits}{unit}, found {written!r}")
 
 
 def _decode_union(arguments: tuple[Any, ...], value: Any, where: str, unit_ns: bool) -> Any:
@@ -132,7 +154,7 @@ def _decode_kind(kinds: Mapping[Any, Any], value: Any, where: str) -> Any:
     """Take the alternative that the key ``kind`` names."""
     table = dict(_expect(value, dict, "a table", where))
     named = table.pop("kind", None)
-    if named not in kinds:
+    if not isinstance(named, str) or named not in kinds:
         raise UsageError(f"{where}.kind: expected one of {_list(sorted(kinds))}, found {named!r}")
     return decode(kinds[named], table, where)
 
@@ -154,9 +176,12 @@ def _decode_plain(kind: Any, value: Any, where: str, unit_ns: bool) -> Any:
     if unit_ns and kind is int:
         return _nanoseconds(value, where)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        # Beyond int64 TOML promises nothing, and a float might not hold it.
+        return float(value) if abs(value) <= _MOST else math.inf
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise UsageError(f"{where}: expected {_NAMES.get(kind, kind.__name__)}, found {value!r}")
+    if kind is float and not math.isfinite(value):
+        raise UsageError(f"{where}: expected a finite number, found {value!r}")
     return value
 
 

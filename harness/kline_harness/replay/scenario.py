@@ -64,7 +64,7 @@ class Scenario:
     fidelity: Fidelity = Fidelity.BATCH
     until_ns: int | None = None
     shutdown_ns: int | None = None
-    clock_offset_ns: int | None = None
+    clock_offset_ns: int | None = field(default=None, metadata={"least": -(1 << 62)})
     clock: ClockOptions = field(default_factory=ClockOptions)
     loop: LoopOptions = field(default_factory=LoopOptions)
     outages: tuple[Outage, ...] = ()
@@ -78,6 +78,8 @@ class Scenario:
     faults: tuple[Fault, ...] = ()
 
     def __post_init__(self) -> None:
+        if not self.intervals:
+            raise UsageError("intervals: expected at least one, found none")
         for name in (*self.listeners, self.channels.sole_consumer):
             if name not in CONSUMERS:
                 raise UsageError(

@@ -29,8 +29,8 @@ class ClockOptions:
     missed: tuple[Window, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.period_ns <= 0:
-            raise ValueError("expected a period above zero")
+        if self.period_ns < NS_PER_MILLISECOND:
+            raise ValueError(f"expected a period of at least 1ms, found {self.period_ns}ns")
 
     def grace_for(self, delay_ns: int) -> int:
         """Return the grace for an average one-way delay as measured."""

@@ -13,7 +13,7 @@ from kline_harness.simulation.broadcast import Closed, Empty, Lagged
 from kline_harness.simulation.designs import Channel, Inlet
 from kline_harness.simulation.kernel import CONSUMER, TIMER, Due, Wake
 from kline_harness.simulation.records import ConsumerRecord, pairs_of
-from kline_harness.units import Window
+from kline_harness.units import NS_PER_DAY, Window
 
 
 class Listening(Protocol):
@@ -38,7 +38,7 @@ class ListenerOptions:
     leaves what waits.
     """
 
-    service_ns: int = 0
+    service_ns: int = field(default=0, metadata={"most": NS_PER_DAY})
     subscribe_at_ns: int | None = None
     stalls: tuple[Window, ...] = ()
     leaves_at_ns: int | None = None
