@@ -142,7 +142,15 @@ def test_a_scenario_is_taken_or_refused(path: tuple[Any, ...], value: Any, tmp_p
 
 
 SUITE_KEYS = ("baseline", "max_ratio", "case")
-CASE_KEYS = ("name", "trades", "klines", "intervals", "aggregator", "scenario", "verdict")
+CASE_KEYS: tuple[str, ...] = (
+    "name",
+    "trades",
+    "klines",
+    "intervals",
+    "aggregator",
+    "scenario",
+    "verdict",
+)
 CASE_KEYS += ("allow", "audit", "market", "symbol")
 PATTERNS = ["**", "a/**b", "[", "/", "/etc/passwd", "..", "../..", "~", "x" * 300, "\0", "s.csv/x"]
 
