@@ -28,7 +28,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("report", "inspection", "klagg", "testing"),
     ("replay",),
     ("results",),
-    ("gate", "explore", "campaign", "server", "terminal", "terminal_inspection", "api"),
+    ("gate", "explore", "campaign", "history", "server", "terminal", "terminal_inspection", "api"),
     ("cli", "pytest_plugin"),
     ("__main__",),
 )
@@ -49,6 +49,7 @@ OWNERS = {
     "rich": {"terminal", "terminal_inspection"},
     "pandas": {"expectations", "report", "comparison"},
     "isal": {"archives"},
+    "urllib3": {"history"},
     "ctypes": {"compiled", "storage"},
     "pytest": {"pytest_plugin"},
     "_pytest": {"pytest_plugin"},
@@ -56,7 +57,7 @@ OWNERS = {
 # Late imports: the one room that owns a heavy library, the command that picks a verb, and what
 # most replays do without (faults, the model of klagg, other exchanges' files).
 LATE = {"expectations", "report", "terminal", "cli", "pytest_plugin", "gate"}
-LATE |= {"replay", "klagg", "archives"}
+LATE |= {"history", "replay", "klagg", "archives"}
 # Nothing that differs from run to run may reach a result.
 BANNED = {
     "time.time",
@@ -78,7 +79,7 @@ BANNED = {
     "os.urandom",
     "os.getpid",
 }
-CLOCK_READERS = {"replay/timings.py", "gate/yardstick.py"}
+CLOCK_READERS = {"history/pace.py", "replay/timings.py", "gate/yardstick.py"}
 FORBIDDEN_NAMES = {"utils", "common", "types", "constants", "config", "helpers", "misc"}
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 50

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 from kline_harness.errors import UserError
 from kline_harness.exit_codes import EXIT_USAGE, run_to_exit
+from kline_harness.history import command as history
 
 GC_THRESHOLD = 50_000
 # The folder of run folders: a replay written there keeps its index up to date.
@@ -73,7 +74,7 @@ Verb = Callable[[argparse.Namespace], int]
 
 
 def _replay_arguments(parser: Parser) -> None:
-    parser.files("trades", "Trade archives or stream recordings: plain, gz or zip.")
+    parser.files("trades", "Trade archives or recordings, or days as um:BTCUSDT:2024-07-18.")
     parser.files("--klines", "The exchange's kline files to compare with.")
     parser.about_trades()
     parser.option("--contract-size", "USD that a contract of the market cm is worth.", int)
@@ -108,6 +109,7 @@ def replay(given: argparse.Namespace) -> int:
 
 def _replay(given: argparse.Namespace, expectations: Any) -> int:
     from kline_harness.archives import ColumnMap
+    from kline_harness.history.taking import files_of
     from kline_harness.interval import parse_intervals
     from kline_harness.replay import replay as run
     from kline_harness.replay.scenario import Audit
@@ -129,11 +131,12 @@ def _replay(given: argparse.Namespace, expectations: Any) -> int:
         fidelity=Fidelity(given.fidelity) if given.fidelity else None,
     )
     target = given.out or Path(REPORTS) / _stem(given.trades[0])
+    trades, klines = files_of(given.trades, given.klines)
     with progress_of_trades() as progress:
         outcome = run(
             options,
-            given.trades,
-            given.klines,
+            trades,
+            klines,
             target,
             command=_command(),
             progress=progress,
@@ -328,6 +331,8 @@ VERBS: dict[str, tuple[Verb, Callable[[Parser], None]]] = {
     "gate": (gate, _gate_arguments),
     "explore": (explore, _explore_arguments),
     "reproduce": (reproduce, _reproduce_arguments),
+    "fetch": (history.fetch, history.fetch_arguments),
+    "catalogue": (history.catalogue, history.catalogue_arguments),
 }
 
 
@@ -371,7 +376,7 @@ def main() -> None:
 
 
 def _stem(path: Path) -> str:
-    name = path.name
+    name = path.name.replace(":", "-")
     for suffix in (".zip", ".gz", ".csv", ".txt"):
         name = name.removesuffix(suffix)
     return name

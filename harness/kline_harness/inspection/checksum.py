@@ -21,6 +21,15 @@ class Checksum(Enum):
     MALFORMED = "malformed"
 
 
+def stated_sha256(content: bytes) -> tuple[str, str] | None:
+    """Return the sha256 and the file name ("" where none) that a CHECKSUM file states.
+
+    None where it is not one line, `<sha256 in hex>  <file name>`.
+    """
+    match = _LINE.fullmatch(content.decode(errors="replace"))
+    return (match["sha256"].lower(), match["name"] or "") if match else None
+
+
 def check_checksum(path: str, sha256: str | None, tally: Tally) -> Checksum:
     """Compare a file's sha256 with `<path>.CHECKSUM`: one line, `<sha256 in hex>  <file name>`.
 
@@ -29,15 +38,16 @@ def check_checksum(path: str, sha256: str | None, tally: Tally) -> Checksum:
     beside = Path(f"{path}.CHECKSUM")
     if not beside.is_file():
         return Checksum.ABSENT
-    text = beside.read_bytes()[:_BYTES_MAX].decode(errors="replace")
-    match = _LINE.fullmatch(text)
-    if match is None:
+    content = beside.read_bytes()[:_BYTES_MAX]
+    found = stated_sha256(content)
+    if found is None:
+        text = content.decode(errors="replace")
         shown = text[:80].splitlines()[0] if text.strip() else ""
         tally.add("checksum_malformed", 1, {"file": beside.name, "found": shown})
         return Checksum.MALFORMED
-    if match["name"] and Path(match["name"]).name != Path(path).name:
-        tally.add("checksum_of_another_file", 1, {"file": beside.name, "names": match["name"]})
-    stated = match["sha256"].lower()
+    stated, name = found
+    if name and Path(name).name != Path(path).name:
+        tally.add("checksum_of_another_file", 1, {"file": beside.name, "names": name})
     if stated == sha256:
         return Checksum.MATCH
     evidence = {"stated": stated, "found": sha256 or "not known: the file cannot be read whole"}

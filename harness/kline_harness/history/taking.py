@@ -1,0 +1,122 @@
+"""Files for a replay, from the catalogue alone: nothing here can reach the network."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+
+from kline_harness.errors import InputError, UsageError
+from kline_harness.history.catalogue import Catalogue, Record, default_home
+from kline_harness.history.layouts import DAILY, KLINES, MONTHLY, TRADE_KINDS
+from kline_harness.history.selection import Selection, is_selection, parse_selection
+
+_NAMED = 5
+
+
+def files_of(words: Sequence[Path], klines: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """Return the files of trades and of klines that the words of a command stand for.
+
+    A selection such as um:BTCUSDT:2024-07-18 is taken from the catalogue with the klines that
+    belong to it; anything else is a file already.
+
+    Raises UsageError for days that the catalogue does not have, InputError for a file that is not
+    the one recorded.
+    """
+    trades: list[Path] = []
+    found: list[Path] = []
+    for word in words:
+        if not is_selection(str(word)) or word.exists():
+            trades.append(word)
+            continue
+        selection = parse_selection(str(word))
+        catalogue = Catalogue(default_home())
+        taken = take(catalogue, selection)
+        paths = [_checked(catalogue, record) for record in taken]
+        for record, path in zip(taken, paths, strict=True):
+            (found if record.data == KLINES else trades).append(path)
+    return trades, [*klines, *found]
+
+
+def take(catalogue: Catalogue, selection: Selection) -> list[Record]:
+    """Return the records of a selection: trades of one kind for every day, then klines.
+
+    Each day comes from its own file, or from its month's where the whole month is asked for.
+
+    Raises UsageError naming what is not there.
+    """
+    records = [
+        record
+        for record in catalogue.latest().values()
+        if (record.market, record.symbol) == (selection.market, selection.symbol)
+    ]
+    usable = [record for record in records if record.usable]
+    best: list[date] | None = None
+    for kind in TRADE_KINDS:
+        files, lacking = _cover([one for one in usable if one.data == kind], selection)
+        if not lacking:
+            return [*files, *_klines(usable, selection)]
+        if best is None or len(lacking) < len(best):
+            best = lacking
+    assert best is not None
+    raise UsageError(_absent(catalogue, selection, records, best))
+
+
+def _klines(usable: Iterable[Record], selection: Selection) -> Iterator[Record]:
+    series: dict[str, list[Record]] = {}
+    for record in usable:
+        if record.data == KLINES:
+            series.setdefault(record.interval, []).append(record)
+    for _, records in sorted(series.items()):
+        yield from _cover(records, selection)[0]
+
+
+def _cover(records: Iterable[Record], selection: Selection) -> tuple[list[Record], list[date]]:
+    """Return the files that cover a selection's days, and the days that none does."""
+    days = {r.date: r for r in records if r.period == DAILY}
+    months = {r.date: r for r in records if r.period == MONTHLY}
+    wanted = selection.days()
+    files: dict[str, Record] = {}
+    lacking = []
+    for month in dict.fromkeys(str(day)[:7] for day in wanted):
+        inside = [day for day in wanted if str(day)[:7] == month]
+        absent = [day for day in inside if str(day) not in days]
+        whole = inside[0].day == 1 and (inside[-1] + timedelta(days=1)).day == 1
+        if absent and whole and month in months:
+            files[month] = months[month]
+            continue
+        files |= {str(day): days[str(day)] for day in inside if str(day) in days}
+        lacking += absent
+    return list(files.values()), lacking
+
+
+def _absent(
+    catalogue: Catalogue, selection: Selection, records: Iterable[Record], lacking: Sequence[date]
+) -> str:
+    refused = {
+        record.date: record.proof
+        for record in records
+        if not record.usable and record.data in TRADE_KINDS
+    }
+    shown = [f"{d} ({refused[str(d)]})" if str(d) in refused else str(d) for d in lacking[:_NAMED]]
+    more = f" and {len(lacking) - _NAMED:,} more" if len(lacking) > _NAMED else ""
+    command = f"kline-harness fetch --market {selection.market} --symbol {selection.symbol}"
+    return (
+        f"{selection}: expected trades of every day in the catalogue {catalogue.home}, found none "
+        f"proved or accepted of {', '.join(shown)}{more}; "
+        f"`{command} --from {lacking[0]} --to {lacking[-1]}` brings them"
+    )
+
+
+def _checked(catalogue: Catalogue, record: Record) -> Path:
+    path = catalogue.path(record)
+    try:
+        with open(path, "rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        expected = "the file that the catalogue records"
+        raise InputError(path, expected, error.strerror or str(error)) from None
+    if found != record.sha256:
+        raise InputError(path, f"sha256 {record.sha256}, as in the catalogue", found)
+    return path
