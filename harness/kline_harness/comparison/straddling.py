@@ -91,8 +91,9 @@ class _Search:
         """Return the states from one kline to where its splits end; none where they do not fit."""
         case = self._cases[place]
         start = case.start() if flow_in is None else _apply(case, case.start(), flow_in)
-        for state in () if start is None else self._options(case, start):
-            done = None if flow_in is None else self._finished(case, state)
+        states = [] if start is None else list(self._options(case, start))
+        for state in states:
+            done = None if flow_in is None else _equal(case, state)
             if done is not None:
                 return [done]
             for flow in self._flows_out(place, state):
@@ -106,17 +107,18 @@ class _Search:
                 after = self.chain(place + 1, flow, length + 1) if deeper else []
                 if after:
                     return [done, *after]
-        return []
+        # A rest can hide a split, so splits are followed first.
+        done = None if flow_in is None else next(self._by_rest(case, states), None)
+        return [] if done is None else [done]
 
     def _finished(self, case: Case, state: State) -> State | None:
         """Return the state if it explains the kline: by equality, a bound, or a rest."""
-        if state.equals_theirs(case):
-            return state
-        bounded = within_bound(case, state)
-        if bounded is not None:
-            return bounded
-        able = (rest for rest in self._rests if rest.applies(case))
-        return next((done for rest in able for done in rest.undo(case, state)), None)
+        done = _equal(case, state)
+        return next(self._by_rest(case, [state]), None) if done is None else done
+
+    def _by_rest(self, case: Case, states: Sequence[State]) -> Iterator[State]:
+        able = [rest for rest in self._rests if rest.applies(case)]
+        return (done for state in states for rest in able for done in rest.undo(case, state))
 
     def _flows_out(self, place: int, state: State) -> Iterator[Flow]:
         case = self._cases[place]
@@ -151,6 +153,11 @@ class _Search:
         following = self._cases[place + 1 : place + 2]
         closed_ns = self._cases[place].kline.close_time_ns
         return any(one.kline.open_time_ns == closed_ns for one in following)
+
+
+def _equal(case: Case, state: State) -> State | None:
+    """Return the state if it is theirs, or differs by a rounding within its bound."""
+    return state if state.equals_theirs(case) else within_bound(case, state)
 
 
 def _goes_out(case: Case, flow: Flow) -> bool:
