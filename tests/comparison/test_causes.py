@@ -6,6 +6,8 @@ import json
 from dataclasses import replace
 from decimal import Decimal
 
+from kline_harness.comparison.compare import Proof
+
 from tests.comparison.story import (
     MINUTE,
     NS,
@@ -252,6 +254,11 @@ def test_quiet_klines_that_a_source_without_counts_leaves_out() -> None:
     assert story.causes() == {1: "quiet_left_out"}
     full = klines(trades(DAY), "1m")
     assert Story(trades(DAY), {"1m": [full[0], full[2]]}, fields=fields).causes() == {1: None}
+    # A file that has a row of another quiet minute does not leave them out.
+    longer = trades("1 100x1, 130 99x1, 250 98x1")
+    rows = klines(longer, "1m")
+    habit = Story(longer, {"1m": [rows[0], *rows[2:]]}, fields=fields)
+    assert habit.causes() == {1: None}
 
 
 # --- halts
@@ -490,3 +497,70 @@ def test_quiet_time_after_the_last_trade_is_identical() -> None:
     listed = trades("1 100x1")
     rows = extended(klines(listed, "1m"), "1m", [flat(START + 3 * MINUTE, "1m", Decimal(1))])
     assert Story(listed, {"1m": rows}).causes() == {}
+
+
+# --- what explanations rest on
+
+
+def proof_at(story: Story, number: int) -> Proof | None:
+    by_open = {d.open_time_ns: d.proof for d in story.differences()}
+    return by_open[START + number * MINUTE]
+
+
+def test_an_edge_that_holds_more_than_it_can_is_in_doubt() -> None:
+    listed = trades(DAY)
+    rows = klines(listed, "1m")
+    recorded = listed[1:]
+    covered = (recorded[0].time_ns, START + 10 * MINUTE)
+    story = Story(recorded, {"1m": rows}, coverage=covered)
+    proof = proof_at(story, 0)
+    assert proof is not None
+    assert (proof.consistent, proof.doubt) == (True, None)
+    more = {"volume": rows[0].volume + 9_000, "quote_volume": rows[0].quote_volume + 9_000 * 100}
+    taker = {
+        "taker_buy_volume": rows[0].taker_buy_volume + 9_000,
+        "taker_buy_quote_volume": rows[0].taker_buy_quote_volume + 9_000 * 100,
+    }
+    proof = proof_at(replace(story, theirs={"1m": bumped(rows, 0, **more, **taker)}), 0)
+    assert proof is not None
+    assert "more volume than 10 times the busiest" in (proof.doubt or "")
+
+
+def test_one_missing_id_explains_one_trade_once() -> None:
+    """The id between 59 s and 61 s is missing: one minute can have it, not both."""
+    listed = trades("1 100x1, 59 100x2, 61 100x3, 80 100x1, 125 100x1", first_id=1)
+    recorded = [replace(t, id=t.id + (t.id > 2), first_id=t.id + (t.id > 2)) for t in listed]
+    recorded = [replace(t, last_id=t.first_id) for t in recorded]
+    lost = replace(recorded[1], id=3, first_id=3, last_id=3)
+    for minute, at in ((0, Decimal("59.5")), (1, Decimal("60.5"))):
+        missing = replace(lost, time_ns=START + int(at * NS))
+        theirs = {"1m": klines([*recorded, missing], "1m")}
+        assert Story(recorded, theirs).causes() == {minute: "missing_trade_ids"}
+    second = replace(lost, id=99, first_id=99, last_id=99, time_ns=START + 60 * NS + NS // 2)
+    both = klines([*recorded, replace(lost, time_ns=START + 59 * NS + NS // 2)], "1m")
+    (other,) = [k for k in klines([*recorded, second], "1m") if k.open_time_ns == START + MINUTE]
+    other = replace(other, open=recorded[2].price, close=both[1].close)
+    causes = Story(recorded, {"1m": [both[0], other, *both[2:]]}).causes()
+    assert causes == {0: "missing_trade_ids", 1: None}
+
+
+def test_a_quiet_kline_that_was_lost_is_no_fault_s() -> None:
+    """A fault that changed nothing here makes the same flat kline, as anything would."""
+    listed = trades("1 100x1, 250 99x1")
+    rows = klines(listed, "1m")
+    story = Story(listed, {"1m": rows}, ours={"1m": [rows[0], *rows[2:]]}, before_fault=listed)
+    assert story.causes() == {1: None}
+
+
+def test_a_second_row_of_a_time_is_no_row_still_forming() -> None:
+    listed = trades(DAY)
+    rows = klines(listed, "1m")
+    short = with_trades_of(rows, "1m", 2, listed[:-1])
+    assert Story(listed, {"1m": [*rows[:2], short[2], rows[2]]}).causes()[2] is None
+
+
+def test_a_quiet_row_after_it_says_that_a_row_was_whole() -> None:
+    listed = trades("1 100x1, 61 100x1, 80 102x3, 119 101x1 sell, 250 99x1")
+    rows = klines(listed, "1m")
+    short = with_trades_of(rows, "1m", 1, listed[:3])
+    assert Story(listed, {"1m": short}).causes() == {1: None}

@@ -41,7 +41,8 @@ class Context:
     klines of the same time, by source; `undone` is, by fault name, what was kept of the symbol's
     trades as they were before a fault was injected. `row` is where the exchange's row stands,
     `absence` what its other files say where it has none; `busiest` the most trades and the most
-    volume of any other kline of its file; `agreed` what shorter intervals have settled.
+    volume of any other kline of its file; `states_quiet` tells whether that has rows of klines
+    without trades; `agreed` what shorter intervals have settled.
     """
 
     coverage: Coverage = field(default_factory=lambda: Coverage(()))
@@ -50,7 +51,8 @@ class Context:
     undone: tuple[tuple[str, Evidence], ...] = ()
     row: RowPlace = field(default_factory=RowPlace)
     absence: Absence = field(default_factory=Absence)
-    busiest: tuple[Decimal, Decimal] | None = None
+    busiest: Mapping[str, Decimal] = field(default_factory=dict)
+    states_quiet: bool = False
     agreed: Agreed = field(default_factory=Agreed)
 
 

@@ -63,10 +63,10 @@ def doubt_of(case: Case, part: Part | None, rest: dict[str, str]) -> str | None:
     )
     # The rest of the last trade's millisecond was not recorded either.
     open_ns = length_ns - covered_ns + 2 * NS_PER_MILLISECOND
-    for place, name in enumerate(("count", "volume")):
+    for name in ("count", "volume"):
         if f"unrecorded_{name}" not in rest:
             continue
-        seen = [] if case.context.busiest is None else [case.context.busiest[place]]
+        seen = [most] if (most := case.context.busiest.get(name)) is not None else []
         if part is not None and covered_ns > 0:
             scale = 0 if name == "count" else case.instrument.quantity_scale
             seen.append(to_decimal(part[name], scale) * length_ns / covered_ns)
@@ -91,14 +91,16 @@ class QuietLeftOut:
     """A quiet kline of ours that a source made from trades leaves out.
 
     Only for sources without trade counts: the exchange's own files have a row for every quiet
-    interval, so one that is missing there needs another reason.
+    interval, so one that is missing there needs another reason. And only for files that have
+    no row of a quiet interval at all.
     """
 
     name = "quiet_left_out"
 
     def applies(self, case: Case) -> bool:
         """Tell whether a source without counts has no row."""
-        return case.kline.theirs is None and "count" not in case.kline.compared
+        habit = not case.context.states_quiet
+        return habit and case.kline.theirs is None and "count" not in case.kline.compared
 
     def undo(self, case: Case, state: State) -> Iterator[State]:
         """Yield a settled state where nothing was traded."""

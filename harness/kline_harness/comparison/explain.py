@@ -94,7 +94,8 @@ def _cases(
             windows, theirs.previous_close(place, open_ns), undone=faults, agreed=agreed
         )
         if absent:
-            context = replace(context, absence=theirs.absence(place, open_ns))
+            absence, quiet = theirs.absence(place, open_ns), theirs.states_quiet(place)
+            context = replace(context, absence=absence, states_quiet=quiet)
         else:
             others = tuple(theirs.alternatives(place, open_ns))
             row = theirs.row_place(place, open_ns)

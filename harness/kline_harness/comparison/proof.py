@@ -61,8 +61,9 @@ def _inputs(case: Case, chain: Sequence[Case]) -> dict[str, Any]:
         }
     if kline.theirs is None:
         inputs["absence"] = asdict(context.absence)
-    if context.busiest is not None and not kline.whole:
-        inputs["busiest"] = [plain(value) for value in context.busiest]
+        inputs["states_quiet"] = context.states_quiet
+    if not kline.whole:
+        inputs["busiest"] = {name: plain(value) for name, value in context.busiest.items()}
     inputs["agreed"] = context.agreed.near(kline.open_time_ns, kline.close_time_ns)
     if context.previous_close is not None:
         inputs["previous_close"] = plain(context.previous_close)

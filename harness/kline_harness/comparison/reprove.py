@@ -63,7 +63,8 @@ def reprove(row: Mapping[str, Any], tape: Tape, undone: Sequence[tuple[str, Tape
         tuple((name, before) for name, fed in undone if (before := before_of(fed)) is not None),
         _row_place(inputs.get("row")),
         Absence(**inputs.get("absence", {})),
-        _busiest(inputs.get("busiest")),
+        {name: Decimal(value) for name, value in inputs.get("busiest", {}).items()},
+        inputs.get("states_quiet", False),
         Agreed.of(inputs["agreed"]),
     )
     gaps = evidence.runs.gaps()
@@ -82,10 +83,6 @@ def _row_place(told: Mapping[str, Any] | None) -> RowPlace:
         return RowPlace()
     following = None if told["following"] is None else _numbers(told["following"])
     return RowPlace(told["last"], told["repeated"], following)
-
-
-def _busiest(told: Sequence[str] | None) -> tuple[Decimal, Decimal] | None:
-    return None if told is None else (Decimal(told[0]), Decimal(told[1]))
 
 
 def _same(now: Mapping[str, Any], told: Mapping[str, Any]) -> bool:

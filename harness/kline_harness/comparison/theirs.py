@@ -87,16 +87,19 @@ class Theirs:
                 return RowPlace(stop == len(opens), stop - first > 1, following)
         return RowPlace(stop == len(opens), stop - first > 1)
 
-    def busiest(self, place: int, open_ns: int) -> tuple[Decimal, Decimal] | None:
-        """Return the most trades and the most volume of any other kline of the file."""
+    def busiest(self, place: int, open_ns: int) -> dict[str, Decimal]:
+        """Return the most trades and the most volume of any other kline, as far as stated."""
         file = self._files[place]
-        own, found = file.row(open_ns), None
-        for name, ranked in file.ranked.items():
-            others = [value for row, value in ranked if row != own]
-            if not others:
-                return None
-            found = {**(found or {}), name: Decimal(others[0])}
-        return None if found is None else (found["count"], found["volume"])
+        own = file.row(open_ns)
+        others = {
+            name: [Decimal(value) for row, value in ranked if row != own]
+            for name, ranked in file.ranked.items()
+        }
+        return {name: values[0] for name, values in others.items() if values}
+
+    def states_quiet(self, place: int) -> bool:
+        """Tell whether a file has rows of klines without trades."""
+        return self._files[place].has_quiet
 
     def absence(self, place: int, open_ns: int) -> Absence:
         """Return what the other files say of the stretch without a row around an instant."""
@@ -138,14 +141,18 @@ class _File:
 
     @cached_property
     def ranked(self) -> Mapping[str, list[tuple[int, Decimal | int]]]:
-        """Return the two highest counts and volumes with their rows; nothing if not stated."""
-        if not {"count", "volume"} <= set(self.reference.fields):
-            return {}
+        """Return the two highest counts and volumes with their rows, as far as stated."""
         found = {}
-        for name in ("count", "volume"):
+        for name in {"count", "volume"} & set(self.reference.fields):
             rows = list(enumerate(self.reference.table[name].to_pylist()))
             found[name] = sorted(rows, key=lambda one: (-one[1], one[0]))[:2]
         return found
+
+    @cached_property
+    def has_quiet(self) -> bool:
+        """Tell whether some row has no volume."""
+        stated = "volume" in self.reference.fields
+        return stated and any(value == 0 for value in self.reference.table["volume"].to_pylist())
 
     @cached_property
     def value_rows(self) -> list[Row]:
