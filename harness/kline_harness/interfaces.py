@@ -203,6 +203,13 @@ class Consumer(Protocol):
         """Do what is due by time."""
         ...
 
+    def rows_until_flush(self) -> int:
+        """Return how many rows it takes before the instant of the next one matters to it.
+
+        Where it never does, `INT64_MAX` of `kline_harness.units`.
+        """
+        ...
+
     def on_close(self, now_ns: int) -> None:
         """The channel is closed and drained: finish."""
         ...

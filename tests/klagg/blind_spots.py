@@ -10,17 +10,17 @@ from kline_harness.checks.completeness import CompletenessAuditor
 from kline_harness.columns import Rows
 from kline_harness.comparison.coverage import Coverage
 from kline_harness.interval import parse_interval
-from kline_harness.klagg.old_auditor import (
-    OldAuditor,
-    aligned_to_epoch,
-    continuity_ok,
-    external_audit_window,
-)
 from kline_harness.kline import KlineBatch
 from kline_harness.units import NS_PER_MINUTE, NS_PER_SECOND
 from kline_harness.verdict import Verdict
 
 from tests.consumers.tables import BASE_NS, Row, series, table
+from tests.klagg.old_auditor import (
+    OldAuditor,
+    aligned_to_epoch,
+    continuity_ok,
+    external_audit_window,
+)
 
 WEEK = parse_interval("1w")
 FIVE = parse_interval("5m")

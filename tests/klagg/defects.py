@@ -473,7 +473,7 @@ DEFECTS = (
     Defect(
         *(50, "D", "The crate's tests cannot be built."),
         outside="A build is no replay. The original's tests that are still true are held by "
-        "tests/aggregators/test_klagg.py.",
+        "tests/klagg/test_klagg.py.",
     ),
     Defect(
         *(51, "E", "A trade with an index beyond the array is an error per period, no more."),

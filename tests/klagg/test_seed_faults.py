@@ -21,9 +21,9 @@ from kline_harness.simulation.simulation import Fidelity, Simulation
 from kline_harness.storage.parquet_writer import ParquetWriter
 from kline_harness.units import NS_PER_SECOND, Window
 
-from tests.aggregators.klagg_cases import intervals_of
 from tests.consumers.tables import series, table
 from tests.feeds import MINUTE, T0, feed
+from tests.klagg.klagg_cases import intervals_of
 from tests.klagg.made import FOLDER
 
 STREAM = FOLDER.parent / "um-stream" / "ALFAUSDT-trade-stream.txt.gz"

@@ -14,7 +14,7 @@ from kline_harness.columns import Rows
 from kline_harness.interfaces import FeedSlice
 from kline_harness.kline import Emission, KlineBatch
 from kline_harness.ledger import Equation
-from kline_harness.simulation.calm import CalmListener, CalmProducer, Stretch
+from kline_harness.simulation.bulk_delivery import BulkListener, BulkProducer, TimedBatch
 from kline_harness.simulation.feed import Feed
 from kline_harness.storage.dataset import KlineDataset, Part
 from kline_harness.storage.parquet_writer import ParquetWriter
@@ -87,22 +87,22 @@ def kline_dropped_in_the_aggregator(patch: pytest.MonkeyPatch) -> None:
 
 
 def drop_before_the_channel(patch: pytest.MonkeyPatch) -> None:
-    plain, once = CalmProducer._take, Once()
+    plain, once = BulkProducer._take, Once()
 
-    def take(self: CalmProducer, emission: Emission, now_ns: int) -> int:
+    def take(self: BulkProducer, emission: Emission, now_ns: int) -> int:
         start = int(once.now(len(emission.klines) > 1))
         return plain(self, Emission(emission.klines[start:], emission.events), now_ns)
 
-    patch.setattr(CalmProducer, "_take", take)
+    patch.setattr(BulkProducer, "_take", take)
 
 
 def drop_in_the_channel(patch: pytest.MonkeyPatch) -> None:
-    plain, once = CalmListener._deliver, Once()
+    plain, once = BulkListener._deliver, Once()
 
-    def deliver(self: CalmListener, stretch: Stretch, begin: int, stop: int) -> None:
+    def deliver(self: BulkListener, stretch: TimedBatch, begin: int, stop: int) -> None:
         plain(self, stretch, begin + int(once.now(stop > begin)), stop)
 
-    patch.setattr(CalmListener, "_deliver", deliver)
+    patch.setattr(BulkListener, "_deliver", deliver)
 
 
 def drop_before_the_writer(patch: pytest.MonkeyPatch) -> None:

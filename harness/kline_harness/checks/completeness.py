@@ -107,7 +107,7 @@ class CompletenessAuditor:
         while self._pending.rows >= self._block_rows:
             self._check(self._block_rows)
 
-    def patience(self) -> int:
+    def rows_until_flush(self) -> int:
         """Return how many klines may come at once: their instants are in them."""
         return INT64_MAX
 

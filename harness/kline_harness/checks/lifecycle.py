@@ -86,7 +86,7 @@ class LifecycleChecker:
         while self._pending.rows >= self._block_rows:
             self._check(self._block_rows)
 
-    def patience(self) -> int:
+    def rows_until_flush(self) -> int:
         """Return how many events may come at once: their instants are in them."""
         return INT64_MAX
 

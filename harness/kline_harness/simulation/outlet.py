@@ -23,7 +23,9 @@ class Outlet:
         self.timer_period_ns = consumer.timer_period_ns
         self.consumer = consumer
         # Only a consumer that says how many values may come at once is handed many.
-        self.patience: Callable[[], int] | None = getattr(consumer, "patience", None)
+        self.rows_until_flush: Callable[[], int] | None = getattr(
+            consumer, "rows_until_flush", None
+        )
         self._deliver = deliver
         self._observers = observers
 

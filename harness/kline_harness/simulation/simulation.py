@@ -14,7 +14,7 @@ from kline_harness.columns import Rows
 from kline_harness.errors import ContractError
 from kline_harness.interfaces import Aggregator, FeedSlice, Observer
 from kline_harness.kline import Emission
-from kline_harness.simulation.calm import CalmChannel, CalmProducer, is_patient
+from kline_harness.simulation.bulk_delivery import BulkChannel, BulkProducer, takes_many
 from kline_harness.simulation.designs import (
     BroadcastChannel,
     Channel,
@@ -90,8 +90,8 @@ class Simulation:
         first = next((piece for piece in slices if len(piece)), FeedSlice(Tape.empty()))
         self._env = Kernel(_first_instant(first))
         pieces = itertools.chain([first], slices)
-        if self._is_calm():
-            return self._run_calmly(pieces, end_ns)
+        if self._delivers_in_bulk():
+            return self._run_in_bulk(pieces, end_ns)
         for channel, consumer, deliver, options in self._planned:
             listener: Listener[Any] = Listener(self._env, channel, consumer, deliver, options)
             self._listeners.append(listener)
@@ -105,25 +105,25 @@ class Simulation:
                 raise ContractError(f"consumer {listener.consumer.name} never ended")
         return [self._record(self._klines), self._record(self._life)]
 
-    def _is_calm(self) -> bool:
+    def _delivers_in_bulk(self) -> bool:
         """Tell whether nothing can come between a publication and its consumers."""
         if self._fidelity is not Fidelity.BATCH or self._options.design is not Design.BROADCAST:
             return False
         calm = ListenerOptions()
-        return all(is_patient(consumer) and o == calm for _, consumer, _, o in self._planned)
+        return all(takes_many(consumer) and o == calm for _, consumer, _, o in self._planned)
 
-    def _run_calmly(
+    def _run_in_bulk(
         self, pieces: Iterable[FeedSlice], end_ns: Callable[[], int]
     ) -> list[ChannelRecord]:
         channels = [
-            CalmChannel(channel.name, channel.capacity, remembers)
+            BulkChannel(channel.name, channel.capacity, remembers)
             for channel, remembers in ((self._klines, True), (self._life, False))
         ]
         for channel, consumer, deliver, _ in self._planned:
-            assert is_patient(consumer)
+            assert takes_many(consumer)
             channels[channel is self._life].listen(self._env, consumer, deliver)
         published = (self._options.life_published, self._observers)
-        producer = CalmProducer(self._env, channels, self._meter, *published)
+        producer = BulkProducer(self._env, channels, self._meter, *published)
         emissions = (self._advanced(piece) for piece in pieces)
         self._env.process(producer.run(emissions, end_ns, self._finished))
         self._env.run()

@@ -108,7 +108,7 @@ class ParquetWriter:
         while self._buffer.rows >= self.options.buffer_rows:
             self._flush(now_ns, self.options.buffer_rows)
 
-    def patience(self) -> int:
+    def rows_until_flush(self) -> int:
         """Return how many klines fill the buffer: when the last of them comes, it is flushed."""
         return self.options.buffer_rows - self._buffer.rows
 

@@ -18,9 +18,9 @@ from kline_harness.klagg.records import DatabaseRow
 from kline_harness.kline import Life, Trigger
 from kline_harness.tape import Tape
 
-from tests.aggregators.klagg_cases import database, intervals_of, run_klagg, stored
 from tests.contracts.aggregator import Told, check_aggregator, run, told
 from tests.feeds import MINUTE, T0, Item, at, clean_runs, feed, slices, wild_runs
+from tests.klagg.klagg_cases import database, intervals_of, run_klagg, stored
 
 ALL_INTERVALS = "1m 5m 1h 1d 3d 1w 1M"
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kline_harness.columns import Rows
 from kline_harness.interfaces import FeedSlice, Tick
 from kline_harness.kline import Emission, KlineBatch, LifeBatch
-from kline_harness.simulation.calm import Stretch
+from kline_harness.simulation.bulk_delivery import TimedBatch
 from kline_harness.simulation.designs import ChannelOptions
 from kline_harness.simulation.listener import ListenerOptions
 from kline_harness.simulation.simulation import Simulation
@@ -56,7 +56,7 @@ class Diary:
 class PatientDiary(Diary):
     """The same, and it says how many values may come at once."""
 
-    def patience(self) -> int:
+    def rows_until_flush(self) -> int:
         return INT64_MAX if self.limit is None else self.limit - len(self._held)
 
 
@@ -161,11 +161,11 @@ def test_calm_consumers_see_the_same(
 
 def test_a_stretch_counts_the_values_of_each_instant() -> None:
     table = batch(KlineBatch, [5, 5, 7, 9, 9, 9])
-    stretch = Stretch.of(table, table.at_ns)
+    stretch = TimedBatch.of(table, table.at_ns)
     assert (stretch.instants.tolist(), stretch.ends.tolist()) == ([5, 7, 9], [2, 3, 6])
     middle = stretch.cut(1, 3)
     assert (middle.instants.tolist(), middle.ends.tolist()) == ([7, 9], [1, 4])
     assert [len(rows) for rows in middle.pieces] == [4]
     more = batch(KlineBatch, [9, 12])
-    joined = middle.then(Stretch.of(more, more.at_ns))
+    joined = middle.then(TimedBatch.of(more, more.at_ns))
     assert (joined.instants.tolist(), joined.ends.tolist()) == ([7, 9, 12], [1, 5, 6])

@@ -7,8 +7,8 @@ from kline_harness.klagg.quirks import FAITHFUL, FIXED, Quirk
 from kline_harness.ledger import judge, trade_equations
 from kline_harness.verdict import Validity
 
-from tests.aggregators.klagg_cases import Ran, database, run_klagg, stored
 from tests.feeds import DAY, HOUR, MINUTE, SECOND, T0, at
+from tests.klagg.klagg_cases import Ran, database, run_klagg, stored
 
 PRODUCTION = "1m 5m 30m 1h 4h 1d 1w"
 

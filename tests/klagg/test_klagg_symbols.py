@@ -8,8 +8,8 @@ from kline_harness.kline import Life, Trigger
 from kline_harness.ledger import judge, trade_equations
 from kline_harness.verdict import Validity
 
-from tests.aggregators.klagg_cases import Ran, run_klagg
 from tests.feeds import SECOND, at
+from tests.klagg.klagg_cases import Ran, run_klagg
 
 
 def without(*quirks: Quirk) -> frozenset[Quirk]:

@@ -7,7 +7,7 @@ from kline_harness.errors import UsageError
 from kline_harness.klagg.options import KlaggOptions, StoredRow, parse_quirks
 from kline_harness.klagg.quirks import FAITHFUL, FIXED, Quirk
 
-from tests.aggregators.klagg_cases import intervals_of
+from tests.klagg.klagg_cases import intervals_of
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 A consumer that is always ready takes everything at the instant of its publication. Between two
 timers nothing tells whether it was woken for each or handed all of them at once, so that is what
 happens here. What must be noticed at its own instant still is: a timer, values lost because one
-instant brought more than the channel holds, the value that exhausts a consumer's patience.
+instant brought more than the channel holds, the value that fills a consumer's buffer.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ from kline_harness.units import INT64_MAX, Int64Array
 Deliver = Callable[[int, Rows[Any]], None]
 
 
-class Patient(Listening, Protocol):
+class TakesMany(Listening, Protocol):
     """A consumer that says how many values may come at once."""
 
-    def patience(self) -> int:
+    def rows_until_flush(self) -> int:
         """Return how many values it takes before it matters to it when the next one comes."""
         ...
 
 
-def is_patient(consumer: Listening) -> TypeGuard[Patient]:
+def takes_many(consumer: Listening) -> TypeGuard[TakesMany]:
     """Tell whether a consumer may be handed the values of many instants at once."""
-    return getattr(consumer, "patience", None) is not None
+    return getattr(consumer, "rows_until_flush", None) is not None
 
 
 @dataclass(slots=True)
-class Stretch:
+class TimedBatch:
     """Values of neighbouring instants: `ends` counts them up to each of `instants`."""
 
     pieces: list[Rows[Any]]
@@ -54,23 +54,23 @@ class Stretch:
         return len(self.instants)
 
     @staticmethod
-    def empty() -> Stretch:
+    def empty() -> TimedBatch:
         """Return no values."""
         none = np.empty(0, dtype=np.int64)
-        return Stretch([], none, none)
+        return TimedBatch([], none, none)
 
     @staticmethod
-    def of(table: Columns, at_ns: Int64Array) -> Stretch:
+    def of(table: Columns, at_ns: Int64Array) -> TimedBatch:
         """Return a table's rows, which are in order of their instants."""
         last = np.flatnonzero(np.append(at_ns[1:] != at_ns[:-1], True)) if len(at_ns) else at_ns
-        return Stretch([Rows.all(table)], at_ns[last], last + 1)
+        return TimedBatch([Rows.all(table)], at_ns[last], last + 1)
 
-    def cut(self, start: int, stop: int) -> Stretch:
+    def cut(self, start: int, stop: int) -> TimedBatch:
         """Return the values of the instants from `start` up to `stop`."""
         before = int(self.ends[start - 1]) if start else 0
         end = int(self.ends[stop - 1]) if stop else 0
         instants, ends = self.instants[start:stop], self.ends[start:stop] - before
-        return Stretch(list(self.between(before, end)), instants, ends)
+        return TimedBatch(list(self.between(before, end)), instants, ends)
 
     def between(self, start: int, stop: int) -> Iterator[Rows[Any]]:
         """Yield the values number `start` up to `stop`."""
@@ -80,7 +80,7 @@ class Stretch:
                 yield part
             start, stop = start - len(piece), stop - len(piece)
 
-    def then(self, other: Stretch) -> Stretch:
+    def then(self, other: TimedBatch) -> TimedBatch:
         """Return the values of both; the last instant may go on in the other."""
         if not len(self):
             return other
@@ -88,7 +88,7 @@ class Stretch:
             return self
         ends = other.ends + self.ends[-1]
         kept = len(self) - int(self.instants[-1] == other.instants[0])
-        return Stretch(
+        return TimedBatch(
             [*self.pieces, *other.pieces],
             np.concatenate([self.instants[:kept], other.instants]),
             np.concatenate([self.ends[:kept], ends]),
@@ -96,11 +96,11 @@ class Stretch:
 
 
 @dataclass(slots=True)
-class CalmListener:
-    """One consumer of a `CalmChannel`."""
+class BulkListener:
+    """One consumer of a `BulkChannel`."""
 
     env: simpy.Environment
-    consumer: Patient
+    consumer: TakesMany
     deliver: Deliver
     capacity: int
     remembers: bool
@@ -122,11 +122,11 @@ class CalmListener:
         """Tell whether it has to be served in virtual time."""
         return self.consumer.timer_period_ns is not None
 
-    def take(self, stretch: Stretch) -> None:
+    def take(self, stretch: TimedBatch) -> None:
         """Hand over everything at once: it has no timer that could come in between."""
         self._hand_over(stretch, 0, len(stretch), self._note_depths(stretch))
 
-    def serve(self, stretch: Stretch) -> Generator[simpy.Event, Any, None]:
+    def serve(self, stretch: TimedBatch) -> Generator[simpy.Event, Any, None]:
         """Hand over the values up to the next timer, wait for what comes after it, and so on."""
         env, begin = self.env, 0
         instants = stretch.instants.tolist()
@@ -156,7 +156,7 @@ class CalmListener:
         if not self._closed:
             self.consumer.on_timer(int(self.env.now))
 
-    def _note_depths(self, stretch: Stretch) -> list[int]:
+    def _note_depths(self, stretch: TimedBatch) -> list[int]:
         """Note how many values each instant brought; return where that is too many."""
         depths = np.diff(stretch.ends, prepend=0)
         self._depths.append((stretch.instants, depths))
@@ -164,7 +164,7 @@ class CalmListener:
         places: list[int] = np.flatnonzero(depths > self.capacity).tolist()
         return places
 
-    def _hand_over(self, stretch: Stretch, begin: int, stop: int, overfull: list[int]) -> None:
+    def _hand_over(self, stretch: TimedBatch, begin: int, stop: int, overfull: list[int]) -> None:
         """Deliver some instants; the channel has overwritten what one brought above its room."""
         for place in overfull:
             if begin <= place < stop:
@@ -173,20 +173,20 @@ class CalmListener:
                 begin = place + 1
         self._deliver(stretch, begin, stop)
 
-    def _deliver(self, stretch: Stretch, begin: int, stop: int) -> None:
-        """Deliver some instants, as many at once as the consumer has patience for."""
+    def _deliver(self, stretch: TimedBatch, begin: int, stop: int) -> None:
+        """Deliver some instants, as many at once as the consumer takes."""
         while begin < stop:
             before = int(stretch.ends[begin - 1]) if begin else 0
-            room = before + min(self.consumer.patience(), INT64_MAX - before)
+            room = before + min(self.consumer.rows_until_flush(), INT64_MAX - before)
             end = stop
             if stretch.ends[stop - 1] >= room:
-                # The value that exhausts the patience comes with its own instant alone.
+                # The value that fills the buffer comes with its own instant alone.
                 end = max(begin + 1, bisect_left(stretch.ends, room, begin, stop))
             rows = stretch.between(before, int(stretch.ends[end - 1]))
             self._give(int(stretch.instants[end - 1]), rows)
             begin = end
 
-    def _deliver_rest(self, instant: Stretch) -> None:
+    def _deliver_rest(self, instant: TimedBatch) -> None:
         """Deliver what is left of one instant that brought too much."""
         now_ns, count = int(instant.instants[0]), int(instant.ends[0])
         missed = count - self.capacity
@@ -229,20 +229,20 @@ class CalmListener:
 
 
 @dataclass(slots=True)
-class CalmChannel:
+class BulkChannel:
     """A broadcast whose consumers were all there from the start and are always ready."""
 
     name: str
     capacity: int
     remembers: bool = False
     published: int = 0
-    listeners: list[CalmListener] = field(default_factory=list)
+    listeners: list[BulkListener] = field(default_factory=list)
 
-    def listen(self, env: simpy.Environment, consumer: Patient, deliver: Deliver) -> None:
+    def listen(self, env: simpy.Environment, consumer: TakesMany, deliver: Deliver) -> None:
         """Subscribe a consumer, before anything is published."""
-        self.listeners.append(CalmListener(env, consumer, deliver, self.capacity, self.remembers))
+        self.listeners.append(BulkListener(env, consumer, deliver, self.capacity, self.remembers))
 
-    def publish(self, stretch: Stretch) -> list[Generator[simpy.Event, Any, None]]:
+    def publish(self, stretch: TimedBatch) -> list[Generator[simpy.Event, Any, None]]:
         """Send the values of some instants; return what has to go on in virtual time."""
         self.published += int(stretch.ends[-1])
         for listener in self.listeners:
@@ -272,15 +272,17 @@ class CalmChannel:
 
 
 @dataclass(slots=True)
-class CalmProducer:
+class BulkProducer:
     """Publishes emissions to calm channels: klines and lifecycle events."""
 
     env: simpy.Environment
-    channels: list[CalmChannel]
+    channels: list[BulkChannel]
     meter: Meter
     life_published: bool
     observers: Sequence[Observer] = ()
-    _waiting: list[Stretch] = field(default_factory=lambda: [Stretch.empty(), Stretch.empty()])
+    _waiting: list[TimedBatch] = field(
+        default_factory=lambda: [TimedBatch.empty(), TimedBatch.empty()]
+    )
 
     def run(
         self,
@@ -310,7 +312,7 @@ class CalmProducer:
         for place, (table, at_ns) in enumerate(((klines, klines.at_ns), (events, events.at_ns))):
             if len(table) == 0:
                 continue
-            stretch = Stretch.of(table, np.maximum(at_ns, now_ns))
+            stretch = TimedBatch.of(table, np.maximum(at_ns, now_ns))
             last_ns = max(last_ns, int(stretch.instants[-1]))
             if table is klines or self.life_published:
                 self._waiting[place] = self._waiting[place].then(stretch)

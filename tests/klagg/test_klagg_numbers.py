@@ -12,8 +12,8 @@ from kline_harness.klagg.numbers import ExactNumbers, FloatNumbers, Measure, Num
 from kline_harness.tape import Tape
 from kline_harness.units import parse_exact
 
-from tests.aggregators.klagg_cases import run_klagg
 from tests.feeds import TradeSpec, feed, tape
+from tests.klagg.klagg_cases import run_klagg
 
 FLOATS, EXACT = FloatNumbers(), ExactNumbers()
 
