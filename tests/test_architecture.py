@@ -39,6 +39,7 @@ BESIDE = {
     ("interval", "errors"),
     ("interval", "units"),
     ("faults", "simulation"),
+    ("gate", "history"),
 }
 OWNERS = {
     "simpy": {"simulation"},

@@ -86,7 +86,8 @@ def test_another_result_of_the_same_inputs_says_so(suite: Path) -> None:
     _make_baseline_say(suite, "3151.5,145.447", "3151.5,145.448")
     (problem,) = run_one(suite).problems
     assert problem.cause == (
-        "the same inputs now give another result; against the exchange's: identical"
+        "our output changed: the same inputs now give another result; "
+        "against the exchange's: identical"
     )
 
 
@@ -97,7 +98,8 @@ def test_another_input_is_named_as_the_cause(suite: Path) -> None:
     replace_text(figures, line, line[:-4] + "0000")
     case = run_one(suite)
     assert case.problems[0].cause == (
-        "input trades.txt.gz is not the baseline's; against the exchange's: identical"
+        "the archive changed: input trades.txt.gz is not the baseline's; "
+        "against the exchange's: identical"
     )
     assert "input trades.txt.gz: sha256" in messages(case)
 
@@ -118,8 +120,8 @@ def test_a_defect_in_the_aggregator_turns_it_red(
     told = messages(run_one(suite))
     assert f"{place}: exchange 3151.72, ours 3151.73; cause: none found (unexplained)" in told
     assert (
-        f"{place}: baseline 3151.72, now 3151.73; cause: the same inputs now give another "
-        "result; against the exchange's: unexplained"
+        f"{place}: baseline 3151.72, now 3151.73; cause: our output changed: the same inputs now "
+        "give another result; against the exchange's: unexplained"
     ) in told
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from kline_harness.cli import run as command
 from kline_harness.errors import InputError, UsageError
+from kline_harness.gate import Status, load_suite, run_suite
 from kline_harness.history.catalogue import Catalogue
 from kline_harness.history.fetching import FetchResult, fetch
 from kline_harness.history.layouts import MONTHLY
@@ -102,6 +103,31 @@ def test_a_revised_archive_is_noticed_and_kept_beside_the_old_one(
     assert catalogue.path(first).read_bytes() == old
     # Records are only ever added.
     assert catalogue.records()[0] == first
+
+
+def test_a_gate_says_that_the_archive_changed(
+    archive: Archive, catalogue: Catalogue, tmp_path: Path
+) -> None:
+    day = "2024-07-18"
+    archive.put_trades(day)
+    put_klines(archive, day)
+    wanted = items(f"um:BTCUSDT:{day}", klines="1m")
+    bring(archive, catalogue, wanted)
+    suite = tmp_path / "suite.toml"
+    keys = [f'{key} = "um:BTCUSDT:{day}"' for key in ("trades", "klines")]
+    more = ['name = "day"', 'intervals = "1m"', 'audit = "off"', *keys]
+    suite.write_text("\n".join(["[[case]]", *more]) + "\n")
+    work = tmp_path / "work"
+    assert run_suite(load_suite(suite), True, work=work).status is Status.GREEN
+    assert run_suite(load_suite(suite), work=work).status is Status.GREEN
+    revise(archive, day)
+    bring(archive, catalogue, wanted, refresh=True)
+    (case,) = run_suite(load_suite(suite), work=work).cases
+    said = [one.cause for one in case.problems if one.cause and "baseline's" in one.cause]
+    assert case.status is Status.RED
+    assert said
+    named = f"the archive changed: input BTCUSDT-aggTrades-{day}.zip is not the baseline's"
+    assert all(cause.startswith(named) for cause in said)
 
 
 def test_why_a_file_is_not_there(archive: Archive, catalogue: Catalogue) -> None:

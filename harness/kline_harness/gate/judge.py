@@ -123,9 +123,9 @@ class _Causes:
         if edited:
             reason = _EDITED
         elif self.inputs:
-            reason = f"input {', '.join(self.inputs)} is not the baseline's"
+            reason = f"the archive changed: input {', '.join(self.inputs)} is not the baseline's"
         else:
-            reason = "the same inputs now give another result"
+            reason = "our output changed: the same inputs now give another result"
         against = self.differing.get(place)
         if against is None:
             against = "identical" if place[:2] in self.compared else "not compared"

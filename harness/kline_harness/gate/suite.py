@@ -12,6 +12,8 @@ from typing import Any
 from kline_harness.comparison.causes import NAMES
 from kline_harness.comparison.compare import Class
 from kline_harness.errors import UsageError, UserError
+from kline_harness.history.selection import is_selection
+from kline_harness.history.taking import files_of
 from kline_harness.interval import Interval, parse_intervals
 from kline_harness.replay import Audit, Scenario
 from kline_harness.replay.scenario_file import load_scenario
@@ -236,6 +238,9 @@ class _Table:
             raise self.wrong(key, "at least one file", self.content.get(key))
         found: dict[Path, None] = {}
         for pattern in patterns:
+            if is_selection(pattern):
+                found |= dict.fromkeys(self._catalogued(key, pattern))
+                continue
             try:
                 matches = [path for path in self._matches(key, pattern) if path.is_file()]
             except (OSError, ValueError, NotImplementedError) as error:
@@ -245,6 +250,15 @@ class _Table:
                 raise self.wrong(key, "a file there is", pattern)
             found |= dict.fromkeys(matches)
         return list(found)
+
+    def _catalogued(self, key: str, days: str) -> list[Path]:
+        try:
+            trades, klines = files_of([Path(days)], [])
+        except UserError as error:
+            raise UsageError(f"{self.label}, key {key}: {error}") from error
+        if key == "klines" and not klines:
+            raise self.wrong(key, "klines of these days in the catalogue", days)
+        return klines if key == "klines" else trades
 
     def _matches(self, key: str, pattern: str) -> Iterator[Path]:
         plain = self.folder / pattern
