@@ -56,7 +56,11 @@ class Inputs:
 
 
 class FinishedRun:
-    """A run that is over: its accounts, what was stored, the comparison, and its checks."""
+    """A run that is over: its accounts, what was stored, the comparison, and its checks.
+
+    An aggregator that gives no account of its trades has no `accounts`: it is judged by what it
+    published, and `trades` says that it did not check what became of each trade.
+    """
 
     def __init__(self, observed: ObservedRun, inputs: Inputs) -> None:
         self.observed, self.inputs = observed, inputs
@@ -114,7 +118,7 @@ class FinishedRun:
         run, after, inputs = self.observed.run, self.after, self.inputs
         checks: list[Check] = [
             Question("ledger", "every count of the run", lambda: judge(self.equations)),
-            Question("trades", "accounts", self._trades),
+            Question("trades", "the aggregator's accounts", self._trades),
             Question("continuity", "trade ids and stored klines", self._continuity),
         ]
         if inputs.files:
@@ -140,7 +144,7 @@ class FinishedRun:
         found = (finding for audit in self.audits.values() for finding in audit.findings)
         after = Aftermath.of(
             Stored.of(run.writer.dataset.read()),
-            self.accounts,
+            self.accounts or dict.fromkeys(sorted(self.observed.given.symbols()), TradeAccount()),
             inputs.references,
             inputs.coverage,
             [finding for finding in found if finding.kind == MISMATCH],
