@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from kline_harness.checks.channels import lost_klines
 from kline_harness.errors import InputError, UsageError
 from kline_harness.kline import KlineBatch
 from kline_harness.replay import replay as run
-from kline_harness.replay.channels import lost_klines
 from kline_harness.replay.scenario import CONSUMERS, Scenario
 from kline_harness.replay.scenario_file import decode_scenario, load_scenario, scenario_of
 from kline_harness.simulation.designs import Design

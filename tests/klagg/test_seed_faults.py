@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from kline_harness.checks.channels import channels_verdict, lost_klines
 from kline_harness.checks.completeness import CompletenessAuditor
 from kline_harness.interval import INTERVALS
 from kline_harness.kline import KlineBatch
 from kline_harness.replay import Outcome, Scenario
 from kline_harness.replay import replay as run
-from kline_harness.replay.channels import channels_verdict, lost_klines
 from kline_harness.replay.scenario_file import decode_scenario, load_scenario
 from kline_harness.simulation.broadcast import Empty, Lagged, Receiver, Sender, channel
 from kline_harness.simulation.designs import BroadcastChannel, ChannelOptions, Design, QueueChannel

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+from kline_harness.checks.reference import Key, keyed
 from kline_harness.columns import join_instruments
 from kline_harness.explore.drawing import Span
 from kline_harness.faults.ticks import ClockDrift, ClockJump
@@ -16,7 +17,6 @@ from kline_harness.kline import FIELDS
 from kline_harness.replay.effects import control_run, effect_of, named_by
 from kline_harness.replay.market import Market
 from kline_harness.replay.scenario import Scenario
-from kline_harness.replay.second_opinion import Key, keyed
 from kline_harness.replay.trial import Trial, run_trial
 from kline_harness.replay.wiring import NONE, Substitutions
 from kline_harness.simulation.clock import ClockOptions

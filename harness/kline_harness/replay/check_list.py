@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from kline_harness.aggregators.guarded import CHECK
+from kline_harness.checks.channels import channels_verdict
 from kline_harness.checks.check_list import Question, answer
 from kline_harness.checks.files import FileWatch
 from kline_harness.comparison.compare import Reference, Stored
@@ -17,7 +18,6 @@ from kline_harness.comparison.stretches import Stretch
 from kline_harness.interfaces import Check
 from kline_harness.kline import KlineBatch
 from kline_harness.ledger import Equation, TradeAccount, judge
-from kline_harness.replay.channels import channels_verdict
 from kline_harness.replay.checks import files_checked, reception_verdict, trades_verdict
 from kline_harness.replay.conservation import equations
 from kline_harness.replay.effects import Results

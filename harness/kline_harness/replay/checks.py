@@ -15,7 +15,6 @@ from kline_harness.verdict import Finding, Severity, Verdict
 
 _IDS_SHOWN = 20
 _NOTHING: Mapping[tuple[str, str], int] = {}
-_WITHOUT_ACCOUNTS = ("what became of each trade: the aggregator gives no account",)
 _NONE: Mapping[str, tuple[int, int]] = {}
 
 
@@ -63,7 +62,7 @@ def trades_verdict(
     if published == 0:
         evidence = {"sentence": "no kline became final, so that nothing could be checked"}
         findings.append(Finding("trades", "no_klines", Severity.DOUBT, evidence=evidence))
-    return Verdict.of("trades", counts, findings, () if accounts else _WITHOUT_ACCOUNTS)
+    return Verdict.of("trades", counts, findings)
 
 
 def _nothing_applied(symbol: str, account: TradeAccount) -> Finding:

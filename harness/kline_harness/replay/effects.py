@@ -9,6 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from kline_harness.checks.reference import Key, keyed
+from kline_harness.checks.stored import stored_rows
 from kline_harness.columns import join_instruments
 from kline_harness.faults.consumers import ConsumerFault
 from kline_harness.faults.fault import Fault
@@ -19,8 +21,6 @@ from kline_harness.kline import FIELDS, KlineBatch
 from kline_harness.ledger import TradeAccount
 from kline_harness.replay.emission_log import EmissionLog
 from kline_harness.replay.scenario import Scenario
-from kline_harness.replay.second_opinion import Key, keyed
-from kline_harness.replay.stored_check import stored_rows
 from kline_harness.replay.wiring import NONE, Run, Storage, Substitutions, TradeSource
 from kline_harness.simulation.records import ChannelRecord
 from kline_harness.verdict import Finding, Severity, Verdict

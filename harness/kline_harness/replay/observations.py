@@ -7,12 +7,12 @@ from collections.abc import Callable
 from kline_harness.checks.clock import ClockCheck, DueTicks
 from kline_harness.checks.delivery import DeliveryCheck, Subscription
 from kline_harness.checks.feed import FeedCheck
+from kline_harness.checks.stored import StoredCheck
 from kline_harness.comparison.continuity import ContinuityWatch
 from kline_harness.interfaces import FeedSlice, Observer
 from kline_harness.replay.emission_log import EmissionLog, PublishedFinals
 from kline_harness.replay.scenario import Audit, Scenario
 from kline_harness.replay.shadow import ExactShadow, ManagedShadow
-from kline_harness.replay.stored_check import StoredCheck
 from kline_harness.replay.tallies import KlineTally, TradesInBatches, TradeTally
 from kline_harness.replay.wiring import NONE, Run, Storage, Substitutions, TradeSource
 from kline_harness.simulation.broadcast import rounded_capacity

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import kline_harness
+from kline_harness.checks.channels import channel_dict
 from kline_harness.checks.check_list import CheckList, Question
 from kline_harness.checks.life_table import TRANSITIONS
 from kline_harness.checks.lifecycle import LifecycleChecker
@@ -22,7 +23,6 @@ from kline_harness.expectations import (
     MakeExpectations,
     verdict_of,
 )
-from kline_harness.replay.channels import channel_dict
 from kline_harness.replay.check_list import FinishedRun, Inputs
 from kline_harness.replay.effects import FaultOutcome, fault_outcomes, faults_verdict
 from kline_harness.replay.folder import RUN_FILE, run_folder, write_json, write_lines

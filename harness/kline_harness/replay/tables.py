@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kline_harness.arrow import array_of, dictionary_text
+from kline_harness.checks.channels import lost_klines
 from kline_harness.comparison.compare import Difference
 from kline_harness.kline import FIELDS
-from kline_harness.replay.channels import lost_klines
 from kline_harness.simulation.designs import Design
 from kline_harness.simulation.records import ChannelRecord, ConsumerRecord
 from kline_harness.units import NS_PER_MICROSECOND, Int64Array

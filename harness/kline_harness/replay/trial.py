@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from kline_harness.aggregators.exact import ExactAggregator
+from kline_harness.aggregators.reference import ReferenceAggregator
 from kline_harness.checks.check_list import CheckList, Question
+from kline_harness.checks.reference import second_opinion
 from kline_harness.faults.record import FaultRecord
 from kline_harness.interfaces import FeedSlice, Observer
 from kline_harness.kline import KlineBatch
@@ -18,7 +20,6 @@ from kline_harness.replay.effects import FaultOutcome, Results, fault_outcomes
 from kline_harness.replay.market import Market
 from kline_harness.replay.observations import ObservedRun
 from kline_harness.replay.scenario import Scenario
-from kline_harness.replay.second_opinion import second_opinion
 from kline_harness.replay.wiring import NONE, Run, Storage, Substitutions
 from kline_harness.verdict import Finding, Verdict
 
@@ -81,19 +82,14 @@ def run_trial(
     results = finished.results()
     checks = finished.checks()
     if opinion:
-        checks.append(
-            Question(
-                "reference",
-                "the feed and the finals",
-                lambda: second_opinion(
-                    results.klines,
-                    slices.feed,
-                    run.end_ns,
-                    scenario.intervals,
-                    of_exact=isinstance(run.aggregator, ExactAggregator),
-                ),
-            )
-        )
+        # The exact one is held to the reference, which shares nothing with it but the rules.
+        is_exact = isinstance(run.aggregator, ExactAggregator)
+        second = (ReferenceAggregator if is_exact else ExactAggregator)(scenario.intervals)
+
+        def held() -> Verdict:
+            return second_opinion(results.klines, slices.feed, run.end_ns, second)
+
+        checks.append(Question("reference", "the feed and the finals", held))
     return Trial(
         run, results, tuple(CheckList(checks).verdicts()), finished.accounts, finished.equations
     )

@@ -6,11 +6,9 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from kline_harness.aggregators.exact import ExactAggregator
-from kline_harness.aggregators.reference import ReferenceAggregator
 from kline_harness.columns import concat, join_instruments
 from kline_harness.interfaces import Aggregator, FeedSlice
-from kline_harness.interval import INTERVALS, Interval
+from kline_harness.interval import INTERVALS
 from kline_harness.kline import FIELDS, KlineBatch
 from kline_harness.verdict import Finding, Severity, Verdict
 
@@ -24,19 +22,9 @@ Key = tuple[str, int, int, int]
 
 
 def second_opinion(
-    published: KlineBatch,
-    feed: Sequence[FeedSlice],
-    end_ns: int,
-    intervals: Sequence[Interval],
-    *,
-    of_exact: bool,
+    published: KlineBatch, feed: Sequence[FeedSlice], end_ns: int, second: Aggregator
 ) -> Verdict:
-    """Compare finals with those of an independent aggregator, field by field.
-
-    The exact aggregator is held to the reference, which shares nothing with it but the rules;
-    any other is held to the exact one.
-    """
-    second: Aggregator = (ReferenceAggregator if of_exact else ExactAggregator)(intervals)
+    """Compare finals with those of an independent aggregator on the same feed, field by field."""
     expected = run_through(second, feed, end_ns)
     findings: list[Finding] = []
     if not _same(published, expected):
