@@ -40,6 +40,9 @@ BESIDE = {
     ("interval", "units"),
     ("faults", "simulation"),
     ("gate", "history"),
+    # What a channel carried and a writer stored is what the checks of them look at.
+    ("checks", "simulation"),
+    ("checks", "storage"),
 }
 OWNERS = {
     "simpy": {"simulation"},

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from kline_harness.aggregators.reference import ReferenceAggregator
 from kline_harness.archives.trade_file import TradeFile
 from kline_harness.checks.check_list import CheckList, Question
 from kline_harness.expectations.in_process import InProcessExpectations
 from kline_harness.faults.consumers import StalledConsumer
 from kline_harness.faults.trades import DropTrades
+from kline_harness.interfaces import Tick
 from kline_harness.interval import parse_intervals
 from kline_harness.klagg.gateway import GatewayOptions
 from kline_harness.klagg.options import KlaggOptions
@@ -53,6 +55,18 @@ def late(consumer: str, options: ListenerOptions) -> ListenerOptions:
     """Let the writer subscribe after three minutes."""
     late_ns = START_NS + 3 * NS_PER_MINUTE
     return replace(options, subscribe_at_ns=late_ns) if consumer == "writer" else options
+
+
+class Crashes(ReferenceAggregator):
+    """Dies at its third tick."""
+
+    ticks = 0
+
+    def on_tick(self, tick: Tick) -> None:
+        self.ticks += 1
+        if self.ticks == 3:
+            raise RuntimeError("the third tick")
+        super().on_tick(tick)
 
 
 Read = Callable[[TradeFile], Iterator[Tape]]
@@ -118,6 +132,7 @@ MUTANTS = (
     Mutant("comparison", Substitutions(aggregator=trade_defects.SwappedTaker)),
     Mutant("channels", Substitutions(listener=late)),
     Mutant("exactness", Substitutions(aggregator=trade_defects.LeftOpen)),
+    Mutant("subject", Substitutions(aggregator=Crashes)),
     Mutant("clock", Substitutions(feed=feed_defects.tick_missed)),
     Mutant("expectations", Substitutions(aggregator=kline_defects.NoGapFill)),
     Mutant("feed", Substitutions(feed=feed_defects.trade_lost), scenario=STRUCK),
