@@ -73,6 +73,10 @@ class World:
         }
         return {name for name, there in named.items() if there}
 
+    def quotes_are_bounded(self) -> bool:
+        """Whether the raw trades behind rounded quote quantities are not known."""
+        return self.source == "aggTrades" and _decimals(self.market) > 8
+
     def exchange_trades(self) -> list[OracleTrade]:
         """The trades that are in the exchange's klines."""
         trades = oracle_trades(self.market, self.happened)
@@ -249,8 +253,11 @@ class Judged:
         """The verdict, and of an unknown one what it is about."""
         if self.verdict != "unknown":
             return self.verdict
-        beyond = self.doubts <= {"beyond_trades", "beyond_klines"}
-        return "unknown: " + ("klines beyond the trades" if beyond else "an explanation in doubt")
+        rest = self.doubts - {"beyond_trades", "beyond_klines"}
+        if not rest:
+            return "unknown: klines beyond the trades"
+        lost = rest <= {"missing_trade_ids", "lost_stretch", "rests_on_consistent"}
+        return f"unknown: {'trades known to be lost' if lost else 'an explanation in doubt'}"
 
 
 def judge(world: World, files: Mapping[str, list[OracleKline]]) -> Judged:

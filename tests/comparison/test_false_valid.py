@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+from decimal import Decimal
 from pathlib import Path
-from zipfile import ZipFile
+from zipfile import ZipFile, ZipInfo
 
 import pytest
 
@@ -156,3 +157,32 @@ def test_a_row_saved_while_forming_is_proved_at_the_end_of_its_file_only(tmp_pat
         assert (ran.exit_code, *(set(classes(ran)) - {"identical"})) == expected, ran.output
         (row,) = (f for f in ran.findings() if f["kind"].endswith("forming_row"))
         assert row["evidence"]["cause"] == "forming_row"
+
+
+def zipped(path: Path, rows: list[str], hour: int) -> Path:
+    """Write a file of klines into a zip that says when it was written."""
+    path.parent.mkdir()
+    with ZipFile(path, "w") as archive:
+        entry = ZipInfo(path.with_suffix(".csv").name, (2024, 5, 20, hour, 0, 0))
+        archive.writestr(entry, "\n".join(rows) + "\n")
+    return path
+
+
+@pytest.mark.parametrize(("hours", "verdict"), [((1, 2), "valid"), ((2, 1), "invalid")])
+def test_of_two_files_of_a_day_the_later_one_is_right(
+    tmp_path: Path, hours: tuple[int, int], verdict: str
+) -> None:
+    """The first of the files has another close for one minute, the second is right."""
+    with ZipFile(um_day("1m")) as archive:
+        rows = archive.read(archive.namelist()[0]).decode().splitlines()
+    cells = rows[700].split(",")
+    cells[5] = str(Decimal(cells[5]) + 1)
+    name = um_day("1m").name
+    wrong = zipped(tmp_path / "a" / name, [*rows[:700], ",".join(cells), *rows[701:]], hours[0])
+    right = zipped(tmp_path / "b" / name, rows, hours[1])
+    words = ("--klines", wrong, right, "--intervals", "1m", "--audit", "off")
+    ran = replay(tmp_path / "run", um_day("trades"), *words)
+    assert ran.run["verdict"] == verdict, ran.output
+    same = zipped(tmp_path / "c" / name, rows, hours[0])
+    words = ("--klines", wrong, same, "--intervals", "1m", "--audit", "off")
+    assert replay(tmp_path / "same", um_day("trades"), *words).run["verdict"] == "unknown"

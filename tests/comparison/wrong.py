@@ -65,6 +65,9 @@ def _tried(
         if not places:
             return None
         name = rng.choice(sorted(_ROWS))
+        if name == "a digit" and world.quotes_are_bounded():
+            # One unit of a quote volume is within the rounding of the raw trades.
+            name = "amounts doubled"
         files = {**right, interval: _ROWS[name](rng, rows, rng.choice(places), interval, trades)}
     wrong_rows = frozenset(_differing(right, files))
     return Mistake(name, files, wrong_rows) if wrong_rows else None

@@ -254,6 +254,21 @@ def _find_member(path: str, file: BinaryIO) -> _Member:
     return _Member(entry.filename, start, stop, stored, entry.file_size, entry.CRC)
 
 
+def written_at(path: str) -> str | None:
+    """Return when the data in a zip file was written, as the zip states it; None for others.
+
+    A zip states local time of its writer to two seconds: only times of one writer compare.
+    """
+    if not zipfile.is_zipfile(path):
+        return None
+    with zipfile.ZipFile(path) as archive:
+        times = [entry.date_time for entry in archive.infolist() if _holds_data(entry)]
+    if not times:
+        return None
+    year, month, day, hour, minute, second = max(times)
+    return f"{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}"
+
+
 def _holds_data(entry: zipfile.ZipInfo) -> bool:
     # macOS adds its own attribute files beside the data.
     return not entry.is_dir() and not entry.filename.startswith("__MACOSX/")

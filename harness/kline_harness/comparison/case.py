@@ -23,7 +23,7 @@ from kline_harness.comparison.recompute import (
     part_of,
     values_of,
 )
-from kline_harness.comparison.theirs import Absence, RowPlace
+from kline_harness.comparison.theirs import Absence, OtherRow, RowPlace
 from kline_harness.comparison.trades_of import Evidence
 from kline_harness.comparison.wanted import BORDER_NS, among
 from kline_harness.kline import FIELDS
@@ -38,7 +38,7 @@ class Context:
     """What is known beside the trades: all of it may be empty.
 
     `previous_close` is the close of the exchange's kline before; `alternatives` are other files'
-    klines of the same time, by source; `undone` is, by fault name, what was kept of the symbol's
+    klines of the same time; `undone` is, by fault name, what was kept of the symbol's
     trades as they were before a fault was injected. `row` is where the exchange's row stands,
     `absence` what its other files say where it has none; `busiest` the most trades and the most
     volume of any other kline of its file; `states_quiet` tells whether that has rows of klines
@@ -47,7 +47,7 @@ class Context:
 
     coverage: Coverage = field(default_factory=lambda: Coverage(()))
     previous_close: Decimal | int | None = None
-    alternatives: tuple[tuple[str, Mapping[str, Decimal | int]], ...] = ()
+    alternatives: tuple[OtherRow, ...] = ()
     undone: tuple[tuple[str, Evidence], ...] = ()
     row: RowPlace = field(default_factory=RowPlace)
     absence: Absence = field(default_factory=Absence)

@@ -49,7 +49,8 @@ class Reference:
     `fields` are those of the nine fields that the source has; only they are compared. With
     `closes` the table's close times are the source's own, else the interval's. `unread` are the
     names of its columns that nobody could read; `claimed` is the time [start, end) that its name
-    claims, in nanoseconds.
+    claims, in nanoseconds; `written_at` is when its file says that it was written, as text that
+    sorts by time.
     """
 
     symbol: str
@@ -60,6 +61,7 @@ class Reference:
     closes: bool = False
     unread: tuple[str, ...] = ()
     claimed: tuple[int, int] | None = None
+    written_at: str | None = None
 
     @property
     def series(self) -> tuple[str, str]:

@@ -68,7 +68,8 @@ def _inputs(case: Case, chain: Sequence[Case]) -> dict[str, Any]:
     if context.previous_close is not None:
         inputs["previous_close"] = plain(context.previous_close)
     if context.alternatives:
-        inputs["alternatives"] = [[name, texts(theirs)] for name, theirs in context.alternatives]
+        others = [[one.source, texts(one.values), one.later] for one in context.alternatives]
+        inputs["alternatives"] = others
     if chain:
         inputs["chain"] = neighbours(chain)
     return inputs

@@ -17,7 +17,7 @@ from kline_harness.comparison.causes import CAUSES
 from kline_harness.comparison.compare import Difference
 from kline_harness.comparison.coverage import Coverage
 from kline_harness.comparison.explain import explain_series
-from kline_harness.comparison.theirs import Absence, RowPlace
+from kline_harness.comparison.theirs import Absence, OtherRow, RowPlace
 from kline_harness.comparison.trades_of import Evidence, collect
 from kline_harness.comparison.wanted import Refused, wanted_for
 from kline_harness.interval import Interval, parse_interval
@@ -59,7 +59,7 @@ def reprove(row: Mapping[str, Any], tape: Tape, undone: Sequence[tuple[str, Tape
     context = Context(
         Coverage(tuple((start, end) for start, end in inputs["coverage_ns"])),
         None if previous is None else Decimal(previous),
-        tuple((name, _numbers(theirs)) for name, theirs in inputs.get("alternatives", [])),
+        tuple(OtherRow(n, _numbers(v), later) for n, v, later in inputs.get("alternatives", [])),
         tuple((name, before) for name, fed in undone if (before := before_of(fed)) is not None),
         _row_place(inputs.get("row")),
         Absence(**inputs.get("absence", {})),

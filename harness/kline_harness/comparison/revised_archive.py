@@ -12,7 +12,8 @@ _DOUBT = "nothing tells which of the two files is the later one"
 class RevisedArchive:
     """Another file of the exchange, given for the same kline, says what we say.
 
-    It is in doubt: no file tells when it was made, and only the later one of two is right.
+    Only the later one of two is right: one that was written earlier explains nothing, and where
+    nothing tells which is the later, it is in doubt.
 
     Only a file with every field that is compared can speak, and only if it has trade counts, as
     the exchange's own files do.
@@ -29,11 +30,16 @@ class RevisedArchive:
     def undo(self, case: Case, state: State) -> Iterator[State]:
         """Yield a settled state for the first file that agrees."""
         values = state.values(case)
-        for source, theirs in case.context.alternatives:
-            if not set(case.kline.compared) <= set(theirs):
+        for other in sorted(case.context.alternatives, key=lambda one: one.later is None):
+            if other.later is False or not set(case.kline.compared) <= set(other.values):
                 continue
-            if equal(values, theirs, tuple(theirs)):
-                evidence = {"file": source, "kline": texts(theirs)}
-                settled = {"equal_to_file": source}
-                yield state.after(self.name, evidence, settled=settled, doubt=_DOUBT)
+            if equal(values, other.values, tuple(other.values)):
+                evidence = {
+                    "file": other.source,
+                    "later": other.later,
+                    "kline": texts(other.values),
+                }
+                settled = {"equal_to_file": other.source}
+                doubt = state.doubt or (None if other.later else _DOUBT)
+                yield state.after(self.name, evidence, settled=settled, doubt=doubt)
                 return

@@ -42,6 +42,15 @@ class Absence:
     confirmed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class OtherRow:
+    """A kline as another file has it; `later` if that was written later, None if unknown."""
+
+    source: str
+    values: Row
+    later: bool | None = None
+
+
 class Theirs:
     """Looks klines up in the references of a comparison, named by their place in it."""
 
@@ -59,13 +68,18 @@ class Theirs:
         row = file.row(file.reference.interval.open_time_ns(open_ns - 1))
         return None if row is None else file.values(row)["close"]
 
-    def alternatives(self, place: int, open_ns: int) -> Iterator[tuple[str, Row]]:
+    def alternatives(self, place: int, open_ns: int) -> Iterator[OtherRow]:
         """Yield the same kline as other files have it, in the order of the references."""
         mine = self._references[place]
         for other in self._same[mine.symbol, mine.interval.text]:
             row = None if other == place else self._files[other].row(open_ns)
             if row is not None:
-                yield self._references[other].source, self._files[other].values(row)
+                reference = self._references[other]
+                times = (mine.written_at, reference.written_at)
+                later = None
+                if times[0] is not None and times[1] is not None and times[0] != times[1]:
+                    later = times[1] > times[0]
+                yield OtherRow(reference.source, self._files[other].values(row), later)
 
     def rows(self, place: int, start_ns: int, end_ns: int) -> list[tuple[int, Row]]:
         """Return the rows that open in [start, end) with their open times, in order."""

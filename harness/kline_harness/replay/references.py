@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from kline_harness.archives import ExchangeKlines
+from kline_harness.archives.compressed import written_at
 from kline_harness.arrow import array_of
 from kline_harness.comparison.compare import Reference
 from kline_harness.storage.kline_table import to_arrow
@@ -24,6 +25,7 @@ def reference_of(klines: ExchangeKlines) -> Reference:
         closes=klines.closes_stated,
         unread=klines.info.unread_columns,
         claimed=klines.info.coverage,
+        written_at=written_at(klines.info.path),
     )
 
 
