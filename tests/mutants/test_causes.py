@@ -8,9 +8,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
 import pytest
-from kline_harness.comparison import straddling
 from kline_harness.comparison.case import Case, State
-from kline_harness.comparison.causes import CAUSES, NAMES
+from kline_harness.comparison.causes import CAUSES, NAMES, straddling
 from kline_harness.interval import parse_intervals
 from kline_harness.replay import Audit, Scenario
 from kline_harness.replay import replay as run

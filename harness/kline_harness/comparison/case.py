@@ -14,6 +14,7 @@ from kline_harness.columns import Instrument
 from kline_harness.comparison.agreed import Agreed
 from kline_harness.comparison.compare import Difference, plain
 from kline_harness.comparison.coverage import Coverage
+from kline_harness.comparison.exchange_rows import Absence, OtherRow, RowPlace
 from kline_harness.comparison.id_gaps import Gap, Gaps
 from kline_harness.comparison.recompute import (
     Part,
@@ -23,7 +24,6 @@ from kline_harness.comparison.recompute import (
     part_of,
     values_of,
 )
-from kline_harness.comparison.theirs import Absence, OtherRow, RowPlace
 from kline_harness.comparison.trades_of import Evidence
 from kline_harness.comparison.wanted import BORDER_NS, among
 from kline_harness.kline import FIELDS

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from kline_harness.comparison.compare import CHECK, Comparison, Difference, plain
-from kline_harness.comparison.theirs import Row, Theirs
+from kline_harness.comparison.exchange_rows import ExchangeRows, Row
 from kline_harness.kline import FIELDS
 from kline_harness.verdict import Finding, Severity
 
@@ -35,7 +35,7 @@ class Contradiction:
         return name in self.values and self.values[name] != self.added[name]
 
 
-def without_contradicted(found: Comparison, theirs: Theirs) -> Comparison:
+def without_contradicted(found: Comparison, theirs: ExchangeRows) -> Comparison:
     """Return the comparison without the explanations that the exchange itself contradicts.
 
     Those that rest on what nobody saw cannot stand where the exchange's klines of another
@@ -64,7 +64,7 @@ def _forming(kline: Difference) -> bool:
 class _OwnWords:
     """Holds the exchange's klines of one symbol against each other, each pair once."""
 
-    def __init__(self, found: Comparison, theirs: Theirs) -> None:
+    def __init__(self, found: Comparison, theirs: ExchangeRows) -> None:
         self._series = found.series
         self._theirs = theirs
         self._known: dict[tuple[int, int, int], Contradiction | None] = {}

@@ -20,15 +20,15 @@ from kline_harness.comparison.causes import (
     proof_states,
     undone,
 )
+from kline_harness.comparison.causes.straddling import Options, solve
+from kline_harness.comparison.causes.trade_kinds import KindOfTrade
 from kline_harness.comparison.compare import Comparison, Proof, Reference, SeriesResult
 from kline_harness.comparison.contradictions import without_contradicted
 from kline_harness.comparison.coverage import Coverage
+from kline_harness.comparison.exchange_rows import ExchangeRows
 from kline_harness.comparison.extent import CLOSE_TIME
 from kline_harness.comparison.id_gaps import Gaps
 from kline_harness.comparison.proof import proof_of
-from kline_harness.comparison.straddling import Options, solve
-from kline_harness.comparison.theirs import Theirs
-from kline_harness.comparison.trade_kinds import KindOfTrade
 from kline_harness.comparison.trades_of import Evidence
 
 
@@ -53,7 +53,7 @@ def explain(found: Comparison, witnesses: Witnesses) -> Comparison:
     interval contradict it.
     """
     gaps = {symbol: one.runs.gaps() for symbol, one in witnesses.evidence.items()}
-    theirs = Theirs(witnesses.references)
+    theirs = ExchangeRows(witnesses.references)
     results = list(found.series)
     agreed = {symbol: Agreed() for symbol in witnesses.evidence}
     # What a short interval settles holds for the longer ones.
@@ -79,7 +79,7 @@ def _cases(
     result: SeriesResult,
     witnesses: Witnesses,
     gaps: Gaps,
-    theirs: Theirs,
+    theirs: ExchangeRows,
     agreed: Agreed,
 ) -> Iterator[Case]:
     """Yield the differences of a series with all that is known of each."""

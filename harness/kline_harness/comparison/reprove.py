@@ -16,8 +16,8 @@ from kline_harness.comparison.case import Context, make_case
 from kline_harness.comparison.causes import CAUSES
 from kline_harness.comparison.compare import Difference
 from kline_harness.comparison.coverage import Coverage
+from kline_harness.comparison.exchange_rows import Absence, OtherRow, RowPlace
 from kline_harness.comparison.explain import explain_series
-from kline_harness.comparison.theirs import Absence, OtherRow, RowPlace
 from kline_harness.comparison.trades_of import Evidence, collect
 from kline_harness.comparison.wanted import Refused, wanted_for
 from kline_harness.interval import Interval, parse_interval

@@ -7,9 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 from kline_harness.comparison.case import TRADES_SHOWN, Case, State
-from kline_harness.comparison.edge import doubt_of, unrecorded
+from kline_harness.comparison.causes.edge import doubt_of, unrecorded
 from kline_harness.comparison.recompute import Part
-from kline_harness.comparison.rest import Missing, possible_rest
+from kline_harness.comparison.unrecorded import Missing, possible_rest
 from kline_harness.kline import PRICE_FIELDS
 
 

@@ -7,16 +7,20 @@ from itertools import combinations
 from typing import Protocol
 
 from kline_harness.comparison.case import Case, State
-from kline_harness.comparison.edge import Edge, QuietLeftOut
-from kline_harness.comparison.forming_row import FormingRow
-from kline_harness.comparison.halt import Halt
-from kline_harness.comparison.injected_fault import InjectedFault
-from kline_harness.comparison.late_trade import LateTrade
-from kline_harness.comparison.missing_trade_ids import EdgeAndMissingTradeIds, MissingTradeIds
-from kline_harness.comparison.quote_rounding import QuoteRounding
-from kline_harness.comparison.revised_archive import RevisedArchive
-from kline_harness.comparison.straddling import NAME as SPLIT
-from kline_harness.comparison.trade_kinds import FundTrade, SentinelRow, ZeroQuantity
+from kline_harness.comparison.causes.edge import Edge
+from kline_harness.comparison.causes.forming_row import FormingRow
+from kline_harness.comparison.causes.halt import Halt
+from kline_harness.comparison.causes.injected_fault import InjectedFault
+from kline_harness.comparison.causes.late_trade import LateTrade
+from kline_harness.comparison.causes.missing_trade_ids import (
+    EdgeAndMissingTradeIds,
+    MissingTradeIds,
+)
+from kline_harness.comparison.causes.quiet_left_out import QuietLeftOut
+from kline_harness.comparison.causes.quote_rounding import QuoteRounding
+from kline_harness.comparison.causes.revised_archive import RevisedArchive
+from kline_harness.comparison.causes.straddling import NAME as SPLIT
+from kline_harness.comparison.causes.trade_kinds import FundTrade, SentinelRow, ZeroQuantity
 
 SET_SIZE_MAX = 4
 

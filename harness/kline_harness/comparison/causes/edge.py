@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from kline_harness.comparison.case import Case, State
 from kline_harness.comparison.recompute import Part
-from kline_harness.comparison.rest import Missing, possible_rest
+from kline_harness.comparison.unrecorded import Missing, possible_rest
 from kline_harness.units import NS_PER_MILLISECOND, to_decimal
 
 # An unrecorded time can be busier than any that was seen, but hardly by more than this.
@@ -85,25 +85,3 @@ def _near(window: tuple[int, int], case: Case) -> bool:
 
 def _covered(windows: tuple[tuple[int, int], ...], start_ns: int, end_ns: int) -> bool:
     return any(start <= start_ns and end_ns <= end for start, end in windows)
-
-
-class QuietLeftOut:
-    """A quiet kline of ours that a source made from trades leaves out.
-
-    Only for sources without trade counts: the exchange's own files have a row for every quiet
-    interval, so one that is missing there needs another reason. And only for files that have
-    no row of a quiet interval at all.
-    """
-
-    name = "quiet_left_out"
-
-    def applies(self, case: Case) -> bool:
-        """Tell whether a source without counts has no row."""
-        habit = not case.context.states_quiet
-        return habit and case.kline.theirs is None and "count" not in case.kline.compared
-
-    def undo(self, case: Case, state: State) -> Iterator[State]:
-        """Yield a settled state where nothing was traded."""
-        if state.part(case) is None:
-            evidence = {"our_count": 0, "source_has_counts": False}
-            yield state.after(self.name, evidence, settled={"absent": True})

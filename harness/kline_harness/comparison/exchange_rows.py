@@ -51,7 +51,7 @@ class OtherRow:
     later: bool | None = None
 
 
-class Theirs:
+class ExchangeRows:
     """Looks klines up in the references of a comparison, named by their place in it."""
 
     def __init__(self, references: Sequence[Reference]) -> None:

@@ -1,0 +1,29 @@
+"""Quiet klines that a source made from trades leaves out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kline_harness.comparison.case import Case, State
+
+
+class QuietLeftOut:
+    """A quiet kline of ours that a source made from trades leaves out.
+
+    Only for sources without trade counts: the exchange's own files have a row for every quiet
+    interval, so one that is missing there needs another reason. And only for files that have
+    no row of a quiet interval at all.
+    """
+
+    name = "quiet_left_out"
+
+    def applies(self, case: Case) -> bool:
+        """Tell whether a source without counts has no row."""
+        habit = not case.context.states_quiet
+        return habit and case.kline.theirs is None and "count" not in case.kline.compared
+
+    def undo(self, case: Case, state: State) -> Iterator[State]:
+        """Yield a settled state where nothing was traded."""
+        if state.part(case) is None:
+            evidence = {"our_count": 0, "source_has_counts": False}
+            yield state.after(self.name, evidence, settled={"absent": True})
