@@ -46,6 +46,7 @@ OPTIONS: dict[str, tuple[str, Any]] = {
     "aggregator": ("klagg", "klagg"),
     "symbol": ("exact", "ALFAUSDT"),
     "market": ("exact", "um"),
+    "contract_size": ("exact", 10),
     "columns": ("exact", ColumnMap({"price": "p"})),
     "seed": ("exact", 7),
     "audit": ("exact", Audit.OFF),
@@ -140,7 +141,8 @@ def test_a_run_in_memory_is_the_run_on_disk(name: str, tmp_path: Path) -> None:
 
 
 ALTERS = set(OPTIONS) - {
-    *("symbol", "market", "columns", "seed", "expectations", "fidelity", "clock_offset_ns")
+    *("symbol", "market", "contract_size", "columns", "seed", "expectations", "fidelity"),
+    "clock_offset_ns",
 }
 
 
