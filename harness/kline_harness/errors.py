@@ -4,6 +4,7 @@ HarnessError
 ├── UserError                 the person who gave the command: exit code 2
 │   ├── UsageError            an option, a scenario or a combination of files is wrong
 │   ├── InputError            a file is not what it should be: file, line, expected, found
+│   │   └── OtherKind         it is of another kind, which is not looked at
 │   └── OutputError           the run folder cannot be written
 └── ContractError             the author of an aggregator or consumer broke the seam's contract
 """
@@ -41,6 +42,15 @@ class InputError(UserError):
     def __str__(self) -> str:
         place = self.path if self.line is None else f"{self.path}, line {self.line}"
         return f"{place}: expected {self.expected}, found {self.found}"
+
+
+class OtherKind(InputError):
+    """A sound file, or none that is broken, of a kind that holds neither trades nor klines."""
+
+    @property
+    def kind(self) -> str:
+        """The kind's name."""
+        return self.found.partition(",")[0]
 
 
 class OutputError(UserError):

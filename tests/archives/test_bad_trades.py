@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("either_reader")
 HEADER = "id,price,qty,quote_qty,time,is_buyer_maker"
 
 
-@pytest.mark.parametrize("bad", ["1000000000000000000", "10000000000.0", "10000000000"])
+@pytest.mark.parametrize("bad", ["9" * 31, "9" * 31 + ".5"])
 def test_a_number_too_long_at_the_scale_so_far_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, bad: str
 ) -> None:
@@ -43,7 +43,7 @@ def test_a_bare_carriage_return_ends_no_line(
 
 
 CELLS = ("", "NaN", "inf", "-1", "1e5", "1E5", "+1", " 1", "1 ", "0x1", "1_0", "x", '"1"', "1.2.3")
-LONG = "123456789012345678901234567890"
+LONG = "1234567890" * 4
 
 
 @pytest.mark.parametrize("cell", [*CELLS, LONG, "0.0000000000000000001", "9" * 50, "1." + "0" * 60])

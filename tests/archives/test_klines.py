@@ -235,7 +235,7 @@ def test_misaligned_times_and_disorder_are_kept(tmp_path: Path) -> None:
     [
         (column, cell)
         for column in range(11)
-        for cell in ("", "NaN", "-1", "1e5", "x", "1" * 30)
+        for cell in ("", "NaN", "-1", "1e5", "x", "1" * 40)
         if (column, cell) != (6, "-1")
     ],
 )
@@ -294,3 +294,15 @@ def test_columns_whose_names_mean_nothing_known_are_named(tmp_path: Path) -> Non
     klines = read_klines(path)
     assert klines.info.unread_columns == ("vol", "vwap", "Note")
     assert klines.fields == PRICE_FIELDS
+
+
+def test_numbers_wider_than_18_digits_and_of_different_decimals_are_exact(tmp_path: Path) -> None:
+    """A real day of BTCUSDT has a quote volume of 19 digits; floats leave 17 decimals."""
+    rows = official()
+    rows[0][5], rows[1][5] = "12.9", "0.30000000000000004"
+    rows[1][7], rows[2][7] = "17490219043.12345678", "0.1"
+    path = tmp_path / "ALFAUSDT-1m-2024-05-15.csv"
+    path.write_text(text(rows, HEADER))
+    found = values(read_klines(path))
+    assert [row["volume"] for row in found] == [D("12.9"), D("0.30000000000000004"), D("2.25")]
+    assert [row["quote_volume"] for row in found[1:]] == [D("17490219043.12345678"), D("0.1")]

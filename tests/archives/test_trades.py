@@ -281,3 +281,12 @@ def test_a_block_with_fewer_decimals_than_the_ones_before_stays_exact(tmp_path: 
     path.write_text("\n".join(lines))
     prices = [row.price for row in read(path, block_bytes=1)]
     assert prices == [D("0.0000001"), D("7205759403.7929")]
+
+
+@pytest.mark.parametrize("block_bytes", [1, 4096])
+def test_trades_wider_than_18_digits_are_exact(tmp_path: Path, block_bytes: int) -> None:
+    quantities = ["12.9", "0.30000000000000004", "17490219043.12345678", "1"]
+    lines = [f"{n},61.5,{q},1,{START_MS + n},true\n" for n, q in enumerate(quantities, 1)]
+    path = write(tmp_path / "ALFAUSDT-trades-2024-05-15.csv", "".join(lines))
+    found = read(path, block_bytes=block_bytes)
+    assert [row.quantity for row in found] == [Decimal(q) for q in quantities]

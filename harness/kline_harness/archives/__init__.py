@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from kline_harness.archives.arrow_table import is_table
 from kline_harness.archives.column_map import ColumnMap
@@ -12,6 +11,7 @@ from kline_harness.archives.klines import ExchangeKlines, read_klines
 from kline_harness.archives.layout import sniff
 from kline_harness.archives.replies import open_text
 from kline_harness.archives.trade_file import TradeFile
+from kline_harness.errors import OtherKind
 
 __all__ = [
     "ColumnMap",
@@ -25,12 +25,16 @@ __all__ = [
 ]
 
 
-def detect(path: Path | str) -> Literal["trades", "klines"]:
-    """Tell whether a file holds trades (of any layout) or klines, from its first lines.
+def detect(path: Path | str) -> str:
+    """Tell what a file holds, from its first lines: "trades" (of any layout), "klines", or the
+    name of another kind that is known and not looked at, such as "bookTicker".
 
     Raises InputError for anything else.
     """
-    return "klines" if sniff(open_text(path)).kind == "klines" else "trades"
+    try:
+        return "klines" if sniff(open_text(path)).kind == "klines" else "trades"
+    except OtherKind as other:
+        return other.kind
 
 
 def open_trades(

@@ -10,13 +10,13 @@ import threading
 import zipfile
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Generic, TypeVar
 
 from kline_harness.compiled.rows import count_feeds
-from kline_harness.errors import InputError
+from kline_harness.errors import InputError, OtherKind
 
 inflater: Any
 try:
@@ -73,7 +73,7 @@ class TextFile:
             magic = file.read(4)
             self.compression = _compression(magic)
             if not magic:
-                raise InputError(self.path, "trades or klines", "an empty file")
+                raise OtherKind(self.path, "trades or klines", "an empty file")
             self._member = _find_member(self.path, file) if self.compression == "zip" else None
         self.member = self._member.name if self._member else None
 
@@ -229,7 +229,7 @@ def _find_member(path: str, file: BinaryIO) -> _Member:
     try:
         with zipfile.ZipFile(file) as archive:
             members = [entry for entry in archive.infolist() if _holds_data(entry)]
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error):
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error, IndexError):
         found = "no directory at its end (truncated or corrupt)"
         raise InputError(path, "a complete zip file", found) from None
     if len(members) != 1:
@@ -242,13 +242,7 @@ def _find_member(path: str, file: BinaryIO) -> _Member:
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         found = f"method {entry.compress_type} in {entry.filename}"
         raise InputError(path, "a stored or deflated zip member", found)
-    # The local header's name and extra field may differ in length from the directory's.
-    file.seek(entry.header_offset)
-    header = file.read(30)
-    if len(header) < 30 or header[:4] != b"PK\x03\x04":
-        raise InputError(path, "a complete zip file", "no header before its data (corrupt)")
-    name_length, extra_length = struct.unpack("<HH", header[26:30])
-    start = entry.header_offset + 30 + name_length + extra_length
+    start = _start_of(path, file, entry)
     stored = entry.compress_type == zipfile.ZIP_STORED
     stop = start + entry.compress_size
     return _Member(entry.filename, start, stop, stored, entry.file_size, entry.CRC)
@@ -267,6 +261,20 @@ def written_at(path: str) -> str | None:
         return None
     year, month, day, hour, minute, second = max(times)
     return f"{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}"
+
+
+def _start_of(path: str, file: BinaryIO, entry: zipfile.ZipInfo) -> int:
+    """Return where a member's data begins, by its local header, whose name and extra field may
+    differ in length from the directory's."""
+    try:
+        file.seek(entry.header_offset)
+        header = file.read(30)
+    except (OSError, ValueError, OverflowError):
+        header = b""
+    if len(header) < 30 or header[:4] != b"PK\x03\x04":
+        raise InputError(path, "a complete zip file", "no header before its data (corrupt)")
+    name_length, extra_length = struct.unpack("<HH", header[26:30])
+    return int(entry.header_offset + 30 + name_length + extra_length)
 
 
 def _holds_data(entry: zipfile.ZipInfo) -> bool:
@@ -300,6 +308,9 @@ class _Relay(Generic[T]):
         except BaseException as error:
             self._error = error
         finally:
+            # What failed is held by its error's traceback: its own threads end here.
+            if isinstance(source, Generator):
+                source.close()
             with self._changed:
                 self._ended = True
                 self._changed.notify_all()
@@ -311,8 +322,13 @@ class _Relay(Generic[T]):
             if self._items:
                 self._changed.notify_all()
                 return self._items.popleft()
-            if self._error is not None:
-                raise self._error
+            error, self._error = self._error, None
+            try:
+                if error is not None:
+                    raise error
+            finally:
+                # No circle of error, traceback and frame: it would live on until it is collected.
+                del error
             return None
 
     def abandon(self) -> None:
@@ -336,4 +352,6 @@ def in_background(source: Iterator[T], depth: int = 1) -> Iterator[T]:
             yield item
     finally:
         relay.abandon()
-        thread.join()
+        # The collector of garbage may close a dropped generator in any thread.
+        if thread is not threading.current_thread():
+            thread.join()

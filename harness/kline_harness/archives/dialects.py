@@ -17,13 +17,14 @@ _SYMBOL = re.compile(
     r"([A-Z0-9]{2,}?(?:-[A-Z][A-Z0-9]*)*)"
     r"(?=[-_.](?:agg)?trades|[-_]?\d{4}-\d{2}|[-_]ohlc|[_.])"
 )
+# Years of which any instant is an int64 of nanoseconds.
+_DAY = r"(?:19[7-9]|20\d|21\d)\d-\d{2}-\d{2}"
 _ISO = re.compile(
-    r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|\+00:?00)?)?", re.ASCII
+    rf"{_DAY}(?:[T ]\d{{2}}:\d{{2}}:\d{{2}}(?:\.\d{{1,9}})?(?:Z|\+00:?00)?)?", re.ASCII
 )
-
 # BitMEX writes a D between date and time.
 _INSTANT = re.compile(
-    r"(\d{4}-\d{2}-\d{2})[TD ](\d{2}:\d{2}:\d{2})(?:\.(\d{1,9})0*)?([Zz]|[+-]\d{2}:?\d{2})?",
+    rf"({_DAY})[TD ](\d{{2}}:\d{{2}}:\d{{2}})(?:\.(\d{{1,9}})0*)?([Zz]|[+-]\d{{2}}:?\d{{2}})?",
     re.ASCII,
 )
 
@@ -153,7 +154,13 @@ def find_dialect(names: list[str]) -> Dialect | None:
 
 def is_iso(text: str) -> bool:
     """Tell whether a text is a date, or date and time in UTC, as ISO 8601 writes it."""
-    return _ISO.fullmatch(text) is not None
+    if _ISO.fullmatch(text) is None:
+        return False
+    try:
+        datetime.fromisoformat(text[:19])
+    except ValueError:
+        return False
+    return True
 
 
 def iso_to_ns(texts: Iterable[str]) -> Int64Array:

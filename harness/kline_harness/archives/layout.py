@@ -9,11 +9,13 @@ from pathlib import PurePath
 
 from kline_harness.archives.compressed import TextFile
 from kline_harness.archives.dialects import KRAKEN_CSV, KRAKEN_REST, Dialect, find_dialect, is_iso
-from kline_harness.errors import InputError, UsageError
+from kline_harness.archives.other_kinds import other_kind
+from kline_harness.errors import InputError, OtherKind, UsageError
 from kline_harness.interval import INTERVALS, Interval, parse_interval
 from kline_harness.units import INT64_MAX, NS_PER_SECOND, TimeUnit, parse_exact
 
 _HEAD_BYTES = 64 << 10
+_EXPECTED = "trades or klines"
 _BOM = b"\xef\xbb\xbf"
 TRUE_WORDS = ("true", "True", "TRUE")
 FALSE_WORDS = ("false", "False", "FALSE")
@@ -103,15 +105,19 @@ class Layout:
 def sniff(file: TextFile) -> Layout:
     """Tell the layout of a file from its first lines.
 
-    Raises InputError for anything that is neither trades nor klines.
+    Raises OtherKind for a file known to be neither trades nor klines, InputError for any other.
     """
     head = next(file.blocks(_HEAD_BYTES), b"").removeprefix(_BOM)
     lines = [line.rstrip(b"\r") for line in head.split(b"\n", 2)[:2]]
+    if not head:
+        raise OtherKind(file.path, _EXPECTED, "an empty file")
     if not lines[0].strip():
         raise InputError(file.path, "trades or klines", "an empty line", line=1)
     if _RECORDING.match(lines[0]):
         return Layout("stream", False, (), None)
     first, second = ([_text(file, f) for f in line.split(b",")] for line in (lines * 2)[:2])
+    if kind := other_kind(file.path, file.member, ",".join(first), [_plain(f) for f in first]):
+        raise OtherKind(file.path, _EXPECTED, f"{kind}, which is neither", line=1)
     if any(_is_number(field) for field in first):
         return _by_shape(file, first)
     if len(lines) < 2 or not lines[1]:
@@ -295,10 +301,10 @@ def name_coverage(name: str) -> tuple[int, int] | None:
     year, month, day = match.groups()
     try:
         start = datetime(int(year), int(month), int(day or 1), tzinfo=UTC)
-    except ValueError:
+        length = timedelta(days=1) if day else timedelta(days=31)
+        end = start + length if day else (start + length).replace(day=1)
+    except (ValueError, OverflowError):
         return None
-    length = timedelta(days=1) if day else timedelta(days=31)
-    end = start + length if day else (start + length).replace(day=1)
     return _epoch_ns(start), _epoch_ns(end)
 
 

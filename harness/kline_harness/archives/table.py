@@ -24,7 +24,10 @@ from kline_harness.compiled.rows import BOOLEAN, EXACT, INTEGER, count_lines, pa
 from kline_harness.errors import InputError
 from kline_harness.units import INT64_MAX, ExactArray, narrow, parse_exact, trailing_zeros
 
+# What a price or quantity of a recording may have, and the decimals of any number.
 DIGITS_MAX = 18
+# What pyarrow's decimals hold, zeros included.
+WIDE_DIGITS_MAX = 38
 # What pyarrow takes in a number and the grammar does not, apart from exponents.
 _SUSPECT = (b" ", b"\t", b"+", b"x", b"X")
 _INTEGER = re.compile(rb"-?[0-9]+")
@@ -42,12 +45,13 @@ _COMPILED = {"integer": INTEGER, "exact": EXACT, "boolean": BOOLEAN}
 class Column:
     """A column of a table: `integer` (int64), `exact`, `boolean`, `text` or `ignored`.
 
-    Exact columns of one `group` share a scale.
+    Exact columns of one `group` share a scale; only `signed` ones may be negative.
     """
 
     name: str
     kind: Literal["integer", "exact", "boolean", "text", "ignored"]
     group: str = ""
+    signed: bool = False
 
 
 class ExactTable:
@@ -76,8 +80,7 @@ class ExactTable:
             found = self._any(block, first_line)
         for column in self.columns:
             if column.kind == "exact":
-                values = self._checked(found[column.name], column.name, block, first_line)
-                found[column.name] = values
+                found[column.name] = self._checked(found[column.name], column, block, first_line)
         return found
 
     def _plain(self, block: bytes) -> dict[str, Any] | None:
@@ -109,6 +112,7 @@ class ExactTable:
             table = self._parse(block, digits)
         except pa.ArrowInvalid:
             digits = _more(digits, self._lines.digits(block, first_line))
+            self._lines.check_width(block, first_line, digits)
             try:
                 table = self._parse(block, digits)
             except pa.ArrowInvalid as error:
@@ -117,6 +121,7 @@ class ExactTable:
         lines = count_lines(block)
         if table.num_rows != lines or self._lines.has_exponent(block, lines):
             self._lines.digits(block, first_line)
+        if table.num_rows != lines:
             raise InputError(self.path, f"{lines} rows", f"{table.num_rows}")
         self._digits = digits
         found = self._columns(table)
@@ -167,14 +172,14 @@ class ExactTable:
             self.scales[group] = digits[group] - excess
             found.update(tight)
 
-    def _checked(self, column: ExactArray, name: str, block: bytes, first_line: int) -> ExactArray:
-        limit = 10**DIGITS_MAX
-        if len(column) and (column.min() < 0 or column.max() >= limit):
-            row = int(np.argmax((column < 0) | (column >= limit)))
-            scale = next(self.scales[c.group] for c in self.columns if c.name == name)
-            expected = f"a number from 0 on, of at most {DIGITS_MAX} digits with {scale} decimals"
-            raise self.bad_row(block, first_line, row, f"{expected} as before, for {name}", name)
-        return narrow(column)
+    def _checked(
+        self, values: ExactArray, column: Column, block: bytes, first_line: int
+    ) -> ExactArray:
+        if len(values) and values.min() < 0 and not column.signed:
+            row = int(np.argmax(np.asarray(values < 0, dtype=np.bool_)))
+            expected = f"a number that is not negative for {column.name}"
+            raise self.bad_row(block, first_line, row, expected, column.name)
+        return narrow(values)
 
     def bad_row(
         self, block: bytes, first_line: int, row: int, expected: str, name: str = ""
@@ -267,10 +272,24 @@ class _Line:
                         most[column.group] = fraction
         return most
 
+    def check_width(self, block: bytes, first_line: int, digits: Mapping[str, int]) -> None:
+        """See that each number is narrow enough for the decimals that others of its group have.
+
+        Raises InputError for the first that is not.
+        """
+        for number, line in enumerate(block.splitlines(), first_line):
+            for column, field in zip(self._columns, line.split(b","), strict=True):
+                whole = len(field.partition(b".")[0].removeprefix(b"-"))
+                decimals = digits.get(column.group, 0) if column.kind == "exact" else 0
+                if column.kind == "exact" and whole + decimals > WIDE_DIGITS_MAX:
+                    expected = f"at most {WIDE_DIGITS_MAX - decimals} digits before the point"
+                    expected += f" beside {decimals} decimals, for {column.name}"
+                    raise InputError(self._path, expected, _shown(field), line=number)
+
     def _expected(self, column: Column, field: bytes) -> str:
         """Return what a field should have been, nothing if it is right."""
         if column.kind == "exact":
-            return _expected_exact(column.name, field)
+            return _expected_exact(column, field)
         if column.kind == "integer":
             if not _INTEGER.fullmatch(field):
                 return f"an integer for {column.name}"
@@ -281,16 +300,15 @@ class _Line:
         return ""
 
 
-def _expected_exact(name: str, field: bytes) -> str:
+def _expected_exact(column: Column, field: bytes) -> str:
     if not _EXACT.fullmatch(field):
-        return f"a plain decimal number for {name}"
+        return f"a plain decimal number for {column.name}"
+    if len(field) > WIDE_DIGITS_MAX:
+        return f"a number of at most {WIDE_DIGITS_MAX} digits for {column.name}"
     value, scale = parse_exact(field.decode())
-    if value < 0:
-        return f"a number that is not negative for {name}"
-    # 38 digits are what pyarrow's decimals hold, zeros included.
-    if value >= 10**DIGITS_MAX or scale > DIGITS_MAX or len(field) > 38:
-        return f"a number of at most {DIGITS_MAX} digits for {name}"
-    return ""
+    if value < 0 and not column.signed:
+        return f"a number that is not negative for {column.name}"
+    return f"at most {DIGITS_MAX} decimals for {column.name}" if scale > DIGITS_MAX else ""
 
 
 def _shown(field: bytes) -> str:
