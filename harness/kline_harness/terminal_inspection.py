@@ -72,8 +72,11 @@ def _files(inspection: Inspection) -> Table:
     table.add_column("from, to", overflow="fold")
     for report in inspection.files:
         validity = report.verdict.validity
-        verdict = Text(validity.value, style=_STYLE[validity])
-        known = _known(report, report.info) if report.info else ["", "", ""]
+        is_judged = report.looked_at or report.verdict.findings
+        verdict = Text(report.verdict_text, style=_STYLE[validity] if is_judged else "dim")
+        known = [report.other_kind or "", "", ""]
+        if report.info:
+            known = _known(report, report.info)
         table.add_row(Text(report.name), verdict, report.checksum.value, *known)
     return table
 

@@ -128,7 +128,7 @@ def test_an_aggregate_without_trades_is_no_trade(tmp_path: Path, ids: str) -> No
         (b"\x89PNG\r\n\x1a\n\x00\x00", "a CSV file or a recording", 1),
         ("a\0b\n".encode("utf-16"), "a CSV file or a recording", 1),
         (b"\x00\x01,\x02\n1,2\n", "a CSV file or a recording", 1),
-        (b"PAR1" + bytes(range(256)), "a CSV file or a recording", 1),
+        (b"PAR1" + bytes(range(256)), "a Parquet or Arrow table", None),
     ],
 )
 def test_what_is_not_a_trades_file_is_refused(

@@ -275,7 +275,7 @@ def test_a_wrong_value_is_named_by_its_line(
     [
         ("open_time,open,high,low\n1715731200000,1,1,1\n", "a column for the klines field 'close'"),
         ("open,high,low,close,volume\n1,1,1,1,1\n", "a column for the klines field 'open_time'"),
-        ("date,time,open,high,low,close\n1,1,1,1,1,1\n", "one column for the klines field"),
+        ("date,open,open,high,low,close\n1,1,1,1,1,1\n", "one column for the klines field"),
         ("date,open,high,low,close,volume\n15.05.2024,1,1,1,1,1\n", "an epoch timestamp"),
         (f"1,2,3,6,{START_MS},true\n", "klines"),
     ],

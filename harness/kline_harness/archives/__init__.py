@@ -4,25 +4,32 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kline_harness.archives.arrow_table import is_table
+from kline_harness.archives.arrow_klines import is_table
 from kline_harness.archives.column_map import ColumnMap
 from kline_harness.archives.info import FileInfo
-from kline_harness.archives.klines import ExchangeKlines, read_klines
+from kline_harness.archives.klines import ExchangeKlines, read_all_klines, read_klines
 from kline_harness.archives.layout import sniff
-from kline_harness.archives.replies import open_text
+from kline_harness.archives.mapped_text import is_mapped
+from kline_harness.archives.opening import open_text
+from kline_harness.archives.recorded_klines import holds_only_klines
 from kline_harness.archives.trade_file import TradeFile
 from kline_harness.errors import OtherKind
 
 __all__ = [
+    "EMPTY",
     "ColumnMap",
     "ExchangeKlines",
     "FileInfo",
     "TradeFile",
     "detect",
+    "is_mapped",
     "is_table",
     "open_trades",
+    "read_all_klines",
     "read_klines",
 ]
+
+EMPTY = "an empty file"
 
 
 def detect(path: Path | str) -> str:
@@ -32,9 +39,13 @@ def detect(path: Path | str) -> str:
     Raises InputError for anything else.
     """
     try:
-        return "klines" if sniff(open_text(path)).kind == "klines" else "trades"
+        file = open_text(path)
+        kind = sniff(file).kind
     except OtherKind as other:
         return other.kind
+    if kind == "stream" and holds_only_klines(file):
+        return "klines"
+    return "klines" if kind == "klines" else "trades"
 
 
 def open_trades(

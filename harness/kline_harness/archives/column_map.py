@@ -1,4 +1,4 @@
-"""What the columns of somebody's own table mean, as a TOML file says it."""
+"""What the columns of somebody's own table or CSV file mean, as a TOML file says it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kline_harness.archives.layout import check_market
+from kline_harness.archives.file_names import check_market
 from kline_harness.errors import UsageError
 
 _NAMES = ("price", "quantity", "time", "id", "quote", "receive", "symbol", "maker", "side")
 _NEEDED = ("price", "quantity", "time")
 _BUYS = ("buy", "Buy", "BUY")
 _SELLS = ("sell", "Sell", "SELL")
-_OPTIONS = ("side_of", "buy", "sell", "float", "market")
+_OPTIONS = ("side_of", "buy", "sell", "signed", "float", "market")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,8 @@ class ColumnMap:
     symbol, and maker (true where the buyer is the maker) or side to the table's names. `side_of`
     is taker or maker; `buys` and `sells` its words. `shortest_floats` takes a float for the
     shortest decimal text that reads back as the same float, which is what was written into it
-    unless it was computed; without it a float column is refused.
+    unless it was computed; without it a float column is refused. `signed` says that quantities
+    below 0 are sells.
     """
 
     columns: dict[str, str]
@@ -35,6 +36,7 @@ class ColumnMap:
     sells: tuple[str, ...] = _SELLS
     shortest_floats: bool = False
     market: str = "spot"
+    signed: bool = False
 
     @staticmethod
     def read(path: Path | str) -> ColumnMap:
@@ -71,6 +73,10 @@ def _checked(path: str, stated: dict[str, Any]) -> ColumnMap:
         raise refuse('float = "shortest", or no float', stated["float"])
     if stated.get("side_of", "taker") not in ("taker", "maker"):
         raise refuse("side_of taker or maker", stated["side_of"])
+    if not isinstance(stated.get("signed", False), bool):
+        raise refuse("signed true or false", stated["signed"])
+    if stated.get("signed") and {"maker", "side"} & set(columns):
+        raise refuse("signed, maker or side", "two of them")
     market = stated.get("market", "spot")
     check_market(market)
     return ColumnMap(
@@ -80,6 +86,7 @@ def _checked(path: str, stated: dict[str, Any]) -> ColumnMap:
         _words(stated.get("sell"), _SELLS, refuse),
         "float" in stated,
         market,
+        stated.get("signed", False),
     )
 
 

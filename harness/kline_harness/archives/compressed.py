@@ -308,12 +308,14 @@ class _Relay(Generic[T]):
         except BaseException as error:
             self._error = error
         finally:
-            # What failed is held by its error's traceback: its own threads end here.
-            if isinstance(source, Generator):
-                source.close()
-            with self._changed:
-                self._ended = True
-                self._changed.notify_all()
+            try:
+                # What failed is held by its error's traceback: its own threads end here.
+                if isinstance(source, Generator):
+                    source.close()
+            finally:
+                with self._changed:
+                    self._ended = True
+                    self._changed.notify_all()
 
     def take(self) -> T | None:
         """Return the next item, None after the last; raise what the source raised."""

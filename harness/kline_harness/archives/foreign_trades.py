@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from kline_harness.archives.compressed import BLOCK_BYTES, TextFile, in_background
 from kline_harness.archives.dialects import Dialect, is_iso, iso_to_ns, symbol_of_name
-from kline_harness.archives.layout import Layout, name_symbol, unit_name, unit_range
+from kline_harness.archives.file_names import name_symbol
+from kline_harness.archives.layout import Layout, unit_name, unit_range
 from kline_harness.archives.line_count import LinesRead
 from kline_harness.archives.table import Column, ExactTable, bodies
 from kline_harness.archives.text_columns import cut_columns, lines_of, one_of

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 
 from kline_harness.archives.compressed import TextFile
-from kline_harness.archives.dialects import KRAKEN_CSV, KRAKEN_REST, Dialect, find_dialect, is_iso
+from kline_harness.archives.dialects import (
+    KRAKEN_CSV,
+    KRAKEN_REST,
+    Dialect,
+    find_dialect,
+    instant_ns,
+    is_iso,
+)
 from kline_harness.archives.other_kinds import other_kind
-from kline_harness.errors import InputError, OtherKind, UsageError
-from kline_harness.interval import INTERVALS, Interval, parse_interval
+from kline_harness.errors import InputError, OtherKind
 from kline_harness.units import INT64_MAX, NS_PER_SECOND, TimeUnit, parse_exact
 
 _HEAD_BYTES = 64 << 10
@@ -34,7 +39,7 @@ _TRADE_NAMES = {
     "best": "isbestmatch bestmatch isbestpricematch wasthebestpricematch",
 }
 _KLINE_NAMES = {
-    "open_time": "opentime date time timestamp",
+    "open_time": "opentime date time timestamp unix",
     "open": "open",
     "high": "high",
     "low": "low",
@@ -67,9 +72,9 @@ _KLINE_LAYOUTS = (
 
 # A receive time, or nothing, before a message.
 _RECORDING = re.compile(rb"(?:[0-9][0-9.:+TZ \t-]*[ \t,;|])?[ \t]*[\[{]")
-_COIN_M = re.compile(r"[A-Z0-9]+USD_(PERP|[0-9]{6})")
-_NAME = re.compile(r"(?P<symbol>\w+?)[-_](?:aggTrades|trades|klines|[0-9]+[smhdwM]o?)(?:[-_.]|$)")
-_DATE = re.compile(r"-(\d{4})-(\d{2})(?:-(\d{2}))?(?:\.(?:csv|txt|zip|gz))*$", re.ASCII)
+# The first line of CryptoDataDownload's files says where they are from.
+_ADDRESS = re.compile(rb"https?://[^\s,]+\r?\n")
+_COIN_VOLUME = re.compile(r"volume[ _(]*([A-Z0-9]{2,})\)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,8 @@ class Layout:
     `columns` the meaning of each column in order ("" where it has none here; empty for a
     stream); `unit` of its times (None for a stream, whose events tell); `dialect` for trades that
     are not in Binance's columns; `iso` for klines whose open times are dates and times in UTC;
-    `unread` the header's names that mean nothing known.
+    `unread` the header's names that mean nothing known; `preamble` lines before the header, such
+    as an address.
     """
 
     kind: str
@@ -90,16 +96,19 @@ class Layout:
     dialect: Dialect | None = None
     iso: bool = False
     unread: tuple[str, ...] = ()
+    preamble: int = 0
 
     def strip(self, first_block: bytes) -> bytes:
-        """Return the first block without byte order mark and header line."""
+        """Return the first block without byte order mark and the lines before the first row."""
         text = first_block.removeprefix(_BOM)
-        return text[text.find(b"\n") + 1 or len(text) :] if self.header else text
+        for _ in range(self.first_line - 1):
+            text = text[text.find(b"\n") + 1 or len(text) :]
+        return text
 
     @property
     def first_line(self) -> int:
         """The line number of the first data row."""
-        return 2 if self.header else 1
+        return 1 + self.preamble + self.header
 
 
 def sniff(file: TextFile) -> Layout:
@@ -108,6 +117,17 @@ def sniff(file: TextFile) -> Layout:
     Raises OtherKind for a file known to be neither trades nor klines, InputError for any other.
     """
     head = next(file.blocks(_HEAD_BYTES), b"").removeprefix(_BOM)
+    address = _ADDRESS.match(head)
+    if address is None:
+        return _sniffed(file, head)
+    try:
+        return replace(_sniffed(file, head[address.end() :]), preamble=1)
+    except InputError as error:
+        line = None if error.line is None else error.line + 1
+        raise type(error)(error.path, error.expected, error.found, line) from None
+
+
+def _sniffed(file: TextFile, head: bytes) -> Layout:
     lines = [line.rstrip(b"\r") for line in head.split(b"\n", 2)[:2]]
     if not head:
         raise OtherKind(file.path, _EXPECTED, "an empty file")
@@ -171,32 +191,86 @@ def _by_names(file: TextFile, names: list[str], row: list[str]) -> Layout:
     if [_plain(name) for name in names] == [_plain(name) for name in KRAKEN_REST.header[:-1]]:
         return _foreign(file, KRAKEN_REST, row)
     found = {_plain(name) for name in names}
-    is_klines = {"high", "low"} <= found
-    columns = _meanings(_KLINE_NAMES if is_klines else _TRADE_NAMES, names)
-    kind = "klines"
-    if not is_klines:
-        kind = "aggTrades" if {"agg_id", "first_id", "last_id"} & set(columns) else "trades"
-        columns = tuple("id" if name == "agg_id" else name for name in columns)
-    elif "open_time" not in columns and not names[0]:
-        # pandas writes its index first and without a name.
-        columns = ("open_time", *columns[1:])
+    if {"high", "low"} <= found:
+        return _klines_by_names(file, names, row)
+    columns = _meanings(_TRADE_NAMES, names)
+    kind = "aggTrades" if {"agg_id", "first_id", "last_id"} & set(columns) else "trades"
+    columns = tuple("id" if name == "agg_id" else name for name in columns)
     _require(file, kind, columns, names)
     if len(row) != len(names):
         raise InputError(file.path, f"{len(names)} columns", f"{len(row)}", line=2)
-    if is_klines and is_iso(row[columns.index("open_time")]):
-        columns = tuple("" if name == "close_time" else name for name in columns)
+    return Layout(
+        kind, True, columns, _unit_of(file, row, columns, "time"), unread=_unread(names, columns)
+    )
+
+
+def _klines_by_names(file: TextFile, names: list[str], row: list[str]) -> Layout:
+    columns = _meanings(_KLINE_NAMES, names)
+    if "open_time" not in columns and not names[0]:
+        # pandas writes its index first and without a name.
+        columns = ("open_time", *columns[1:])
+    if len(row) == len(names):
+        columns = _coin_volumes(file, names, row, _one_time(row, columns))
+    _require(file, "klines", columns, names)
+    if len(row) != len(names):
+        raise InputError(file.path, f"{len(names)} columns", f"{len(row)}", line=2)
+    if is_iso(row[columns.index("open_time")]):
+        if "close_time" in columns and instant_ns(row[columns.index("close_time")]) is None:
+            columns = tuple("" if name == "close_time" else name for name in columns)
         unread = _unread(names, columns)
-        return Layout(kind, True, columns, TimeUnit.SECOND, iso=True, unread=unread)
-    time = row[columns.index("open_time" if is_klines else "time")]
+        return Layout("klines", True, columns, TimeUnit.SECOND, iso=True, unread=unread)
+    unit = _unit_of(file, row, columns, "open_time")
+    return Layout("klines", True, columns, unit, unread=_unread(names, columns))
+
+
+def _unit_of(file: TextFile, row: list[str], columns: tuple[str, ...], name: str) -> TimeUnit:
+    time = row[columns.index(name)]
     unit = _unit(time)
     if unit is None:
         raise InputError(file.path, "an epoch timestamp in s, ms, us or ns", repr(time), line=2)
-    return Layout(kind, True, columns, unit, unread=_unread(names, columns))
+    return unit
+
+
+def _one_time(row: list[str], columns: tuple[str, ...]) -> tuple[str, ...]:
+    """Of several columns with the open time keep the first that is a number, else the first."""
+    places = [place for place, name in enumerate(columns) if name == "open_time"]
+    kept = next((place for place in places if _unit(row[place])), places[0] if places else -1)
+    return tuple(
+        "" if name == "open_time" and place != kept else name for place, name in enumerate(columns)
+    )
+
+
+def _coin_volumes(
+    file: TextFile, names: list[str], row: list[str], columns: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Tell volumes that are named by coin: of the base coin, with which the symbol begins, or of
+    the quote coin, with which it ends. Where the symbol does not say which, they are not read."""
+    stated = row[columns.index("symbol")] if "symbol" in columns else ""
+    texts = [stated or PurePath(file.path).name, file.member or ""]
+    symbols = [re.sub(r"[^A-Z0-9]", "", text.upper()) for text in texts]
+    matches = [_COIN_VOLUME.fullmatch(name.strip().strip('"')) for name in names]
+    coins = {match[1].upper() for match in matches if match}
+    meanings: dict[str, str] = {}
+    for base in coins:
+        for quote in coins - {base} if len(coins) > 1 else ():
+            if any(base + quote in symbol for symbol in symbols):
+                meanings |= {base: "volume", quote: "quote_volume"}
+    if len(coins) == 1 and stated:
+        (coin,) = coins
+        meanings = {coin: "volume"} if symbols[0].startswith(coin) else {}
+        meanings |= {coin: "quote_volume"} if symbols[0].endswith(coin) else {}
+    return tuple(
+        meanings.get(match[1].upper(), name) if match and not name else name
+        for match, name in zip(matches, columns, strict=True)
+    )
 
 
 def _unread(names: list[str], columns: tuple[str, ...]) -> tuple[str, ...]:
+    # A second column with the open time, as text beside a number, says nothing more.
+    times = _KLINE_NAMES["open_time"].split() if "open_time" in columns else ()
     pairs = zip(names, columns, strict=True)
-    return tuple(name.strip().strip('"') for name, column in pairs if name and not column)
+    unread = (name for name, column in pairs if name and not column and _plain(name) not in times)
+    return tuple(name.strip().strip('"') for name in unread)
 
 
 def _foreign(file: TextFile, dialect: Dialect, row: list[str]) -> Layout:
@@ -274,70 +348,3 @@ def unit_range(unit: TimeUnit) -> tuple[int, int]:
     """Return the smallest and largest timestamp taken to be in a unit."""
     ticks = NS_PER_SECOND // unit.value
     return 100_000_000 * ticks, min(10_000_000_000 * ticks - 1, INT64_MAX // unit.value)
-
-
-def name_symbol(*names: str | None) -> str | None:
-    """Take the symbol from the first file name that shows one, such as BTCUSDT-trades-2024-05."""
-    for name in names:
-        match = _NAME.match(PurePath(name or "").name)
-        if match and match["symbol"] == match["symbol"].upper():
-            return match["symbol"]
-    return None
-
-
-def name_interval(name: str) -> Interval | None:
-    """Take the interval from a file name such as BTCUSDT-1m-2024-05-15.zip or BTCUSDT_1d.csv."""
-    for part in re.split(r"[-_.]", PurePath(name).name):
-        if part == "1mo" or any(part == interval.text for interval in INTERVALS):
-            return parse_interval(part)
-    return None
-
-
-def name_coverage(name: str) -> tuple[int, int] | None:
-    """Return the [start, end) in nanoseconds of the one day or month that a file name claims."""
-    match = _DATE.search(PurePath(name).name)
-    if match is None:
-        return None
-    year, month, day = match.groups()
-    try:
-        start = datetime(int(year), int(month), int(day or 1), tzinfo=UTC)
-        length = timedelta(days=1) if day else timedelta(days=31)
-        end = start + length if day else (start + length).replace(day=1)
-    except (ValueError, OverflowError):
-        return None
-    return _epoch_ns(start), _epoch_ns(end)
-
-
-def _epoch_ns(moment: datetime) -> int:
-    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    return since // timedelta(seconds=1) * NS_PER_SECOND
-
-
-def market_of(symbol: str, *, best_match: bool = False, base: bool = False) -> str:
-    """Tell the market: only spot has a best-match column, only COIN-M base quantities.
-
-    Otherwise COIN-M by its symbols (BTCUSD_PERP, BTCUSD_240927), else USD-M.
-    """
-    if best_match:
-        return "spot"
-    return "cm" if base or _COIN_M.fullmatch(symbol) else "um"
-
-
-CONTRACT_SIZES = (1, 10, 100, 1000)
-
-
-def check_contracts(market: str | None, contract_size: int | None) -> None:
-    """Raise UsageError for a contract size that is none, or of another market than COIN-M's."""
-    if contract_size is None:
-        return
-    if contract_size not in CONTRACT_SIZES:
-        expected = ", ".join(map(str, CONTRACT_SIZES))
-        raise UsageError(f"unknown contract size {contract_size}: expected {expected} (USD)")
-    if market not in (None, "cm"):
-        raise UsageError(f"a contract size is for the market cm, found {market}")
-
-
-def check_market(market: str | None) -> None:
-    """Raise UsageError for a market that does not exist."""
-    if market not in (None, "spot", "um", "cm"):
-        raise UsageError(f"unknown market {market!r}: expected spot, um or cm")

@@ -25,3 +25,16 @@ class MadeText(TextFile):
         if self.size > _BYTES_MAX:
             raise InputError(self.path, "a reply of a REST interface", f"{self.size} bytes")
         yield self.made(b"".join(super()._pieces(piece_bytes)))
+
+
+class GivenText(TextFile):
+    """Lines that were made of a part of another file's content."""
+
+    def __init__(self, origin: TextFile, text: bytes) -> None:
+        super().__init__(origin.path)
+        self._text = text
+        self._digest = origin.sha256
+
+    def _pieces(self, piece_bytes: int) -> Iterator[bytes]:
+        yield self._text
+        self.sha256 = self._digest

@@ -12,6 +12,8 @@ from kline_harness.archives.layout import unit_name, unit_range
 from kline_harness.errors import InputError
 from kline_harness.units import NS_PER_SECOND, TimeUnit
 
+# What tells a trade in the text of a message, whatever the reader makes of the line.
+TRADE_IN_TEXT = re.compile(rb'"e"\s*:\s*"(?:t|aggT)rade"')
 _JSON_STARTS = re.compile(rb"[\[{]")
 _SECONDS = re.compile(r"([0-9]{9,10})(?:\.([0-9]{1,9})0*)?")
 # Names under which recorders put their own clock beside a message they wrap.

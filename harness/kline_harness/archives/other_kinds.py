@@ -43,8 +43,8 @@ def other_kind(path: str, member: str | None, line: str, names: Sequence[str]) -
         if found.issuperset(pair):
             return kind
     fields = [field.strip() for field in line.split(",")]
-    if (kind := _by_shape(fields)) is not None:
-        return kind
+    if (shaped := _by_shape(fields)) is not None:
+        return shaped
     named = (_NAMED.search(PurePath(name).name) for name in (path, member or ""))
     return next((match[1] for match in named if match), None)
 

@@ -16,10 +16,8 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
-from kline_harness.archives.compressed import TextFile
 from kline_harness.archives.dialects import KRAKEN_REST
 from kline_harness.archives.made_text import MadeText
 from kline_harness.errors import InputError
@@ -146,12 +144,3 @@ def is_reply(head: bytes) -> bool:
     # An answer to a subscription is a recording's first line often enough.
     answers = isinstance(value, dict) and {"result", "id"} == set(value) and bool(rest.strip())
     return not answers
-
-
-def open_text(path: Path | str) -> TextFile:
-    """Open a file of lines, or a saved reply as one.
-
-    Raises InputError as `TextFile` does.
-    """
-    file = TextFile(path)
-    return Reply(path) if is_reply(file.head()) else file

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -10,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from kline_harness.archives.compressed import BLOCK_BYTES, TextFile, in_background
-from kline_harness.archives.layout import market_of
-from kline_harness.archives.messages import Line, ReceiveClock, in_unit
+from kline_harness.archives.file_names import market_of
+from kline_harness.archives.messages import TRADE_IN_TEXT, Line, ReceiveClock, in_unit
 from kline_harness.archives.table import DIGITS_MAX
 from kline_harness.archives.trades import coin_margined
 from kline_harness.columns import Instrument, concat
@@ -26,8 +25,6 @@ _KINDS = {
     "ADL": TradeKind.ADL,
 }
 _TRADE_EVENTS = ("trade", "aggTrade")
-# What tells a trade in the text of a message, whatever the reader makes of the line.
-_TRADE_IN_TEXT = re.compile(rb'"e"\s*:\s*"(?:t|aggT)rade"')
 
 
 class Recording:
@@ -77,7 +74,7 @@ class Recording:
         blocks = file.blocks(block_bytes)
         for block in in_background(blocks) if background else blocks:
             rows: list[dict[str, Any]] = []
-            self._in_text += len(_TRADE_IN_TEXT.findall(block))
+            self._in_text += len(TRADE_IN_TEXT.findall(block))
             lines = block.removeprefix(b"\xef\xbb\xbf").split(b"\n")
             if not lines[-1]:
                 lines.pop()

@@ -88,7 +88,8 @@ class ExactTable:
         if self._kinds is None:
             return None
         # The scales so far, or where they do not do, what is enough for most.
-        for scales in (self.scales, dict.fromkeys(self.scales, _USUAL_SCALE)):
+        usual = {group: max(scale, _USUAL_SCALE) for group, scale in self.scales.items()}
+        for scales in (self.scales, usual):
             wanted = [scales.get(column.group, 0) for column in self.columns]
             parsed = parse_rows(block, self._kinds, wanted)
             if parsed is not None:
@@ -199,7 +200,7 @@ def bodies(path: str, blocks: Iterable[bytes], layout: Layout, lines: LinesRead)
 
     Raises InputError for blank lines of whole blocks that are not the last.
     """
-    lines.header, lines.blank = int(layout.header), 0
+    lines.header, lines.blank = layout.first_line - 1, 0
     rows = 0
     for number, block in enumerate(blocks):
         text = block if number else layout.strip(block)

@@ -6,23 +6,21 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from kline_harness.archives.arrow_table import ArrowTable
 from kline_harness.archives.column_map import ColumnMap
 from kline_harness.archives.compressed import BLOCK_BYTES, TextFile, in_background
-from kline_harness.archives.foreign_trades import ForeignTrades
-from kline_harness.archives.info import FileInfo
-from kline_harness.archives.layout import (
-    Layout,
+from kline_harness.archives.file_names import (
     check_contracts,
     check_market,
     market_of,
     name_coverage,
     name_symbol,
-    sniff,
-    unit_name,
 )
+from kline_harness.archives.foreign_trades import ForeignTrades
+from kline_harness.archives.info import FileInfo
+from kline_harness.archives.layout import Layout, sniff, unit_name
 from kline_harness.archives.line_count import LinesRead
-from kline_harness.archives.replies import open_text
+from kline_harness.archives.mapped_text import MappedText
+from kline_harness.archives.opening import open_text
 from kline_harness.archives.stream import Recording
 from kline_harness.archives.trades import read_trades
 from kline_harness.columns import gathered
@@ -66,7 +64,7 @@ class TradeFile:
             self._file = open_text(path)
             self._layout = sniff(self._file)
         else:
-            self._file = table = ArrowTable(path, columns)
+            self._file = table = MappedText(path, columns)
             self._layout = table.layout
         self._block_bytes = block_bytes
         self._lenient = lenient

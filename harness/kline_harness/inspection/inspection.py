@@ -9,17 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from kline_harness import __version__
-from kline_harness.archives import ColumnMap, is_table
+from kline_harness.archives import ColumnMap, is_mapped
 from kline_harness.inspection.aggregate_trades import check_aggregates
 from kline_harness.inspection.apart import check_apart, check_trades_apart
 from kline_harness.inspection.kline_series import KlineSeries
 from kline_harness.inspection.kline_versions import check_versions
 from kline_harness.inspection.levels import check_levels
 from kline_harness.inspection.one_file import (
+    BROKEN,
     inspect_broken,
     inspect_klines,
     inspect_trades,
-    is_klines,
+    kind_of,
+    not_looked_at,
 )
 from kline_harness.inspection.subject import FileReport
 from kline_harness.inspection.tally import Tally
@@ -39,7 +41,9 @@ class Inspection:
 
     @property
     def validity(self) -> Validity:
-        """The worst of all verdicts."""
+        """The worst of all verdicts; unknown where no file was looked at."""
+        if not any(file.looked_at for file in self.files):
+            return worst([Validity.UNKNOWN, *(file.verdict.validity for file in self.files)])
         return worst(v.validity for v in (*(f.verdict for f in self.files), *self.across))
 
     def to_dict(self) -> dict[str, Any]:
@@ -67,28 +71,31 @@ def inspect_files(
 ) -> Inspection:
     """Inspect files of trades and klines in any mixture.
 
-    `columns` says what the columns of Parquet and Arrow files are. Klines are read first and
-    whole; each file of trades is then read once, in blocks, and a second time only if another file
-    states the same trades.
+    `columns` says what the columns of tables and CSV files are that have all of its names. Klines
+    are read first and whole; each file of trades is then read once, in blocks, and a second time
+    only if another file states the same trades.
 
-    Raises InputError for what is no file, or neither trades nor klines and not named like an
-    archive file; what is wrong with any other file is a finding.
+    Raises InputError for what is no file, or nothing that is known and not named like an archive
+    file; what is wrong with any other file is a finding. Files of other kinds are not looked at.
     """
-    tables = [columns is not None and is_table(path) for path in paths]
-    kinds = [False if table else is_klines(path) for path, table in zip(paths, tables, strict=True)]
-    reports: dict[int, FileReport] = {}
-    for row in sorted(range(len(paths)), key=lambda row: kinds[row] is False):
+    mapped = [columns is not None and is_mapped(path, columns) for path in paths]
+    kinds = ["trades" if by_map else kind_of(p) for p, by_map in zip(paths, mapped, strict=True)]
+    reports: dict[int, list[FileReport]] = {}
+    for row in sorted(range(len(paths)), key=lambda row: kinds[row] == "trades"):
+        path, kind = paths[row], kinds[row]
         if progress is not None:
-            progress(paths[row].name)
-        if kinds[row] is None:
-            reports[row] = inspect_broken(paths[row])
-        elif kinds[row]:
-            reports[row] = inspect_klines(paths[row], symbol)
+            progress(path.name)
+        if kind == BROKEN:
+            reports[row] = [inspect_broken(path)]
+        elif kind == "klines":
+            reports[row] = inspect_klines(path, symbol)
+        elif kind == "trades":
+            finest = _finest([report for some in reports.values() for report in some])
+            column_map = columns if mapped[row] else None
+            reports[row] = [inspect_trades(path, symbol, market, finest, column_map)]
         else:
-            finest = _finest(list(reports.values()))
-            column_map = columns if tables[row] else None
-            reports[row] = inspect_trades(paths[row], symbol, market, finest, column_map)
-    files = tuple(reports[row] for row in range(len(paths)))
+            reports[row] = [not_looked_at(path, kind)]
+    files = tuple(report for row in range(len(paths)) for report in reports[row])
     return Inspection(files, _across(files))
 
 

@@ -80,7 +80,10 @@ class KlineAudit:
         prices = (batch.open, batch.high, batch.low, batch.close)
         free = np.logical_or.reduce([np.asarray(price <= 0, dtype=np.bool_) for price in prices])
         self._note("ohlc_order", ohlc_order(batch), self._fields(PRICE_FIELDS))
-        self._note("non_positive_price", free, self._fields(PRICE_FIELDS))
+        # A premium index goes below 0, and through it.
+        premium = self._series.prices_only and bool((batch.low < 0).any())
+        if not premium:
+            self._note("non_positive_price", free, self._fields(PRICE_FIELDS))
         taker = tuple(name for name in fields if "taker" in name or "volume" in name)
         if "taker_buy_volume" in fields:
             self._note("taker_exceeds_total", taker_exceeds_total(batch), self._fields(taker))
@@ -178,9 +181,9 @@ class KlineAudit:
     ) -> None:
         """Count rows of the file, each with its line."""
         found = np.flatnonzero(rows)
-        batch, line = self._klines.batch, self._klines.first_line
+        batch, line_of = self._klines.batch, self._klines.line_of
         examples = [
-            {"open_time_ns": int(batch.open_time_ns[row]), "line": line + int(row)}
+            {"open_time_ns": int(batch.open_time_ns[row]), "line": line_of(int(row))}
             | (more(int(row)) if more else {})
             for row in found[: self._tally.room(kind)]
         ]

@@ -8,8 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from kline_harness.archives import ColumnMap, FileInfo, TradeFile, detect, open_trades, read_klines
-from kline_harness.archives.layout import name_coverage, names_column
+from kline_harness.archives import (
+    EMPTY,
+    ColumnMap,
+    ExchangeKlines,
+    FileInfo,
+    TradeFile,
+    detect,
+    open_trades,
+    read_all_klines,
+)
+from kline_harness.archives.file_names import name_coverage
+from kline_harness.archives.layout import names_column
 from kline_harness.columns import by_symbol
 from kline_harness.comparison.id_gaps import DENSE_IDS
 from kline_harness.errors import InputError
@@ -27,6 +37,7 @@ from kline_harness.tape import Tape
 from kline_harness.verdict import Verdict
 
 CHECK = "file"
+BROKEN = "broken"
 _TRADES_NOT_CHECKED = ("ids before the first and after the last row", "prices against a market")
 _KLINES_NOT_CHECKED = (
     "whether rows are right: that takes their trades (replay)",
@@ -34,28 +45,40 @@ _KLINES_NOT_CHECKED = (
 )
 
 
-def is_klines(path: Path) -> bool | None:
-    """Tell whether a file holds klines, None where it is an archive file that is broken.
+def kind_of(path: Path) -> str:
+    """Tell what a file holds: "trades", "klines", "broken" for an archive file of which nothing
+    can be read, or the name of another kind, which is not looked at.
 
-    Raises InputError for what is no file, or neither trades nor klines.
+    Raises InputError for what is no file, or nothing that is known.
     """
+    # A file whose name claims a day is meant to be an archive's: what is wrong with it is for
+    # the inspection to say.
+    claims = name_coverage(path.name) is not None
     try:
-        return detect(path) == "klines"
+        kind = detect(path)
     except InputError:
-        # A file whose name claims a day is meant to be an archive's: what is wrong with it is
-        # for the inspection to say.
-        if path.is_file() and name_coverage(path.name):
-            return None
+        if path.is_file() and claims:
+            return BROKEN
         raise
+    return BROKEN if kind == EMPTY and claims else kind
 
 
 def inspect_broken(path: Path) -> FileReport:
     """Report a file of which nothing can be read."""
     try:
-        detect(path)
+        found = detect(path)
     except InputError as error:
         return _broken(path, error)
-    raise AssertionError("only what could not be read is broken")
+    return _broken(path, InputError(path, "trades or klines", found))
+
+
+def not_looked_at(path: Path, kind: str) -> FileReport:
+    """Report a file of a kind that is neither trades nor klines, and not judged."""
+    tally = Tally(CHECK)
+    checksum = check_checksum(str(path), None, tally)
+    reason = (f"everything: {kind} is neither trades nor klines",)
+    verdict = Verdict.of(CHECK, {}, tally.findings(), reason)
+    return FileReport(str(path), None, checksum, verdict, other_kind=kind)
 
 
 def _broken(path: Path, error: InputError) -> FileReport:
@@ -65,15 +88,22 @@ def _broken(path: Path, error: InputError) -> FileReport:
     return FileReport(str(path), None, checksum, Verdict.of(CHECK, {}, tally.findings()))
 
 
-def inspect_klines(path: Path, symbol: str | None) -> FileReport:
-    """Read and judge a file of klines; without a symbol anywhere it goes by the file's name."""
+def inspect_klines(path: Path, symbol: str | None) -> list[FileReport]:
+    """Read and judge a file of klines, each symbol and interval of a recording for itself.
+
+    Without a symbol anywhere it goes by the file's name.
+    """
     try:
-        klines = read_klines(path, symbol=symbol)
+        series = read_all_klines(path, symbol=symbol)
     except InputError as error:
         try:
-            klines = read_klines(path, symbol=symbol or _stem(path))
+            series = read_all_klines(path, symbol=symbol or _stem(path))
         except InputError:
-            return _broken(path, error)
+            return [_broken(path, error)]
+    return [_inspected(path, klines) for klines in series]
+
+
+def _inspected(path: Path, klines: ExchangeKlines) -> FileReport:
     tally = Tally(CHECK, klines.symbol, klines.interval.text)
     series = KlineSeries(klines, path.name)
     KlineAudit(series, tally).run()

@@ -32,11 +32,24 @@ class FileReport:
     raw_ids: dict[str, Ranges] = field(default_factory=dict)
     in_order: bool = True
     buckets: dict[str, TradeBuckets] = field(default_factory=dict)
+    other_kind: str | None = None
 
     @property
     def name(self) -> str:
         """The file's name without its folder."""
         return Path(self.path).name
+
+    @property
+    def looked_at(self) -> bool:
+        """Whether the file was read and judged, its checksum apart."""
+        return self.other_kind is None
+
+    @property
+    def verdict_text(self) -> str:
+        """The verdict's word; a file that was not looked at has none unless its checksum is odd."""
+        if self.looked_at or self.verdict.findings:
+            return self.verdict.validity.value
+        return "not looked at"
 
     @property
     def coverage(self) -> tuple[int, int] | None:
@@ -48,7 +61,8 @@ class FileReport:
         info = self.info.to_dict() if self.info else {}
         return {
             "file": self.name,
-            "verdict": self.verdict.validity.value,
+            "verdict": self.verdict_text,
+            "other_kind": self.other_kind,
             "checksum": self.checksum.value,
             "info": {name: value for name, value in info.items() if name != "path"},
             "counts": dict(self.verdict.counts),

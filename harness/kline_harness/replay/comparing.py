@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from kline_harness.aggregators.roll_up import roll_up_klines
-from kline_harness.archives import ExchangeKlines, read_klines
+from kline_harness.archives import ExchangeKlines, read_all_klines
 from kline_harness.comparison.compare import Comparison, Stored
 from kline_harness.comparison.coverage import Coverage
 from kline_harness.comparison.extent import OURS, NotCompared
@@ -36,8 +36,8 @@ def compare_files(
     Raises UserError when a file cannot be read or an interval cannot be made.
     """
     folders = [path for path in ours if path.is_dir()]
-    files = [read_klines(path, symbol=symbol) for path in ours if not path.is_dir()]
-    theirs = [read_klines(path, symbol=symbol) for path in klines]
+    files = [k for p in ours if not p.is_dir() for k in read_all_klines(p, symbol=symbol)]
+    theirs = [one for path in klines for one in read_all_klines(path, symbol=symbol)]
     tables = [_dataset(folder) for folder in folders] + [table_of(one) for one in files]
     stored = Stored.of(pa.concat_tables(tables).unify_dictionaries())
     fields = _fields(files)

@@ -13,9 +13,9 @@ from kline_harness.archives import (
     FileInfo,
     TradeFile,
     detect,
-    is_table,
+    is_mapped,
     open_trades,
-    read_klines,
+    read_all_klines,
 )
 from kline_harness.checks.files import FileWatch
 from kline_harness.columns import by_symbol, concat
@@ -50,20 +50,24 @@ class Sources:
 
         Raises UsageError when there are no trades or two files hold the same ones.
         """
-        mapped = [path for path in paths if scenario.columns is not None and is_table(path)]
+        columns, symbol = scenario.columns, scenario.symbol
+        mapped = [p for p in paths if columns is not None and is_mapped(p, columns)]
+        if columns is not None and not mapped:
+            raise UsageError("the column map's names are in the header of none of the files")
         extra = [path for path in paths if path not in mapped and detect(path) == "klines"]
         trades = [
             open_trades(
                 path,
-                symbol=scenario.symbol,
+                symbol=symbol,
                 market=scenario.market,
                 contract_size=scenario.contract_size,
-                columns=scenario.columns if path in mapped else None,
+                columns=columns if path in mapped else None,
             )
             for path in paths
             if path not in extra
         ]
-        klines = [read_klines(path, symbol=scenario.symbol) for path in [*kline_paths, *extra]]
+        files = (read_all_klines(path, symbol=symbol) for path in [*kline_paths, *extra])
+        klines = [one for file in files for one in file]
         if not trades:
             raise UsageError("no file of trades was given, only klines")
         sources = Sources(sorted(trades, key=_first_time), klines, scenario.clock_offset_ns)

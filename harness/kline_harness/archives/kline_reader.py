@@ -1,0 +1,207 @@
+"""Rows of klines to columns, block by block."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kline_harness.archives.compressed import TextFile
+from kline_harness.archives.dialects import instant_ns, is_iso, iso_to_ns, symbol_of_name
+from kline_harness.archives.file_names import name_interval, name_symbol
+from kline_harness.archives.layout import Layout, unit_name, unit_range
+from kline_harness.archives.line_count import LinesRead
+from kline_harness.archives.table import Column, ExactTable, bodies
+from kline_harness.columns import Instrument, concat
+from kline_harness.errors import InputError, UsageError
+from kline_harness.interval import CODE, INTERVALS, Interval, parse_interval
+from kline_harness.kline import FIELDS, PRICE_FIELDS, QUANTITY_FIELDS, KlineBatch, Trigger
+from kline_harness.units import NS_PER_DAY, Int64Array, TimeUnit
+
+_GROUPS = (
+    dict.fromkeys(PRICE_FIELDS, "price")
+    | dict.fromkeys(QUANTITY_FIELDS, "quantity")
+    | {"quote_volume": "quote", "taker_buy_quote_volume": "quote", "count": "count"}
+    | {"ignore": "ignore"}
+)
+
+
+class KlineReader:
+    """Reads a file's klines; `lines` is told what became of lines that are no rows."""
+
+    def __init__(
+        self, file: TextFile, layout: Layout, symbol: str | None, interval: Interval | None
+    ) -> None:
+        assert layout.unit is not None
+        self._file = file
+        self._layout = layout
+        self._unit: TimeUnit = layout.unit
+        columns = tuple(_column(name, layout.iso) for name in layout.columns)
+        self._table = ExactTable(file.path, columns)
+        self._symbol = symbol
+        self._interval = interval
+        self._stated: dict[str, str] = {}
+        self.lines = LinesRead()
+
+    def read(self, block_bytes: int) -> tuple[KlineBatch, Int64Array]:
+        batches: list[KlineBatch] = []
+        closes: list[Int64Array] = []
+        line = self._layout.first_line
+        blocks = self._file.blocks(block_bytes)
+        for block in bodies(self._file.path, blocks, self._layout, self.lines):
+            columns = self._table.read(block, line)
+            self._check_times(columns, block, line)
+            self._check_counts(columns, block, line)
+            self._check_signs(columns, block, line)
+            self._take_names(columns, block, line)
+            batches.append(self._batch(columns))
+            closes.append(self._closes(columns, batches[-1]))
+            line += len(batches[-1])
+        if not batches:
+            raise InputError(self._file.path, "klines", "no rows")
+        return concat(batches), np.concatenate(closes)
+
+    def _check_times(self, columns: dict[str, Any], block: bytes, line: int) -> None:
+        # Only open times: old files are known to hold close times that are off by anything.
+        times = columns["open_time"]
+        if self._layout.iso:
+            times = self._dates(times, block, line)
+        low, high = unit_range(self._unit)
+        if times.min() < low or times.max() > high:
+            row = int(np.argmax((times < low) | (times > high)))
+            expected = f"an open time in {unit_name(self._unit)} like the rows before"
+            raise self._table.bad_row(block, line, row, expected, "open_time")
+        columns["open_time"] = times * self._unit.value
+        if self._layout.iso and "close_time" in columns:
+            found = [instant_ns(text) for text in columns["close_time"]]
+            if None in found:
+                expected = "a time such as 2024-05-15 12:00:59.999"
+                row = found.index(None)
+                raise self._table.bad_row(block, line, row, expected, "close_time")
+            columns["close_time"] = np.array(found, dtype=np.int64)
+
+    def _dates(self, texts: NDArray[Any], block: bytes, line: int) -> Int64Array:
+        bad = [row for row, text in enumerate(texts) if not is_iso(text)]
+        seconds, rest = np.divmod(iso_to_ns([] if bad else texts), self._unit.value)
+        if bad or rest.any():
+            row = bad[0] if bad else int(np.argmax(rest != 0))
+            expected = "a time such as 2024-05-15 12:00:00"
+            raise self._table.bad_row(block, line, row, expected, "open_time")
+        return seconds
+
+    def _take_names(self, columns: dict[str, Any], block: bytes, line: int) -> None:
+        """Take symbol and interval from their columns, and see that there is one of each."""
+        for name in ("symbol", "timeframe"):
+            if name in columns:
+                stated = self._stated.setdefault(name, columns[name][0])
+                other = columns[name] != stated
+                if other.any():
+                    row = int(np.argmax(other))
+                    raise self._table.bad_row(
+                        block, line, row, f"one {name} in a file, {stated}", name
+                    )
+        path, member = self._file.path, self._file.member
+        self._symbol = self._symbol or self._stated.get("symbol") or name_symbol(path, member)
+        if not self._symbol and is_krakens(self._file, self._layout):
+            # Kraken names its files by pair and minutes, XBTUSD_1440.csv.
+            self._symbol = symbol_of_name(path)
+        if not self._symbol:
+            raise InputError(path, "a symbol, in the file's name, in a column or given", "none")
+        if self._interval is None and "timeframe" in columns:
+            try:
+                self._interval = parse_interval(columns["timeframe"][0])
+            except UsageError:
+                raise self._table.bad_row(
+                    block, line, 0, "a known timeframe", "timeframe"
+                ) from None
+        if self._interval is None:
+            named = name_interval(path) or name_interval(member or "")
+            self._interval = named or self._measured(columns)
+
+    def _check_counts(self, columns: dict[str, Any], block: bytes, line: int) -> None:
+        if scale := self._table.scales.get("count"):
+            row = int(np.argmax(columns["count"] % 10**scale != 0))
+            raise self._table.bad_row(block, line, row, "a whole number for count", "count")
+
+    def _check_signs(self, columns: dict[str, Any], block: bytes, line: int) -> None:
+        """See that a price is below 0 only where nothing is ever traded, as of a premium index."""
+        traded = np.asarray(columns.get("volume", 1) != 0)
+        for name in PRICE_FIELDS:
+            wrong = np.asarray(columns[name] < 0, dtype=np.bool_) & traded
+            if wrong.any():
+                expected = f"a number that is not negative for {name}"
+                raise self._table.bad_row(block, line, int(np.argmax(wrong)), expected, name)
+
+    def _measured(self, columns: dict[str, Any]) -> Interval:
+        """Tell the interval from open to close, else from the smallest step of open times."""
+        opens = columns["open_time"]
+        if "close_time" in columns:
+            lengths = (columns["close_time"] + 1) * self._unit.value - opens
+        else:
+            lengths = np.diff(np.unique(opens))
+            lengths = lengths[lengths == lengths.min()] if len(lengths) else lengths
+        if len(lengths):
+            values, counts = np.unique(lengths, return_counts=True)
+            length = int(values[np.argmax(counts)])
+            for interval in INTERVALS:
+                if interval.length_ns == length:
+                    return interval
+            if 28 * NS_PER_DAY <= length <= 31 * NS_PER_DAY:
+                return INTERVALS[-1]
+        expected = "an interval, in the file's name, in a column, in its times or given"
+        raise InputError(self._file.path, expected, "none")
+
+    def _batch(self, columns: dict[str, Any]) -> KlineBatch:
+        assert self._interval is not None
+        scales = self._table.scales
+        instrument = Instrument(
+            self._symbol or "",
+            scales["price"],
+            scales.get("quantity", 0),
+            scales.get("quote", 0),
+        )
+        rows = len(columns["open_time"])
+        nothing = np.zeros(rows, dtype=np.int64)
+        unknown = np.full(rows, -1, dtype=np.int64)
+        known = {name: columns.get(name, nothing) for name in FIELDS}
+        return KlineBatch.build(
+            (instrument,),
+            known
+            | {
+                "symbol": nothing.astype(np.int16),
+                "interval": np.full(rows, CODE[self._interval], dtype=np.int8),
+                "open_time_ns": columns["open_time"],
+                "first_trade_id": unknown,
+                "last_trade_id": unknown,
+                "at_ns": self._interval.close_times_ns(columns["open_time"]),
+                "trigger": np.full(rows, Trigger.TICK, dtype=np.int8),
+            },
+        )
+
+    def _closes(self, columns: dict[str, Any], batch: KlineBatch) -> Int64Array:
+        if "close_time" not in columns:
+            return batch.at_ns
+        if self._layout.iso:
+            last: Int64Array = columns["close_time"]
+            # The last instant that belongs to a kline, in the unit that the file writes.
+            units = (unit.value for unit in TimeUnit if not (last % unit.value).any())
+            return last + next(units)
+        closes: Int64Array = (columns["close_time"] + 1) * self._unit.value
+        return closes
+
+
+def _column(name: str, iso: bool) -> Column:
+    if name in ("open_time", "close_time") and iso:
+        return Column(name, "text")
+    if name in _GROUPS:
+        # A premium index may be below 0.
+        return Column(name, "exact", _GROUPS[name], signed=name in PRICE_FIELDS)
+    if name in ("open_time", "close_time"):
+        return Column(name, "integer")
+    return Column(name, "text" if name in ("symbol", "timeframe") else "ignored")
+
+
+def is_krakens(file: TextFile, layout: Layout) -> bool:
+    """Tell whether klines are Kraken's, by the form of the file."""
+    return file.source == "kraken" or (not layout.header and layout.columns[-1] == "count")

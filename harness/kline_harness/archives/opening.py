@@ -1,0 +1,24 @@
+"""A file of any form as lines of text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kline_harness.archives.arrow_klines import KlineTable, holds_klines, is_table
+from kline_harness.archives.compressed import TextFile
+from kline_harness.archives.replies import Reply, is_reply
+from kline_harness.errors import InputError
+
+
+def open_text(path: Path | str) -> TextFile:
+    """Open a file of lines, a saved reply or a table of klines as one.
+
+    Raises InputError as `TextFile` does, and for a table of anything else: its columns must be
+    named by a column map.
+    """
+    if is_table(path):
+        if holds_klines(path):
+            return KlineTable(path)
+        raise InputError(path, "a column map (--columns) for a table that is no klines", "none")
+    file = TextFile(path)
+    return Reply(path) if is_reply(file.head()) else file
