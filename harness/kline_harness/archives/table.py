@@ -22,12 +22,20 @@ from kline_harness.archives.layout import FALSE_WORDS, TRUE_WORDS, Layout
 from kline_harness.archives.line_count import LinesRead
 from kline_harness.compiled.rows import BOOLEAN, EXACT, INTEGER, count_lines, parse_rows
 from kline_harness.errors import InputError
-from kline_harness.units import INT64_MAX, ExactArray, narrow, parse_exact, trailing_zeros
+from kline_harness.units import (
+    INT64_MAX,
+    ExactArray,
+    magnitude,
+    narrow,
+    parse_exact,
+    trailing_zeros,
+)
 
 # What a price or quantity of a recording may have, and the decimals of any number.
 DIGITS_MAX = 18
-# What pyarrow's decimals hold, zeros included.
+# What pyarrow's decimals hold, zeros included; of them stored klines have 20 before the point.
 WIDE_DIGITS_MAX = 38
+WHOLE_DIGITS_MAX = 20
 # What pyarrow takes in a number and the grammar does not, apart from exponents.
 _SUSPECT = (b" ", b"\t", b"+", b"x", b"X")
 _INTEGER = re.compile(rb"-?[0-9]+")
@@ -180,6 +188,10 @@ class ExactTable:
             row = int(np.argmax(np.asarray(values < 0, dtype=np.bool_)))
             expected = f"a number that is not negative for {column.name}"
             raise self.bad_row(block, first_line, row, expected, column.name)
+        limit = 10 ** (WHOLE_DIGITS_MAX + self.scales[column.group])
+        if values.dtype == object and magnitude(values) >= limit:
+            row = int(np.argmax(np.asarray(abs(values) >= limit, dtype=np.bool_)))
+            raise self.bad_row(block, first_line, row, _too_wide(column), column.name)
         return narrow(values)
 
     def bad_row(
@@ -309,7 +321,13 @@ def _expected_exact(column: Column, field: bytes) -> str:
     value, scale = parse_exact(field.decode())
     if value < 0 and not column.signed:
         return f"a number that is not negative for {column.name}"
+    if abs(value) >= 10 ** (WHOLE_DIGITS_MAX + scale):
+        return _too_wide(column)
     return f"at most {DIGITS_MAX} decimals for {column.name}" if scale > DIGITS_MAX else ""
+
+
+def _too_wide(column: Column) -> str:
+    return f"a number of at most {WHOLE_DIGITS_MAX} digits before the point for {column.name}"
 
 
 def _shown(field: bytes) -> str:
