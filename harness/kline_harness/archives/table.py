@@ -16,8 +16,8 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
-from numpy.typing import NDArray
 
+from kline_harness.archives.arrow_values import divided, plain_column, unscaled
 from kline_harness.archives.layout import FALSE_WORDS, TRUE_WORDS, Layout
 from kline_harness.archives.line_count import LinesRead
 from kline_harness.compiled.rows import BOOLEAN, EXACT, INTEGER, count_lines, parse_rows
@@ -164,9 +164,9 @@ class ExactTable:
         for index, column in enumerate(self.columns):
             data = table.column(index)
             if column.kind == "exact":
-                found[column.name] = _unscaled(data)
+                found[column.name] = unscaled(data)
             elif column.kind != "ignored":
-                found[column.name] = _plain_column(data, column.kind)
+                found[column.name] = plain_column(data, column.kind)
         return found
 
     def _tighten(self, found: dict[str, Any], digits: Mapping[str, int]) -> None:
@@ -174,10 +174,10 @@ class ExactTable:
         for group, scale in self.scales.items():
             names = [c.name for c in self.columns if c.kind == "exact" and c.group == group]
             excess = digits[group] - scale
-            tight = {name: _divided(found[name], excess) for name in names}
+            tight = {name: divided(found[name], excess) for name in names}
             if any(column is None for column in tight.values()):
                 excess = min(trailing_zeros(found[name], excess) for name in names)
-                tight = {name: _divided(found[name], excess) for name in names}
+                tight = {name: divided(found[name], excess) for name in names}
             self.scales[group] = digits[group] - excess
             found.update(tight)
 
@@ -357,51 +357,3 @@ def _arrow_type(column: Column, digits: Mapping[str, int]) -> Any:
     if column.kind == "exact":
         return pa.decimal128(38, digits[column.group])
     return {"integer": pa.int64(), "boolean": pa.bool_()}.get(column.kind, pa.string())
-
-
-def _plain_column(data: Any, kind: str) -> NDArray[Any]:
-    """Return a column without nulls as numpy; read off its buffers, as to_numpy loads pandas."""
-    if kind == "text":
-        return np.array(data.to_pylist(), dtype=object)
-    if kind == "integer":
-        return _joined(
-            [np.frombuffer(c.buffers()[1], np.int64, len(c), c.offset * 8) for c in data.chunks]
-        )
-    parts = []
-    for chunk in data.chunks:
-        bits = np.unpackbits(np.frombuffer(chunk.buffers()[1], np.uint8), bitorder="little")
-        parts.append(bits[chunk.offset : chunk.offset + len(chunk)].view(np.bool_))
-    return _joined(parts)
-
-
-def _joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
-    return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
-
-
-def _unscaled(data: Any) -> ExactArray:
-    """Return the integers behind a decimal column, as Python's where int64 is not enough.
-
-    A 128-bit decimal is two 64-bit words, low first; it fits the low word if the high one only
-    repeats its sign.
-    """
-    parts = []
-    for chunk in data.chunks:
-        words = np.frombuffer(chunk.buffers()[1], dtype=np.int64).reshape(-1, 2)
-        words = words[chunk.offset : chunk.offset + len(chunk)]
-        low, high = words[:, 0], words[:, 1]
-        if np.array_equal(low >> 63, high):
-            parts.append(low)
-        else:
-            parts.append(high.astype(object) * 2**64 + low.view(np.uint64).astype(object))
-    return _joined(parts)
-
-
-def _divided(values: ExactArray, digits: int) -> ExactArray | None:
-    """Divide by ten to the power of `digits`, None where that is not exact."""
-    if digits == 0:
-        return values
-    factor = 10**digits
-    if values.dtype == np.int64 and factor > INT64_MAX:
-        return None if np.any(values) else values
-    quotient = values // factor
-    return quotient if np.array_equal(quotient * factor, values) else None
