@@ -1,7 +1,7 @@
-"""The auditor that production had, blind spots and all, to be held against the one here.
+"""The auditor that klagg had, blind spots and all, to be held against the one here.
 
-Source of the rules: the behaviour notes on the production service, sections 4 and 5, and its
-defects Q38 to Q46. Nothing in a replay relies on it.
+Source of the rules: docs/klagg.md, "The old auditor" and "The old lifecycle validator";
+docs/defects.md, Q38 to Q46. Nothing in a replay relies on it.
 """
 
 from __future__ import annotations

@@ -75,8 +75,9 @@ class CompletenessAuditor:
     (`RULES`), and higher klines are held to the roll-up of lower ones. Deliveries are only
     queued; blocks of `block_rows` klines are checked at a time.
 
-    Source of the rules: design, "Completeness"; the exchange's kline files (a quiet interval is
-    a flat kline at the previous close, lower intervals add up to higher ones in nine fields).
+    Source of the rules: docs/checks.md, "Completeness"; the exchange's kline files (a quiet
+    interval is a flat kline at the previous close, lower intervals add up to higher ones in nine
+    fields).
     """
 
     timer_period_ns: int | None = None

@@ -47,7 +47,7 @@ class LifecycleChecker:
     Deliveries are only queued; blocks of `block_rows` events are checked at a time. With
     `joined_late`, klines open before the first event are not held to have been opened.
 
-    Source of the rules: design, "Lifecycle"; behaviour of the production aggregator, 5.3, 9.1.
+    Source of the rules: docs/checks.md, "Lifecycle".
     """
 
     timer_period_ns: int | None = None

@@ -1,6 +1,6 @@
 """klagg's aggregator as a model, quirk by quirk.
 
-Source: the behaviour notes on the production service, sections 1, 2, 7 and 10. One event is one
+Source: docs/klagg.md, from "Values" to "Commands"; docs/defects.md. One event is one
 turn of its loop; what is ready at once comes in the feed's order, which is that loop's priority.
 """
 

@@ -1,6 +1,6 @@
 """The consumer of deltas: pulled on a period, handed on as batches of which a reader sees the last.
 
-Source of the rules: the behaviour notes on the production service, sections 1.6 and 3.4.
+Source of the rules: docs/klagg.md, "The gateway".
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The check of what pulls are answered: deltas that tell every change, snapshots that are true.
 
-Source of the rules: the behaviour notes on the production service, sections 2.7, 3.4 and 9.1
-(I10, I12), and its defects Q15, Q16, Q22, Q24 and Q25.
+Source of the rules: docs/klagg.md, "Deltas and snapshots" and "The gateway"; docs/defects.md, Q15,
+Q16, Q22, Q24 and Q25.
 """
 
 from __future__ import annotations

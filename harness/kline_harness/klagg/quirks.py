@@ -1,6 +1,6 @@
 """The defects of klagg's aggregator, as switches.
 
-Numbers and severity letters are those of the behaviour notes: A wrong data, B data late or
+Numbers and severity letters are those of docs/defects.md: A wrong data, B data late or
 missing from a feed, D crash or stall. Numbers that are missing here live in channels, writers,
 clock or gateway.
 """
@@ -97,7 +97,7 @@ class Quirk(Enum):
 
     @property
     def number(self) -> int:
-        """Return the number in the behaviour notes."""
+        """Return the number in docs/defects.md."""
         return self.value.number
 
     @property

@@ -1,6 +1,6 @@
 """The store of open klines: full snapshots and finals written into one table, row over row.
 
-Source of the rules: the behaviour notes on the production service, sections 1.9, 3.1 and 3.3.
+Source of the rules: docs/klagg.md, "The snapshot writer" and "The writer of finals".
 """
 
 from __future__ import annotations
