@@ -85,10 +85,10 @@ class KlineCase(pytest.Item):
 
     def runtest(self) -> None:
         """Replay the case and hold it to its baseline."""
-        from kline_harness.gate import Status
+        from kline_harness.gate import GateStatus
 
         result = self._gate.run(self._case)
-        if result.status is not Status.GREEN:
+        if result.status is not GateStatus.GREEN:
             raise CaseFailed(result)
         shutil.rmtree(result.folder, ignore_errors=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from kline_harness.checks.life_table import AFTER, TRANSITIONS, State
+from kline_harness.checks.life_table import AFTER, TRANSITIONS, KlineState
 from kline_harness.interval import Interval, parse_interval
 from kline_harness.kline import Life, Trigger
 
@@ -19,7 +19,7 @@ OPENINGS = (Life.OPENED_PROVISIONAL, Life.OPENED_LIVE)
 class PlainLife:
     """One series: the state of every kline it ever had, and where each became known."""
 
-    states: dict[int, State] = field(default_factory=dict)
+    states: dict[int, KlineState] = field(default_factory=dict)
     since: dict[int, int] = field(default_factory=dict)
     until: dict[int, int] = field(default_factory=dict)
 
@@ -47,15 +47,15 @@ def _kinds(place: int, event: Event, one: PlainLife, events: list[Event]) -> lis
         event["life"],
         parse_interval(event["interval"]),
     )
-    state = one.states.get(open_ns, State.ABSENT)
+    state = one.states.get(open_ns, KlineState.ABSENT)
     kinds = _transition(state, life, event["trigger"])
     if life in OPENINGS:
-        if state is State.ABSENT and one.states:
+        if state is KlineState.ABSENT and one.states:
             expected_ns = interval.close_time_ns(max(one.states))
             kinds += ["open_time_step"] if open_ns != expected_ns else []
         if open_ns - event["at_ns"] > (interval.length_ns or 0):
             kinds.append("future_open")
-    if state is not State.FINAL:
+    if state is not KlineState.FINAL:
         one.states[open_ns] = AFTER[life]
         one.since.setdefault(open_ns, place)
         if life is Life.FINALIZED:
@@ -69,10 +69,10 @@ def _kinds(place: int, event: Event, one: PlainLife, events: list[Event]) -> lis
     return kinds
 
 
-def _transition(state: State, life: Life, trigger: Trigger) -> list[str]:
+def _transition(state: KlineState, life: Life, trigger: Trigger) -> list[str]:
     if (state, life, trigger) in TRANSITIONS:
         return []
-    if state is State.FINAL:
+    if state is KlineState.FINAL:
         return ["finalized_twice" if life is Life.FINALIZED else "changed_after_final"]
     return ["illegal_transition"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kline_harness.checks.life_table import TRANSITIONS, State
+from kline_harness.checks.life_table import TRANSITIONS, KlineState
 from kline_harness.checks.lifecycle import LifecycleChecker
 from kline_harness.columns import Rows
 from kline_harness.kline import Life, Trigger
@@ -52,8 +52,8 @@ def test_regular_life_is_valid(options: dict[str, Any]) -> None:
     verdict = checker.verdict()
     assert verdict.findings == ()
     assert verdict.counts["finals"] == 7
-    assert checker.transitions()[State.PROVISIONAL, Life.FINALIZED, Trigger.TRADE] == 3
-    assert checker.transitions()[State.ABSENT, Life.OPENED_LIVE, Trigger.TRADE] == 3
+    assert checker.transitions()[KlineState.PROVISIONAL, Life.FINALIZED, Trigger.TRADE] == 3
+    assert checker.transitions()[KlineState.ABSENT, Life.OPENED_LIVE, Trigger.TRADE] == 3
     assert sum(checker.transitions().values()) == len(lives(REGULAR)) - 4
 
 
@@ -125,8 +125,8 @@ def test_future_limit_is_a_parameter() -> None:
 
 
 def test_every_legal_transition_is_in_the_table_once_and_nothing_else_passes() -> None:
-    assert all(state is not State.FINAL for state, _, _ in TRANSITIONS)
-    assert {State.FINAL} == {
+    assert all(state is not KlineState.FINAL for state, _, _ in TRANSITIONS)
+    assert {KlineState.FINAL} == {
         after for (_, life, _), after in TRANSITIONS.items() if life is Life.FINALIZED
     }
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from kline_harness.aggregators.exact import ExactAggregator
 from kline_harness.comparison.compare import Comparison, Proof
-from kline_harness.gate import Case, Problem, Status, load_suite, run_suite
+from kline_harness.gate import GateStatus, Problem, SuiteCase, load_suite, run_suite
 from kline_harness.gate.deliver import Outputs, deliver
 from kline_harness.gate.judge import judge_expectations
-from kline_harness.gate.results import Kind
+from kline_harness.gate.results import ProblemKind
 from kline_harness.interfaces import FeedSlice
 from kline_harness.kline import Emission
 from kline_harness.replay import Outcome
@@ -29,7 +29,7 @@ EXCHANGE = "ALFAUSDT-1m-2024-05-15.csv"
 @pytest.fixture
 def suite(tmp_path: Path) -> Path:
     path = make_suite(tmp_path / "gate")
-    assert run(path, update=True).status is Status.GREEN
+    assert run(path, update=True).status is GateStatus.GREEN
     return path
 
 
@@ -49,8 +49,8 @@ def test_fixture_baselines_are_small() -> None:
 def test_one_digit_of_the_exchanges_file_turns_it_red(suite: Path) -> None:
     replace_text(suite.parent / EXCHANGE, "3151.50,145.447", "3151.60,145.447")
     case = run_one(suite)
-    assert case.status is Status.RED
-    (found,) = [problem for problem in case.problems if problem.kind is Kind.EXCHANGE]
+    assert case.status is GateStatus.RED
+    (found,) = [problem for problem in case.problems if problem.kind is ProblemKind.EXCHANGE]
     assert found.message == (
         "ALFAUSDT 1m 2024-05-15T11:55:00Z close: exchange 3151.6, ours 3151.5; "
         "cause: none found (unexplained)"
@@ -74,7 +74,7 @@ def test_one_digit_of_a_consistent_kline_turns_it_red(suite: Path) -> None:
 def test_one_digit_of_the_baseline_turns_it_red(suite: Path) -> None:
     replace_text(suite.parent / KLINES, "3151.5,145.447", "3151.5,145.448")
     case = run_one(suite)
-    assert case.status is Status.RED
+    assert case.status is GateStatus.RED
     assert messages(case) == (
         "ALFAUSDT 1m 2024-05-15T11:55:00Z volume: baseline 145.448, now 145.447; "
         "cause: the baseline's klines are not those of its own digest, so it was edited; "
@@ -133,7 +133,7 @@ def test_an_aggregator_that_raises_is_red_and_the_others_run(
 
     monkeypatch.setattr(ExactAggregator, "advance", fail)
     case = run_one(suite)
-    assert case.status is Status.RED
+    assert case.status is GateStatus.RED
     told = messages(case)
     assert told.startswith("the run crashed: ZeroDivisionError: no trades (test_gate.py, line ")
     details = Path(told.partition("; details are in ")[2])
@@ -148,7 +148,7 @@ def test_a_crash_is_another_exit_code_than_red(
 
     monkeypatch.setattr(ExactAggregator, "advance", fail)
     result = run_suite(load_suite(suite), work=suite.parent / "work")
-    assert (result.status, result.exit_code) == (Status.RED, 70)
+    assert (result.status, result.exit_code) == (GateStatus.RED, 70)
 
 
 def test_the_digest_is_that_of_grep_and_sha256sum(suite: Path) -> None:
@@ -176,7 +176,7 @@ def test_every_figure_is_held(suite: Path, old: str, new: str, expected: str) ->
     lines[row] = lines[row].replace(old, new)
     figures.write_text("\n".join(lines))
     case = run_one(suite)
-    assert case.status is Status.RED
+    assert case.status is GateStatus.RED
     assert expected in messages(case)
 
 
@@ -192,14 +192,14 @@ def test_a_kline_too_many_and_one_too_few_are_named(suite: Path) -> None:
 def test_without_its_klines_file_the_digest_still_holds(suite: Path) -> None:
     (suite.parent / KLINES).unlink()
     case = run_one(suite)
-    assert case.status is Status.RED
+    assert case.status is GateStatus.RED
     assert "but the baseline has no klines of this day" in messages(case)
 
 
 def test_an_explanation_that_is_not_allowed_turns_it_red(tmp_path: Path) -> None:
     path = make_suite(tmp_path, CASE.replace('allow = ["edge"]', ""))
     case = run(path, update=True).cases[0]
-    assert case.status is Status.RED
+    assert case.status is GateStatus.RED
     assert "cause: edge (consistent), which the case does not allow" in messages(case)
     assert not (tmp_path / "suite.baseline").exists()
 
@@ -207,7 +207,7 @@ def test_an_explanation_that_is_not_allowed_turns_it_red(tmp_path: Path) -> None
 def test_of_several_causes_each_has_to_be_allowed(
     suite: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def joined(case: Case, outcome: Outcome) -> Iterator[Problem]:
+    def joined(case: SuiteCase, outcome: Outcome) -> Iterator[Problem]:
         assert outcome.comparison is not None
         (series,) = outcome.comparison.series
         differences = tuple(
@@ -224,12 +224,12 @@ def test_of_several_causes_each_has_to_be_allowed(
         in told
     )
     replace_text(suite, '["edge"]', '["late_trade", "edge"]')
-    assert run_one(suite).status is Status.GREEN
+    assert run_one(suite).status is GateStatus.GREEN
 
 
 def test_a_cause_can_be_allowed_only_where_it_is_proved(suite: Path) -> None:
     replace_text(suite, '["edge"]', '["consistent:edge"]')
-    assert run_one(suite).status is Status.GREEN
+    assert run_one(suite).status is GateStatus.GREEN
     replace_text(suite, '["consistent:edge"]', '["proved:edge"]')
     assert "cause: edge (consistent), which the case does not allow" in messages(run_one(suite))
 
@@ -245,9 +245,9 @@ def test_an_unexpected_verdict_is_not_written_by_update(suite: Path) -> None:
 def test_an_invalid_run_can_be_what_is_expected(suite: Path) -> None:
     replace_text(suite.parent / EXCHANGE, "3151.50,145.447", "3151.60,145.447")
     replace_text(suite, 'audit = "off"', 'audit = "off"\nverdict = "invalid"')
-    assert run(suite, update=True).status is Status.GREEN
+    assert run(suite, update=True).status is GateStatus.GREEN
     assert "class=unexplained close=3151.6" in (suite.parent / FIGURES).read_text()
-    assert run(suite).status is Status.GREEN
+    assert run(suite).status is GateStatus.GREEN
     replace_text(suite.parent / EXCHANGE, "3151.60,145.447", "3151.70,145.447")
     assert "exchange's close: baseline 3151.6, now 3151.7" in messages(run_one(suite))
 
@@ -262,10 +262,10 @@ def test_a_baseline_without_a_case_is_red_until_updated(suite: Path) -> None:
     replace_text(suite, '"stream"', '"renamed"')
     result = run(suite)
     assert result.orphans == ("stream",)
-    assert result.status is Status.RED
+    assert result.status is GateStatus.RED
     result = run(suite, update=True)
     assert result.removed == ("stream",)
-    assert result.status is Status.GREEN
+    assert result.status is GateStatus.GREEN
     assert [path.name for path in sorted((suite.parent / "suite.baseline").iterdir())] == [
         *("renamed.klines.csv.xz", "renamed.txt"),
     ]
@@ -278,10 +278,10 @@ def test_update_shows_what_it_changes_and_round_trips(suite: Path) -> None:
     replace_text(suite.parent / KLINES, "3151.5,145.447", "3151.5,145.448")
     case = run(suite, update=True).cases[0]
     assert case.updated
-    assert case.status is Status.GREEN
+    assert case.status is GateStatus.GREEN
     assert [change.before for change in case.changes] == ["145.448"]
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
-    assert run(suite).status is Status.GREEN
+    assert run(suite).status is GateStatus.GREEN
 
 
 def test_klines_are_not_packed_again_when_only_a_figure_moves(suite: Path) -> None:
@@ -327,14 +327,14 @@ def test_a_bad_input_breaks_its_case_and_not_the_others(suite: Path) -> None:
         suite, 'name = "other"\ntrades = "trades.txt.gz"', 'name = "other"\ntrades = "bad.csv"'
     )
     result = run(suite)
-    assert [case.status for case in result.cases] == [Status.GREEN, Status.BROKEN]
+    assert [case.status for case in result.cases] == [GateStatus.GREEN, GateStatus.BROKEN]
     assert result.status.exit_code == 2
 
 
 def test_wall_time_is_red_only_where_the_suite_bounds_it(suite: Path) -> None:
     suite.write_text("max_ratio = 0.0001\n" + suite.read_text())
     case = run_one(suite)
-    assert case.status is Status.RED
+    assert case.status is GateStatus.RED
     assert "times the yardstick, max_ratio is 0.0001" in messages(case)
 
 

@@ -11,19 +11,19 @@ from kline_harness.gate.ci_annotations import to_github, to_gitlab
 from kline_harness.gate.deliver import Outputs, deliver
 from kline_harness.gate.junit import to_junit
 from kline_harness.gate.output import SHOWN, to_json, to_markdown, to_text
-from kline_harness.gate.results import CaseResult, GateResult, Kind, Problem, Status
-from kline_harness.gate.suite import Case, Suite
+from kline_harness.gate.results import CaseResult, GateResult, GateStatus, Problem, ProblemKind
+from kline_harness.gate.suite import Suite, SuiteCase
 from kline_harness.replay import Scenario
 from kline_harness.verdict import Validity
 
 HOSTILE = "A|B]]><script>alert(1)</script>\n::error::x%0A`*_\x00\x1b[31m&\u2028@all #1 http://x"
 
 
-def case(name: str, *problems: Problem, status: Status | None = None) -> CaseResult:
-    found = status or (problems[0].status if problems else Status.GREEN)
+def case(name: str, *problems: Problem, status: GateStatus | None = None) -> CaseResult:
+    found = status or (problems[0].status if problems else GateStatus.GREEN)
     sentence = problems[0].message if problems else "valid, as in the baseline"
     return CaseResult(
-        Case(name, (Path("t.csv"),), (), Scenario(), line=7),
+        SuiteCase(name, (Path("t.csv"),), (), Scenario(), line=7),
         found,
         sentence,
         Validity.VALID,
@@ -36,7 +36,7 @@ def result(*cases: CaseResult, orphans: tuple[str, ...] = ()) -> GateResult:
     return GateResult(Suite(Path("ci/suite.toml"), Path("ci/suite.baseline"), ()), cases, orphans)
 
 
-def problem(kind: Kind = Kind.KLINE, message: str = HOSTILE) -> Problem:
+def problem(kind: ProblemKind = ProblemKind.KLINE, message: str = HOSTILE) -> Problem:
     place = (HOSTILE, "1m", "2024-05-15T11:55:00Z", "close")
     return Problem(kind, message, *place, "3151.6", "3151.5", "none found")
 
@@ -45,21 +45,21 @@ def problem(kind: Kind = Kind.KLINE, message: str = HOSTILE) -> Problem:
 def mixed() -> GateResult:
     cases = [
         case("calm"),
-        case("digit", problem(), problem(Kind.FIGURE, "quiet: baseline 1, now 2")),
-        case("fresh", problem(Kind.NO_BASELINE, "no baseline")),
-        case("bad", problem(Kind.BROKEN, "bad.csv, line 3: expected a price, found 'x'")),
+        case("digit", problem(), problem(ProblemKind.FIGURE, "quiet: baseline 1, now 2")),
+        case("fresh", problem(ProblemKind.NO_BASELINE, "no baseline")),
+        case("bad", problem(ProblemKind.BROKEN, "bad.csv, line 3: expected a price, found 'x'")),
     ]
     return result(*cases, orphans=(HOSTILE,))
 
 
 def test_status_and_exit_code_are_the_worst() -> None:
-    red, fresh = case("r", problem()), case("f", problem(Kind.NO_BASELINE))
-    broken = case("b", problem(Kind.BROKEN))
+    red, fresh = case("r", problem()), case("f", problem(ProblemKind.NO_BASELINE))
+    broken = case("b", problem(ProblemKind.BROKEN))
     exits = [result(*cases).status.exit_code for cases in ((), (fresh,), (fresh, red))]
     assert exits == [0, 3, 1]
     assert result(red, broken, fresh).status.exit_code == 2
     assert result(case("g"), orphans=("x",)).status.exit_code == 1
-    undecided = Problem(Kind.VERDICT, "verdict unknown", before="valid", now="unknown")
+    undecided = Problem(ProblemKind.VERDICT, "verdict unknown", before="valid", now="unknown")
     assert result(case("u", undecided)).status.exit_code == 3
 
 
@@ -123,7 +123,7 @@ def test_markdown_shows_hostile_text_as_text(mixed: GateResult) -> None:
 
 
 def test_text_names_each_case_and_hides_no_count() -> None:
-    many = case("digit", *[problem(Kind.KLINE, f"kline {k}") for k in range(SHOWN + 5)])
+    many = case("digit", *[problem(ProblemKind.KLINE, f"kline {k}") for k in range(SHOWN + 5)])
     text = to_text(result(case("calm"), many))
     assert text.startswith("green   calm   valid, as in the baseline\nred     digit\n")
     assert "        and 5 more\n" in text

@@ -10,7 +10,7 @@ import pytest
 from kline_harness.interval import parse_interval
 from kline_harness.report.coverage import CoverageMap, coverage_maps, draw_coverage
 from kline_harness.report.data import ReportData
-from kline_harness.report.differences import Difference
+from kline_harness.report.differences import DifferenceRow
 from kline_harness.report.klines import Series
 from kline_harness.report.pictures import draw_pictures
 from kline_harness.units import NS_PER_HOUR, NS_PER_MINUTE, Int64Array
@@ -41,7 +41,7 @@ def data(
     lines: Sequence[Series],
     stretches: Sequence[dict[str, Any]],
     compared: Sequence[str] = (),
-    differences: Sequence[Difference] = (),
+    differences: Sequence[DifferenceRow] = (),
 ) -> ReportData:
     rows = [{"symbol": "ALFAUSDT", "interval": name, "uncompared": 0} for name in compared]
     run = {
@@ -95,7 +95,7 @@ def test_another_interval_s_comparison_tells_of_this_one() -> None:
     lines = [series("1m", quiet=range(10, 20)), series("5m", quiet=[2, 3])]
     proved: tuple[Any, ...] = (NONE9, NONE9, "halt", {}, None)
     halts = [
-        Difference("ALFAUSDT", "1m", DAY_NS + n * NS_PER_MINUTE, "consistent", (), *proved)
+        DifferenceRow("ALFAUSDT", "1m", DAY_NS + n * NS_PER_MINUTE, "consistent", (), *proved)
         for n in range(10, 20)
     ]
     shown = data(lines, [still("halted", 10, 20)], compared=["1m"], differences=halts)
@@ -113,7 +113,7 @@ def test_a_halt_in_which_neither_side_has_klines_is_not_empty() -> None:
 
 
 def test_an_unproved_difference_in_a_halt_stays_one() -> None:
-    row = Difference(
+    row = DifferenceRow(
         *("ALFAUSDT", "1m", DAY_NS + 10 * NS_PER_MINUTE, "extra", ()),
         *(NONE9, NONE9, None, None, None),
     )

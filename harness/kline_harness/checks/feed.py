@@ -27,7 +27,7 @@ NONE = -1
 
 
 @dataclass(slots=True)
-class Gaps:
+class FeedGaps:
     """Ids not seen between others, as ranges [start, stop) with the instant each was noticed."""
 
     starts: list[int] = field(default_factory=list)
@@ -63,7 +63,7 @@ class SymbolFeed:
     first_id: int = NONE
     highest_id: int = NONE
     highest_time_ns: int = NONE
-    gaps: Gaps = field(default_factory=Gaps)
+    gaps: FeedGaps = field(default_factory=FeedGaps)
 
 
 class FeedCheck(Observer):

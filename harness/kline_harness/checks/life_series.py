@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kline_harness.checks.life_events import Events
-from kline_harness.checks.life_table import AFTER_CODES, LEGAL, State
+from kline_harness.checks.life_table import AFTER_CODES, LEGAL, KlineState
 from kline_harness.checks.series import NONE, starts_of
 from kline_harness.checks.time_ranges import TimeRanges
 from kline_harness.units import BoolArray, Int64Array
@@ -23,7 +23,7 @@ from kline_harness.units import BoolArray, Int64Array
 class Histories:
     """Per event: what was known of its kline and series before it.
 
-    `before` is the kline's `State`; `since` the position of its first known event, -1 if
+    `before` is the kline's `KlineState`; `since` the position of its first known event, -1 if
     unknown; `expected_open_ns` the close time of the series' latest kline where the event makes
     a kline known that was not, else -1.
     """
@@ -44,7 +44,7 @@ class OneSeries:
 
     latest_ns: int = NONE
     latest_close_ns: int = NONE
-    state: int = State.ABSENT
+    state: int = KlineState.ABSENT
     since: int = NONE
     run_start_ns: int = NONE
     lost: bool = False
@@ -57,14 +57,14 @@ class OneSeries:
         Returns (before, since, expected open time) as in `Histories`.
         """
         if open_ns > self.latest_ns:
-            before: int = State.UNKNOWN if self.lost else State.ABSENT
+            before: int = KlineState.UNKNOWN if self.lost else KlineState.ABSENT
             expected = NONE if self.lost else self.latest_close_ns
             self._move_to(open_ns, close_ns)
             self.state, self.since, self.lost = after, position, False
             return before, position, expected
         if open_ns == self.latest_ns:
             before, self.lost = self.state, False
-            if before != State.FINAL:
+            if before != KlineState.FINAL:
                 self.state = after
             if self.since == NONE:
                 self.since = position
@@ -72,7 +72,7 @@ class OneSeries:
         return self._step_older(open_ns, close_ns, after, position)
 
     def _move_to(self, open_ns: int, close_ns: int) -> None:
-        is_final = self.state == State.FINAL
+        is_final = self.state == KlineState.FINAL
         if self.latest_ns != NONE and not (is_final and open_ns == self.latest_close_ns):
             end_ns = self.latest_close_ns if is_final else self.latest_ns
             if end_ns > self.run_start_ns:
@@ -88,22 +88,22 @@ class OneSeries:
         self, open_ns: int, close_ns: int, after: int, position: int
     ) -> tuple[int, int, int]:
         if open_ns >= self.run_start_ns or open_ns in self.final:
-            return State.FINAL, NONE, NONE
-        before, since, _ = self.older.pop(open_ns, (State.ABSENT, position, NONE))
+            return KlineState.FINAL, NONE, NONE
+        before, since, _ = self.older.pop(open_ns, (KlineState.ABSENT, position, NONE))
         since = position if since == NONE else since
-        if after == State.FINAL:
+        if after == KlineState.FINAL:
             self.final.add(open_ns, close_ns)
         else:
             self.older[open_ns] = (after, since, close_ns)
-        return before, since, self.latest_close_ns if before == State.ABSENT else NONE
+        return before, since, self.latest_close_ns if before == KlineState.ABSENT else NONE
 
     def lose_events(self) -> None:
         """From here on events are missing: what was open may be anything."""
         self.lost = True
-        if self.state != State.FINAL:
-            self.state, self.since = State.UNKNOWN, NONE
+        if self.state != KlineState.FINAL:
+            self.state, self.since = KlineState.UNKNOWN, NONE
         self.older = {
-            open_ns: (State.UNKNOWN, NONE, close_ns)
+            open_ns: (KlineState.UNKNOWN, NONE, close_ns)
             for open_ns, (_, _, close_ns) in self.older.items()
         }
 
@@ -127,20 +127,20 @@ class LifeSeries:
         """Events were missed, of any series."""
         self._lost_before = True
         self._lost[:] = True
-        unsure = self._state != State.FINAL
-        self._state[unsure], self._since[unsure] = State.UNKNOWN, NONE
+        unsure = self._state != KlineState.FINAL
+        self._state[unsure], self._since[unsure] = KlineState.UNKNOWN, NONE
         for series in self._odd.values():
             series.lose_events()
 
     def open_klines(self) -> list[tuple[int, int, int, int]]:
         """Return (key, open time, close time, since) of every kline known to be open."""
-        is_open = (self._state == State.PROVISIONAL) | (self._state == State.LIVE)
+        is_open = (self._state == KlineState.PROVISIONAL) | (self._state == KlineState.LIVE)
         keys = np.flatnonzero(is_open)
         columns = (keys, self._latest_ns[keys], self._latest_close_ns[keys], self._since[keys])
         rows = list(zip(*(column.tolist() for column in columns), strict=True))
         for key, series in self._odd.items():
             for open_ns, (state, since, close_ns) in series.older.items():
-                if state != State.UNKNOWN:
+                if state != KlineState.UNKNOWN:
                     rows.append((key, open_ns, close_ns, since))
         return sorted(rows)
 
@@ -177,8 +177,10 @@ class LifeSeries:
         state = np.where(first, self._state[key], np.roll(AFTER_CODES[events.life], 1))
         latest = np.where(first, self._latest_ns[key], np.roll(events.open_ns, 1))
         end = np.where(first, self._latest_close_ns[key], np.roll(events.close_ns, 1))
-        before = np.where(opened, State.ABSENT, state).astype(np.int8)
-        begins = (state == State.ABSENT) | ((state == State.FINAL) & (events.open_ns == end))
+        before = np.where(opened, KlineState.ABSENT, state).astype(np.int8)
+        begins = (state == KlineState.ABSENT) | (
+            (state == KlineState.FINAL) & (events.open_ns == end)
+        )
         in_step = np.where(opened, begins, events.open_ns == latest)
         regular = in_step & LEGAL[before, events.life, events.trigger] & ~self._lost[key]
         rows = np.arange(len(events))

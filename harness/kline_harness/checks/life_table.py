@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from kline_harness.kline import Life, Trigger
 
 
-class State(IntEnum):
+class KlineState(IntEnum):
     """Where a kline is in its life.
 
     Provisional: open, flat at the previous close, without a trade; live: open with trades; final:
@@ -27,35 +27,35 @@ class State(IntEnum):
 # (state, event, trigger) -> next state; what is not here is illegal. A trade or the end opens a
 # provisional kline only to fill a gap. Source: behaviour of the production aggregator, sections
 # 2.3 to 2.6 (trade, tick, rollover, finalize).
-TRANSITIONS: dict[tuple[State, Life, Trigger], State] = {
-    (State.ABSENT, Life.OPENED_PROVISIONAL, Trigger.TICK): State.PROVISIONAL,
-    (State.ABSENT, Life.OPENED_PROVISIONAL, Trigger.TRADE): State.PROVISIONAL,
-    (State.ABSENT, Life.OPENED_PROVISIONAL, Trigger.END): State.PROVISIONAL,
-    (State.ABSENT, Life.OPENED_LIVE, Trigger.TRADE): State.LIVE,
-    (State.PROVISIONAL, Life.FIRST_TRADE, Trigger.TRADE): State.LIVE,
-    (State.LIVE, Life.UPDATED, Trigger.TRADE): State.LIVE,
-    (State.PROVISIONAL, Life.FINALIZED, Trigger.TRADE): State.FINAL,
-    (State.PROVISIONAL, Life.FINALIZED, Trigger.TICK): State.FINAL,
-    (State.PROVISIONAL, Life.FINALIZED, Trigger.END): State.FINAL,
-    (State.LIVE, Life.FINALIZED, Trigger.TRADE): State.FINAL,
-    (State.LIVE, Life.FINALIZED, Trigger.TICK): State.FINAL,
-    (State.LIVE, Life.FINALIZED, Trigger.END): State.FINAL,
+TRANSITIONS: dict[tuple[KlineState, Life, Trigger], KlineState] = {
+    (KlineState.ABSENT, Life.OPENED_PROVISIONAL, Trigger.TICK): KlineState.PROVISIONAL,
+    (KlineState.ABSENT, Life.OPENED_PROVISIONAL, Trigger.TRADE): KlineState.PROVISIONAL,
+    (KlineState.ABSENT, Life.OPENED_PROVISIONAL, Trigger.END): KlineState.PROVISIONAL,
+    (KlineState.ABSENT, Life.OPENED_LIVE, Trigger.TRADE): KlineState.LIVE,
+    (KlineState.PROVISIONAL, Life.FIRST_TRADE, Trigger.TRADE): KlineState.LIVE,
+    (KlineState.LIVE, Life.UPDATED, Trigger.TRADE): KlineState.LIVE,
+    (KlineState.PROVISIONAL, Life.FINALIZED, Trigger.TRADE): KlineState.FINAL,
+    (KlineState.PROVISIONAL, Life.FINALIZED, Trigger.TICK): KlineState.FINAL,
+    (KlineState.PROVISIONAL, Life.FINALIZED, Trigger.END): KlineState.FINAL,
+    (KlineState.LIVE, Life.FINALIZED, Trigger.TRADE): KlineState.FINAL,
+    (KlineState.LIVE, Life.FINALIZED, Trigger.TICK): KlineState.FINAL,
+    (KlineState.LIVE, Life.FINALIZED, Trigger.END): KlineState.FINAL,
 }
 
 # Where an event leaves a kline that was not final, legal or not: one defect, one finding.
-AFTER: dict[Life, State] = {
-    Life.OPENED_PROVISIONAL: State.PROVISIONAL,
-    Life.OPENED_LIVE: State.LIVE,
-    Life.FIRST_TRADE: State.LIVE,
-    Life.UPDATED: State.LIVE,
-    Life.FINALIZED: State.FINAL,
+AFTER: dict[Life, KlineState] = {
+    Life.OPENED_PROVISIONAL: KlineState.PROVISIONAL,
+    Life.OPENED_LIVE: KlineState.LIVE,
+    Life.FIRST_TRADE: KlineState.LIVE,
+    Life.UPDATED: KlineState.LIVE,
+    Life.FINALIZED: KlineState.FINAL,
 }
 AFTER_CODES: NDArray[np.int8] = np.array([AFTER[life] for life in AFTER], dtype=np.int8)
 
 
 def legal_codes() -> NDArray[np.bool_]:
     """Return the table as an array indexed by state, life and trigger."""
-    legal = np.zeros((len(State), len(Life), len(Trigger)), dtype=np.bool_)
+    legal = np.zeros((len(KlineState), len(Life), len(Trigger)), dtype=np.bool_)
     for state, life, trigger in TRANSITIONS:
         legal[state, life, trigger] = True
     return legal

@@ -14,7 +14,7 @@ from kline_harness.checks.lateness import Histogram, LatenessStatistics
 from kline_harness.checks.life_events import Events, SymbolCodes, arrange_events
 from kline_harness.checks.life_follow import NextInSeries, TickLog
 from kline_harness.checks.life_series import Histories, LifeSeries
-from kline_harness.checks.life_table import LEGAL, TRANSITIONS, State
+from kline_harness.checks.life_table import LEGAL, TRANSITIONS, KlineState
 from kline_harness.checks.series import INTERVAL_CODES, NONE
 from kline_harness.columns import Rows
 from kline_harness.interval import INTERVALS
@@ -119,7 +119,7 @@ class LifecycleChecker:
         self._find("tick_not_seen", self._ticks.drain(), severity=Severity.DOUBT)
         self._judge_open_klines()
 
-    def transitions(self) -> dict[tuple[State, Life, Trigger], int]:
+    def transitions(self) -> dict[tuple[KlineState, Life, Trigger], int]:
         """Return how often each legal transition happened, all of them listed."""
         return {step: int(self._transitions[step]) for step in TRANSITIONS}
 
@@ -144,7 +144,7 @@ class LifecycleChecker:
         histories = self._series.follow(events)
         self._judge_transitions(events, histories)
         self._judge_openings(events, histories)
-        finals = (events.life == Life.FINALIZED) & (histories.before != State.FINAL)
+        finals = (events.life == Life.FINALIZED) & (histories.before != KlineState.FINAL)
         self._counts["finals"] += int(np.count_nonzero(finals))
         self._judge_trades(events, finals)
         final_rows = np.flatnonzero(finals)
@@ -156,14 +156,14 @@ class LifecycleChecker:
         step = np.ravel_multi_index((before, life, trigger), self._transitions.shape)
         counted = np.bincount(step, minlength=size).reshape(self._transitions.shape)
         self._transitions += counted
-        self._counts["after_lag"] += int(counted[State.UNKNOWN].sum())
-        wrong = ~LEGAL[before, life, trigger] & (before != State.UNKNOWN)
-        again = wrong & (before == State.FINAL)
+        self._counts["after_lag"] += int(counted[KlineState.UNKNOWN].sum())
+        wrong = ~LEGAL[before, life, trigger] & (before != KlineState.UNKNOWN)
+        again = wrong & (before == KlineState.FINAL)
         twice = again & (life == Life.FINALIZED)
 
         def state(row: int) -> dict[str, Any]:
             return {
-                "state": State(int(before[row])).name.lower(),
+                "state": KlineState(int(before[row])).name.lower(),
                 "event": Life(int(life[row])).name.lower(),
                 "trigger": Trigger(int(trigger[row])).name.lower(),
             }
@@ -174,7 +174,7 @@ class LifecycleChecker:
 
     def _judge_openings(self, events: Events, histories: Histories) -> None:
         opened, expected = events.opened, histories.expected_open_ns
-        follows = opened & (histories.before == State.ABSENT) & (expected != NONE)
+        follows = opened & (histories.before == KlineState.ABSENT) & (expected != NONE)
         out_of_step = follows & (events.open_ns != expected)
 
         def expectation(row: int) -> dict[str, Any]:

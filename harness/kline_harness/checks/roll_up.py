@@ -47,7 +47,7 @@ class RollUps(KlineBatch):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Comparison:
+class RollUpResult:
     """Higher klines beside the roll-ups of the same span, row by row."""
 
     klines: KlineBatch
@@ -76,7 +76,7 @@ class RollUpBook:
         self._open = RollUps.empty()
         self._latest_ns: Int64Array = np.empty(0, dtype=np.int64)
 
-    def add(self, klines: KlineBatch, advancing: BoolArray) -> Comparison:
+    def add(self, klines: KlineBatch, advancing: BoolArray) -> RollUpResult:
         """Take klines, each delivered for the first time, and all of every instant in them.
 
         Those that do not advance their series count as lower klines only.
@@ -197,7 +197,7 @@ def _pick(
     return picked
 
 
-def _match(klines: KlineBatch, wanted: BoolArray, roll_ups: RollUps) -> Comparison:
+def _match(klines: KlineBatch, wanted: BoolArray, roll_ups: RollUps) -> RollUpResult:
     """Find for each kline the complete roll-up of the longest interval."""
     spans = close_times(roll_ups.parent, roll_ups.parent_open_ns) - roll_ups.parent_open_ns
     lengths = np.array([i.length_ns or INT64_MAX for i in INTERVALS], dtype=np.int64)
@@ -216,7 +216,7 @@ def _match(klines: KlineBatch, wanted: BoolArray, roll_ups: RollUps) -> Comparis
             found[missing[hit]] = place[hit]
             missing = missing[~hit]
     rows = np.flatnonzero(found != NONE)
-    return Comparison(klines, rows, complete.take(found[rows]))
+    return RollUpResult(klines, rows, complete.take(found[rows]))
 
 
 def _identity(

@@ -16,17 +16,17 @@ deliver.py    where a result goes: files, the job's page, the terminal
 from __future__ import annotations
 
 from kline_harness.gate.gate import Gate, run_suite
-from kline_harness.gate.results import CaseResult, GateResult, Problem, Status
-from kline_harness.gate.suite import Case, Suite, load_suite
+from kline_harness.gate.results import CaseResult, GateResult, GateStatus, Problem
+from kline_harness.gate.suite import Suite, SuiteCase, load_suite
 
 __all__ = [
-    "Case",
     "CaseResult",
     "Gate",
     "GateResult",
+    "GateStatus",
     "Problem",
-    "Status",
     "Suite",
+    "SuiteCase",
     "load_suite",
     "run_suite",
 ]

@@ -8,11 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kline_harness.gate.output import printable
-from kline_harness.gate.results import GateResult, Problem, Status
+from kline_harness.gate.results import GateResult, GateStatus, Problem
 
 # GitHub shows ten errors a step, so a case is one of them with its first problems.
 _SHOWN = 10
-_GITLAB_SEVERITY = {Status.UNKNOWN: "major", Status.RED: "critical", Status.BROKEN: "blocker"}
+_GITLAB_SEVERITY = {
+    GateStatus.UNKNOWN: "major",
+    GateStatus.RED: "critical",
+    GateStatus.BROKEN: "blocker",
+}
 
 
 def to_github(result: GateResult) -> str:
@@ -49,7 +53,7 @@ def to_gitlab(result: GateResult) -> str:
 def _github(result: GateResult) -> Iterator[str]:
     file = _property(_path(result))
     for case in result.cases:
-        if case.status is not Status.GREEN:
+        if case.status is not GateStatus.GREEN:
             lines = [printable(problem.message) for problem in case.problems[:_SHOWN]]
             hidden = len(case.problems) - len(lines) + case.more
             lines += [f"and {hidden:,} more"] if hidden else []

@@ -12,9 +12,16 @@ from kline_harness.errors import ContractError, UserError
 from kline_harness.expectations import InProcessExpectations
 from kline_harness.gate import baseline
 from kline_harness.gate.judge import judge_baseline, judge_expectations
-from kline_harness.gate.results import CaseResult, GateResult, Kind, Problem, Status, worst
+from kline_harness.gate.results import (
+    CaseResult,
+    GateResult,
+    GateStatus,
+    Problem,
+    ProblemKind,
+    worst,
+)
 from kline_harness.gate.snapshot import COUNTERS, Snapshot, take
-from kline_harness.gate.suite import Case, Suite
+from kline_harness.gate.suite import Suite, SuiteCase
 from kline_harness.gate.yardstick import yardstick_s
 from kline_harness.replay import Outcome, replay
 from kline_harness.report import build_report
@@ -35,7 +42,7 @@ class Gate:
         self._update = update
         self._yardstick_s = 0.0
 
-    def run(self, case: Case) -> CaseResult:
+    def run(self, case: SuiteCase) -> CaseResult:
         """Replay a case and hold it to its expectations and its baseline.
 
         With `update` the baseline is written, unless the case does not meet its expectations.
@@ -46,23 +53,23 @@ class Gate:
             stored = baseline.read(self.suite.baseline, case.name)
             now = take(outcome)
         except UserError as error:
-            return _failed(case, Kind.BROKEN, str(error))
+            return _failed(case, ProblemKind.BROKEN, str(error))
         except ContractError as error:
-            return _failed(case, Kind.VERDICT, f"the contract is broken: {error}")
+            return _failed(case, ProblemKind.VERDICT, f"the contract is broken: {error}")
         except Exception as error:  # an aggregator under test may raise anything
-            return _failed(case, Kind.CRASH, self._crash(case, error))
+            return _failed(case, ProblemKind.CRASH, self._crash(case, error))
         ratio = self._in_yardsticks(_work_s(outcome))
         expectations = [*judge_expectations(case, outcome), *_too_slow(ratio, self.suite.max_ratio)]
         changes = _changes(stored, now, outcome, expectations)
         try:
             result = self._result(case, outcome, stored, now, expectations, changes, ratio)
-            if result.status is not Status.GREEN:
+            if result.status is not GateStatus.GREEN:
                 build_report(outcome.directory)
         except UserError as error:
-            return _failed(case, Kind.BROKEN, str(error))
+            return _failed(case, ProblemKind.BROKEN, str(error))
         return result
 
-    def _crash(self, case: Case, error: Exception) -> str:
+    def _crash(self, case: SuiteCase, error: Exception) -> str:
         """Say what was raised; the traceback goes to a file of the case's name."""
         details = self._work / f"{case.name}.crash.txt"
         self._work.mkdir(parents=True, exist_ok=True)
@@ -75,7 +82,7 @@ class Gate:
         self._yardstick_s = self._yardstick_s or yardstick_s()
         return seconds / self._yardstick_s
 
-    def _replay(self, case: Case) -> Outcome:
+    def _replay(self, case: SuiteCase) -> Outcome:
         return replay(
             case.scenario,
             case.trades,
@@ -89,7 +96,7 @@ class Gate:
 
     def _result(
         self,
-        case: Case,
+        case: SuiteCase,
         outcome: Outcome,
         stored: Snapshot | None,
         now: Snapshot,
@@ -159,17 +166,18 @@ def _changes(
     if stored is None:
         klines = sum(len(lines) for lines in now.klines.values())
         what = f"{klines:,} klines of {len(now.klines)} series and days"
-        return [Problem(Kind.NO_BASELINE, f"no baseline; this run has {what}")]
+        return [Problem(ProblemKind.NO_BASELINE, f"no baseline; this run has {what}")]
     known = {_place(problem) for problem in told}
     return [
         problem
         for problem in judge_baseline(stored, now, outcome)
-        if problem.kind not in (Kind.DIFFERENCE, Kind.VERDICT) or _place(problem) not in known
+        if problem.kind not in (ProblemKind.DIFFERENCE, ProblemKind.VERDICT)
+        or _place(problem) not in known
     ]
 
 
 def _place(problem: Problem) -> tuple[object, ...]:
-    is_verdict = problem.kind is Kind.VERDICT
+    is_verdict = problem.kind is ProblemKind.VERDICT
     return is_verdict, problem.symbol, problem.interval, problem.open_time
 
 
@@ -185,10 +193,10 @@ def _too_slow(ratio: float, max_ratio: float | None) -> list[Problem]:
         return []
     limit, found = f"{max_ratio:g}", f"{ratio:.1f}"
     message = f"took {found} times the yardstick, max_ratio is {limit}"
-    return [Problem(Kind.TIME, message, before=limit, now=found)]
+    return [Problem(ProblemKind.TIME, message, before=limit, now=found)]
 
 
-def _failed(case: Case, kind: Kind, message: str) -> CaseResult:
+def _failed(case: SuiteCase, kind: ProblemKind, message: str) -> CaseResult:
     problem = Problem(kind, message)
     return CaseResult(case, problem.status, message, problems=(problem,))
 
@@ -213,7 +221,7 @@ def _sentence(outcome: Outcome, problems: list[Problem], changes: list[Problem])
     return f"{shown}, as in the baseline"
 
 
-def _command(case: Case) -> str:
+def _command(case: SuiteCase) -> str:
     """Return the command that replays the case alone; files by name, as every run says them."""
     words = ["kline-harness", "replay", *(path.name for path in case.trades)]
     for path in case.klines:

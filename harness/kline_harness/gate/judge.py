@@ -8,28 +8,28 @@ from dataclasses import dataclass, field
 
 from kline_harness.comparison.compare import Comparison, Difference, text_of
 from kline_harness.gate.canonical import digest, escape, fields_of, time_text
-from kline_harness.gate.results import Kind, Problem
+from kline_harness.gate.results import Problem, ProblemKind
 from kline_harness.gate.snapshot import CASE, COUNTERS, DAY, DIFFERENCE, DIGEST, INPUT, Snapshot
-from kline_harness.gate.suite import Case
+from kline_harness.gate.suite import SuiteCase
 from kline_harness.kline import FIELDS
 from kline_harness.replay import Outcome
 from kline_harness.verdict import Validity
 
 _KINDS = {
-    CASE: Kind.VERDICT,
-    COUNTERS: Kind.COUNTER,
-    DIFFERENCE: Kind.DIFFERENCE,
-    INPUT: Kind.INPUT,
+    CASE: ProblemKind.VERDICT,
+    COUNTERS: ProblemKind.COUNTER,
+    DIFFERENCE: ProblemKind.DIFFERENCE,
+    INPUT: ProblemKind.INPUT,
 }
 _NO_PAIRS: Mapping[str, str] = {}
 _EDITED = "the baseline's klines are not those of its own digest, so it was edited"
 
 
-def judge_expectations(case: Case, outcome: Outcome) -> Iterator[Problem]:
+def judge_expectations(case: SuiteCase, outcome: Outcome) -> Iterator[Problem]:
     """Hold a run to what its case expects, baseline aside: verdict and explanations."""
     if outcome.validity is not case.verdict:
         yield Problem(
-            Kind.VERDICT,
+            ProblemKind.VERDICT,
             f"verdict {outcome.validity.value}, expected {case.verdict.value}: {outcome.sentence}",
             before=case.verdict.value,
             now=outcome.validity.value,
@@ -38,7 +38,7 @@ def judge_expectations(case: Case, outcome: Outcome) -> Iterator[Problem]:
     for difference in comparison.differences:
         if difference.proof is None and case.verdict is not Validity.INVALID:
             cause = f"none found ({difference.klass.value})"
-            yield from _against_exchange(difference, Kind.EXCHANGE, cause, "")
+            yield from _against_exchange(difference, ProblemKind.EXCHANGE, cause, "")
         elif difference.proof is not None:
             # Several causes together are joined; each has to be allowed.
             word = difference.klass.value
@@ -47,7 +47,7 @@ def judge_expectations(case: Case, outcome: Outcome) -> Iterator[Problem]:
             if refused:
                 hint = f", which the case does not allow (allow = {json.dumps(refused)} would)"
                 cause = f"{difference.proof.cause} ({word})"
-                yield from _against_exchange(difference, Kind.EXPLANATION, cause, hint)
+                yield from _against_exchange(difference, ProblemKind.EXPLANATION, cause, hint)
 
 
 def judge_baseline(before: Snapshot, now: Snapshot, outcome: Outcome) -> Iterator[Problem]:
@@ -67,7 +67,7 @@ def _named(difference: Difference) -> str:
 
 
 def _against_exchange(
-    difference: Difference, kind: Kind, cause: str, hint: str
+    difference: Difference, kind: ProblemKind, cause: str, hint: str
 ) -> Iterator[Problem]:
     """Yield a problem for each field in which a kline is not the exchange's."""
     symbol, interval = difference.symbol, difference.interval.text
@@ -145,7 +145,7 @@ def _klines(before: Snapshot, now: Snapshot, causes: _Causes) -> Iterator[Proble
                     f"{place}: baseline digest {stated}, but its klines and this run's have "
                     f"{digest(new)}; cause: {_EDITED}"
                 )
-                yield Problem(Kind.BASELINE, message, symbol, interval, cause=_EDITED)
+                yield Problem(ProblemKind.BASELINE, message, symbol, interval, cause=_EDITED)
         elif old is None or new is None:
             yield _whole_day(place, old, new, stated)
         else:
@@ -160,10 +160,10 @@ def _whole_day(
     symbol, interval, _ = place.split(" ")
     if old is None and stated is not None:
         message = f"{place}: baseline digest {stated}, but the baseline has no klines of this day"
-        return Problem(Kind.BASELINE, message, symbol, interval, cause=_EDITED)
+        return Problem(ProblemKind.BASELINE, message, symbol, interval, cause=_EDITED)
     counts = [f"{len(lines):,} klines" if lines else "none" for lines in (old, new)]
     message = f"{place}: baseline {counts[0]}, now {counts[1]}"
-    return Problem(Kind.KLINE, message, symbol, interval, before=counts[0], now=counts[1])
+    return Problem(ProblemKind.KLINE, message, symbol, interval, before=counts[0], now=counts[1])
 
 
 def _day(
@@ -185,7 +185,7 @@ def _day(
         if was is None or is_ is None:
             words = ("no such kline", "one") if was is None else ("a kline", "none")
             message = f"{place}: baseline {words[0]}, now {words[1]}; cause: {cause}"
-            yield Problem(Kind.KLINE, message, symbol, interval, open_time, cause=cause)
+            yield Problem(ProblemKind.KLINE, message, symbol, interval, open_time, cause=cause)
             continue
         left, right = fields_of(was), fields_of(is_)
         for name in FIELDS:
@@ -194,7 +194,7 @@ def _day(
                     f"{place} {name}: baseline {left[name]}, now {right[name]}; cause: {cause}"
                 )
                 place_of = (symbol, interval, open_time, name)
-                yield Problem(Kind.KLINE, message, *place_of, left[name], right[name], cause)
+                yield Problem(ProblemKind.KLINE, message, *place_of, left[name], right[name], cause)
 
 
 def _by_open_time(lines: Iterable[str]) -> dict[tuple[str, int], str]:
@@ -214,7 +214,7 @@ def _figure(
     if before == now:
         return
     word, *places = key.split(" ")
-    kind = _KINDS.get(word, Kind.FIGURE)
+    kind = _KINDS.get(word, ProblemKind.FIGURE)
     where = dict(zip(("symbol", "interval", "open_time"), places, strict=False))
     if word == DAY:
         where.pop("open_time")
@@ -228,12 +228,12 @@ def _figure(
         yield Problem(kind, f"{label}: {side}: {shown}", **where)
         return
     cause = now.get("cause") or before.get("cause")
-    end = f"; cause: {cause}" if cause and kind is Kind.DIFFERENCE else ""
-    side = "exchange's " if kind is Kind.DIFFERENCE else ""
+    end = f"; cause: {cause}" if cause and kind is ProblemKind.DIFFERENCE else ""
+    side = "exchange's " if kind is ProblemKind.DIFFERENCE else ""
     for pair in [*before, *(name for name in now if name not in before)]:
         old, new = before.get(pair), now.get(pair)
         if old == new or (word == DAY and pair == DIGEST):
             continue
-        absent = "as ours" if kind is Kind.DIFFERENCE else "none"
+        absent = "as ours" if kind is ProblemKind.DIFFERENCE else "none"
         message = f"{label}: {side}{pair}: baseline {old or absent}, now {new or absent}{end}"
         yield Problem(kind, message, **where, field=pair, before=old, now=new, cause=cause)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
-from kline_harness.gate.results import CaseResult, GateResult, Status
+from kline_harness.gate.results import CaseResult, GateResult, GateStatus
 
 # What XML 1.0 cannot hold, escaped or not.
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -42,9 +42,9 @@ def to_junit(result: GateResult) -> str:
 
 def _add_case(suite: ElementTree.Element, result: GateResult, case: CaseResult) -> None:
     test = _test(suite, result, case.case.name)
-    if case.status is Status.GREEN:
+    if case.status is GateStatus.GREEN:
         return
-    tag = "error" if case.status is Status.BROKEN else "failure"
+    tag = "error" if case.status is GateStatus.BROKEN else "failure"
     failure = ElementTree.SubElement(test, tag, type=case.status.value, message=_xml(case.sentence))
     lines = [problem.message for problem in case.problems]
     lines += [f"and {case.more:,} more"] if case.more else []

@@ -6,14 +6,14 @@ import html
 import json
 import re
 
-from kline_harness.gate.results import CaseResult, GateResult, Problem, Status
+from kline_harness.gate.results import CaseResult, GateResult, GateStatus, Problem
 
 SHOWN = 20
 _MARKS = {
-    Status.GREEN: "✅",
-    Status.UNKNOWN: "❔",
-    Status.RED: "❌",
-    Status.BROKEN: "⛔",
+    GateStatus.GREEN: "✅",
+    GateStatus.UNKNOWN: "❔",
+    GateStatus.RED: "❌",
+    GateStatus.BROKEN: "⛔",
 }
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 # What begins markup, a table cell, a mention, a reference or a link.
@@ -25,7 +25,7 @@ def to_text(result: GateResult) -> str:
     width = max(len(case.case.name) for case in result.cases)
     lines = []
     for case in result.cases:
-        sentence = case.sentence if case.status is Status.GREEN else ""
+        sentence = case.sentence if case.status is GateStatus.GREEN else ""
         head = f"{case.status.value:<7} {case.case.name:<{width}}  {printable(sentence)}"
         lines.append(head.rstrip())
         lines += _listed(case.problems, case.more)

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from kline_harness.exit_codes import EXIT_CRASH
-from kline_harness.gate.suite import Case, Suite
+from kline_harness.gate.suite import SuiteCase, Suite
 from kline_harness.verdict import Validity
 
 SCHEMA = "kline-harness/gate/1"
 
 
-class Status(Enum):
+class GateStatus(Enum):
     """The four ends of a case and of a suite; on merging, the later one wins."""
 
     GREEN = "green"
@@ -29,10 +29,10 @@ class Status(Enum):
         return {"green": 0, "red": 1, "broken": 2, "unknown": 3}[self.value]
 
 
-_WORSE = tuple(Status)
+_WORSE = tuple(GateStatus)
 
 
-class Kind(Enum):
+class ProblemKind(Enum):
     """What a problem is about."""
 
     VERDICT = "verdict"
@@ -58,7 +58,7 @@ class Problem:
     Both are exact decimal text. `cause` says why, as far as it is proved.
     """
 
-    kind: Kind
+    kind: ProblemKind
     message: str
     symbol: str | None = None
     interval: str | None = None
@@ -69,12 +69,12 @@ class Problem:
     cause: str | None = None
 
     @property
-    def status(self) -> Status:
+    def status(self) -> GateStatus:
         """Return what the problem makes of its case."""
-        undecided = self.kind is Kind.VERDICT and self.now == Validity.UNKNOWN.value
-        if undecided or self.kind is Kind.NO_BASELINE:
-            return Status.UNKNOWN
-        return Status.BROKEN if self.kind is Kind.BROKEN else Status.RED
+        undecided = self.kind is ProblemKind.VERDICT and self.now == Validity.UNKNOWN.value
+        if undecided or self.kind is ProblemKind.NO_BASELINE:
+            return GateStatus.UNKNOWN
+        return GateStatus.BROKEN if self.kind is ProblemKind.BROKEN else GateStatus.RED
 
     def to_dict(self) -> dict[str, Any]:
         """Return the problem as a JSON object."""
@@ -90,8 +90,8 @@ class CaseResult:
     yardsticks: the one figure that differs from run to run, and not part of `to_dict`.
     """
 
-    case: Case
-    status: Status
+    case: SuiteCase
+    status: GateStatus
     sentence: str
     validity: Validity | None = None
     problems: tuple[Problem, ...] = ()
@@ -131,26 +131,28 @@ class GateResult:
     removed: tuple[str, ...] = ()
 
     @property
-    def status(self) -> Status:
+    def status(self) -> GateStatus:
         """Return the worst status of all cases; a baseline without a case is red."""
         worst = max((_WORSE.index(case.status) for case in self.cases), default=0)
-        return max(_WORSE[worst], Status.RED if self.orphans else Status.GREEN, key=_WORSE.index)
+        return max(
+            _WORSE[worst], GateStatus.RED if self.orphans else GateStatus.GREEN, key=_WORSE.index
+        )
 
     @property
     def exit_code(self) -> int:
         """Return the exit code of the command: that of the status, but 70 after a crash."""
         problems = (problem for case in self.cases for problem in case.problems)
-        crashed = any(problem.kind is Kind.CRASH for problem in problems)
+        crashed = any(problem.kind is ProblemKind.CRASH for problem in problems)
         return EXIT_CRASH if crashed else self.status.exit_code
 
-    def count(self, status: Status) -> int:
+    def count(self, status: GateStatus) -> int:
         """Return how many cases ended so."""
         return sum(case.status is status for case in self.cases)
 
     @property
     def sentence(self) -> str:
         """Say how the suite ended."""
-        counts = ", ".join(f"{self.count(s)} {s.value}" for s in Status if self.count(s))
+        counts = ", ".join(f"{self.count(s)} {s.value}" for s in GateStatus if self.count(s))
         cases = f"{len(self.cases)} case{'s' if len(self.cases) != 1 else ''}"
         end = f"; {len(self.orphans)} baselines without a case" if self.orphans else ""
         return f"{self.status.value.capitalize()}: {cases}, {counts}{end}."
@@ -169,7 +171,7 @@ class GateResult:
         }
 
 
-def worst(problems: tuple[Problem, ...]) -> Status:
+def worst(problems: tuple[Problem, ...]) -> GateStatus:
     """Return what the problems make of their case."""
     merged = max((_WORSE.index(problem.status) for problem in problems), default=0)
     return _WORSE[merged]

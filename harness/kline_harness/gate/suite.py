@@ -32,7 +32,7 @@ _HEADER = re.compile(r"^\s*\[\[\s*case\s*\]\]", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class SuiteCase:
     """One replay of a suite.
 
     `scenario` is the scenario file's, with what the case itself says on top; `options` are the
@@ -59,7 +59,7 @@ class Suite:
 
     path: Path
     baseline: Path
-    cases: tuple[Case, ...]
+    cases: tuple[SuiteCase, ...]
     max_ratio: float | None = None
 
 
@@ -107,7 +107,7 @@ def _case_lines(path: Path, cases: int) -> list[int]:
     return found if len(found) == cases else [1] * cases
 
 
-def _case(path: Path, number: int, content: Mapping[str, Any], line: int) -> Case:
+def _case(path: Path, number: int, content: Mapping[str, Any], line: int) -> SuiteCase:
     name = content.get("name")
     label = f"{path}, case {number}" + (f" ({name})" if isinstance(name, str) else "")
     table = _Table(label, path.parent, content)
@@ -115,7 +115,7 @@ def _case(path: Path, number: int, content: Mapping[str, Any], line: int) -> Cas
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise table.wrong("name", "letters, digits and . _ - only, at most 100 of them", name)
     scenario, options = _scenario(table)
-    return Case(
+    return SuiteCase(
         name=name,
         trades=tuple(table.files("trades", required=True)),
         klines=tuple(table.files("klines")),
@@ -155,10 +155,10 @@ def _scenario(table: _Table) -> tuple[Scenario, tuple[str, ...]]:
     return scenario, tuple(options)
 
 
-def _refuse_repeated(path: Path, cases: Sequence[Case]) -> None:
+def _refuse_repeated(path: Path, cases: Sequence[SuiteCase]) -> None:
     seen: set[str] = set()
     for case in cases:
-        # Case does not count in file names everywhere.
+        # SuiteCase does not count in file names everywhere.
         if case.name.lower() in seen:
             raise UsageError(f"{path}, case {case.name}: expected a name of its own, found twice")
         seen.add(case.name.lower())

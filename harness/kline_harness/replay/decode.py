@@ -17,6 +17,7 @@ from enum import Enum
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from kline_harness.errors import UsageError
+from kline_harness.faults.catalogue import CATALOGUE
 from kline_harness.faults.fault import Fault
 from kline_harness.interval import Interval, parse_interval
 from kline_harness.units import (
@@ -66,9 +67,6 @@ def decode(kind: Any, value: Any, where: str, *, unit_ns: bool = False) -> Any:
             raise UsageError(f"{where}: expected one of {_list(choices)}, found {value!r}")
         return kind(value)
     if kind is Fault:
-        # Late: most scenarios name no fault.
-        from kline_harness.faults.catalogue import CATALOGUE
-
         return _decode_kind(CATALOGUE, value, where)
     if is_dataclass(kind):
         return _decode_dataclass(kind, value, where)

@@ -9,6 +9,7 @@ from typing import Any
 
 from kline_harness.errors import InputError, UsageError
 from kline_harness.faults.fault import Fault
+from kline_harness.faults.presets import PRESETS
 from kline_harness.replay.decode import decode
 from kline_harness.replay.scenario import Scenario
 
@@ -21,16 +22,11 @@ class PresetChoice:
     from_ns: int = 0
 
     def __post_init__(self) -> None:
-        # Late: most scenarios name no preset.
-        from kline_harness.faults.presets import PRESETS
-
         if self.name not in PRESETS:
             raise ValueError(f"unknown preset {self.name!r}: expected one of {', '.join(PRESETS)}")
 
     def faults(self) -> tuple[Fault, ...]:
         """Return the preset's faults."""
-        from kline_harness.faults.presets import PRESETS
-
         return PRESETS[self.name].make(self.from_ns)
 
 

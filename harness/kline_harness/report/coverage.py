@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from kline_harness.errors import UsageError
 from kline_harness.interval import INTERVALS, parse_interval
 from kline_harness.report.data import ReportData
-from kline_harness.report.differences import Difference
+from kline_harness.report.differences import DifferenceRow
 from kline_harness.report.drawing import Drawing, box
 from kline_harness.report.klines import Series, interval_order
 from kline_harness.report.wording import number, utc
@@ -129,7 +129,7 @@ def _compared(run: Mapping[str, Any]) -> dict[tuple[str, str], tuple[int, int]]:
 
 def _states(
     series: Series | None,
-    differences: Sequence[Difference],
+    differences: Sequence[DifferenceRow],
     window: tuple[int, int],
     still: Sequence[Mapping[str, Any]],
 ) -> tuple[Int64Array, NDArray[np.int8]]:
@@ -170,7 +170,7 @@ def _with_halted(
     return np.concatenate([opens, fresh]), np.concatenate([states, halted])
 
 
-def _code(row: Difference) -> int:
+def _code(row: DifferenceRow) -> int:
     if row.kind == "consistent" and row.cause is not None and "halt" in row.cause:
         return _CODE["halted"]
     return _CODE.get(row.kind, _CODE["unexplained"])

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from kline_harness.errors import InputError
-from kline_harness.report.differences import Difference, read_differences
+from kline_harness.report.differences import DifferenceRow, read_differences
 from kline_harness.report.klines import Series, numbers, read_klines, read_table, text_codes
 from kline_harness.units import Int64Array
 
@@ -52,7 +52,7 @@ class ReportData:
 
     run: Mapping[str, Any]
     klines: tuple[Series, ...]
-    differences: tuple[Difference, ...]
+    differences: tuple[DifferenceRow, ...]
     findings: tuple[Mapping[str, Any], ...]
     expectations: Mapping[str, Any] | None
     timeline: tuple[Track, ...]

@@ -19,7 +19,7 @@ _NEEDED = ("symbol", "interval", "open_time", "class")
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class DifferenceRow:
     """A kline that is not the exchange's.
 
     `ours` and `theirs` hold the nine fields of `FIELDS` as plain decimal text, None where that
@@ -56,7 +56,7 @@ class Difference:
         }
 
 
-def read_differences(path: Path) -> tuple[Difference, ...]:
+def read_differences(path: Path) -> tuple[DifferenceRow, ...]:
     """Read the differing klines, the worst class first, then by symbol, interval and time.
 
     No file means no difference.
@@ -75,7 +75,7 @@ def read_differences(path: Path) -> tuple[Difference, ...]:
     ours = list(zip(*(_plain_column(table, f"ours_{name}") for name in FIELDS), strict=True))
     theirs = list(zip(*(_plain_column(table, f"theirs_{name}") for name in FIELDS), strict=True))
     rows = [
-        Difference(
+        DifferenceRow(
             symbols[row] or "",
             intervals[row] or "",
             open_ns,
@@ -112,7 +112,7 @@ def plain_decimal(text: str | None) -> str | None:
     return (text.rstrip("0").rstrip(".") or "0") if "." in text else text
 
 
-def _rank(difference: Difference) -> tuple[Any, ...]:
+def _rank(difference: DifferenceRow) -> tuple[Any, ...]:
     kind = CLASSES.index(difference.kind) if difference.kind in CLASSES else len(CLASSES)
     order = interval_order(difference.interval)
     return kind, difference.symbol, *order, difference.open_time_ns

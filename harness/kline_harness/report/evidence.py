@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kline_harness.kline import FIELDS
-from kline_harness.report.differences import CLASSES, Difference
+from kline_harness.report.differences import CLASSES, DifferenceRow
 from kline_harness.report.wording import readable, utc
 from kline_harness.units import NS_PER_MILLISECOND
 
@@ -53,7 +53,7 @@ def script_json(value: Any) -> str:
     return text.translate(_UNSAFE)
 
 
-def encode_differences(differences: Sequence[Difference]) -> tuple[Mapping[str, Any], list[str]]:
+def encode_differences(differences: Sequence[DifferenceRow]) -> tuple[Mapping[str, Any], list[str]]:
     """Return what the codes stand for, and each difference as JSON text.
 
     A row is [symbol, interval, open time in ms, class, fields as bits, our nine values, theirs
@@ -120,7 +120,7 @@ def cut(kind: str, encoded: tuple[Mapping[str, Any], list[str]], first_budget: i
     return [*chunks, Chunk(kind, start + 1, tuple(rows[start:]), head)]
 
 
-def _evidence(row: Difference) -> list[Any]:
+def _evidence(row: DifferenceRow) -> list[Any]:
     told = [
         None if one is None else _tabulate(readable("", one)) for one in (row.proof, row.trades)
     ]

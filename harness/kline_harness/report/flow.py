@@ -15,7 +15,7 @@ _SHOWN = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Flow:
+class FlowFigure:
     """A chain of equations, each the continuation of a part of the one before it.
 
     `alike` counts the ledger's chains with the very same numbers and stages; `subjects` are
@@ -26,7 +26,7 @@ class Flow:
     subjects: tuple[str, ...]
 
 
-def flows(ledger: Sequence[Mapping[str, Any]]) -> list[Flow]:
+def flows(ledger: Sequence[Mapping[str, Any]]) -> list[FlowFigure]:
     """Join the ledger's equations into chains, alike ones into one flow; unbalanced first."""
     followers = {id(row): _follower(row, ledger) for row in ledger}
     followed = {id(row) for row in followers.values() if row is not None}
@@ -37,7 +37,7 @@ def flows(ledger: Sequence[Mapping[str, Any]]) -> list[Flow]:
         chain = _chain(row, followers)
         group = groups.setdefault(_shape(chain), (chain, []))
         group[1].append(str(row["subject"]))
-    joined = [Flow(chain, tuple(subjects)) for chain, subjects in groups.values()]
+    joined = [FlowFigure(chain, tuple(subjects)) for chain, subjects in groups.values()]
     return sorted(joined, key=lambda flow: all(row["balanced"] for row in flow.chain))
 
 
@@ -97,12 +97,12 @@ def hidden_flows(ledger: Sequence[Mapping[str, Any]]) -> int:
     return max(0, len(flows(ledger)) - _SHOWN)
 
 
-def _height(flow: Flow) -> float:
+def _height(flow: FlowFigure) -> float:
     stubs = max(len(_stubs(row, _main(flow, place))) for place, row in enumerate(flow.chain))
     return _TITLE + _HEIGHT + stubs * _STUB + 30
 
 
-def _main(flow: Flow, place: int) -> str | None:
+def _main(flow: FlowFigure, place: int) -> str | None:
     """Return the part that flows on: the next equation's total, else the largest."""
     row = flow.chain[place]
     if place + 1 < len(flow.chain):
@@ -124,7 +124,7 @@ def _stubs(row: Mapping[str, Any], main: str | None) -> list[tuple[str, int, str
     return stubs
 
 
-def _title(flow: Flow) -> str:
+def _title(flow: FlowFigure) -> str:
     row = flow.chain[0]
     if len(flow.subjects) == 1:
         return f"{row['law']} · {flow.subjects[0]}"
@@ -135,7 +135,7 @@ def _title(flow: Flow) -> str:
     return f"{row['law']} · {', '.join(flow.subjects)}: the same in each"
 
 
-def _draw_flow(drawing: Drawing, flow: Flow, top: float) -> None:
+def _draw_flow(drawing: Drawing, flow: FlowFigure, top: float) -> None:
     drawing.text(0, top + 14, _title(flow), size=12, bold=True)
     y, height = top + _TITLE, _HEIGHT
     drawing.rect(0, y, _BAR, height, "theirs")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kline_harness.report.data import ReportData
-from kline_harness.report.differences import CLASSES, Difference
+from kline_harness.report.differences import CLASSES, DifferenceRow
 from kline_harness.report.ink import figure, inline_svg, tone
 from kline_harness.report.klines import Floats, Series, interval_order
 from kline_harness.report.shapes import (
@@ -38,7 +38,7 @@ def charted_series(data: ReportData, symbol: str, span_ns: tuple[int, int]) -> S
 
 
 def draw_candles(
-    series: Series, differences: Sequence[Difference], span_ns: tuple[int, int]
+    series: Series, differences: Sequence[DifferenceRow], span_ns: tuple[int, int]
 ) -> str:
     """Draw our klines, the exchange's where they differ, and a mark under each that does.
 
@@ -147,7 +147,7 @@ def _paint_exchange(axes: Any, at_ns: Int64Array, prices: Floats, length: Int64A
     paint(axes, strokes(middle, low, middle, below), **style)
 
 
-def _paint_marks(axes: Any, differences: Sequence[Difference], length: Int64Array) -> None:
+def _paint_marks(axes: Any, differences: Sequence[DifferenceRow], length: Int64Array) -> None:
     """Mark each differing kline at the foot of the chart, a row and a colour per class."""
     foot, top = axes.get_ylim()
     step = (top - foot) * 0.016
