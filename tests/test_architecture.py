@@ -81,7 +81,6 @@ NAMED_FOR_DOING = {
     *("comparison/quote_rounding.py", "comparison/scaling.py", "comparison/straddling.py"),
     *("replay/comparing.py", "replay/explaining.py", "replay/numbering.py", "replay/pulling.py"),
     "replay/wiring.py",
-    *("explore/drawing.py", "explore/exploring.py", "explore/judging.py", "explore/shrinking.py"),
 }
 # Nothing that differs from run to run may reach a result.
 BANNED = {
@@ -104,7 +103,7 @@ BANNED = {
     "os.urandom",
     "os.getpid",
 }
-CLOCK_READERS = {"history/pace.py", "replay/timings.py", "gate/yardstick.py"}
+CLOCK_READERS = {"history/pace.py", "replay/timings.py", "gate/machine_speed.py"}
 FORBIDDEN_NAMES = {"utils", "common", "types", "constants", "config", "helpers", "misc"}
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 50

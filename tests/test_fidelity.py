@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kline_harness.aggregators.exact import ExactAggregator
 from kline_harness.columns import Columns, Rows, gather
-from kline_harness.explore.drawing import draw_scenario
+from kline_harness.explore.sampler import draw_scenario
 from kline_harness.interfaces import FeedSlice
 from kline_harness.interval import parse_interval
 from kline_harness.replay.market import Market

@@ -170,7 +170,7 @@ def gate(given: argparse.Namespace) -> int:
     Exit code: 0 green, 1 red, 2 bad suite or input, 3 unknown, 70 a case crashed.
     """
     from kline_harness.gate import load_suite, run_suite
-    from kline_harness.gate.deliver import Outputs, deliver
+    from kline_harness.gate.destinations import Outputs, deliver
 
     outputs = Outputs(
         junit=given.junit,

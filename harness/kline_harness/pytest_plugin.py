@@ -145,7 +145,7 @@ def assert_klines_identical() -> Callable[[Any, Any], None]:
 
     def check(ours: Any, theirs: Any) -> None:
         __tracebackhide__ = True
-        from kline_harness.gate.sides import difference
+        from kline_harness.gate.equality import difference
 
         found = difference(ours, theirs, _SHOWN)
         if found:

@@ -13,11 +13,11 @@ import pytest
 from kline_harness.errors import UsageError
 from kline_harness.explore.bundle import read_tape, reproduce, to_toml
 from kline_harness.explore.command import explore_files
-from kline_harness.explore.drawing import draw_scenario
-from kline_harness.explore.exploring import explore
-from kline_harness.explore.judging import Judge
+from kline_harness.explore.judge import Judge
 from kline_harness.explore.metamorphic import metamorphic
-from kline_harness.explore.shrinking import ddmin
+from kline_harness.explore.sampler import draw_scenario
+from kline_harness.explore.search import explore
+from kline_harness.explore.shrink import ddmin
 from kline_harness.explore.subjects import Subject
 from kline_harness.faults.trades import DelayTrades, DropTrades
 from kline_harness.interval import parse_intervals

@@ -12,7 +12,7 @@ import pytest
 from kline_harness.aggregators.exact import ExactAggregator
 from kline_harness.comparison.compare import Comparison, Proof
 from kline_harness.gate import GateStatus, Problem, SuiteCase, load_suite, run_suite
-from kline_harness.gate.deliver import Outputs, deliver
+from kline_harness.gate.destinations import Outputs, deliver
 from kline_harness.gate.judge import judge_expectations
 from kline_harness.gate.results import ProblemKind
 from kline_harness.interfaces import FeedSlice

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 from kline_harness.gate.ci_annotations import to_github, to_gitlab
-from kline_harness.gate.deliver import Outputs, deliver
+from kline_harness.gate.destinations import Outputs, deliver
 from kline_harness.gate.junit import to_junit
 from kline_harness.gate.output import SHOWN, to_json, to_markdown, to_text
 from kline_harness.gate.results import CaseResult, GateResult, GateStatus, Problem, ProblemKind

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from kline_harness.explore.drawing import draw_scenario
+from kline_harness.explore.sampler import draw_scenario
 from kline_harness.faults.consumers import CrashedConsumer
 from kline_harness.faults.disk import DiskFull, KillDuringWrite
 from kline_harness.faults.fault import Fault

@@ -11,11 +11,11 @@ from kline_harness.report import build_index
 from kline_harness.report.coverage import STATES, coverage_maps
 from kline_harness.report.data import read_run
 from kline_harness.report.differences import parse_evidence, plain_decimal
-from kline_harness.report.drawing import Drawing
 from kline_harness.report.evidence import encode_findings, script_json
 from kline_harness.report.flow import draw_ledger, flows
+from kline_harness.report.format import duration, flatten, number, readable, size, utc
 from kline_harness.report.lifecycle import draw_lifecycle
-from kline_harness.report.wording import duration, flatten, number, readable, size, utc
+from kline_harness.report.svg import Drawing
 
 from tests.report.run_figures import DAY_NS
 

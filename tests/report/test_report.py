@@ -20,7 +20,7 @@ from kline_harness.errors import InputError
 from kline_harness.kline import FIELDS
 from kline_harness.report import build_report
 from kline_harness.report.data import read_run
-from kline_harness.report.wording import number, utc
+from kline_harness.report.format import number, utc
 
 from tests.machine import slowness
 from tests.report.pages import blocks, rows, sides

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kline_harness.expectations.lazily import imported_lazily
+from kline_harness.expectations.lazy_import import imported_lazily
 from kline_harness.expectations.rules import IDENTITY, RULES, Rule
 from kline_harness.expectations.stored import StoredKlines
 

@@ -15,8 +15,8 @@ import numpy as np
 import kline_harness
 from kline_harness.columns import Instrument
 from kline_harness.errors import InputError, UsageError
-from kline_harness.explore.judging import Judge
-from kline_harness.explore.shrinking import Shrunk
+from kline_harness.explore.judge import Judge
+from kline_harness.explore.shrink import Shrunk
 from kline_harness.explore.subjects import Subject
 from kline_harness.faults.catalogue import to_table
 from kline_harness.replay.market import Market

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from kline_harness.errors import UsageError
-from kline_harness.explore.exploring import Exploration, explore
+from kline_harness.explore.search import Exploration, explore
 from kline_harness.explore.subjects import Subject
 from kline_harness.interval import parse_intervals
 from kline_harness.replay.decode import decode

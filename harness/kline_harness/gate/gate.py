@@ -12,6 +12,7 @@ from kline_harness.errors import ContractError, UserError
 from kline_harness.expectations import InProcessExpectations
 from kline_harness.gate import baseline
 from kline_harness.gate.judge import judge_baseline, judge_expectations
+from kline_harness.gate.machine_speed import yardstick_s
 from kline_harness.gate.results import (
     CaseResult,
     GateResult,
@@ -22,7 +23,6 @@ from kline_harness.gate.results import (
 )
 from kline_harness.gate.snapshot import COUNTERS, Snapshot, take
 from kline_harness.gate.suite import Suite, SuiteCase
-from kline_harness.gate.yardstick import yardstick_s
 from kline_harness.replay import Outcome, replay
 from kline_harness.report import build_report
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kline_harness.exit_codes import EXIT_CRASH
-from kline_harness.gate.suite import SuiteCase, Suite
+from kline_harness.gate.suite import Suite, SuiteCase
 from kline_harness.verdict import Validity
 
 SCHEMA = "kline-harness/gate/1"

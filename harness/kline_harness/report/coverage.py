@@ -13,9 +13,9 @@ from kline_harness.errors import UsageError
 from kline_harness.interval import INTERVALS, parse_interval
 from kline_harness.report.data import ReportData
 from kline_harness.report.differences import DifferenceRow
-from kline_harness.report.drawing import Drawing, box
+from kline_harness.report.format import number, utc
 from kline_harness.report.klines import Series, interval_order
-from kline_harness.report.wording import number, utc
+from kline_harness.report.svg import Drawing, box
 from kline_harness.units import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, Int64Array
 
 # From the bottom of a cell to its top: what matters most never hides.

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kline_harness.report.wording import words
+from kline_harness.report.format import words
 
 # Where a scenario lists windows of its own, beside its faults, and what they are.
 _LISTED = (

@@ -12,7 +12,7 @@ from typing import Any
 
 from kline_harness.kline import FIELDS
 from kline_harness.report.differences import CLASSES, DifferenceRow
-from kline_harness.report.wording import readable, utc
+from kline_harness.report.format import readable, utc
 from kline_harness.units import NS_PER_MILLISECOND
 
 # An evidence page may be larger than the report, for it holds nothing else.

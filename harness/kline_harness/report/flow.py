@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kline_harness.report.drawing import Drawing, short
-from kline_harness.report.wording import number, words
+from kline_harness.report.format import number, words
+from kline_harness.report.svg import Drawing, short
 
 _WIDTH, _STAGE, _BAR = 960.0, 280.0, 7.0
 _HEIGHT, _STUB, _LEAST, _TITLE = 44.0, 18.0, 3.0, 22.0

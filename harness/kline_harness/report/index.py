@@ -10,9 +10,9 @@ from typing import Any
 
 from kline_harness.errors import InputError, OutputError
 from kline_harness.report.data import read_run_json
-from kline_harness.report.drawing import Drawing, box
 from kline_harness.report.page import render, write_whole
 from kline_harness.report.summary import CLASSES
+from kline_harness.report.svg import Drawing, box
 
 _WIDTH, _HEIGHT = 960.0, 120.0
 _BARS = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kline_harness.report.drawing import Drawing, short
-from kline_harness.report.wording import number, words
+from kline_harness.report.format import number, words
+from kline_harness.report.svg import Drawing, short
 
 _WIDTH, _LEFT, _RIGHT, _TOP, _ROW = 960.0, 250.0, 90.0, 44.0, 30.0
 _LOOP = 34.0

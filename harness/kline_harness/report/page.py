@@ -19,9 +19,7 @@ from kline_harness.report.evidence import (
     encode_findings,
     pages_beside,
 )
-from kline_harness.report.pictures import Pictures, draw_pictures
-from kline_harness.report.summary import Summary, summarise
-from kline_harness.report.wording import (
+from kline_harness.report.format import (
     duration,
     flatten,
     label,
@@ -32,6 +30,8 @@ from kline_harness.report.wording import (
     utc,
     words,
 )
+from kline_harness.report.pictures import Pictures, draw_pictures
+from kline_harness.report.summary import Summary, summarise
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _FILTERS = {

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from kline_harness.report.coverage import STATES, CoverageMap, coverage_maps, draw_coverage, span_ns
 from kline_harness.report.data import ReportData
-from kline_harness.report.drawing import Drawing
 from kline_harness.report.flow import draw_ledger, hidden_flows
+from kline_harness.report.format import number
 from kline_harness.report.lifecycle import draw_lifecycle
 from kline_harness.report.plots import charted_series, draw_candles, draw_lateness
+from kline_harness.report.svg import Drawing
 from kline_harness.report.timeline import draw_timeline
-from kline_harness.report.wording import number
 
 # Pictures of more symbols would outgrow the page; the worst come first.
 SYMBOLS_SHOWN = 4

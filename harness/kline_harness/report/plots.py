@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from kline_harness.report.data import ReportData
 from kline_harness.report.differences import CLASSES, DifferenceRow
-from kline_harness.report.ink import figure, inline_svg, tone
+from kline_harness.report.format import number
 from kline_harness.report.klines import Floats, Series, interval_order
-from kline_harness.report.shapes import (
+from kline_harness.report.mpl_paths import (
     LEFT,
     RIGHT,
     WIDTH,
@@ -23,7 +23,7 @@ from kline_harness.report.shapes import (
     strokes,
     time_axis,
 )
-from kline_harness.report.wording import number
+from kline_harness.report.mpl_svg import figure, inline_svg, tone
 from kline_harness.units import Int64Array
 
 _CANDLES = 320

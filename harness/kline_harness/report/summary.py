@@ -8,8 +8,8 @@ from typing import Any
 
 from kline_harness.kline import FIELDS
 from kline_harness.report.data import ReportData
+from kline_harness.report.format import utc
 from kline_harness.report.klines import interval_order
-from kline_harness.report.wording import utc
 
 CLASSES = (
     *("identical", "proved", "consistent", "unexplained", "missing", "extra"),

@@ -10,9 +10,9 @@ import numpy as np
 
 from kline_harness.report.data import ReportData, Track
 from kline_harness.report.disturbances import Disturbance, disturbances
-from kline_harness.report.ink import figure, inline_svg, tone
+from kline_harness.report.format import duration, number
 from kline_harness.report.klines import Floats
-from kline_harness.report.shapes import (
+from kline_harness.report.mpl_paths import (
     LEFT,
     RIGHT,
     WIDTH,
@@ -23,7 +23,7 @@ from kline_harness.report.shapes import (
     strokes,
     time_axis,
 )
-from kline_harness.report.wording import duration, number
+from kline_harness.report.mpl_svg import figure, inline_svg, tone
 from kline_harness.units import Int64Array
 
 _COLUMNS = 480

@@ -13,10 +13,10 @@ from typing import Any
 import pyarrow as pa
 
 from kline_harness.explore.bundle import write_bundle
-from kline_harness.explore.drawing import draw_scenario
-from kline_harness.explore.judging import Judge, Violation
+from kline_harness.explore.judge import Judge, Violation
 from kline_harness.explore.metamorphic import metamorphic
-from kline_harness.explore.shrinking import Shrinker
+from kline_harness.explore.sampler import draw_scenario
+from kline_harness.explore.shrink import Shrinker
 from kline_harness.explore.subjects import Subject
 from kline_harness.replay.folder import write_json
 from kline_harness.replay.market import Market

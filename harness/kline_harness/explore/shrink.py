@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from kline_harness.explore.judging import Judge, Violation
+from kline_harness.explore.judge import Judge, Violation
 from kline_harness.faults.fault import Fault
 from kline_harness.faults.trades import Disconnect, DropTrades, TradeFault
 from kline_harness.replay.effects import numbered

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kline_harness.report.wording import duration, utc
+from kline_harness.report.format import duration, utc
 from kline_harness.units import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE
 
 WIDTH = 960.0

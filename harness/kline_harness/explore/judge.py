@@ -9,7 +9,7 @@ from typing import Any
 
 from kline_harness.checks.reference import Key, keyed
 from kline_harness.columns import join_instruments
-from kline_harness.explore.drawing import Span
+from kline_harness.explore.sampler import Span
 from kline_harness.faults.ticks import ClockDrift, ClockJump
 from kline_harness.faults.trades import ShutdownMidBurst, TradeFault, WrongTime
 from kline_harness.interval import INTERVALS, Interval
