@@ -10,7 +10,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from kline_harness.aggregators.loading import NamedFactory
+from kline_harness.aggregators.loader import NamedFactory
 from kline_harness.archives import ColumnMap, ExchangeKlines, open_trades
 from kline_harness.archives import read_klines as read_kline_file
 from kline_harness.columns import concat

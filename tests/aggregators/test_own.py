@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from kline_harness.aggregators.exact import ExactAggregator
-from kline_harness.aggregators.loading import NamedFactory
+from kline_harness.aggregators.loader import NamedFactory
 from kline_harness.api import replay
 from kline_harness.errors import UsageError
 from kline_harness.interfaces import Aggregator

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kline_harness.aggregators.exact import ExactAggregator
-from kline_harness.aggregators.loading import called
+from kline_harness.aggregators.loader import called
 from kline_harness.checks.reference import run_through
 from kline_harness.columns import Instrument, join_instruments
 from kline_harness.interfaces import Aggregator, FeedSlice

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from typing import Any
 
-from kline_harness.aggregators.loading import NamedFactory
+from kline_harness.aggregators.loader import NamedFactory
 from kline_harness.archives import ColumnMap
 from kline_harness.errors import UsageError
 from kline_harness.faults.fault import Fault

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 from kline_harness.aggregators.guarded import GuardedAggregator
-from kline_harness.aggregators.loading import EXACT, called
+from kline_harness.aggregators.loader import EXACT, called
 from kline_harness.checks.completeness import CompletenessAuditor
 from kline_harness.checks.lifecycle import LifecycleChecker
 from kline_harness.columns import Rows, concat
