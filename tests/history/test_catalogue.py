@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from kline_harness.cli import run as command
 from kline_harness.errors import InputError, UsageError
-from kline_harness.gate import Status, load_suite, run_suite
+from kline_harness.gate import GateStatus, load_suite, run_suite
 from kline_harness.history.catalogue import Catalogue
 from kline_harness.history.fetching import FetchResult, fetch
 from kline_harness.history.layouts import MONTHLY
@@ -118,13 +118,13 @@ def test_a_gate_says_that_the_archive_changed(
     more = ['name = "day"', 'intervals = "1m"', 'audit = "off"', *keys]
     suite.write_text("\n".join(["[[case]]", *more]) + "\n")
     work = tmp_path / "work"
-    assert run_suite(load_suite(suite), True, work=work).status is Status.GREEN
-    assert run_suite(load_suite(suite), work=work).status is Status.GREEN
+    assert run_suite(load_suite(suite), True, work=work).status is GateStatus.GREEN
+    assert run_suite(load_suite(suite), work=work).status is GateStatus.GREEN
     revise(archive, day)
     bring(archive, catalogue, wanted, refresh=True)
     (case,) = run_suite(load_suite(suite), work=work).cases
     said = [one.cause for one in case.problems if one.cause and "baseline's" in one.cause]
-    assert case.status is Status.RED
+    assert case.status is GateStatus.RED
     assert said
     named = f"the archive changed: input BTCUSDT-aggTrades-{day}.zip is not the baseline's"
     assert all(cause.startswith(named) for cause in said)
