@@ -79,7 +79,11 @@ NAMED_FOR_DOING = {
     "testing",
     *("pending.py", "aggregators/emitting.py", "simulation/crashing.py"),
     *("comparison/bearing.py", "comparison/binning.py", "comparison/pairing.py"),
-    *("comparison/quote_rounding.py", "comparison/scaling.py", "comparison/straddling.py"),
+    *(
+        "comparison/causes/quote_rounding.py",
+        "comparison/scaling.py",
+        "comparison/causes/straddling.py",
+    ),
     *("replay/comparing.py", "replay/explaining.py", "replay/numbering.py", "replay/pulling.py"),
     "replay/wiring.py",
     *("history/fetching.py", "history/listing.py", "history/planning.py", "history/taking.py"),
