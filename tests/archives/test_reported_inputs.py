@@ -106,6 +106,37 @@ def test_a_map_that_is_about_no_file_is_refused(tmp_path: Path) -> None:
     assert (ran.exit_code, "in the header of none of the files" in ran.output) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("name", "source", "symbol", "ids"),
+    [
+        ("FOX_USDT-202602.csv", "gate", "FOX_USDT", True),
+        ("FOXUSDT_SPBL_1002_20260203.csv", "bitget", "FOXUSDT", True),
+        ("bitmex.csv", "bitmex", "FOXUSD", False),
+    ],
+)
+def test_files_of_more_exchanges(name: str, source: str, symbol: str, ids: bool) -> None:
+    file = open_trades(CASES / "case12" / name)
+    first, second, third, *_ = rows_of(file.chunks())
+    info = file.info
+    assert (info.source, info.symbols, info.ids_stated) == (source, (symbol,), ids)
+    assert [row.maker for row in (first, second, third)] == [True, True, False]
+    assert [row.price for row in (first, second, third)] == [D("61.39"), D("61.40"), D("61.43")]
+    if ids:
+        assert (first.id, first.quantity, first.time_ns) == (FIRST[0], FIRST[2], FIRST[3])
+    else:
+        assert (first.quantity, first.time_ns) == (D("27"), 1770112800948313000)
+
+
+def test_a_symbol_of_a_file_without_ids_is_held_to_its_own_order(tmp_path: Path) -> None:
+    """BitMEX writes one symbol after the other: the second begins in the morning again."""
+    text = (CASES / "case12" / "bitmex.csv").read_text()
+    header, *rows = text.splitlines(keepends=True)
+    path = tmp_path / "trades.csv"
+    path.write_text(header + "".join(rows) + "".join(rows).replace("FOXUSD", "HENUSD"))
+    for symbol in ("FOXUSD", "HENUSD"):
+        assert len(rows_of(open_trades(path, symbol=symbol).chunks())) == len(rows)
+
+
 # --- replies and recordings --------------------------------------------------------------------
 
 

@@ -17,10 +17,12 @@ _SYMBOL = re.compile(
     r"([A-Z0-9]{2,}?(?:-[A-Z][A-Z0-9]*)*)"
     r"(?=[-_.](?:agg)?trades|[-_]?\d{4}-\d{2}|[-_]ohlc|[_.])"
 )
+# Gate's FOX_USDT-202602.csv.
+_PAIR = re.compile(r"([A-Z0-9]+_[A-Z]{3,5})-\d{6,}")
 # Years of which any instant is an int64 of nanoseconds.
 _DAY = r"(?:19[7-9]|20\d|21\d)\d-\d{2}-\d{2}"
 _ISO = re.compile(
-    rf"{_DAY}(?:[T ]\d{{2}}:\d{{2}}:\d{{2}}(?:\.\d{{1,9}})?(?:Z|\+00:?00)?)?", re.ASCII
+    rf"{_DAY}(?:[TD ]\d{{2}}:\d{{2}}:\d{{2}}(?:\.\d{{1,9}})?(?:Z|\+00:?00)?)?", re.ASCII
 )
 # BitMEX writes a D between date and time.
 _INSTANT = re.compile(
@@ -64,6 +66,17 @@ KRAKEN_REST = Dialect(
     ("b",),
     ("s",),
 )
+BITMEX = Dialect(
+    "bitmex",
+    (),
+    ("time", "symbol", "side", "quantity", "price", "", "", "", "", ""),
+    "iso",
+    "taker",
+    market="um",
+)
+GATE = Dialect(
+    "gate", (), ("time", "id", "price", "quantity", "side"), "seconds", "taker", ("2",), ("1",)
+)
 # The columns of a table read by a column map; those it lacks are left out.
 TABLE_COLUMNS = ("id", "symbol", "price", "quantity", "quote", "time", "receive", "side")
 
@@ -74,6 +87,11 @@ TABLE_COLUMNS = ("id", "symbol", "price", "quantity", "quote", "time", "receive"
 #   instrument_name was added); sizes of swaps and futures are contracts.
 # * Coinbase: the fields of the REST document "Get product trades": side is the maker's.
 # * Bitstamp: the fields of the REST document "Transactions": type 0 buy, 1 sell.
+# * BitMEX: the header of its public daily files, which Bybit's derivatives have too, and its times
+#   such as 2026-02-03D10:00:00.948313000; side is the taker's (API documents, Trade); sizes are
+#   contracts.
+# * Gate: the columns of its public deals files, without a header: side 1 sells and 2 buys.
+# * Bitget: the header of its public trade files; volume(quote) is stated.
 # * tardis.dev: "Downloadable CSV files", data type trades: side is the liquidity taker's,
 #   timestamps in microseconds, local_timestamp is the arrival of the message.
 DIALECTS: tuple[Dialect, ...] = (
@@ -135,6 +153,13 @@ DIALECTS: tuple[Dialect, ...] = (
         ("1",),
     ),
     _dialect(
+        "bitget",
+        "trade_id,timestamp,price,side,volume(quote),size(base)",
+        "id time price side quote quantity",
+        "epoch",
+        "taker",
+    ),
+    _dialect(
         "tardis",
         "exchange,symbol,timestamp,local_timestamp,id,side,price,amount",
         "- symbol time receive id side price quantity",
@@ -165,7 +190,8 @@ def is_iso(text: str) -> bool:
 
 def iso_to_ns(texts: Iterable[str]) -> Int64Array:
     """Return the nanoseconds of texts that `is_iso` takes."""
-    plain = [text[:19] + text[19:].split("+")[0].rstrip("Z") for text in texts]
+    # BitMEX's D is no separator for numpy.
+    plain = [text[:19].replace("D", "T") + text[19:].split("+")[0].rstrip("Z") for text in texts]
     return np.array(plain, dtype="datetime64[ns]").astype(np.int64)
 
 
@@ -191,5 +217,5 @@ def instant_ns(text: str) -> int | None:
 
 def symbol_of_name(path: str) -> str | None:
     """Take the symbol from a file name such as BTC-USDT-trades-2024-05-15.zip or XBTUSD.csv."""
-    match = _SYMBOL.match(PurePath(path).name)
+    match = _PAIR.match(PurePath(path).name) or _SYMBOL.match(PurePath(path).name)
     return match[1] if match else None

@@ -157,7 +157,7 @@ class ForeignTrades:
         columns = rows.columns
         chosen = self._of_symbol(rows)
         times = self._times(rows)
-        ids = columns["id"] if "id" in columns else self._numbered(times, rows)
+        ids = columns["id"] if "id" in columns else self._numbered(times, rows, chosen)
         makers = self._makers(rows)
         kind = _kinds(rows, ids)
         scales = rows.table.scales
@@ -225,15 +225,18 @@ class ForeignTrades:
             raise rows.bad(int(np.argmax(outside)), expected, name)
         return column * self._unit.value
 
-    def _numbered(self, times: Int64Array, rows: _Rows) -> Int64Array:
-        """Number trades that have no ids in the order of the file."""
-        before = np.concatenate([[self._last_time_ns], times[:-1]])
-        if (times < before).any():
+    def _numbered(self, times: Int64Array, rows: _Rows, chosen: BoolArray) -> Int64Array:
+        """Number trades that have no ids in the order of the file; other symbols' count too."""
+        own = np.flatnonzero(chosen)
+        before = np.concatenate([[self._last_time_ns], times[own][:-1]])[: len(own)]
+        backwards = times[own] < before
+        if backwards.any():
             expected = "trades without ids in order of time, the oldest first"
-            raise rows.bad(int(np.argmax(times < before)), expected, "time")
+            raise rows.bad(int(own[np.argmax(backwards)]), expected, "time")
         ids = np.arange(self._next_id, self._next_id + len(times), dtype=np.int64)
         self._next_id += len(times)
-        self._last_time_ns = int(times[-1])
+        if len(own):
+            self._last_time_ns = int(times[own[-1]])
         return ids
 
     def _makers(self, rows: _Rows) -> BoolArray:

@@ -8,6 +8,8 @@ from pathlib import PurePath
 
 from kline_harness.archives.compressed import TextFile
 from kline_harness.archives.dialects import (
+    BITMEX,
+    GATE,
     KRAKEN_CSV,
     KRAKEN_REST,
     Dialect,
@@ -175,6 +177,9 @@ def _by_shape(file: TextFile, row: list[str]) -> Layout:
                 return Layout(kind, False, columns, _unit(fields["time"]))
     if len(row) == len(KRAKEN_CSV.columns) and all(map(_is_number, row)) and _seconds(row[0]):
         return Layout("trades", False, KRAKEN_CSV.columns, TimeUnit.SECOND, KRAKEN_CSV)
+    is_gates = len(row) == len(GATE.columns) and row[1].isdigit() and row[4] in ("1", "2")
+    if is_gates and _seconds(row[0]) and _is_number(row[2]) and _is_number(row[3]):
+        return Layout("trades", False, GATE.columns, TimeUnit.SECOND, GATE)
     # After the trades: a trade id can look like a timestamp, and a taker side like a number.
     for columns in _KLINE_LAYOUTS:
         if len(row) == len(columns) and _is_number(row[-1]) and _unit(row[0]):
@@ -274,6 +279,8 @@ def _unread(names: list[str], columns: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _foreign(file: TextFile, dialect: Dialect, row: list[str]) -> Layout:
+    if dialect.source == "bybit" and len(row) == len(BITMEX.columns) and is_iso(row[0]):
+        dialect = BITMEX
     columns = dialect.columns[: len(row)]
     if len(row) not in (len(dialect.columns), len(dialect.columns) - (dialect is KRAKEN_REST)):
         raise InputError(file.path, f"{len(dialect.columns)} columns", f"{len(row)}", line=2)
