@@ -193,7 +193,7 @@ def test_closed_klines_of_a_recording_are_the_exchanges(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("verb", ["replay", "explore"])
 def test_a_recording_without_trades_is_one_sentence(tmp_path: Path, verb: str) -> None:
-    out = ["--out", tmp_path / "run"]
+    out: list[str | Path] = ["--out", tmp_path / "run"]
     ran = command(verb, CASES / "case05" / "ticker.txt", *out)
     assert ran.exit_code == 2
     assert "none in 6 messages (24hrTicker 6)" in ran.output
@@ -325,7 +325,7 @@ def test_what_once_crashed_is_one_sentence(
         use(path)
     assert expected in caught.value.expected
     for verb in ("replay", "inspect"):
-        words = ["--out", tmp_path / "run"] if verb == "replay" else []
+        words: list[str | Path] = ["--out", tmp_path / "run"] if verb == "replay" else []
         assert command(verb, path, *words).exit_code in (1, 2)
 
 
