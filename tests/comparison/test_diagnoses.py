@@ -141,6 +141,19 @@ def test_one_kline_that_is_otherwise_speaks_against_it(tmp_path: Path, name: str
     assert "diagnosis" not in {f["kind"] for f in ran.findings()}
 
 
+def test_klines_that_open_at_the_first_trade_and_say_so(tmp_path: Path) -> None:
+    trades = tape()
+    late = trades[0].time_ns - edge(trades[0])
+    rows = [
+        replace(r, open_time_ns=r.open_time_ns + late, close_time_ns=r.close_time_ns + late)
+        for r in klines(from_the_first(trades), "1m")
+    ]
+    ran = judged(tmp_path, rows, trades)
+    assert ran.run["verdict"] == "invalid"
+    words = "with klines that open at the first trade, as they say, 10 of 10 klines"
+    assert words in ran.run["sentence"], ran.output
+
+
 def test_right_klines_have_no_diagnosis(tmp_path: Path) -> None:
     trades = tape()
     ran = judged(tmp_path, candles(trades), trades)

@@ -37,19 +37,19 @@ class Agreed:
             for one in () if proof is None else proof.evidence["causes"]:
                 self._learn(one)
 
-    def _learn(self, told: Mapping[str, Any]) -> None:
-        if told["cause"] == "straddling_aggregate":
+    def _learn(self, evidence: Mapping[str, Any]) -> None:
+        if evidence["cause"] == "straddling_aggregate":
             self.splits.setdefault(
-                told["boundary_ns"],
+                evidence["boundary_ns"],
                 Split(
-                    told["boundary_ns"],
-                    told["aggregate_id"],
-                    told["moved_raw_trades"],
-                    Decimal(told["moved_quantity"]),
-                    told["moved_into_next"],
+                    evidence["boundary_ns"],
+                    evidence["aggregate_id"],
+                    evidence["moved_raw_trades"],
+                    Decimal(evidence["moved_quantity"]),
+                    evidence["moved_into_next"],
                 ),
             )
-        after = told.get("saved_after_id")
+        after = evidence.get("saved_after_id")
         if after is not None and after not in self.saved_after:
             self.saved_after.append(after)
 
@@ -67,8 +67,8 @@ class Agreed:
         }
 
     @staticmethod
-    def of(told: Mapping[str, Any]) -> Agreed:
+    def of(stored: Mapping[str, Any]) -> Agreed:
         """Take what `near` returned."""
-        splits = [Split(a, b, c, Decimal(d), e) for a, b, c, d, e in told["splits"]]
+        splits = [Split(a, b, c, Decimal(d), e) for a, b, c, d, e in stored["splits"]]
         by_boundary = {one.boundary_ns: one for one in splits}
-        return Agreed(by_boundary, list(told["saved_after"]), set(told["proved"]))
+        return Agreed(by_boundary, list(stored["saved_after"]), set(stored["proved"]))

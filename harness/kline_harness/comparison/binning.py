@@ -17,7 +17,7 @@ from kline_harness.kline import FIELDS
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.units import Int64Array
 
-# The first trades of a symbol are tried, so many that a series can be told by them.
+# The first trades of a symbol are tried, enough to know a series by.
 _TRADES_MAX = 200_000
 _DISTINCT_MIN = 3
 
@@ -51,13 +51,15 @@ def _moved(bins: Bins, *, last: bool, shared: bool) -> Bins:
     return Bins(both, np.concatenate([bins.opens, into]))
 
 
-def _anchored(bins: Bins, length_ns: int) -> Bins:
-    """Let the klines open at the first trade, not at whole intervals."""
+def _anchored(bins: Bins, length_ns: int, *, named_by_whole: bool) -> Bins:
+    """Let the klines open at the first trade, not at whole intervals.
+
+    `named_by_whole` gives them the open time of the whole interval in which they open.
+    """
     times = bins.trades.event_time_ns
     first = int(times[0])
     opens = first + (times - first) // length_ns * length_ns
-    # They are known by the whole interval in which they open.
-    return Bins(bins.trades, opens - first + int(bins.opens[0]))
+    return Bins(bins.trades, opens - first + int(bins.opens[0]) if named_by_whole else opens)
 
 
 def _turned(bins: Bins) -> Bins:
@@ -87,7 +89,12 @@ def _ways(length_ns: int) -> dict[str, Callable[[Bins], Bins]]:
         "with each kline's last trade counted in the kline after it as well": lambda b: _moved(
             b, last=True, shared=True
         ),
-        "with klines that open at the first trade": lambda b: _anchored(b, length_ns),
+        "with klines that open at the first trade": lambda b: _anchored(
+            b, length_ns, named_by_whole=True
+        ),
+        "with klines that open at the first trade, as they say": lambda b: _anchored(
+            b, length_ns, named_by_whole=False
+        ),
         "with the trades of one millisecond in reverse order": _turned,
         "with every trade twice": _twice,
     }
@@ -109,13 +116,16 @@ def diagnosed(
     series = list(found.series)
     for place in open_places:
         mine = trades.get(series[place].symbol)
-        told = "" if mine is None else _diagnose(series[place], references[place], mine)
-        series[place] = replace(series[place], diagnosis=told)
+        diagnosis = "" if mine is None else _diagnose(series[place], references[place], mine)
+        series[place] = replace(series[place], diagnosis=diagnosis)
     return replace(found, series=tuple(series))
 
 
 def _is_open(result: SeriesResult) -> bool:
-    return not result.diagnosis and result.count(Class.UNEXPLAINED) >= _DISTINCT_MIN
+    """Tell whether several klines are unexplained, or have no kline of ours beside them."""
+    apart = 0 if result.paired else result.count(Class.MISSING)
+    unexplained = max(apart, result.count(Class.UNEXPLAINED))
+    return not result.diagnosis and unexplained >= _DISTINCT_MIN
 
 
 def _first_trades(tapes: Iterable[Tape], symbols: set[str]) -> dict[str, Tape]:

@@ -41,7 +41,7 @@ def without_contradicted(found: Comparison, theirs: ExchangeRows) -> Comparison:
     Those that rest on what nobody saw cannot stand where the exchange's klines of another
     interval say something else of the same time. Every such pair of klines is a notice.
     """
-    own = _OwnWords(found, theirs)
+    own = _OwnIntervals(found, theirs)
     results = []
     for place, result in enumerate(found.series):
         differences = tuple(own.judged(place, kline) for kline in result.differences)
@@ -61,7 +61,7 @@ def _forming(kline: Difference) -> bool:
     return kline.proof is not None and _FORMING in kline.proof.cause.split("+")
 
 
-class _OwnWords:
+class _OwnIntervals:
     """Holds the exchange's klines of one symbol against each other, each pair once."""
 
     def __init__(self, found: Comparison, theirs: ExchangeRows) -> None:
@@ -111,7 +111,7 @@ class _OwnWords:
         return rows if whole and not forming else None
 
     def contradict(self, place: int, kline: Difference) -> bool:
-        """Tell whether parts of a kline, or a longer one that it is part of, speak against it."""
+        """Tell whether parts of a kline, or a longer one that it is part of, contradict it."""
         against = False
         for other, result in enumerate(self._series):
             if result.symbol != kline.symbol or result.interval == kline.interval:

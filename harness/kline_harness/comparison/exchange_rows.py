@@ -1,4 +1,4 @@
-"""The exchange's klines by series and open time: neighbours, and other files' words."""
+"""The exchange's klines by series and open time: neighbours, and the same kline in other files."""
 
 from __future__ import annotations
 

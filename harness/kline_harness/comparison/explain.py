@@ -65,7 +65,7 @@ def explain(found: Comparison, witnesses: Witnesses) -> Comparison:
             proofs = explain_series(cases)
             known.learn(proofs)
             explained = zip((case.kline for case in cases), proofs, strict=True)
-            # A row can be there twice, so klines are told apart as objects.
+            # A row can be there twice, so klines are distinguished as objects.
             proof_of_kline = {id(kline): proof for kline, proof in explained}
             differences = tuple(
                 replace(kline, proof=proof_of_kline.get(id(kline))) for kline in result.differences
@@ -113,7 +113,7 @@ def explain_series(cases: Sequence[Case], causes: Sequence[Cause] = CAUSES) -> l
     smaller set wins.
     """
     proofs: list[Proof | None] = [None] * len(cases)
-    # Ours must be the kline of the trades it says it applied: else nothing can be told.
+    # Ours must be the kline of the trades it says it applied: else no cause can be tried.
     able = [place for place, case in enumerate(cases) if case.start().is_ours(case)]
     able = _split(cases, able, proofs, lambda _, start: [start])
     left = []

@@ -34,8 +34,8 @@ def diagnose_scale(mine: pa.Table, theirs: pa.Table, unequal: Sequence[str], kep
         (name, mine[name].slice(0, rows).to_pylist(), theirs[name].slice(0, rows).to_pylist())
         for name in unequal
     ]
-    told = list(_roundings(columns)) or list(_factors(columns, kept))
-    return f"{'; '.join(told)}, in {rows:,} of {rows:,} klines" if told else ""
+    sentences = list(_roundings(columns)) or list(_factors(columns, kept))
+    return f"{'; '.join(sentences)}, in {rows:,} of {rows:,} klines" if sentences else ""
 
 
 _Column = tuple[str, list[Decimal], list[Decimal]]
@@ -43,7 +43,7 @@ _Column = tuple[str, list[Decimal], list[Decimal]]
 
 def _roundings(columns: Sequence[_Column]) -> Iterator[str]:
     """Yield how each field's numbers are the other side's with fewer decimals; all or none."""
-    told = []
+    sentences = []
     for name, mine, theirs in columns:
         if name == "count":
             return
@@ -55,8 +55,8 @@ def _roundings(columns: Sequence[_Column]) -> Iterator[str]:
         differing = {(a, b) for a, b in zip(mine, theirs, strict=True) if a != b}
         if how is None or decimals == _decimals(finer) or len(differing) < _DISTINCT_MIN:
             return
-        told.append(f"{whose} rounded {how} to {decimals} decimals in {name}")
-    yield from told
+        sentences.append(f"{whose} rounded {how} to {decimals} decimals in {name}")
+    yield from sentences
 
 
 def _decimals(values: Sequence[Decimal]) -> int:

@@ -15,8 +15,8 @@ class Halt:
     No trade of any kind lies in the kline, and the trade ids before and after it are contiguous.
     Every other symbol of the run is silent, and no file of the exchange's, of whatever symbol
     and interval, has a row inside of the stretch that lacks rows. It is in doubt where nothing
-    else speaks for it: neither another symbol nor a file of another interval that lacks a row
-    as well. Where the source states no trade ids, nothing can be told.
+    else confirms it: neither another symbol nor a file of another interval that lacks a row
+    as well. Where the source states no trade ids, it cannot be checked.
 
     Source: the exchange's public data repository, issues 153 and 169: a quiet interval has a
     flat kline, a suspended one has none.

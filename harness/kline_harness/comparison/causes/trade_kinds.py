@@ -30,8 +30,8 @@ class KindOfTrade:
             counted = state.included[which]
             if len(counted) == 0 or counted.any() != counted.all():
                 continue
-            told = shown(state.rows, mattering(state.rows, which, case.kline))
-            evidence = {"counted_by_us": bool(counted.all()), **told}
+            trades = shown(state.rows, mattering(state.rows, which, case.kline))
+            evidence = {"counted_by_us": bool(counted.all()), **trades}
             yield state.after(self.name, evidence, included=state.included ^ which)
 
     def _choices(self, state: State) -> list[tuple[TradeKind, ...]]:
