@@ -564,3 +564,13 @@ def test_a_quiet_row_after_it_says_that_a_row_was_whole() -> None:
     rows = klines(listed, "1m")
     short = with_trades_of(rows, "1m", 1, listed[:3])
     assert Story(listed, {"1m": short}).causes() == {1: None}
+
+
+def test_a_row_in_the_middle_of_a_file_is_not_forming_over_lost_trades() -> None:
+    """Where the row ends would be free, and so would be what it lacks: anything fits then."""
+    listed = trades("1 100x1, 61 100x1, 70 101x1, 80 102x1, 125 100x1, 150 100x1")
+    recorded = [trade for trade in listed if trade.id != 2]
+    rows = klines(listed, "1m")
+    short = with_trades_of(rows, "1m", 1, listed[:3])
+    assert Story(recorded, {"1m": short}).causes() == {1: None}
+    assert Story(recorded, {"1m": short[:2]}).causes() == {1: "forming_row+missing_trade_ids"}

@@ -36,8 +36,8 @@ class FormingRow:
         ours, theirs, row = case.kline.ours, case.kline.theirs, case.context.row
         if ours is None or theirs is None or "count" not in theirs or row.repeated:
             return False
-        more = bool(case.gaps) or row.last
-        return int(theirs["count"]) > 0 and (more or int(theirs["count"]) < int(ours["count"]))
+        # With lost trades, or a split, the last row can count as many as ours.
+        return int(theirs["count"]) > 0 and (row.last or theirs["count"] < ours["count"])
 
     def undo(self, case: Case, state: State) -> Iterator[State]:
         """Yield the states of the first trades: as many as theirs, or up to an agreed one."""
@@ -45,10 +45,12 @@ class FormingRow:
         if theirs is None or whole is None:
             return
         order = _Order.of(case, state)
-        count, lost = int(theirs["count"]), sum(gap.missing for gap in case.gaps)
-        # Of the trades in the row we may lack as many as ids are missing.
-        places = [order.of_count(count - less) for less in range(min(lost, _LOST_MAX) + 1)]
-        places += [order.of_id(after) for after in case.context.agreed.saved_after]
+        count, places = int(theirs["count"]), [order.of_count(int(theirs["count"]))]
+        if case.context.row.last:
+            # Of the trades in the row we may lack as many as ids are missing.
+            lost = min(sum(gap.missing for gap in case.gaps), _LOST_MAX)
+            places += [order.of_count(count - less) for less in range(1, lost + 1)]
+            places += [order.of_id(after) for after in case.context.agreed.saved_after]
         for place in dict.fromkeys(place for place in places if place is not None):
             found = order.cut(place)
             if found is not None:

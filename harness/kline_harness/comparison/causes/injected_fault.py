@@ -39,5 +39,5 @@ class InjectedFault:
                 "ordinary": before.ordinary,
             }
             part = replace(state, **changes).part(case)
-            evidence = {"fault": name, "raw_trades_before": 0 if part is None else part["count"]}
-            yield state.after(self.name, evidence, **changes)
+            undone = {"fault": name, "raw_trades_before": 0 if part is None else part["count"]}
+            yield state.after(self.name, undone, **changes)
