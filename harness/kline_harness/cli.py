@@ -67,7 +67,7 @@ class Parser(argparse.ArgumentParser):
         """Add the options that tell what files of trades do not."""
         self.symbol()
         self.choice("--market", "Told from the file where it is left out.", "spot", "um", "cm")
-        self.option("--columns", "A TOML map of the columns of Parquet and Arrow files.", Path)
+        self.option("--columns", "A TOML map of the columns of tables and CSV files.", Path)
 
 
 Verb = Callable[[argparse.Namespace], int]

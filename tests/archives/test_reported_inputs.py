@@ -267,6 +267,7 @@ def test_klines_of_tables(tmp_path: Path, form: str) -> None:
     scale = klines.batch.instruments[0].price_scale
     assert exact(klines.batch.open[2], scale) == D("0.30000000000000004")
     assert (klines.info.unread_columns, klines.info.rows) == (("note",), 3)
+    assert klines.info.not_stated == ("exact numbers",)
 
 
 # --- other kinds -------------------------------------------------------------------------------

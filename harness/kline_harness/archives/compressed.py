@@ -63,6 +63,8 @@ class TextFile:
 
     # Whose format it is, where the form of the file tells.
     source = "binance"
+    # Whether its numbers were floats: their shortest text is taken for what was written.
+    has_floats = False
 
     def __init__(self, path: Path | str) -> None:
         self.path = str(path)

@@ -178,5 +178,6 @@ def _describe(file: TextFile, layout: Layout, batch: KlineBatch) -> FileInfo:
         coverage=name_coverage(file.path),
         receive_unit=None,
         source="kraken" if is_krakens(file, layout) else "binance",
+        not_stated=("exact numbers",) if file.has_floats else (),
         unread_columns=layout.unread,
     )
