@@ -290,3 +290,13 @@ def test_trades_wider_than_18_digits_are_exact(tmp_path: Path, block_bytes: int)
     path = write(tmp_path / "ALFAUSDT-trades-2024-05-15.csv", "".join(lines))
     found = read(path, block_bytes=block_bytes)
     assert [row.quantity for row in found] == [Decimal(q) for q in quantities]
+
+
+@pytest.mark.parametrize("block_bytes", [1, 4096])
+def test_an_exponent_is_exact_text_too(tmp_path: Path, block_bytes: int) -> None:
+    quantities = ["1.5", "1e-05", "2.5E+3", "0.1e1"]
+    lines = [f"{n},6.15e1,{q},1,{START_MS + n},true\r\n" for n, q in enumerate(quantities, 1)]
+    path = write(tmp_path / "ALFAUSDT-trades-2024-05-15.csv", "".join(lines))
+    found = read(path, block_bytes=block_bytes)
+    assert [row.quantity for row in found] == [Decimal(q) for q in quantities]
+    assert {row.price for row in found} == {Decimal("61.5")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -19,7 +20,25 @@ CASES = ROOT / "fixtures" / "cases" / "crashes"
 
 digits = st.text("0123456789", min_size=1, max_size=20)
 odd_numbers = st.sampled_from(
-    ("", "0", "1", "-1", "+1", "-0", "00", ".5", "5.", ".", "-", "1e5", "1E-5", " 1", "1 ", '"1"')
+    (
+        "",
+        "0",
+        "1",
+        "-1",
+        "+1",
+        "-0",
+        "00",
+        ".5",
+        "5.",
+        ".",
+        "-",
+        "1e5",
+        "1E-5",
+        "5.e2",
+        " 1",
+        "1 ",
+        '"1"',
+    )
 )
 odder_numbers = st.sampled_from(
     ("0x1", "1_0", "NaN", "inf", "true", "False", "1.50", "1\r", "\r", "1\t", "\u0661", "9" * 18)
@@ -105,7 +124,8 @@ def odd(line: str) -> bool:
         whole = int(fields[0]) >= 0 and START_MS <= int(fields[4]) < START_MS + 10**6
     except (ValueError, InvalidOperation):
         return True
-    plain = all(set(f) <= set("0123456789.-") and len(f) <= 18 for f in fields[:5])
+    digits = [fields[0], fields[4], *(re.sub("[eE]-?", "", f) for f in fields[1:4])]
+    plain = all(set(f) <= set("0123456789.-") and len(f) <= 18 for f in digits)
     positive = all(n >= 0 for n in numbers) and (numbers[1] > 0 or numbers[2] == 0)
     return not (whole and plain and positive and words >= set(fields[5:]))
 

@@ -1,9 +1,9 @@
 """CSV text to exact integer columns, a block of lines at a time.
 
-The grammar is strict and written once, in `_Line`: plain digits, no exponent, no blanks, no
-empty field. A compiled loop reads blocks of plain rows. Any other, and where nothing could be
-compiled, pyarrow parses; where it is more lenient (exponents, hexadecimal, blanks, bare
-carriage returns) or fails, the block's lines are gone over one by one to name the first bad one.
+The grammar is strict and written once, in `_Line`: digits, of decimals an exponent too, no
+blanks, no empty field. A compiled loop reads blocks of plain rows. Any other, and where nothing
+could be compiled, pyarrow parses; where it is more lenient (hexadecimal, blanks, bare carriage
+returns) or fails, the block's lines are gone over one by one to name the first bad one.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import pyarrow.csv as pacsv
 from kline_harness.archives.arrow_values import divided, plain_column, unscaled
 from kline_harness.archives.layout import FALSE_WORDS, TRUE_WORDS, Layout
 from kline_harness.archives.line_count import LinesRead
+from kline_harness.archives.mapped_values import plain_number
 from kline_harness.compiled.rows import BOOLEAN, EXACT, INTEGER, count_lines, parse_rows
 from kline_harness.errors import InputError
 from kline_harness.units import (
@@ -40,6 +41,7 @@ WHOLE_DIGITS_MAX = 20
 _SUSPECT = (b" ", b"\t", b"+", b"x", b"X")
 _INTEGER = re.compile(rb"-?[0-9]+")
 _EXACT = re.compile(rb"-?[0-9]+(?:\.[0-9]*)?|-?\.[0-9]+")
+_EXPONENT = re.compile(rb"[0-9.][eE][+-]?[0-9]")
 # Small enough that pyarrow can spread a block over the cores.
 _PYARROW_BLOCK_BYTES = 1 << 20
 _PROBE_BYTES = 4 << 10
@@ -112,6 +114,8 @@ class ExactTable:
 
         Raises InputError for the first line that does not.
         """
+        if _EXPONENT.search(block):
+            block = self._lines.expanded(block)
         digits = self._digits or self._lines.digits(_probe(block), first_line)
         # The compiled loop may have read earlier blocks, at scales that hold from there on.
         digits = _more(digits, self.scales)
@@ -259,6 +263,24 @@ class _Line:
             return False
         found = sum(_count(block, letter) for letter in b"eE" if letter in block)
         return found not in (0, self._booleans * lines)
+
+    def expanded(self, block: bytes) -> bytes:
+        """Return the same lines, with the decimals that have an exponent written without one."""
+        places = [place for place, one in enumerate(self._columns) if one.kind == "exact"]
+        lines = block.split(b"\n")
+        for number, line in enumerate(lines):
+            if not _EXPONENT.search(line):
+                continue
+            fields = line.split(b",")
+            for place in places:
+                field = fields[place] if place < len(fields) else b""
+                text = field.decode(errors="replace").removesuffix("\r")
+                if _EXPONENT.search(field) and not text.startswith("+"):
+                    plain = plain_number(text)
+                    end = b"\r" if field.endswith(b"\r") else b""
+                    fields[place] = field if plain is None else plain.encode() + end
+            lines[number] = b",".join(fields)
+        return b"\n".join(lines)
 
     def digits(self, block: bytes, first_line: int) -> dict[str, int]:
         """Return the most digits after the point for each group of a block's rows.
