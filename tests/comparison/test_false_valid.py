@@ -131,6 +131,26 @@ def count_of(row: str) -> int:
     return int(row.split(",")[8])
 
 
+def test_nearly_all_of_an_aggregate_in_one_of_its_trades_is_in_doubt(tmp_path: Path) -> None:
+    """Beside so much other volume that its share is nothing."""
+    folder = GIVEN / "fv14"
+    (tape,), (frame,) = folder.glob("*aggTrades*"), folder.glob("*-1m-*")
+    trades = (
+        tape.read_text().replace("2,10,1,51", "2,10,1.001,51").replace("3,10,1,", "3,10,90000,")
+    )
+    rows = frame.read_text().replace("100,1715731319999,1000,", "100.001,1715731319999,1000.01,")
+    rows = rows.replace(
+        "10,10,10,10,1,1715731439999,10,1", "10,10,10,10,90000,1715731439999,900000,1"
+    )
+    (tmp_path / tape.name).write_text(trades)
+    (tmp_path / frame.name).write_text(rows)
+    words = ("--klines", tmp_path / frame.name, "--intervals", "1m", "--audit", "off")
+    ran = replay(tmp_path / "run", tmp_path / tape.name, *words)
+    assert classes(ran)["consistent"] == 2, ran.output
+    assert ran.run["verdict"] == "unknown", ran.output
+    assert "1 of 50 raw trades of aggregate 1 would have nearly all of it" in ran.output
+
+
 @pytest.mark.parametrize("step", ["1", "0.001"])
 def test_one_raw_trade_of_fifty_does_not_carry_nearly_all(tmp_path: Path, step: str) -> None:
     """As given, and with quantities in thousandths, where the split cannot be ruled out."""

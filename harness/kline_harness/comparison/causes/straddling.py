@@ -204,6 +204,17 @@ def _can_move(count: int, volume: int, size: int, quantity: int) -> bool:
     return 0 < count < size and count <= volume <= quantity - (size - count)
 
 
+def _uneven(flow: Flow) -> str | None:
+    """Return a doubt where a tenth of an aggregate's raw trades would have nine tenths of it."""
+    size, quantity = _size(flow.aggregate), int(flow.aggregate.quantity[0])
+    count, volume = flow.count, flow.volume
+    if count * 2 > size:
+        count, volume = size - count, quantity - volume
+    if count * 10 > size or volume * 10 < quantity * 9:
+        return None
+    return f"{count} of {size} raw trades of aggregate {flow.trade_id} would have nearly all of it"
+
+
 def _agreed(case: Case, state: State) -> Flow | None:
     """Return the split at the kline's close that a shorter interval has settled."""
     split = case.context.agreed.splits.get(case.kline.close_time_ns)
@@ -254,13 +265,16 @@ def _apply(case: Case, state: State, flow: Flow) -> State | None:
     }
     # Only where every raw trade has one step there is no other way to split it.
     forced = _size(flow.aggregate) == int(flow.aggregate.quantity[0])
-    settled = state.settled if forced else {"split_possible": True}
+    changes: dict[str, Any] = {
+        "settled": state.settled if forced else {"split_possible": True},
+        "doubt": state.doubt or _uneven(flow),
+    }
     if gains:
         inside_ns = case.kline.close_time_ns - 1 if own_is_before else case.kline.open_time_ns
         piece = _piece(flow.aggregate, flow.count, flow.volume, inside_ns, head=own_is_before)
         included = np.append(state.included, True)
         rows = concat([rows, piece])
-        return state.after(NAME, evidence, rows=rows, included=included, settled=settled)
+        return state.after(NAME, evidence, rows=rows, included=included, **changes)
     if len(place) != 1:
         return None
     row = flow.aggregate
@@ -275,7 +289,7 @@ def _apply(case: Case, state: State, flow: Flow) -> State | None:
     keep[place] = False
     kept = np.append(state.included[keep], True)
     rows = concat([rows.take(keep), rest])
-    return state.after(NAME, evidence, rows=rows, included=kept, settled=settled)
+    return state.after(NAME, evidence, rows=rows, included=kept, **changes)
 
 
 def _piece(aggregate: Tape, count: int, volume: int, time_ns: int, *, head: bool) -> Tape:
