@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
 from kline_harness.archives.dialects import instant_ns
@@ -15,6 +15,7 @@ from kline_harness.units import NS_PER_SECOND, TimeUnit
 # What tells a trade in the text of a message, whatever the reader makes of the line.
 TRADE_IN_TEXT = re.compile(rb'"e"\s*:\s*"(?:t|aggT)rade"')
 _JSON_STARTS = re.compile(rb"[\[{]")
+_EPOCH = re.compile(r"[0-9]{1,19}")
 _SECONDS = re.compile(r"([0-9]{9,10})(?:\.([0-9]{1,9})0*)?")
 # Names under which recorders put their own clock beside a message they wrap.
 _CLOCK = re.compile(
@@ -23,6 +24,8 @@ _CLOCK = re.compile(
     re.IGNORECASE,
 )
 _DEPTH_MAX = 6
+# Numbers keep their text. Made once: json.loads makes one for each call with options.
+_DECODER = json.JSONDecoder(parse_float=str, parse_constant=str)
 _FORM = "<receive time> <json>, or json alone"
 
 
@@ -31,12 +34,13 @@ class Line:
 
     def __init__(self, path: str, number: int, text: bytes) -> None:
         self.path, self.number, self.text = path, number, text
-        start = _JSON_STARTS.search(text)
-        if start is None:
+        found = _JSON_STARTS.search(text)
+        if found is None:
             self.fail(_FORM, text)
-        head = text[: start.start()].strip(b" \t,;|")
+        start = found.start()
+        head = text[:start].strip(b" \t,;|")
         try:
-            self._message = json.loads(text[start.start() :], parse_float=str, parse_constant=str)
+            self._message = _DECODER.decode(text[start:].decode())
         except (ValueError, RecursionError):
             self.fail(_FORM, text)
         self.received: object = head.decode(errors="replace") if head else None
@@ -48,9 +52,17 @@ class Line:
         shown = shown if len(shown) <= 120 else shown[:117] + "..."
         raise InputError(self.path, expected, shown, line=self.number)
 
-    def messages(self) -> Iterator[dict[str, Any]]:
-        """Yield every message, whatever it is wrapped in; a receive time beside it is taken."""
-        yield from self._within(self._message, 0)
+    def messages(self) -> Iterable[dict[str, Any]]:
+        """Return every message, whatever it is wrapped in; a receive time beside it is taken."""
+        value = self._message
+        # Single and combined messages behind their receive time: nearly all lines there are.
+        if self.received is not None and type(value) is dict:
+            if type(value.get("e")) is str:
+                return (value,)
+            data = value.get("data")
+            if type(data) is dict and type(data.get("e")) is str and len(value) == 2:
+                return (data,)
+        return self._within(value, 0)
 
     def _within(self, value: Any, depth: int) -> Iterator[dict[str, Any]]:
         if isinstance(value, dict) and isinstance(value.get("e"), str):
@@ -90,6 +102,9 @@ class ReceiveClock:
         Raises InputError for another form than the first line's.
         """
         received = line.received
+        if type(received) is str and self._form == "epoch" and _EPOCH.fullmatch(received):
+            assert self.unit is not None
+            return in_unit(line, int(received), self.unit, "the receive time")
         text = str(received) if type(received) in (int, str) else ""
         form = self._form_of(text) if received is not None else "none"
         if not self._form:
@@ -107,7 +122,7 @@ class ReceiveClock:
 
     @staticmethod
     def _form_of(text: str) -> str:
-        if text.isascii() and text.isdigit() and len(text) <= 19:
+        if _EPOCH.fullmatch(text):
             return "epoch"
         if _SECONDS.fullmatch(text):
             return "seconds"
