@@ -102,3 +102,23 @@ def test_tables_without_an_id_column_go_on_too(tmp_path: Path) -> None:
     column_map.write_text('price = "px"\nquantity = "size"\ntime = "ts"\n')
     ran = replay(tmp_path / "run", *paths, "--columns", column_map, "--intervals", "1m")
     assert [row["count"] for row in stored(ran)] == [10] * 8
+
+
+def test_a_made_up_number_stands_in_no_finding(tmp_path: Path) -> None:
+    path = tmp_path / "FOXUSD.csv"
+    path.write_text("1715731200,1.5,2\n1715731201,1.5,0\n1715731265,1.6,1\n")
+    ran = replay(tmp_path / "run", path, "--intervals", "1m")
+    (rejected,) = [f for f in ran.findings() if f["kind"].startswith("rejected")]
+    assert rejected["evidence"] == {"trades": 1}
+
+
+def test_closed_klines_of_a_recording_are_compared_with(tmp_path: Path) -> None:
+    cases = CASE.parent
+    trades = cases / "case11" / "FOXUSDT-aggTrades.jsonl"
+    ran = replay(tmp_path / "run", trades, "--klines", cases / "case05" / "klines.txt")
+    assert ran.series("FOXUSDT", "1m")["identical"] == 1
+    lines = [law for law in ran.run["ledger"] if "recording" in law["law"]]
+    assert sorted((law["subject"], law["total"], law["balanced"]) for law in lines) == [
+        ("FOXUSDT-aggTrades.jsonl", 8, True),
+        ("klines.txt", 4, True),
+    ]

@@ -18,7 +18,12 @@ from kline_harness.comparison.stretches import Stretch
 from kline_harness.interfaces import Check
 from kline_harness.kline import KlineBatch
 from kline_harness.ledger import Equation, TradeAccount, judge
-from kline_harness.replay.checks import files_checked, reception_verdict, trades_verdict
+from kline_harness.replay.checks import (
+    files_checked,
+    reception_verdict,
+    trades_verdict,
+    without_numbers,
+)
 from kline_harness.replay.conservation import equations
 from kline_harness.replay.effects import Results
 from kline_harness.replay.explaining import MISMATCH, Aftermath
@@ -161,6 +166,7 @@ class FinishedRun:
         met, lost = self.inputs.touching, self._kept_back()
         nothing = self._out_of_nothing()
         verdict = trades_verdict(self.accounts, self.after, self.published, met, lost, nothing)
+        verdict = without_numbers(verdict, self.inputs.unnumbered)
         if not self.accounts:
             verdict = replace(verdict, not_checked=(NO_ACCOUNTS, *verdict.not_checked))
         return verdict
