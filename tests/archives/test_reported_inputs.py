@@ -5,11 +5,15 @@ from __future__ import annotations
 
 import json
 import time
+import zipfile
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.feather as feather
+import pyarrow.parquet as pq
 import pytest
 from kline_harness.archives import ColumnMap, detect, open_trades, read_all_klines, read_klines
 from kline_harness.errors import InputError
@@ -240,10 +244,6 @@ def test_premium_klines_may_be_negative(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("form", ["parquet", "feather"])
 def test_klines_of_tables(tmp_path: Path, form: str) -> None:
-    import pyarrow as pa
-    import pyarrow.feather as feather
-    import pyarrow.parquet as pq
-
     opens = [1770112800000 + 60_000 * n for n in range(3)]
     table = pa.table(
         {
@@ -284,6 +284,17 @@ def test_files_of_other_kinds_are_named_and_not_looked_at(tmp_path: Path, name: 
     assert (beside.exit_code, "not looked at" in beside.output) == (0, True)
     ran = replay(tmp_path / "run", path)
     assert (ran.exit_code, f"found {OTHERS[name]}" in ran.output) == (2, True)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_kinds_are_known_without_header_and_without_name(tmp_path: Path, name: str) -> None:
+    with zipfile.ZipFile(CASES / "case13" / name) as archive:
+        text = archive.read(archive.namelist()[0]).decode()
+    bare = text if text[0].isdigit() else text.partition("\n")[2]
+    for number, content in enumerate((text, bare)):
+        for path in (tmp_path / f"FOXUSDT-{number}.csv", tmp_path / f"{number}.csv"):
+            path.write_text(content)
+            assert detect(path) == OTHERS[name]
 
 
 @pytest.mark.parametrize("content", [f"{'ab' * 32}  x.zip\n", ""])
@@ -347,3 +358,17 @@ def test_blank_lines_take_linear_time(tmp_path: Path) -> None:
         seconds.append(time.process_time() - start)
         assert file.equations[0].parts["blank"] == megabytes << 20
     assert seconds[1] < 40 * max(seconds[0], 0.02)
+
+
+def test_a_table_of_klines_with_pandas_unnamed_index(tmp_path: Path) -> None:
+    opens = [1770112800000 + 60_000 * n for n in range(3)]
+    columns: dict[str, Any] = {name: [61.5, 61.5, 61.25] for name in PRICE_FIELDS}
+    index = pa.array(opens, pa.timestamp("ms"))
+    pq.write_table(
+        pa.table({**columns, "volume": [1.5, 2.0, 0.1], "__index_level_0__": index}),
+        tmp_path / "FOXUSDT-1m.parquet",
+    )
+    klines = read_klines(tmp_path / "FOXUSDT-1m.parquet")
+    assert klines.batch.open_time_ns.tolist() == [n * 1_000_000 for n in opens]
+    scale = klines.batch.instruments[0].quantity_scale
+    assert [exact(v, scale) for v in klines.batch.volume] == [D("1.5"), D("2"), D("0.1")]

@@ -41,7 +41,7 @@ _TRADE_NAMES = {
     "best": "isbestmatch bestmatch isbestpricematch wasthebestpricematch",
 }
 _KLINE_NAMES = {
-    "open_time": "opentime date time timestamp unix",
+    "open_time": "opentime date time timestamp unix indexlevel0",
     "open": "open",
     "high": "high",
     "low": "low",
