@@ -76,7 +76,7 @@ class ClockJump(TickFault):
     KIND: ClassVar[str] = "clock_jump"
     TOLD_BY: ClassVar[tuple[str, ...]] = ("clock.tick_tells_other_time",)
 
-    by_ns: int = field(default=NS_PER_SECOND, metadata={"most": 366 * NS_PER_DAY})
+    by_ns: int = field(default=NS_PER_SECOND, metadata={"most": 31 * NS_PER_DAY})
     backwards: bool = False
 
     def strike(self, tick: Tick) -> list[Tick]:

@@ -11,7 +11,7 @@ from kline_harness.faults.draw import Draw
 from kline_harness.faults.fault import Fault
 from kline_harness.faults.record import FaultRecord
 from kline_harness.tape import Tape, TradeKind
-from kline_harness.units import NS_PER_MILLISECOND, NS_PER_SECOND, BoolArray, Int64Array
+from kline_harness.units import NS_PER_DAY, NS_PER_MILLISECOND, NS_PER_SECOND, BoolArray, Int64Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +181,7 @@ class WrongTime(TradeFault):
         *("feed.trade_delayed", "feed.time_after_arrival", "feed.trade_time_backwards"),
     )
 
-    by_ns: int = NS_PER_SECOND
+    by_ns: int = field(default=NS_PER_SECOND, metadata={"most": 31 * NS_PER_DAY})
     backwards: bool = False
 
     def strike(self, stage: Stage, rows: BoolArray, draw: Draw) -> Stage:

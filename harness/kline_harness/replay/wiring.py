@@ -37,6 +37,7 @@ from kline_harness.storage.memory_filesystem import MemoryFileSystem
 from kline_harness.storage.parquet_writer import ParquetWriter, WriterOptions
 from kline_harness.storage.restarting_writer import RestartingWriter
 from kline_harness.tape import Tape
+from kline_harness.units import NS_PER_DAY
 
 # Faults after which the aggregator is given fewer rows than were read, or more.
 _CHANGES_ROWS = DropTrades | Disconnect | ShutdownMidBurst | DuplicateTrades
@@ -249,6 +250,8 @@ def feed_of(
         source.delay_ns,
         delivery=Delivery(scenario.delivery_options(), added),
         observers=observers,
+        # A month has no length; nothing shorter than it comes to more klines.
+        kline_ns=min(interval.length_ns or NS_PER_DAY for interval in scenario.intervals),
     )
     feed.tapes = _to_the_end(feed, feed.tapes, source, scenario)
     return feed

@@ -51,6 +51,11 @@ class Clock:
         # The first boundary strictly after the start, as production waits for the next minute.
         self._boundary_ns = start_ns - start_ns % options.period_ns + options.period_ns
 
+    @property
+    def next_ns(self) -> int:
+        """Return the instant at which the next tick comes."""
+        return self._boundary_ns + self._late_ns
+
     def before(self, instant_ns: int) -> list[Tick]:
         """Return the ticks that come strictly before an instant and were not handed out yet."""
         return self._until(instant_ns - self._late_ns - 1)

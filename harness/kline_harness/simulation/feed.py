@@ -9,14 +9,19 @@ from typing import Any
 import numpy as np
 
 from kline_harness.columns import concat, gathered
+from kline_harness.errors import UsageError
 from kline_harness.interfaces import FeedSlice, Observer, Signal
 from kline_harness.simulation.delivery import Delivery, DeliveryOptions
 from kline_harness.simulation.signals import SignalOptions, Signals
 from kline_harness.tape import Tape
-from kline_harness.units import INT64_MAX
+from kline_harness.units import INT64_MAX, NS_PER_MINUTE, utc_text
 
 # Large enough to be columnar, small enough that a slice's temporaries stay in tens of MB.
 SLICE_ROWS = 1 << 18
+# Klines of one interval that a slice may make while no trade comes.
+SLICE_KLINES = 1 << 15
+# Klines or ticks of one silence: 19 years of minutes, 115 days of seconds.
+SILENCE_MAX = 10_000_000
 
 
 class Disorder(Exception):
@@ -185,7 +190,9 @@ class Feed:
     cover time up to there, else it stops with the last trade. `end_ns` is known after the last
     slice: the instant at which the feed is over.
 
-    `observers` are offered every slice as it would be had no outage kept a trade back.
+    `observers` are offered every slice as it would be had no outage kept a trade back. The
+    shortest klines made of it take `kline_ns`: a slice is no longer than many of them, and a
+    silence in which too many would be made is refused.
     """
 
     tapes: Iterator[Tape]
@@ -195,6 +202,7 @@ class Feed:
     slice_rows: int = SLICE_ROWS
     delivery: Delivery = field(default_factory=lambda: Delivery(DeliveryOptions()))
     observers: Sequence[Observer] = ()
+    kline_ns: int = NS_PER_MINUTE
     start_ns: int = 0
     end_ns: int = 0
     trades: int = 0
@@ -203,9 +211,10 @@ class Feed:
     def __iter__(self) -> Iterator[FeedSlice]:
         for tape in gathered(self.tapes, self.slice_rows // 2):
             for start in range(0, len(tape), self.slice_rows):
-                yield self._slice(tape[start : start + self.slice_rows])
+                yield from self._slices(tape[start : start + self.slice_rows])
         if self.signals is None:
             return
+        yield from self._silence()
         last = self._running(self.signals.rest(self.end_ns, self.until_ns))
         if last:
             self.end_ns = max(self.end_ns, last[-1].at_ns)
@@ -213,7 +222,11 @@ class Feed:
         if self.delivery.shutdown_ns is not None:
             self.end_ns = min(self.end_ns, self.delivery.shutdown_ns)
 
-    def _slice(self, trades: Tape) -> FeedSlice:
+    def _slices(self, trades: Tape) -> Iterator[FeedSlice]:
+        """Yield trades with the signals before the last of them, in more slices where it is long.
+
+        Raises UsageError for a trade that comes too long after what came before it.
+        """
         loop = self.options.loop
         if loop.busy:
             arrival_ns = loop.processed(trades.arrival_ns)
@@ -221,10 +234,53 @@ class Feed:
         if self.signals is None:
             self.start_ns = int(trades.arrival_ns[0])
             self.signals = Signals(self.options, self.start_ns, self.delay_ns())
+        self._refuse_silence(trades)
         self.end_ns = int(trades.arrival_ns[-1])
         self.trades += len(trades)
-        signals = self._running(self.signals.before(self.end_ns))
+        span_ns = SLICE_KLINES * self.kline_ns // max(1, len(trades.instruments))
+        for cut_ns in self.signals.cuts_before(self.end_ns, span_ns):
+            stop = int(np.searchsorted(trades.arrival_ns, cut_ns, side="left"))
+            yield self._slice(trades[:stop], cut_ns)
+            trades = trades[stop:]
+        yield self._slice(trades, self.end_ns)
+
+    def _slice(self, trades: Tape, until_ns: int) -> FeedSlice:
+        assert self.signals is not None
+        signals = self._running(self.signals.before(until_ns))
         return self._shown(self.delivery.running(trades), signals)
+
+    def _silence(self) -> Iterator[FeedSlice]:
+        """Yield what the clock does after the last trade, but for its end.
+
+        Raises UsageError where the clock is to run on for too long.
+        """
+        assert self.signals is not None
+        until_ns = self.end_ns if self.until_ns is None else self.until_ns
+        if until_ns - self.end_ns > self._longest_ns():
+            raise UsageError(
+                f"the clock runs on until {utc_text(until_ns)}: expected at most {SILENCE_MAX:,} "
+                f"ticks and klines of quiet after the last trade at {utc_text(self.end_ns)}"
+            )
+        for cut_ns in self.signals.cuts_before(until_ns, SLICE_KLINES * self.kline_ns):
+            piece = self._slice(Tape.empty(), cut_ns)
+            if piece.signals:
+                self.end_ns = max(self.end_ns, piece.signals[-1].at_ns)
+            yield piece
+
+    def _refuse_silence(self, trades: Tape) -> None:
+        arrivals = np.append(self.end_ns or self.start_ns, trades.arrival_ns)
+        gaps = arrivals[1:] - arrivals[:-1]
+        row = int(gaps.argmax())
+        if gaps[row] > self._longest_ns():
+            symbol = trades.instruments[int(trades.symbol[row])].symbol
+            before, at = (utc_text(int(instant_ns)) for instant_ns in arrivals[row : row + 2])
+            raise UsageError(
+                f"{symbol}, trade {int(trades.trade_id[row])} at {at}: expected at most "
+                f"{SILENCE_MAX:,} ticks and klines of quiet after the trade before it at {before}"
+            )
+
+    def _longest_ns(self) -> int:
+        return SILENCE_MAX * min(self.kline_ns, self.options.clock.period_ns)
 
     def _running(self, signals: list[Signal]) -> list[Signal]:
         """Return the signals that come before the shutdown, which a loop looks at first."""

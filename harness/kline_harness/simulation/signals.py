@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -94,6 +94,10 @@ class SignalOptions:
     snapshots: bool = False
 
 
+# Pulls that may be made in one piece.
+_PULLS = 1 << 16
+
+
 class Signals:
     """Hands out signals in processing order: by instant, then tick, snapshot, deltas, command.
 
@@ -115,6 +119,19 @@ class Signals:
     def missed(self) -> int:
         """Return how many ticks never came."""
         return self._clock.missed
+
+    def cuts_before(self, instant_ns: int, span_ns: int) -> Iterator[int]:
+        """Yield instants before another at which to cut what comes, each `span_ns` further on.
+
+        One that holds no tick is left out, and so none is yielded of a short time.
+        """
+        span_ns = max(span_ns, self._options.clock.period_ns)
+        if self._options.pull_period_ns is not None:
+            span_ns = min(span_ns, _PULLS * self._options.pull_period_ns)
+        cut_ns = self._clock.next_ns + span_ns
+        while cut_ns < instant_ns:
+            yield cut_ns
+            cut_ns += span_ns
 
     def before(self, instant_ns: int) -> list[Signal]:
         """Return what is processed strictly before an instant and was not handed out yet."""

@@ -1,0 +1,131 @@
+"""A feed in which long nothing is traded: made as it is needed, or refused by the trade's name."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kline_harness.errors import UsageError
+from kline_harness.interfaces import Pull, Tick
+from kline_harness.simulation import feed as feeds
+from kline_harness.simulation.clock import ClockOptions
+from kline_harness.simulation.feed import Feed
+from kline_harness.simulation.signals import LoopOptions, SignalOptions
+from kline_harness.tape import Tape
+from kline_harness.units import NS_PER_MINUTE, NS_PER_SECOND, Window
+
+from tests.replays import UM_DAY, replay
+from tests.tapes import Event, feed_slice
+
+T0 = 1_715_731_200_000_000_000
+CRASHES = UM_DAY.parent / "cases" / "crashes"
+DAY = 1_440 * NS_PER_MINUTE
+
+
+def tape(*seconds: int) -> Iterator[Tape]:
+    instants = [T0 + second * NS_PER_SECOND for second in seconds]
+    trades = [Event(at_ns, at_ns, "AAA", number) for number, at_ns in enumerate(instants)]
+    return iter([feed_slice(trades).trades])
+
+
+def events(feed: Feed) -> list[tuple[str, int]]:
+    """Return every event in order, and whether slices begin where the one before ended."""
+    found = []
+    for piece in feed:
+        for event in piece.events():
+            if isinstance(event, Tick):
+                found.append(("tick", event.at_ns))
+            elif isinstance(event, Pull):
+                found.append(("pull", event.at_ns))
+            else:
+                found.append(("trade", int(event.tape.arrival_ns[event.row])))
+    return [*found, ("end", feed.end_ns)]
+
+
+@settings(max_examples=150)
+@given(
+    seconds=st.lists(st.integers(0, 3_000), min_size=1, max_size=6).map(sorted),
+    period_s=st.sampled_from([7, 60, 100]),
+    pull_s=st.sampled_from([None, 11]),
+    busy=st.one_of(st.none(), st.tuples(st.integers(0, 2_000), st.integers(1, 700))),
+    until_s=st.one_of(st.none(), st.integers(0, 5_000)),
+    klines=st.integers(1, 9),
+)
+def test_where_a_silence_is_cut_changes_nothing(
+    seconds: list[int],
+    period_s: int,
+    pull_s: int | None,
+    busy: tuple[int, int] | None,
+    until_s: int | None,
+    klines: int,
+) -> None:
+    windows = []
+    if busy is not None:
+        begin = T0 + busy[0] * NS_PER_SECOND
+        windows.append(Window(begin, begin + busy[1] * NS_PER_SECOND))
+    options = SignalOptions(
+        ClockOptions(period_ns=period_s * NS_PER_SECOND),
+        LoopOptions(tuple(windows)),
+        pull_period_ns=None if pull_s is None else pull_s * NS_PER_SECOND,
+    )
+    until_ns = None if until_s is None else T0 + until_s * NS_PER_SECOND
+    found = []
+    for most in (klines, 1 << 40):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(feeds, "SLICE_KLINES", most)
+            found.append(events(Feed(tape(*seconds), options, until_ns=until_ns)))
+    assert found[0] == found[1]
+
+
+def test_a_slice_holds_a_bounded_part_of_a_silence() -> None:
+    feed = Feed(tape(0, 365 * 86_400), SignalOptions(), until_ns=T0 + 500 * DAY)
+    sizes = [len(piece) for piece in feed]
+    assert sum(sizes) == 2 + 500 * 1_440
+    assert max(sizes) <= feeds.SLICE_KLINES + 2
+
+
+def test_seconds_are_cut_more_often_than_minutes() -> None:
+    feed = Feed(tape(0, 30 * 86_400), SignalOptions(), kline_ns=NS_PER_SECOND)
+    assert max(len(piece) for piece in feed) <= feeds.SLICE_KLINES // 60 + 2
+
+
+def test_a_trade_after_fifty_years_is_refused_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    ran = replay(tmp_path / "out" / "run", CRASHES / "FUTUREUSDT-aggTrades.csv")
+    assert ran.exit_code == 2
+    assert "FUTUREUSDT, trade 2 at 2074-05-03T00:00:00" in ran.output
+    assert "after the trade before it at 2024-05-15T00:00:00" in ran.output
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_clock_that_runs_on_for_ever_is_refused() -> None:
+    feed = Feed(tape(0), SignalOptions(), until_ns=T0 + 20 * 366 * DAY)
+    with pytest.raises(UsageError, match="the clock runs on until 2044"):
+        list(feed)
+
+
+def test_the_feed_and_the_klines_of_years_take_little_memory() -> None:
+    code = """
+import resource
+from kline_harness.aggregators.exact import ExactAggregator
+from kline_harness.interval import DEFAULT_INTERVALS
+from kline_harness.simulation.feed import Feed
+from kline_harness.simulation.signals import SignalOptions
+from tests.simulation.test_silence import tape
+aggregator, klines = ExactAggregator(DEFAULT_INTERVALS), 0
+for piece in Feed(tape(*range(0, 3 * 366 * 86_400, 366 * 86_400)), SignalOptions()):
+    klines += len(aggregator.advance(piece).klines)
+print(klines, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+    root = Path(__file__).resolve().parents[2]
+    command = [sys.executable, "-c", code]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=root)
+    assert ran.returncode == 0, ran.stderr
+    klines, megabytes = map(int, ran.stdout.split())
+    assert klines > 2 * 366 * 1_440
+    assert megabytes < 300
