@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kline_harness.errors import UsageError
-from kline_harness.interfaces import Pull, Tick
+from kline_harness.interfaces import Pull, Tick, TradeAt
 from kline_harness.simulation import feed as feeds
 from kline_harness.simulation.clock import ClockOptions
 from kline_harness.simulation.feed import Feed
@@ -42,7 +42,7 @@ def events(feed: Feed) -> list[tuple[str, int]]:
                 found.append(("tick", event.at_ns))
             elif isinstance(event, Pull):
                 found.append(("pull", event.at_ns))
-            else:
+            elif isinstance(event, TradeAt):
                 found.append(("trade", int(event.tape.arrival_ns[event.row])))
     return [*found, ("end", feed.end_ns)]
 
