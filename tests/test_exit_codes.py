@@ -17,7 +17,7 @@ ENTRIES = {
     "replay": ("kline_harness.replay.scenario_file.scenario_of", ["replay", str(STREAM)]),
     "inspect": ("kline_harness.inspection.inspect_files", ["inspect", str(STREAM)]),
     "compare": ("kline_harness.replay.comparing.compare_files", ["compare", "a", "--klines", "b"]),
-    "report": ("kline_harness.report.build_report", ["report", "."]),
+    "report": ("kline_harness.report.rebuild_report", ["report", "."]),
     "gate": ("kline_harness.gate.load_suite", ["gate", "suite.toml"]),
     "explore": ("kline_harness.explore.command.explore_files", ["explore", str(STREAM)]),
     "reproduce": ("kline_harness.explore.bundle.reproduce", ["reproduce", "bundle"]),

@@ -78,9 +78,13 @@ def read_run(run_dir: Path) -> ReportData:
     Raises InputError for a folder without a run.json of the known schema, or with a file that
     is not what it should be.
     """
+    run, klines = read_run_json(run_dir / "run.json"), read_klines(run_dir / "klines")
+    writers = [check for check in run["checks"] if check["check"] == "writer"]
+    if not klines and any(check["counts"].get("committed") for check in writers):
+        raise InputError(run_dir / "klines", "the stored klines, part-*.parquet", "none")
     return ReportData(
-        run=read_run_json(run_dir / "run.json"),
-        klines=read_klines(run_dir / "klines"),
+        run=run,
+        klines=klines,
         differences=read_differences(run_dir / "differences.parquet"),
         findings=_read_findings(run_dir / "findings.ndjson"),
         expectations=_read_expectations(run_dir / "expectations.json"),
@@ -93,7 +97,10 @@ def read_run_json(path: Path) -> Mapping[str, Any]:
 
     Raises InputError for a file that is missing, no JSON object, or of another schema.
     """
-    run = _load(path, path.read_text("utf-8")) if path.exists() else None
+    try:
+        run = _load(path, path.read_text("utf-8")) if path.exists() else None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(path, "JSON in UTF-8", str(error)) from error
     if run is None:
         raise InputError(path, "the figures of a run", "no such file")
     if run.get("schema") != SCHEMA:

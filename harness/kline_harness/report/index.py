@@ -86,10 +86,15 @@ def _differing(run: PastRun, names: Sequence[str]) -> int:
 def _past_run(folder: Path) -> PastRun:
     has_page = (folder / "report.html").exists()
     try:
-        run = read_run_json(folder / "run.json")
+        return _figures(folder, read_run_json(folder / "run.json"), has_page)
     except InputError as error:
         reason = f"run.json: expected {error.expected}, found {error.found}"
-        return PastRun(folder.name, "unknown", reason, None, 0, dict.fromkeys(CLASSES), has_page)
+    except (KeyError, TypeError, AttributeError) as error:
+        reason = f"run.json: expected figures as a replay writes them, found others ({error})"
+    return PastRun(folder.name, "unknown", reason, None, 0, dict.fromkeys(CLASSES), has_page)
+
+
+def _figures(folder: Path, run: Mapping[str, Any], has_page: bool) -> PastRun:
     series = run["comparison"]["series"] if run["comparison"] else None
     figures = {
         name: None if series is None else sum(row.get(name, 0) for row in series)

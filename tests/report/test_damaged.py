@@ -1,0 +1,114 @@
+"""`report` on run folders that were damaged: a page, or one sentence and exit code 2."""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.replays import UM_DAY, Ran, command, replay
+
+TRADES = UM_DAY / "ALFAUSDT-aggTrades-2024-05-15.zip"
+KLINES = UM_DAY / "ALFAUSDT-1h-2024-05-15.zip"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    words = (TRADES, "--klines", KLINES, "--intervals", "1h", "--audit", "off")
+    assert replay(folder, *words).exit_code == 0
+    return folder
+
+
+@pytest.fixture
+def copied(run: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(run, tmp_path / "copy"))
+
+
+def said(folder: Path) -> str:
+    ran: Ran = command("report", folder)
+    assert ran.exit_code == 2
+    assert ran.output.startswith("error: ")
+    assert ran.output.strip().count("\n") == 0
+    assert str(folder) in ran.output
+    return ran.output
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def garbage(path: Path) -> None:
+    path.write_bytes(bytes(range(256)) * 8)
+
+
+def directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+FILES = ["run.json", "klines/part-00000.parquet", "differences.parquet", "timeline.parquet"]
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("damage", [cut, garbage, directory])
+def test_a_damaged_file_is_one_sentence(
+    name: str, damage: Callable[[Path], None], copied: Path
+) -> None:
+    damage(copied / name)
+    said(copied)
+
+
+def test_klines_that_are_gone_are_missed(copied: Path) -> None:
+    (copied / "klines" / "part-00000.parquet").unlink()
+    assert "expected the stored klines, part-*.parquet, found none" in said(copied)
+    shutil.rmtree(copied / "klines")
+    assert "expected the stored klines, part-*.parquet, found none" in said(copied)
+
+
+def test_a_run_without_its_figures_and_one_of_another_schema(copied: Path) -> None:
+    figures = json.loads((copied / "run.json").read_text())
+    (copied / "run.json").write_text(json.dumps(figures | {"schema": "kline-harness/run/0"}))
+    assert "expected the schema" in said(copied)
+    (copied / "run.json").unlink()
+    assert "expected a run folder or a folder of them, found neither" in said(copied)
+
+
+def places(value: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    steps = list(value.items()) if isinstance(value, dict) else []
+    steps += list(enumerate(value[:2])) if isinstance(value, list) else []
+    return [(*here, key) for key, _ in steps] + [
+        place for key, inner in steps for place in places(inner, (*here, key))
+    ]
+
+
+OTHERS: list[Any] = [None, True, -1, 2**70, 0.5, "x", "", [], ["x"], [[1]], {}, {"x": 1}, [{}]]
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_keys_of_other_types_or_missing(data: st.DataObject, run: Path, copied: Path) -> None:
+    figures = copy.deepcopy(json.loads((run / "run.json").read_text()))
+    place = data.draw(st.sampled_from(places(figures)))
+    inner = figures
+    for step in place[:-1]:
+        inner = inner[step]
+    other = data.draw(st.sampled_from(["taken away", *OTHERS]))
+    if other == "taken away":
+        del inner[place[-1]]
+    else:
+        inner[place[-1]] = other
+    (copied / "run.json").write_text(json.dumps(figures))
+    ran = command("report", copied)
+    assert ran.exit_code in (0, 2)
+    assert ran.exit_code == 0 or ran.output.strip().count("\n") == 0
+    assert command("report", copied.parent).exit_code in (0, 2)
