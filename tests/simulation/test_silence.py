@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,7 +21,7 @@ from kline_harness.simulation.signals import LoopOptions, SignalOptions
 from kline_harness.tape import Tape
 from kline_harness.units import NS_PER_MINUTE, NS_PER_SECOND, Window
 
-from tests.replays import UM_DAY, replay
+from tests.replays import UM_DAY, UM_STREAM, replay
 from tests.tapes import Event, feed_slice
 
 T0 = 1_715_731_200_000_000_000
@@ -129,3 +131,20 @@ print(klines, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
     klines, megabytes = map(int, ran.stdout.split())
     assert klines > 2 * 366 * 1_440
     assert megabytes < 300
+
+
+@pytest.mark.parametrize("year_ns", [50 * 365 * DAY, -20 * 365 * DAY])
+def test_one_wrong_trade_time_in_a_recording_is_named(year_ns: int, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    lines = gzip.decompress((UM_STREAM / "ALFAUSDT-trade-stream.txt.gz").read_bytes()).splitlines()
+    text = lines[5].decode()
+    found = re.search(r'"T":(\d{13}),.*?"t":(\d+),', text)
+    assert found is not None
+    wrong = text.replace(f'"T":{found[1]}', f'"T":{int(found[1]) + year_ns // 1_000_000}')
+    lines[5] = wrong.encode()
+    file = tmp_path / "ALFAUSDT-trade-stream.txt"
+    file.write_bytes(b"\n".join(lines) + b"\n")
+    ran = replay(tmp_path / "out" / "run", file, "--audit", "off")
+    assert ran.exit_code == 2
+    assert f"ALFAUSDT, trade {found[2]} at " in ran.output
+    assert list((tmp_path / "out").iterdir()) == []

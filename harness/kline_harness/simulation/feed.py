@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from kline_harness.columns import concat, gathered
-from kline_harness.errors import UsageError
+from kline_harness.errors import InputError, UsageError
 from kline_harness.interfaces import FeedSlice, Observer, Signal
 from kline_harness.simulation.delivery import Delivery, DeliveryOptions
 from kline_harness.simulation.signals import SignalOptions, Signals
 from kline_harness.tape import Tape
-from kline_harness.units import INT64_MAX, NS_PER_MINUTE, utc_text
+from kline_harness.units import INT64_MAX, NS_PER_DAY, NS_PER_MINUTE, utc_text
 
 # Large enough to be columnar, small enough that a slice's temporaries stay in tens of MB.
 SLICE_ROWS = 1 << 18
@@ -56,11 +56,15 @@ def received(
     """Put a recording into order of arrival, with the clock offset removed.
 
     Without an offset that is known, the smallest arrival minus trade time is taken for it.
+
+    Raises InputError where a trade's time and its arrival are more than a day further apart.
     """
     delays = recording.arrival_ns - recording.event_time_ns
     offset = int(delays.min()) if clock_offset_ns is None else clock_offset_ns
     latency = np.sort(delays - offset)
     rows = len(latency)
+    if latency[0] < -NS_PER_DAY or latency[-1] > NS_PER_DAY:
+        raise _far_apart(path, recording, int(latency[rows // 2]) + offset)
     reception = Reception(
         path,
         offset,
@@ -72,6 +76,17 @@ def received(
     )
     arrived = recording.with_columns({"arrival_ns": recording.arrival_ns - offset})
     return arrived.take(np.argsort(arrived.arrival_ns, kind="stable")), reception
+
+
+def _far_apart(path: str, recording: Tape, usual_ns: int) -> InputError:
+    """Name the trade whose delay is the furthest from the usual one."""
+    delays = recording.arrival_ns - recording.event_time_ns
+    row = int(np.abs(delays - usual_ns).argmax())
+    times = (recording.event_time_ns[row], recording.arrival_ns[row])
+    at, arrival = (utc_text(int(instant_ns)) for instant_ns in times)
+    symbol = recording.instruments[int(recording.symbol[row])].symbol
+    found = f"{symbol}, trade {int(recording.trade_id[row])} at {at}, received at {arrival}"
+    return InputError(path, "trade times and arrivals less than a day apart", found)
 
 
 def streamed(chunks: Iterable[Tape]) -> Iterator[Tape]:
