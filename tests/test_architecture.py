@@ -61,6 +61,7 @@ OWNERS = {
 HEAVY = {"pyarrow.compute", "markupsafe"}
 # Files that import rooms of ours late, each with its reason.
 LATE = {
+    "aggregators/loader.py": "only a run of a program pays for what its pipes need",
     "cli.py": "a verb imports what it runs: --help pays for none of it",
     "pytest_plugin.py": "pytest imports it in every project that has the package",
     "expectations/in_process.py": "a replay leaves the suite to its worker",

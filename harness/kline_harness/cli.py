@@ -389,7 +389,9 @@ def _command() -> str:
         if skip or word == "--out":
             skip = not skip
         elif not word.startswith("--out="):
-            words.append(Path(word).name if "/" in word else word)
+            # The command of an aggregator's process is no file.
+            is_file = "/" in word and "process:" not in word
+            words.append(Path(word).name if is_file else word)
     return shlex.join(words)
 
 

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from kline_harness.aggregators.process import ProcessAggregator, ProcessOptions
+from kline_harness.aggregators.process import ProcessAggregator
+from kline_harness.aggregators.process_options import ProcessOptions
 from kline_harness.testing.specification import SpecCase, read_cases, run_case, specification
 from kline_harness.testing.subject_kit import conduct
 
@@ -51,7 +52,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def judge(command: str, case: SpecCase) -> str:
     """What a subject gets wrong in a case."""
-    options = ProcessOptions(answer_s=60.0)
+    options = ProcessOptions(answer_ns=60 * 10**9)
     subject = ProcessAggregator(command, case.intervals, case.symbols, options=options)
     return run_case(case, subject) or conduct(subject)
 

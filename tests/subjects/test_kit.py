@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from kline_harness.aggregators.exact import ExactAggregator
-from kline_harness.aggregators.process import ProcessAggregator, ProcessOptions
+from kline_harness.aggregators.process import ProcessAggregator
+from kline_harness.aggregators.process_options import ProcessOptions
 from kline_harness.errors import InputError, UsageError
 from kline_harness.interfaces import FeedSlice
 from kline_harness.interval import Interval

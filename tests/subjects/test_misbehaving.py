@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
-from kline_harness.aggregators.process import ProcessAggregator, ProcessOptions
+from kline_harness.aggregators.process import ProcessAggregator
+from kline_harness.aggregators.process_options import ProcessOptions
 from kline_harness.errors import UsageError
 from kline_harness.interval import parse_interval
 from kline_harness.verdict import Validity, Verdict
@@ -59,7 +60,7 @@ MODES = {
 
 def run(mode: str) -> tuple[ProcessAggregator, Verdict]:
     command = f"{sys.executable} {SCRIPT} {mode!r}"
-    options = ProcessOptions(answer_s=1.0)
+    options = ProcessOptions(answer_ns=10**9)
     subject = ProcessAggregator(command, [parse_interval("1m")], ["X"], options=options)
     for text in ("X 0:10 100x1; X 0:20 101x2; tick 1:00", "X 1:10 100x1; tick 2:00"):
         subject.advance(feed(text))

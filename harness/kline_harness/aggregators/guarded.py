@@ -35,20 +35,28 @@ class GuardedAggregator:
         self._accounts_failed: Finding | None = None
         self._last_ns = {KlineBatch: -INT64_MAX, LifeBatch: -INT64_MAX}
         self._counts = {"emissions": 0, "klines": 0, "events": 0}
+        self._failed_ns: int | None = None
 
     @property
     def failed(self) -> bool:
-        """Tell whether the aggregator raised something or broke the seam."""
-        return self._failed is not None
+        """Tell whether the aggregator raised something, broke the seam, or says that it failed."""
+        return self.failed_at_ns is not None
+
+    @property
+    def failed_at_ns(self) -> int | None:
+        """Return from which instant on it is not judged, None where it did not fail."""
+        own = getattr(self.aggregator, "failed_at_ns", None)
+        known = [at for at in (own, self._failed_ns) if isinstance(at, int)]
+        return min(known, default=None)
 
     def advance(self, feed: FeedSlice) -> Emission:
         """Have the aggregator process a slice."""
-        return self._asked("advance", lambda: self.aggregator.advance(feed))
+        return self._asked("advance", lambda: self.aggregator.advance(feed), _begin_ns(feed))
 
     def finish(self, at_ns: int) -> Emission:
         """Tell the aggregator that the feed is over, and let go of what it holds."""
         try:
-            return self._asked("finish", lambda: self.aggregator.finish(at_ns))
+            return self._asked("finish", lambda: self.aggregator.finish(at_ns), at_ns)
         finally:
             close = getattr(self.aggregator, "close", None)
             if callable(close):
@@ -83,18 +91,18 @@ class GuardedAggregator:
         findings += [one for one in (self._failed, self._accounts_failed) if one is not None]
         return Verdict.of(CHECK, counts, findings, (*NOT_CHECKED, *more))
 
-    def _asked(self, method: str, ask: Callable[[], Any]) -> Emission:
+    def _asked(self, method: str, ask: Callable[[], Any], at_ns: int) -> Emission:
         nothing = Emission(KlineBatch.empty(), LifeBatch.empty())
         if self._failed is not None:
             return nothing
         try:
             emission = ask()
         except Exception as error:
-            self._failed = _raised(method, error)
+            self._failed, self._failed_ns = _raised(method, error), at_ns
             return nothing
         wrong = self._wrong(emission)
         if wrong is not None:
-            self._failed = _broken(method, *wrong)
+            self._failed, self._failed_ns = _broken(method, *wrong), at_ns
             return nothing
         self._counts["emissions"] += 1
         self._counts["klines"] += len(emission.klines)
@@ -123,6 +131,13 @@ class GuardedAggregator:
             return "instants of publication that never go back", "one before another's"
         self._last_ns[kind] = int(at_ns[-1])
         return None
+
+
+def _begin_ns(feed: FeedSlice) -> int:
+    """Return the instant of a slice's first event."""
+    if feed.signals and (not len(feed.trades) or feed.positions[0] == 0):
+        return feed.signals[0].at_ns
+    return int(feed.trades.arrival_ns[0]) if len(feed.trades) else -INT64_MAX
 
 
 def _wrong_shape(table: Columns) -> tuple[str, str] | None:

@@ -1,7 +1,7 @@
 """Aggregators by name: built in, registered by a package, or a class in a module or a file.
 
-A name is ``exact``, an entry point of the group ``kline_harness.aggregators``, ``module:Class``
-or ``file.py:Class``.
+A name is ``exact``, an entry point of the group ``kline_harness.aggregators``, ``module:Class``,
+``file.py:Class``, or ``process:COMMAND`` for a program that speaks kline-subject/1.
 
 Whatever a name stands for is called as a factory, with the intervals and the symbols as far as it
 takes them; a dataclass with a method `make` is a table of options. `build` is the one place where
@@ -18,6 +18,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, is_dataclass
+from functools import partial
 from importlib.metadata import entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -30,6 +31,7 @@ from kline_harness.interval import Interval
 
 GROUP = "kline_harness.aggregators"
 EXACT = "exact"
+PROCESS = "process:"
 _METHODS = ("advance", "finish")
 
 
@@ -48,13 +50,16 @@ class NamedFactory:
         """
         if name == EXACT:
             return NamedFactory(name, ExactAggregator)
+        if name.startswith(PROCESS):
+            return NamedFactory(name, _process(name))
         if ":" in name:
             return NamedFactory(name, _attribute(name))
         registered = {one.name: one for one in entry_points(group=GROUP)}
         if name not in registered:
             known = ", ".join(sorted({EXACT, *registered}))
             raise UsageError(
-                f"unknown aggregator {name!r}: expected {known}, module:Class or file.py:Class"
+                f"unknown aggregator {name!r}: expected {known}, module:Class, file.py:Class or "
+                "process:COMMAND"
             )
         try:
             return NamedFactory(name, registered[name].load())
@@ -153,6 +158,14 @@ def _arguments(
         places[1].default is places[1].empty or places[1].name == "symbols"
     )
     return (intervals, symbols)[: 2 if takes_symbols else min(1, len(places))]
+
+
+def _process(name: str) -> Callable[..., Any]:
+    """Return what makes a program's aggregator, with the options that are its own."""
+    # Late: only a run of a program pays for what its pipes need.
+    from kline_harness.aggregators.process import ProcessAggregator
+
+    return partial(ProcessAggregator, name.removeprefix(PROCESS))
 
 
 def _attribute(name: str) -> Callable[..., Any]:

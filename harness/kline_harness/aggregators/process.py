@@ -5,9 +5,9 @@ from __future__ import annotations
 import shlex
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
+from kline_harness.aggregators.process_options import ProcessOptions
 from kline_harness.aggregators.subject_arrow import encode_arrow
 from kline_harness.aggregators.subject_batches import batches
 from kline_harness.aggregators.subject_finals import CODES, LIVES, Instant, emission_of
@@ -45,25 +45,6 @@ NOT_CHECKED = (
     "what the subject does between its messages",
     "whether it would do the same on another machine",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessOptions:
-    """How a subject in a process is treated.
-
-    `answer_s` is how many seconds it may take for one answer; `unsynced_max` is how many messages
-    may be on their way to it. `options` are given to it as they are.
-    """
-
-    answer_s: float = 30.0
-    unsynced_max: int = 64
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if not 0 < self.answer_s <= 3_600:
-            raise UsageError(f"answer_s {self.answer_s}: expected more than 0, up to 3600")
-        if not 1 <= self.unsynced_max <= 10_000:
-            raise UsageError(f"unsynced_max {self.unsynced_max}: expected 1 to 10000")
 
 
 class ProcessAggregator:
@@ -170,7 +151,7 @@ class ProcessAggregator:
         except FloodError:
             self._fail("floods", Severity.ERROR, {"rule": "a program answers what it is asked"})
         except LateError:
-            self._fail("late", Severity.DOUBT, {"seconds": str(self._options.answer_s)})
+            self._fail("late", Severity.DOUBT, {"seconds": f"{self._options.answer_s:g}"})
         except _GaveUp as error:
             self._fail("gave_up", Severity.DOUBT, error.message)
         except _Gone:

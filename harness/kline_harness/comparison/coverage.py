@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,6 +21,8 @@ class Coverage:
 
     windows: tuple[tuple[int, int], ...]
     claimed: tuple[tuple[int, int], ...] | None = None
+    # Klines that close later were not due: whoever was to make them had failed.
+    due_ns: int | None = None
 
     @staticmethod
     def of(
@@ -34,6 +36,17 @@ class Coverage:
             else:
                 joined.append((start, end))
         return Coverage(tuple(joined), None if claimed is None else tuple(sorted(claimed)))
+
+    def until(self, due_ns: int | None) -> Coverage:
+        """Return the same with klines due only if they close at `due_ns` or before."""
+        return replace(self, due_ns=due_ns)
+
+    def due(self, closes_ns: Int64Array) -> BoolArray:
+        """Tell which klines were due."""
+        if self.due_ns is None:
+            return np.ones(len(closes_ns), dtype=np.bool_)
+        due: BoolArray = closes_ns <= self.due_ns
+        return due
 
     def whole(self, opens_ns: Int64Array, closes_ns: Int64Array) -> BoolArray:
         """Tell which klines [open, close) lie inside one window."""

@@ -15,6 +15,7 @@ OURS, EXCHANGE = "ours", "exchange"
 _DOUBTS = {
     "nothing_compared": "no kline of the file has one of ours beside it",
     "beyond_trades": "after or before the time that ours cover",
+    "after_failure": "due after the aggregator had failed",
     "cut_short": "the file ends before the time that its name claims",
     "beyond_klines": "the exchange's files do not have them",
     "symbol_without_klines": "no klines of this symbol were given, while others' were",

@@ -125,7 +125,8 @@ class _Pairs:
     ) -> _Pairs:
         our_opens, their_opens = opens_ns(mine), opens_ns(reference.table)
         _, ours, theirs = np.intersect1d(our_opens, their_opens, return_indices=True)
-        touched = coverage.touched(their_opens, reference.interval.close_times_ns(their_opens))
+        closes = reference.interval.close_times_ns(their_opens)
+        touched = coverage.touched(their_opens, closes) & coverage.due(closes)
         times = (our_opens, their_opens, touched)
         return _Pairs(mine, reference, coverage, stated, ours, theirs, *times)
 
@@ -235,7 +236,13 @@ class _Pairs:
         """
         reference, rows = self.reference, self.outside
         opens = self.their_opens[rows]
-        not_meant = self.coverage.not_meant(opens, reference.interval.close_times_ns(opens))
+        closes = reference.interval.close_times_ns(opens)
+        due = self.coverage.due(closes)
+        yield from left_out(
+            *(reference.series, EXCHANGE, "after_failure", opens[~due]), source=reference.source
+        )
+        opens, closes, rows = opens[due], closes[due], rows[due]
+        not_meant = self.coverage.not_meant(opens, closes)
         quiet = np.zeros(len(rows), dtype=np.bool_)
         name = next((name for name in ("count", "volume") if name in reference.fields), None)
         if name is not None:

@@ -95,8 +95,8 @@ def _shadow(run: Run) -> ExactShadow | None:
     if guard is None:
         return None
     if run.substitutions.aggregator is None and scenario.aggregator == "klagg":
-        return ManagedShadow(scenario, run.source.symbols(), lambda: guard.failed)
-    return ExactShadow(scenario.intervals, lambda: guard.failed)
+        return ManagedShadow(scenario, run.source.symbols(), lambda: guard.failed_at_ns)
+    return ExactShadow(scenario.intervals, lambda: guard.failed_at_ns)
 
 
 def _delivery(run: Run) -> DeliveryCheck:

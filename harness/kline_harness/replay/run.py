@@ -29,6 +29,7 @@ from kline_harness.replay.folder import RUN_FILE, run_folder, write_json, write_
 from kline_harness.replay.observations import ObservedRun
 from kline_harness.replay.scenario import Audit, Scenario
 from kline_harness.replay.sentence import sentence
+from kline_harness.replay.shadow import ExactShadow
 from kline_harness.replay.sources import Disorder, Sources
 from kline_harness.replay.tables import write_differences, write_timeline
 from kline_harness.replay.timings import Timings
@@ -89,7 +90,7 @@ def replay(
             storage = Storage.on_disk(folder / "klines")
             observed, whole = _simulate(scenario, sources, storage, substitutions, progress)
         with timings.stage("compare"):
-            run = FinishedRun(observed, _inputs(sources))
+            run = FinishedRun(observed, _inputs(sources, observed.shadow))
         last = _Last(run, sources, folder, timings, whole=whole, report=report)
         outcome = _outcome(run, last.verdicts(asked), out, timings)
         with timings.stage("write"):
@@ -181,10 +182,15 @@ def _simulate(
         return simulated(whole=True), True
 
 
-def _inputs(sources: Sources) -> Inputs:
-    """Return what the files say of themselves, once all of them were read."""
+def _inputs(sources: Sources, shadow: ExactShadow | None) -> Inputs:
+    """Return what the files say of themselves, once all of them were read.
+
+    Where an aggregator failed, `shadow` knows up to when its klines were due.
+    """
     rows = sum(file.info.rows for file in sources.trades)
     references, coverage = sources.references(), sources.coverage()
+    if shadow is not None:
+        coverage = {name: one.until(shadow.due_ns(name)) for name, one in coverage.items()}
     return Inputs(
         rows,
         references,

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
+from functools import partial
 from typing import Any
 
-from kline_harness.aggregators.loader import NamedFactory
+from kline_harness.aggregators.loader import PROCESS, NamedFactory
+from kline_harness.aggregators.process_options import ProcessOptions
 from kline_harness.archives import ColumnMap
 from kline_harness.errors import UsageError
 from kline_harness.faults.fault import Fault
@@ -49,6 +51,7 @@ class Scenario:
     * `clock_offset_ns`: how far the clock of the recordings' receiver is ahead of the exchange's;
       by default the smallest arrival minus trade time.
     * `faults` are injected, drawn from the seed.
+    * `process` is about an aggregator that is a program of its own.
     * `gateway` and `snapshots` pull deltas and full snapshots from the aggregator.
     """
 
@@ -70,6 +73,7 @@ class Scenario:
     outages: tuple[Outage, ...] = ()
     commands: tuple[ScriptedCommand, ...] = ()
     klagg: KlaggOptions = field(default_factory=KlaggOptions)
+    process: ProcessOptions = field(default_factory=ProcessOptions)
     gateway: GatewayOptions | None = None
     snapshots: SnapshotOptions | None = None
     channels: ChannelOptions = field(default_factory=ChannelOptions)
@@ -101,7 +105,11 @@ class Scenario:
         """
         if self.aggregator == "klagg":
             return self.klagg.make(self.intervals, symbols)
-        return NamedFactory.named(self.aggregator).build(self.intervals, symbols)
+        named = NamedFactory.named(self.aggregator)
+        if self.aggregator.startswith(PROCESS):
+            own = {"market": self.market or "unknown", "options": self.process}
+            named = NamedFactory(named.name, partial(named.factory, **own))
+        return named.build(self.intervals, symbols)
 
     def check(self) -> None:
         """Refuse, before anything is read, an aggregator that does not exist.

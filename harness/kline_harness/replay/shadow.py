@@ -21,14 +21,17 @@ from kline_harness.verdict import Finding, Severity, Verdict
 class ExactShadow(Observer):
     """Runs the exact aggregator beside any other, and compares every final in nine fields.
 
-    Of the slice in which the other one fails, and of those that follow, nothing is compared.
+    Of what is published at the instant at which the other one fails, or later, nothing is
+    compared; `failed_at_ns` tells that instant, None where it did not fail.
     """
 
-    def __init__(self, intervals: Sequence[Interval], failed: Callable[[], bool]) -> None:
+    def __init__(
+        self, intervals: Sequence[Interval], failed_at_ns: Callable[[], int | None]
+    ) -> None:
         self._exact = ExactAggregator(intervals)
-        self._failed = failed
-        self._waiting: KlineBatch | None = None
+        self._failed_at_ns = failed_at_ns
         self._exactness = Exactness()
+        self._due_ns: dict[str, int] = {}
 
     def on_slice(self, feed: FeedSlice) -> None:
         """Aggregate what the other one is given."""
@@ -36,7 +39,7 @@ class ExactShadow(Observer):
 
     def on_emission(self, emission: Emission) -> None:
         """Take the finals of the other one."""
-        self._exactness.on_klines(emission.klines)
+        self._exactness.on_klines(self._before_failure(emission.klines))
 
     def on_end(self, at_ns: int) -> None:
         """End the feed of the exact aggregator too."""
@@ -44,10 +47,9 @@ class ExactShadow(Observer):
 
     def verdict(self) -> Verdict:
         """Compare, once the run is over."""
-        self._take(None)
         self._exactness.spared = self._spared()
         verdict = self._exactness.verdict()
-        if not self._failed():
+        if self._failed_at_ns() is None:
             return verdict
         sentence = "the aggregator failed: nothing was compared from then on"
         finding = Finding(
@@ -62,11 +64,27 @@ class ExactShadow(Observer):
     def _advance(self, feed: FeedSlice) -> None:
         self._take(self._exact.advance(feed).klines)
 
-    def _take(self, finals: KlineBatch | None) -> None:
-        """Compare with the finals before these: the other one got past their slice."""
-        if self._waiting is not None and not self._failed():
-            self._exactness.on_exact(self._waiting)
-        self._waiting = finals
+    def _take(self, finals: KlineBatch) -> None:
+        finals = self._before_failure(finals)
+        self._exactness.on_exact(finals)
+        closes_ns = finals.close_time_ns()
+        for code, instrument in enumerate(finals.instruments):
+            mine = closes_ns[finals.symbol == code]
+            if len(mine):
+                latest = self._due_ns.get(instrument.symbol, -INT64_MAX)
+                self._due_ns[instrument.symbol] = max(latest, int(mine.max()))
+
+    def due_ns(self, symbol: str) -> int | None:
+        """Return up to which close time klines of a symbol are due, None where all are."""
+        if self._failed_at_ns() is None:
+            return None
+        return self._due_ns.get(symbol, -INT64_MAX)
+
+    def _before_failure(self, finals: KlineBatch) -> KlineBatch:
+        failed_at_ns = self._failed_at_ns()
+        if failed_at_ns is None:
+            return finals
+        return finals.take(finals.at_ns < failed_at_ns)
 
 
 class ManagedShadow(ExactShadow):
@@ -77,9 +95,9 @@ class ManagedShadow(ExactShadow):
     """
 
     def __init__(
-        self, scenario: Scenario, symbols: Sequence[str], failed: Callable[[], bool]
+        self, scenario: Scenario, symbols: Sequence[str], failed_at_ns: Callable[[], int | None]
     ) -> None:
-        super().__init__(scenario.intervals, failed)
+        super().__init__(scenario.intervals, failed_at_ns)
         self._scenario = scenario
         self._first_ids: dict[str, int] = {}
         known = scenario.klagg.symbols

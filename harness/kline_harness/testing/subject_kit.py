@@ -12,7 +12,8 @@ from random import Random
 from typing import Any
 
 from kline_harness.aggregators.exact import ExactAggregator
-from kline_harness.aggregators.process import ProcessAggregator, ProcessOptions
+from kline_harness.aggregators.process import ProcessAggregator
+from kline_harness.aggregators.process_options import ProcessOptions
 from kline_harness.aggregators.subject_messages import LINE_BYTES_MAX, decode, encode
 from kline_harness.aggregators.subject_process import LateError, SubjectProcess
 from kline_harness.interval import Interval, parse_intervals
