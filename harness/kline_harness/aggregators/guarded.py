@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from kline_harness.columns import Columns
+from kline_harness.errors import UserError
 from kline_harness.interfaces import Aggregator, FeedSlice
 from kline_harness.interval import INTERVALS
 from kline_harness.kline import Emission, KlineBatch, Life, LifeBatch, Trigger
@@ -97,6 +98,9 @@ class GuardedAggregator:
             return nothing
         try:
             emission = ask()
+        except UserError:
+            # Something that the person at the command line can mend, such as a misspelt program.
+            raise
         except Exception as error:
             self._failed, self._failed_ns = _raised(method, error), at_ns
             return nothing

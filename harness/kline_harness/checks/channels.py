@@ -20,10 +20,11 @@ _RUNS_TOLD = 1_000
 _STORES = "writer"
 
 
-def channels_verdict(channels: Sequence[ChannelRecord]) -> Verdict:
+def channels_verdict(channels: Sequence[ChannelRecord], *, owes_life: bool = True) -> Verdict:
     """Tell who did not get what was published: late, slow, gone, or not there at all.
 
-    What a writer misses is an error, what an auditor misses a doubt. Lost finals are named.
+    What a writer misses is an error, what an auditor misses a doubt. Lost finals are named. An
+    aggregator that does not owe lifecycle events may publish none: that is said.
     """
     counts = {"published": 0, "lost": 0, "missed": 0}
     findings: list[Finding] = []
@@ -41,7 +42,10 @@ def channels_verdict(channels: Sequence[ChannelRecord]) -> Verdict:
             findings += _of_consumer(channel, consumer)
     life = [channel for channel in channels if channel.name == "lifecycle" and channel.consumers]
     if life and not life[0].published and counts["published"]:
-        findings.append(Finding(CHECK, "no_lifecycle_events", Severity.DOUBT))
+        severity = Severity.DOUBT if owes_life else Severity.NOTICE
+        sentence = "no lifecycle events were published: the lifecycle of klines was not checked"
+        evidence = {"sentence": sentence}
+        findings.append(Finding(CHECK, "no_lifecycle_events", severity, evidence=evidence))
     return Verdict.of(CHECK, counts, findings)
 
 

@@ -13,7 +13,7 @@ from kline_harness.checks.kline_rules import field_text
 from kline_harness.columns import concat, join_instruments
 from kline_harness.interval import INTERVALS
 from kline_harness.kline import FIELDS, KlineBatch
-from kline_harness.units import Window
+from kline_harness.units import INT64_MAX, Window
 from kline_harness.verdict import Finding, Severity, Verdict
 
 Key: TypeAlias = tuple[int, int, int]
@@ -62,12 +62,27 @@ class Exactness:
         if len(klines):
             self._exact.append(klines)
 
-    def verdict(self) -> Verdict:
-        """Compare, and name the fields of each kline that differs."""
+    def due_ns(self, symbol: str, before_ns: int) -> int:
+        """Return the latest close time of a symbol's exact finals published before an instant."""
+        latest = -INT64_MAX
+        for finals in self._exact:
+            code = next((k for k, one in enumerate(finals.instruments) if one.symbol == symbol), -1)
+            mine = (finals.symbol == code) & (finals.at_ns < before_ns)
+            if mine.any():
+                latest = max(latest, int(finals.close_time_ns()[mine].max()))
+        return latest
+
+    def verdict(self, before_ns: int | None = None) -> Verdict:
+        """Compare, and name the fields of each kline that differs.
+
+        Of what was published at `before_ns` or later, on either side, nothing is compared.
+        """
         tables = [*self._ours, *self._exact]
         instruments = join_instruments(tables)
         ours = concat([KlineBatch.empty(instruments), *self._ours])
         exact = concat([KlineBatch.empty(instruments), *self._exact])
+        if before_ns is not None:
+            ours, exact = (table.take(table.at_ns < before_ns) for table in (ours, exact))
         return _Comparison(self.name, self.spared, ours, exact).verdict()
 
 

@@ -135,13 +135,28 @@ class FinishedRun:
         checks += [
             Question(name, "what was delivered to it", partial(after.reconciled, audit))
             for name, audit in self.audits.items()
+            if name != "lifecycle" or not self._tells_no_life()
         ]
         if after.comparison is not None:
             checks.append(Question("comparison", "the exchange's klines", after.comparison.verdict))
         checks.append(
-            Question("channels", "what was carried", lambda: channels_verdict(run.channels))
+            Question(
+                "channels",
+                "what was carried",
+                lambda: channels_verdict(run.channels, owes_life=not self._tells_no_life()),
+            )
         )
         return [*checks, *self._of_aggregator(), *self._of_feed()]
+
+    def _tells_no_life(self) -> bool:
+        """Tell whether the aggregator is one that publishes klines and no lifecycle events.
+
+        One that gives an account of its trades is expected to tell of its klines too.
+        """
+        run = self.observed.run
+        life = next((one for one in run.channels if one.name == "lifecycle"), None)
+        silent = self.published and life is not None and not life.published
+        return bool(silent) and not callable(getattr(run.subject, "accounts", None))
 
     def _explained(self) -> Aftermath:
         """Compare what was stored with the exchange's klines, and explain what differs."""

@@ -11,7 +11,7 @@ from kline_harness.checks.exactness import Exactness, Spared
 from kline_harness.columns import by_symbol
 from kline_harness.interfaces import AddSymbol, FeedSlice, Observer, RemoveSymbol
 from kline_harness.interval import Interval
-from kline_harness.kline import Emission, KlineBatch
+from kline_harness.kline import Emission
 from kline_harness.replay.scenario import Scenario
 from kline_harness.tape import Tape
 from kline_harness.units import INT64_MAX, BoolArray, Window
@@ -31,7 +31,6 @@ class ExactShadow(Observer):
         self._exact = ExactAggregator(intervals)
         self._failed_at_ns = failed_at_ns
         self._exactness = Exactness()
-        self._due_ns: dict[str, int] = {}
 
     def on_slice(self, feed: FeedSlice) -> None:
         """Aggregate what the other one is given."""
@@ -39,17 +38,18 @@ class ExactShadow(Observer):
 
     def on_emission(self, emission: Emission) -> None:
         """Take the finals of the other one."""
-        self._exactness.on_klines(self._before_failure(emission.klines))
+        self._exactness.on_klines(emission.klines)
 
     def on_end(self, at_ns: int) -> None:
         """End the feed of the exact aggregator too."""
-        self._take(self._exact.finish(at_ns).klines)
+        self._exactness.on_exact(self._exact.finish(at_ns).klines)
 
     def verdict(self) -> Verdict:
         """Compare, once the run is over."""
         self._exactness.spared = self._spared()
-        verdict = self._exactness.verdict()
-        if self._failed_at_ns() is None:
+        failed_at_ns = self._failed_at_ns()
+        verdict = self._exactness.verdict(failed_at_ns)
+        if failed_at_ns is None:
             return verdict
         sentence = "the aggregator failed: nothing was compared from then on"
         finding = Finding(
@@ -62,29 +62,12 @@ class ExactShadow(Observer):
         return Spared()
 
     def _advance(self, feed: FeedSlice) -> None:
-        self._take(self._exact.advance(feed).klines)
-
-    def _take(self, finals: KlineBatch) -> None:
-        finals = self._before_failure(finals)
-        self._exactness.on_exact(finals)
-        closes_ns = finals.close_time_ns()
-        for code, instrument in enumerate(finals.instruments):
-            mine = closes_ns[finals.symbol == code]
-            if len(mine):
-                latest = self._due_ns.get(instrument.symbol, -INT64_MAX)
-                self._due_ns[instrument.symbol] = max(latest, int(mine.max()))
+        self._exactness.on_exact(self._exact.advance(feed).klines)
 
     def due_ns(self, symbol: str) -> int | None:
-        """Return up to which close time klines of a symbol are due, None where all are."""
-        if self._failed_at_ns() is None:
-            return None
-        return self._due_ns.get(symbol, -INT64_MAX)
-
-    def _before_failure(self, finals: KlineBatch) -> KlineBatch:
+        """Return up to which close time klines of a symbol were due, None where all were."""
         failed_at_ns = self._failed_at_ns()
-        if failed_at_ns is None:
-            return finals
-        return finals.take(finals.at_ns < failed_at_ns)
+        return None if failed_at_ns is None else self._exactness.due_ns(symbol, failed_at_ns)
 
 
 class ManagedShadow(ExactShadow):
