@@ -17,7 +17,7 @@ PACKAGE = ROOT / "harness" / "kline_harness"
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors", "exit_codes", "units", "interval"),
     ("arrow", "columns", "compiled", "kline_rule", "verdict"),
-    ("decimals", "tabular", "ledger", "finding_text"),
+    ("decimals", "tabular", "ledger", "arguments", "finding_text"),
     ("tape", "kline"),
     ("pending",),
     ("interfaces",),
@@ -28,7 +28,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("report", "inspection", "klagg", "testing"),
     ("replay",),
     ("results",),
-    ("gate", "explore", "history", "terminal", "terminal_inspection", "api"),
+    ("gate", "explore", "check_aggregator", "history", "terminal", "terminal_inspection", "api"),
     ("cli", "pytest_plugin"),
     ("__main__",),
 )

@@ -11,11 +11,11 @@ import json
 import os
 import shlex
 import sys
-import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+from kline_harness.arguments import Parser, Verb
 from kline_harness.errors import UserError
 from kline_harness.exit_codes import EXIT_USAGE, run_to_exit
 from kline_harness.history import command as history
@@ -24,53 +24,7 @@ GC_THRESHOLD = 50_000
 # The folder of run folders: a replay written there keeps its index up to date.
 REPORTS = "reports"
 ABOUT = "Replay recorded trades through a kline aggregator and prove what it published."
-_METAVARS: dict[Any, str] = {str: "TEXT", int: "N", Path: "PATH"}
-
-
-class Parser(argparse.ArgumentParser):
-    """The arguments of one verb; what does not fit them is a `UserError`."""
-
-    def __init__(self, verb: Verb) -> None:
-        super().__init__(
-            prog=f"kline-harness {verb.__name__}",
-            description=textwrap.dedent(f"    {verb.__doc__}"),
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,
-        )
-
-    def error(self, message: str) -> NoReturn:
-        """Tell what is wrong in one sentence, as for any other error of a user's."""
-        raise UserError(f"{self.prog}: {message} (see {self.prog} --help)")
-
-    def option(self, name: str, help: str, kind: Callable[[str], Any] = str, **more: Any) -> None:
-        """Add an option that takes a value."""
-        self.add_argument(name, type=kind, help=help, metavar=_METAVARS[kind], **more)
-
-    def choice(self, name: str, help: str, *choices: str) -> None:
-        """Add an option that takes one of some words."""
-        self.add_argument(name, help=help, choices=choices)
-
-    def flag(self, name: str, help: str) -> None:
-        """Add an option that takes no value."""
-        self.add_argument(name, help=help, action="store_true")
-
-    def files(self, name: str, help: str, count: str = "+") -> None:
-        """Add files: positional ones, or an option that takes several and may be repeated."""
-        more: dict[str, Any] = {"action": "extend", "default": []} if name[0] == "-" else {}
-        self.add_argument(name, type=Path, nargs=count, help=help, metavar="FILE", **more)
-
-    def symbol(self) -> None:
-        """Add the option that names the symbol."""
-        self.option("--symbol", "The symbol, where a file's name does not say it.")
-
-    def about_trades(self) -> None:
-        """Add the options that tell what files of trades do not."""
-        self.symbol()
-        self.choice("--market", "Told from the file where it is left out.", "spot", "um", "cm")
-        self.option("--columns", "A TOML map of the columns of tables and CSV files.", Path)
-
-
-Verb = Callable[[argparse.Namespace], int]
+SUBJECTS = "exact, klagg, module:Class, file.py:Class or process:COMMAND. [default: exact]"
 
 
 def _replay_arguments(parser: Parser) -> None:
@@ -79,7 +33,7 @@ def _replay_arguments(parser: Parser) -> None:
     parser.about_trades()
     parser.option("--contract-size", "USD that a contract of the market cm is worth.", int)
     parser.option("--intervals", "Comma-separated, such as 1m,5m,1h. [default: 1m to 1d]")
-    parser.option("--aggregator", "exact, klagg, module:Class or file.py:Class. [default: exact]")
+    parser.option("--aggregator", SUBJECTS)
     parser.option(
         "--scenario", "A TOML file of options; those given here come before its own.", Path
     )
@@ -270,11 +224,7 @@ def _explore_arguments(parser: Parser) -> None:
     parser.option("--first-seed", "The seed to begin with. [default: 0]", int, default=0)
     parser.option("--workers", "Processes; the result is the same. [default: 1]", int, default=1)
     parser.option("--time-limit", "Stop after this long, such as 60s or 5m.")
-    parser.option(
-        "--aggregator",
-        "exact, klagg, module:Class or file.py:Class. [default: exact]",
-        default="exact",
-    )
+    parser.option("--aggregator", SUBJECTS, default="exact")
     parser.option("--intervals", "Comma-separated. [default: 1m,3m,5m]", default="1m,3m,5m")
     parser.option(
         "--minutes", "How much of the trades to take; 0: all. [default: 10]", int, default=10
@@ -323,6 +273,25 @@ def reproduce(given: argparse.Namespace) -> int:
     return 0 if result.reproduced else 1
 
 
+def _check_arguments(parser: Parser) -> None:
+    parser.add_argument("subject", help=SUBJECTS, metavar="AGGREGATOR")
+    parser.option("--spec", "The klines specification. [default: the one that comes along]", Path)
+    parser.option("--answer", "How long a program may take for an answer. [default: 30s]")
+    parser.option("--junit", "Write the results as JUnit XML.", Path)
+    parser.option("--json", "Write the results as JSON.", Path)
+    parser.flag("--failed", "Print only what failed.")
+
+
+def check_aggregator(given: argparse.Namespace) -> int:
+    """Hold an aggregator to the klines specification, other cuts, restarts, kills, broken input.
+
+    Exit code: 0 everything passed, 1 something failed, 2 bad usage.
+    """
+    from kline_harness.check_aggregator import check_aggregator as check
+
+    return check(given)
+
+
 VERBS: dict[str, tuple[Verb, Callable[[Parser], None]]] = {
     "replay": (replay, _replay_arguments),
     "inspect": (inspect, _inspect_arguments),
@@ -331,6 +300,7 @@ VERBS: dict[str, tuple[Verb, Callable[[Parser], None]]] = {
     "gate": (gate, _gate_arguments),
     "explore": (explore, _explore_arguments),
     "reproduce": (reproduce, _reproduce_arguments),
+    "check-aggregator": (check_aggregator, _check_arguments),
     "fetch": (history.fetch, history.fetch_arguments),
     "catalogue": (history.catalogue, history.catalogue_arguments),
 }
@@ -360,7 +330,7 @@ def run(words: Sequence[str]) -> int:
 def _overview() -> str:
     lines = ["usage: kline-harness VERB ...", "", ABOUT, "", "verbs:"]
     for name, (verb, _) in VERBS.items():
-        lines.append(f"  {name:10} {(verb.__doc__ or '').splitlines()[0]}")
+        lines.append(f"  {name:17} {(verb.__doc__ or '').splitlines()[0]}")
     lines += ["", "kline-harness VERB --help tells the options of a verb.", ""]
     return "\n".join(lines)
 

@@ -150,7 +150,10 @@ def test_a_class_in_a_module_and_in_a_file_and_a_factory(own: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("klug", "unknown aggregator 'klug': expected exact, klagg, module:Class or file.py:Class"),
+        (
+            "klug",
+            "unknown aggregator 'klug': expected exact, klagg, module:Class, file.py:Class",
+        ),
         ("{own}:Gone", "expected a class or a factory 'Gone'"),
         ("{own}:SEVEN", "expected a class or a factory 'SEVEN'"),
         ("{own}:Raising", "could not be made: ValueError: no database"),

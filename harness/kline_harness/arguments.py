@@ -1,0 +1,57 @@
+"""The arguments of a verb of the command line."""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn, TypeAlias
+
+from kline_harness.errors import UserError
+
+Verb: TypeAlias = Callable[[argparse.Namespace], int]
+_METAVARS: dict[Any, str] = {str: "TEXT", int: "N", Path: "PATH"}
+
+
+class Parser(argparse.ArgumentParser):
+    """The arguments of one verb; what does not fit them is a `UserError`."""
+
+    def __init__(self, verb: Verb) -> None:
+        super().__init__(
+            prog=f"kline-harness {verb.__name__.replace('_', '-')}",
+            description=textwrap.dedent(f"    {verb.__doc__}"),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Tell what is wrong in one sentence, as for any other error of a user's."""
+        raise UserError(f"{self.prog}: {message} (see {self.prog} --help)")
+
+    def option(self, name: str, help: str, kind: Callable[[str], Any] = str, **more: Any) -> None:
+        """Add an option that takes a value."""
+        self.add_argument(name, type=kind, help=help, metavar=_METAVARS[kind], **more)
+
+    def choice(self, name: str, help: str, *choices: str) -> None:
+        """Add an option that takes one of some words."""
+        self.add_argument(name, help=help, choices=choices)
+
+    def flag(self, name: str, help: str) -> None:
+        """Add an option that takes no value."""
+        self.add_argument(name, help=help, action="store_true")
+
+    def files(self, name: str, help: str, count: str = "+") -> None:
+        """Add files: positional ones, or an option that takes several and may be repeated."""
+        more: dict[str, Any] = {"action": "extend", "default": []} if name[0] == "-" else {}
+        self.add_argument(name, type=Path, nargs=count, help=help, metavar="FILE", **more)
+
+    def symbol(self) -> None:
+        """Add the option that names the symbol."""
+        self.option("--symbol", "The symbol, where a file's name does not say it.")
+
+    def about_trades(self) -> None:
+        """Add the options that tell what files of trades do not."""
+        self.symbol()
+        self.choice("--market", "Told from the file where it is left out.", "spot", "um", "cm")
+        self.option("--columns", "A TOML map of the columns of tables and CSV files.", Path)

@@ -1,0 +1,93 @@
+"""The verb ``check-aggregator``: a subject held to the kit; a table, JUnit and JSON out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from xml.etree import ElementTree
+
+from kline_harness.aggregators.loader import PROCESS
+from kline_harness.aggregators.process_options import ProcessOptions
+from kline_harness.replay.decode import decode
+from kline_harness.replay.scenario import Scenario
+from kline_harness.testing.specification import read_cases, specification
+from kline_harness.testing.subject_kit import KitResult, Make, Status, run_kit
+
+# What XML 1.0 cannot hold, escaped or not.
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def check_aggregator(given: argparse.Namespace) -> int:
+    """Run the kit on the subject that the arguments name; return the exit code.
+
+    Raises UserError for a subject that cannot be made, and a specification that cannot be read.
+    """
+    process = ProcessOptions()
+    if given.answer is not None:
+        answer_ns = decode(int, given.answer, "--answer", unit_ns=True)
+        process = ProcessOptions(answer_ns=answer_ns)
+    base = Scenario(aggregator=given.subject, process=process)
+    base.check()
+    with_options = _maker(base) if base.aggregator.startswith(PROCESS) else None
+    results = []
+    cases = read_cases(given.spec or specification())
+    for result in run_kit(_maker(base)(process), cases, with_options):
+        results.append(result)
+        _show(result, only_failed=given.failed)
+    counts = Counter(result.status for result in results)
+    counted = ", ".join(f"{counts[status]} {status.value}" for status in Status if counts[status])
+    print(f"{given.subject}: {counted}")
+    if given.junit is not None:
+        given.junit.write_text(to_junit(given.subject, results), encoding="utf-8")
+    if given.json is not None:
+        rows = [asdict(result) | {"status": result.status.value} for result in results]
+        text = json.dumps({"subject": given.subject, "results": rows}, indent=1, ensure_ascii=False)
+        given.json.write_text(text + "\n", encoding="utf-8")
+    return 1 if counts[Status.FAILED] else 0
+
+
+def _maker(base: Scenario) -> Callable[[ProcessOptions], Make]:
+    def with_options(process: ProcessOptions) -> Make:
+        return lambda intervals, symbols: replace(
+            base, intervals=tuple(intervals), process=process
+        ).make_aggregator(tuple(symbols))
+
+    return with_options
+
+
+def _show(result: KitResult, *, only_failed: bool) -> None:
+    failed = result.status is Status.FAILED
+    if failed or not only_failed:
+        print(f"{result.status.value:8} {result.group:14} {result.name}", flush=True)
+    if failed:
+        print(f"         {result.sentence}", flush=True)
+
+
+def to_junit(subject: str, results: Sequence[KitResult]) -> str:
+    """Return results as JUnit XML; there are no times in it: the same results, the same bytes."""
+    counts = Counter(result.status for result in results)
+    suite = ElementTree.Element(
+        "testsuite",
+        name=_xml(subject),
+        tests=str(len(results)),
+        failures=str(counts[Status.FAILED]),
+        errors="0",
+        skipped=str(counts[Status.SKIPPED]),
+    )
+    for result in results:
+        attributes = {"classname": result.group, "name": _xml(result.name)}
+        test = ElementTree.SubElement(suite, "testcase", attributes)
+        if result.status is not Status.PASSED:
+            tag = "failure" if result.status is Status.FAILED else "skipped"
+            ElementTree.SubElement(test, tag, message=_xml(result.sentence))
+    ElementTree.indent(suite)
+    body = ElementTree.tostring(suite, encoding="unicode")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{body}\n'
+
+
+def _xml(text: str) -> str:
+    return _NOT_XML.sub("\ufffd", text)
