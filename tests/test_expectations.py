@@ -33,7 +33,7 @@ Stream = list[Row]
 def store(directory: Path, rows: Stream, *, part_rows: int = 250_000) -> Path:
     writer = ParquetWriter(directory, WriterOptions(buffer_rows=1, part_rows=part_rows))
     if rows:
-        writer.on_klines(0, Rows.all(table(rows)))
+        writer.on_rows(0, Rows.all(table(rows)))
     writer.on_close(0)
     return directory
 
@@ -114,7 +114,7 @@ def test_mutants_of_one_kline(
     mutant = change(rows[1])
     rows[1] |= mutant
     auditor = CompletenessAuditor()
-    auditor.on_klines(0, Rows.all(table(rows)))
+    auditor.on_rows(0, Rows.all(table(rows)))
     auditor.on_close(0)
     assert [finding.kind for finding in auditor.verdict().findings] == [kind]
     result = run(store(tmp_path, rows))

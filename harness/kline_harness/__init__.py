@@ -22,6 +22,7 @@ Results
 Options
     Scenario         everything that decides a run, beside its files
     Audit            who listens to what is published
+    ChannelOptions   how many values the channels hold
     ColumnMap        what the columns of a Parquet or Arrow file of trades are
 
 Values
@@ -44,6 +45,7 @@ Seams
     FeedSlice            trades, and the signals between them
     Tick                 a clock signal
     Consumer             what listens to published klines
+    Rows                 published rows, as a consumer gets them
 
 Errors
     HarnessError     base of all of them
@@ -68,9 +70,10 @@ _MODULES = {
     "verdict": ("Finding", "Severity", "Validity", "Verdict"),
     "replay.scenario": ("Audit", "Scenario"),
     "archives": ("ColumnMap", "ExchangeKlines"),
+    "simulation.designs": ("ChannelOptions",),
     "tape": ("Tape", "TradeKind"),
     "kline": ("Emission", "KlineBatch", "Life", "Trigger"),
-    "columns": ("Instrument",),
+    "columns": ("Instrument", "Rows"),
     "interval": ("INTERVALS", "Interval", "parse_interval"),
     "interfaces": ("Aggregator", "Consumer", "FeedSlice", "Tick"),
     "aggregators.per_event": ("PerEventAggregator", "TradeRow"),

@@ -10,6 +10,7 @@ from kline_harness.api import replay as replay
 from kline_harness.archives import ColumnMap as ColumnMap
 from kline_harness.archives import ExchangeKlines as ExchangeKlines
 from kline_harness.columns import Instrument as Instrument
+from kline_harness.columns import Rows as Rows
 from kline_harness.errors import ContractError as ContractError
 from kline_harness.errors import HarnessError as HarnessError
 from kline_harness.errors import InputError as InputError
@@ -35,6 +36,7 @@ from kline_harness.results import Inspected as Inspected
 from kline_harness.results import KlineTable as KlineTable
 from kline_harness.results import Replayed as Replayed
 from kline_harness.results import Table as Table
+from kline_harness.simulation.designs import ChannelOptions as ChannelOptions
 from kline_harness.tape import Tape as Tape
 from kline_harness.tape import TradeKind as TradeKind
 from kline_harness.verdict import Finding as Finding

@@ -17,11 +17,12 @@ from kline_harness.columns import concat
 from kline_harness.comparison.summary import summary
 from kline_harness.errors import UsageError
 from kline_harness.inspection import inspect_files
-from kline_harness.interfaces import Aggregator
+from kline_harness.interfaces import Aggregator, Consumer
 from kline_harness.interval import Interval, parse_interval, parse_intervals
 from kline_harness.replay import Audit, Scenario
 from kline_harness.replay import replay as replay_files
 from kline_harness.replay.comparing import compare_files
+from kline_harness.replay.own_consumers import own_factories
 from kline_harness.replay.scenario_file import load_scenario
 from kline_harness.replay.tables import differences_table
 from kline_harness.replay.wiring import NONE, Substitutions
@@ -32,6 +33,7 @@ Files: TypeAlias = "str | Path | Sequence[str | Path]"
 Intervals: TypeAlias = "str | Iterable[str | Interval]"
 # What makes an aggregator of the intervals asked for, such as its class.
 AggregatorFactory: TypeAlias = "Callable[..., Aggregator]"
+ConsumerFactory: TypeAlias = "Callable[[], Consumer]"
 
 
 def replay(
@@ -39,6 +41,7 @@ def replay(
     *,
     klines: Files = (),
     aggregator: str | Aggregator | AggregatorFactory | None = None,
+    consumers: Sequence[Consumer | ConsumerFactory] = (),
     scenario: Scenario | str | Path | None = None,
     out: str | Path | None = None,
     report: bool | None = None,
@@ -49,8 +52,11 @@ def replay(
     `klines` are the exchange's own to compare with. `aggregator` is a name (``"exact"``,
     ``"klagg"``, ``"module:Class"``, ``"file.py:Class"``), a class or factory called with the
     intervals and the symbols as far as it takes them, or an aggregator, which is copied for each
-    run. `scenario` is a `Scenario` or a TOML file of one; `options` are its fields and come before
-    its own, such as ``intervals="1m,5m"``, ``audit="off"``, ``seed=3``.
+    run. `consumers` listen to the klines beside the run's own: each is a class, a factory, or an
+    object, which is copied for each run; its verdict is a check of the run under its name, and
+    the result's `consumers` are those that listened. `scenario` is a `Scenario` or a TOML file of
+    one; `options` are its fields and come before its own, such as ``intervals="1m,5m"``,
+    ``audit="off"``, ``seed=3``.
 
     The run folder is `out`. Without it a temporary one lives as long as the result. `report`
     says whether its page is written at once: by default where `out` is given.
@@ -69,7 +75,7 @@ def replay(
             target,
             command=_call(inputs, exchange),
             report=out is not None if report is None else report,
-            substitutions=_substitutions(aggregator),
+            substitutions=_substitutions(aggregator, consumers),
         )
     except BaseException:
         if place is not None:
@@ -184,11 +190,12 @@ def _columns(given: ColumnMap | str | Path | None) -> ColumnMap | None:
     return ColumnMap.read(Path(given)) if isinstance(given, str | Path) else given
 
 
-def _substitutions(aggregator: Any) -> Substitutions:
-    """Return what takes the place of the scenario's aggregator, if the caller gave their own."""
-    if aggregator is None or isinstance(aggregator, str):
-        return NONE
-    return Substitutions(aggregator=NamedFactory.given(aggregator).build)
+def _substitutions(aggregator: Any, consumers: Sequence[Any]) -> Substitutions:
+    """Return the parts that the caller gave: an aggregator for the scenario's, and consumers."""
+    chosen = NONE
+    if aggregator is not None and not isinstance(aggregator, str):
+        chosen = Substitutions(aggregator=NamedFactory.given(aggregator).build)
+    return replace(chosen, consumers=own_factories(consumers))
 
 
 def _paths(given: Files | Replayed) -> list[Path]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from kline_harness.columns import Rows, T
-from kline_harness.kline import Emission, KlineBatch
+from kline_harness.kline import Emission
 from kline_harness.ledger import TradeAccount
 from kline_harness.tape import Tape
 from kline_harness.verdict import Verdict
@@ -183,7 +183,7 @@ class Check(Protocol):
 
 
 class Consumer(Protocol):
-    """Listens to the broadcast of finals; a state machine that knows no simulator or clock.
+    """Listens to finals or lifecycle events; a state machine that knows no simulator or clock.
 
     `timer_period_ns` asks for `on_timer` at multiples of that many nanoseconds after its start.
     """
@@ -191,12 +191,12 @@ class Consumer(Protocol):
     name: str
     timer_period_ns: int | None
 
-    def on_klines(self, now_ns: int, rows: Rows[KlineBatch]) -> None:
-        """Take klines in broadcast order."""
+    def on_rows(self, now_ns: int, rows: Rows[Any]) -> None:
+        """Take klines, or events, in broadcast order."""
         ...
 
     def on_lag(self, now_ns: int, missed: int) -> None:
-        """Learn that `missed` klines were overwritten before they were read."""
+        """Learn that `missed` rows were overwritten before they were read."""
         ...
 
     def on_timer(self, now_ns: int) -> None:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from kline_harness.comparison.compare import Comparison
 from kline_harness.finding_text import finding_text
 from kline_harness.inspection import Inspection
+from kline_harness.interfaces import Consumer
 from kline_harness.replay import Outcome
 from kline_harness.replay.folder import RUN_FILE
 from kline_harness.report import build_report
@@ -132,6 +133,11 @@ class Replayed(Result):
     def comparison(self) -> Comparison | None:
         """The comparison with the exchange's klines, None where none were given."""
         return self.outcome.comparison
+
+    @property
+    def consumers(self) -> tuple[Consumer, ...]:
+        """The caller's own consumers, as the run left them, in the order given."""
+        return self.outcome.consumers
 
     @property
     def klines(self) -> KlineTable:

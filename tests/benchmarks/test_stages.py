@@ -111,8 +111,8 @@ def test_simulate(
     def run() -> int:
         auditor, checker = CompletenessAuditor(), LifecycleChecker()
         simulation = Simulation(Replayed(emissions), feed)
-        simulation.listen_to_klines(auditor, auditor.on_klines, ListenerOptions())
-        simulation.listen_to_life(checker, checker.on_events, ListenerOptions())
+        simulation.listen_to_klines(auditor, auditor.on_rows, ListenerOptions())
+        simulation.listen_to_life(checker, checker.on_rows, ListenerOptions())
         records = simulation.run(lambda: END_NS)
         return records[0].consumers[0].delivered
 
@@ -127,7 +127,7 @@ def test_store(
 
     def run() -> int:
         writer = ParquetWriter(tmp_path_factory.mktemp("klines"))
-        writer.on_klines(0, Rows.all(klines))
+        writer.on_rows(0, Rows.all(klines))
         writer.on_close(1)
         return writer.counters.committed
 

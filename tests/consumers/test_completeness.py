@@ -33,7 +33,7 @@ MINUTE_NS = 60 * 10**9
 def audit(rows: list[Row], *, cuts: tuple[int, ...] = (), block_rows: int = 65_536) -> Verdict:
     auditor = CompletenessAuditor(block_rows=block_rows)
     for piece in pieces(table(rows), cuts):
-        auditor.on_klines(0, piece)
+        auditor.on_rows(0, piece)
     auditor.on_close(0)
     return auditor.verdict()
 
@@ -234,9 +234,9 @@ def test_klines_published_at_the_end_do_not_make_others_late() -> None:
 def lagged(rows: list[Row], at: int, missed: int, block_rows: int = 65_536) -> Verdict:
     auditor = CompletenessAuditor(block_rows=block_rows)
     batch = table(rows)
-    auditor.on_klines(0, Rows(batch, 0, at))
+    auditor.on_rows(0, Rows(batch, 0, at))
     auditor.on_lag(0, missed)
-    auditor.on_klines(0, Rows(batch, at, len(batch)))
+    auditor.on_rows(0, Rows(batch, at, len(batch)))
     auditor.on_close(0)
     return auditor.verdict()
 
@@ -268,7 +268,7 @@ def test_series_whose_end_was_lost_to_lag() -> None:
 def test_findings_beyond_the_limit_are_counted() -> None:
     rows = [row | {"low": -1} for row in series(" ".join(map(str, range(30))))]
     auditor = CompletenessAuditor(block_rows=4, findings_per_kind=5)
-    auditor.on_klines(0, Rows.all(table(rows)))
+    auditor.on_rows(0, Rows.all(table(rows)))
     auditor.on_close(0)
     verdict = auditor.verdict()
     assert verdict.counts["non_positive_price"] == 30
@@ -283,7 +283,7 @@ def test_statistics_per_series() -> None:
     minutes = series("0 1q 3 3 2")
     later = series("0 1 2", symbol="AAAUSDT")
     for rows in (minutes, later):
-        auditor.on_klines(0, Rows.all(table(rows)))
+        auditor.on_rows(0, Rows.all(table(rows)))
     auditor.on_close(0)
     first, second = auditor.series()
     assert (first.symbol, first.rows, first.gaps) == ("AAAUSDT", 3, 0)
@@ -302,8 +302,8 @@ def test_scales_that_become_finer_in_mid_stream() -> None:
             row[name] *= 100
     fine[0] |= dict.fromkeys(("open", "high", "low", "close"), coarse[1]["close"] * 100)
     auditor = CompletenessAuditor(block_rows=2)
-    auditor.on_klines(0, Rows.all(table(coarse)))
-    auditor.on_klines(0, Rows.all(table(fine, {"ALFAUSDT": (4, 3)})))
+    auditor.on_rows(0, Rows.all(table(coarse)))
+    auditor.on_rows(0, Rows.all(table(fine, {"ALFAUSDT": (4, 3)})))
     auditor.on_close(0)
     assert auditor.verdict().findings == ()
 

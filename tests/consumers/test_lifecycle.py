@@ -32,7 +32,7 @@ def checked(events: list[Event], cuts: tuple[int, ...] = (), **options: Any) -> 
     batch = life_table(events)
     edges = sorted({0, len(batch), *(cut % (len(batch) + 1) for cut in cuts)})
     for start, stop in pairwise(edges):
-        checker.on_events(0, Rows(batch, start, stop))
+        checker.on_rows(0, Rows(batch, start, stop))
     checker.on_close(0)
     return checker
 
@@ -134,9 +134,9 @@ def test_every_legal_transition_is_in_the_table_once_and_nothing_else_passes() -
 def with_lag(text: str, at: int, options: dict[str, Any]) -> Verdict:
     checker = LifecycleChecker(**options)
     batch = life_table(lives(text))
-    checker.on_events(0, Rows(batch, 0, at))
+    checker.on_rows(0, Rows(batch, 0, at))
     checker.on_lag(0, 9)
-    checker.on_events(0, Rows(batch, at, len(batch)))
+    checker.on_rows(0, Rows(batch, at, len(batch)))
     checker.on_close(0)
     return checker.verdict()
 
@@ -172,9 +172,9 @@ def test_lag_excuses_only_the_first_event_of_each_series() -> None:
     verdict = with_lag("l0 f0'@60.1 T@60.1 p1'@60.2 T f1'@120.1 p3' T@120.1", 3, {})
     assert errors(verdict) == [("lagged", errors(verdict)[0][1]), ("open_time_step", 3)]
     checker = LifecycleChecker()
-    checker.on_events(0, Rows.all(life_table(lives("l0@1"))))
+    checker.on_rows(0, Rows.all(life_table(lives("l0@1"))))
     checker.on_lag(0, 1)
-    checker.on_events(0, Rows.all(life_table(lives("u0@2 f0'@300.1 p1' T", "5m"))))
+    checker.on_rows(0, Rows.all(life_table(lives("u0@2 f0'@300.1 p1' T", "5m"))))
     checker.on_close(0)
     assert [kind for kind, _ in errors(checker.verdict())] == ["lagged"]
 
@@ -200,7 +200,7 @@ def test_instruments_may_come_in_another_order() -> None:
     first = life_table(lives("l0@1", symbol="BETA"), symbols=["ALFA", "BETA"])
     second = life_table(lives("f0@61 l1 T", symbol="BETA"), symbols=["BETA"])
     for batch in (first, second):
-        checker.on_events(0, Rows.all(batch))
+        checker.on_rows(0, Rows.all(batch))
     checker.on_close(0)
     assert errors(checker.verdict()) == []
     assert checker.verdict().counts["ticks"] == 1

@@ -46,7 +46,7 @@ def minutes(count: int, symbol: str = "ALFAUSDT") -> KlineBatch:
 
 def written(directory: Path, batch: KlineBatch, **options: Any) -> ParquetWriter:
     writer = ParquetWriter(directory, WriterOptions(**options))
-    writer.on_klines(NOW_NS, Rows.all(batch))
+    writer.on_rows(NOW_NS, Rows.all(batch))
     writer.on_close(NOW_NS)
     return writer
 
@@ -64,9 +64,9 @@ def test_contract(tmp_path: Path) -> None:
 def test_flushes_by_size_by_timer_and_at_the_end(tmp_path: Path) -> None:
     writer = ParquetWriter(tmp_path, WriterOptions(buffer_rows=4, part_rows=6))
     assert writer.timer_period_ns == 10**9
-    writer.on_klines(NOW_NS, Rows.all(minutes(3)))
+    writer.on_rows(NOW_NS, Rows.all(minutes(3)))
     assert writer.counters.flushes == 0
-    writer.on_klines(NOW_NS, Rows.all(minutes(6)))
+    writer.on_rows(NOW_NS, Rows.all(minutes(6)))
     assert (writer.counters.flushes, writer.counters.flushed) == (2, 8)
     assert (writer.counters.parts, writer.counters.committed) == (1, 8)
     writer.on_timer(NOW_NS)
@@ -103,7 +103,7 @@ def test_lag_is_a_finding_with_its_count(tmp_path: Path) -> None:
 
 def test_writer_that_dies_loses_what_is_not_committed_and_says_so(tmp_path: Path) -> None:
     writer = ParquetWriter(tmp_path, WriterOptions(buffer_rows=2, part_rows=4))
-    writer.on_klines(NOW_NS, Rows.all(minutes(7)))
+    writer.on_rows(NOW_NS, Rows.all(minutes(7)))
     writer.abandon(NOW_NS)
     assert (writer.counters.committed, writer.counters.dropped) == (4, 3)
     assert all(equation.balanced for equation in writer.equations())
@@ -241,7 +241,7 @@ def test_bytes_do_not_depend_on_the_deliveries(
         directory = tmp_path_factory.mktemp("klines")
         writer = ParquetWriter(directory, WriterOptions(buffer_rows=2, part_rows=5))
         for rows in deliveries:
-            writer.on_klines(NOW_NS, rows)
+            writer.on_rows(NOW_NS, rows)
         writer.on_close(NOW_NS)
         digests.append(digest(directory))
     assert digests[0] == digests[1]
@@ -253,7 +253,7 @@ def test_writing_does_not_import_pandas(tmp_path: Path) -> None:
         "from kline_harness.storage.parquet_writer import ParquetWriter;"
         "from tests.consumers.tables import series, table;"
         f"w = ParquetWriter(Path({str(tmp_path)!r}));"
-        "w.on_klines(0, Rows.all(table(series('0 1'))));"
+        "w.on_rows(0, Rows.all(table(series('0 1'))));"
         "w.on_close(0); w.equations(); assert 'pandas' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
@@ -334,7 +334,7 @@ def test_killed_at_any_step_readers_see_old_or_new(tmp_path: Path, step: int) ->
     files = FaultyFiles(step, Killed())
     writer = ParquetWriter(tmp_path, files=LocalFileSystem())
     writer.dataset = KlineDataset(tmp_path, files)
-    writer.on_klines(NOW_NS, Rows.all(minutes(7)))
+    writer.on_rows(NOW_NS, Rows.all(minutes(7)))
     with pytest.raises(Killed):
         writer.on_close(NOW_NS)
     assert files.failed == STEPS[step]
@@ -352,9 +352,9 @@ def test_failed_commit_is_counted_and_the_writer_goes_on(
 ) -> None:
     files = FaultyFiles(step, OSError(code, "disk"))
     writer = ParquetWriter(tmp_path, WriterOptions(buffer_rows=3, part_rows=3), files)
-    writer.on_klines(NOW_NS, Rows.all(minutes(3)))
+    writer.on_rows(NOW_NS, Rows.all(minutes(3)))
     files.failed = "over"
-    writer.on_klines(NOW_NS, Rows.all(minutes(6)))
+    writer.on_rows(NOW_NS, Rows.all(minutes(6)))
     writer.on_close(NOW_NS)
     (finding,) = writer.verdict().findings
     assert all(equation.balanced for equation in writer.equations())

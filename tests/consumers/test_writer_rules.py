@@ -19,7 +19,7 @@ def written(folder: Path, options: WriterOptions) -> ParquetWriter:
     """Write six finals in three deliveries, a timer after each, and close."""
     writer = ParquetWriter(folder, options)
     for start in (0, 2, 4):
-        writer.on_klines(start, Rows(FINALS, start, start + 2))
+        writer.on_rows(start, Rows(FINALS, start, start + 2))
         if start < 4:
             writer.on_timer(start + 1)
     writer.on_close(9)

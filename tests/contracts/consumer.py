@@ -43,7 +43,7 @@ def run(make: Make, deliveries: list[Rows[KlineBatch]]) -> Verdict:
     """Deliver, close and judge."""
     consumer = make()
     for rows in deliveries:
-        consumer.on_klines(NOW_NS, rows)
+        consumer.on_rows(NOW_NS, rows)
     consumer.on_close(NOW_NS)
     return consumer.verdict()
 
@@ -52,7 +52,7 @@ def check_empty(make: Make) -> None:
     """Nothing delivered is nothing wrong."""
     consumer = make()
     consumer.on_timer(NOW_NS)
-    consumer.on_klines(NOW_NS, Rows.all(KlineBatch.empty()))
+    consumer.on_rows(NOW_NS, Rows.all(KlineBatch.empty()))
     consumer.on_close(NOW_NS)
     verdict = consumer.verdict()
     assert verdict.check == consumer.name
@@ -75,10 +75,10 @@ def check_lag(make: Make) -> None:
     """Missed klines are counted, and a check that did not see everything is not valid."""
     consumer = make()
     batch = stream("0 1 2 3 4 5")
-    consumer.on_klines(NOW_NS, Rows(batch, 0, 4))
+    consumer.on_rows(NOW_NS, Rows(batch, 0, 4))
     consumer.on_lag(NOW_NS, 7)
     consumer.on_lag(NOW_NS, 5)
-    consumer.on_klines(NOW_NS, Rows(batch, 4, len(batch)))
+    consumer.on_rows(NOW_NS, Rows(batch, 4, len(batch)))
     consumer.on_close(NOW_NS)
     verdict = consumer.verdict()
     assert verdict.validity is not Validity.VALID
@@ -90,7 +90,7 @@ def check_lag(make: Make) -> None:
 def check_second_close(make: Make) -> None:
     """Closing again does nothing."""
     consumer = make()
-    consumer.on_klines(NOW_NS, Rows.all(stream("0 1 3")))
+    consumer.on_rows(NOW_NS, Rows.all(stream("0 1 3")))
     consumer.on_close(NOW_NS)
     once = told(consumer.verdict())
     consumer.on_close(NOW_NS + 1)

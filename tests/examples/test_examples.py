@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,20 @@ def test_its_planted_bug_is_found_with_and_without_the_exchanges_klines() -> Non
     assert "exactness: invalid" in out
     # The first trade of the day, at midnight, is counted into the day before.
     assert re.search(r"1m 2024-05-15 00:00:00\+00:00 +unexplained +3619 +3839", out)
+
+
+def test_a_consumer_of_ones_own_counts_the_exchanges_trades() -> None:
+    out = run("own_consumer.py")
+    assert "turnover: valid" in out
+    with zipfile.ZipFile(ROOT / "fixtures" / "um-day" / "BRAVOUSDT-1m-2024-05-15.zip") as file:
+        rows = file.read(file.namelist()[0]).decode().splitlines()[1:]
+    trades = sum(int(row.split(",")[8]) for row in rows)
+    assert f"'klines': 1440, 'trades': {trades}, 'missed': 0" in out
+
+
+def test_what_a_consumer_of_ones_own_missed_is_said() -> None:
+    out = run("own_consumer.py", "--narrow", code=1)
+    assert "turnover: unknown" in out
 
 
 def test_the_walk_adds_up_and_draws(tmp_path: Path) -> None:

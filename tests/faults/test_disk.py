@@ -47,7 +47,7 @@ def test_after_any_death_the_dataset_is_whole(commit: int, step: str, power_cut:
         files = FaultyFileSystem(MemoryFileSystem(), plan, Random(seed))
         writer = RestartingWriter(DIRECTORY, WriterOptions(buffer_rows=1, part_rows=ROWS), files)
         for part in range(PARTS):
-            writer.on_klines(NOW_NS, Rows(batch, part * ROWS, (part + 1) * ROWS))
+            writer.on_rows(NOW_NS, Rows(batch, part * ROWS, (part + 1) * ROWS))
         writer.on_close(NOW_NS)
         stored = opens(writer.dataset)
         assert len(set(stored)) == len(stored)

@@ -39,7 +39,7 @@ def heard(klines: KlineBatch) -> tuple[Verdict, Verdict]:
     """Return what the old auditor and ours say of the same finals."""
     old, new = OldAuditor(), CompletenessAuditor()
     for auditor in (old, new):
-        auditor.on_klines(0, Rows.all(klines))
+        auditor.on_rows(0, Rows.all(klines))
         auditor.on_close(0)
     return old.verdict(), new.verdict()
 

@@ -38,7 +38,7 @@ class OldAuditor:
     _last_ns: dict[tuple[str, int], int] = field(default_factory=dict)
     _findings: list[Finding] = field(default_factory=list)
 
-    def on_klines(self, now_ns: int, rows: Rows[KlineBatch]) -> None:
+    def on_rows(self, now_ns: int, rows: Rows[KlineBatch]) -> None:
         """Look at finals in the order received."""
         klines = rows.table()
         for row in range(len(klines)):

@@ -126,7 +126,7 @@ def test_a_row_overwritten_by_a_lesser_one() -> None:
     for guard, found in ((False, ["overwritten_by_lesser"]), (True, [])):
         writer = SnapshotWriter(SnapshotOptions(guard=guard))
         writer.on_snapshot(1, (record, Shown(open_time_ns=0)))
-        writer.on_klines(2, Rows.all(finals))
+        writer.on_rows(2, Rows.all(finals))
         writer.on_snapshot(3, (record,))
         assert kinds(writer.verdict()) == found
         assert writer.kept == int(guard)

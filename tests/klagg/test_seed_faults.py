@@ -48,8 +48,8 @@ def simulated(folder: Path, channels: ChannelOptions, **listeners: ListenerOptio
     simulation = Simulation(aggregator, [feed(BUSY)], channels)
     writer, auditor = ParquetWriter(folder), CompletenessAuditor()
     calm = ListenerOptions()
-    simulation.listen_to_klines(writer, writer.on_klines, listeners.get("writer", calm))
-    simulation.listen_to_klines(auditor, auditor.on_klines, listeners.get("completeness", calm))
+    simulation.listen_to_klines(writer, writer.on_rows, listeners.get("writer", calm))
+    simulation.listen_to_klines(auditor, auditor.on_rows, listeners.get("completeness", calm))
     return simulation
 
 

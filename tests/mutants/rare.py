@@ -135,13 +135,13 @@ class RowLostAfterError(ParquetWriter):
 
     failed: int = 0
 
-    def on_klines(self, now_ns: int, rows: Rows[KlineBatch]) -> None:
+    def on_rows(self, now_ns: int, rows: Rows[KlineBatch]) -> None:
         """Forget the row."""
         lost = self.counters.dropped
         if lost > self.failed:
             self.failed = lost
             rows = rows[1:]
-        ParquetWriter.on_klines(self, now_ns, rows)
+        ParquetWriter.on_rows(self, now_ns, rows)
 
 
 RARE: dict[str, Substitutions] = {

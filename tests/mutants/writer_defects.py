@@ -15,19 +15,19 @@ from kline_harness.storage.parquet_writer import ParquetWriter
 class RowDropped(ParquetWriter):
     """The last row of a delivery of several is never stored, nor counted."""
 
-    def on_klines(self, now_ns: int, rows: Rows[KlineBatch]) -> None:
+    def on_rows(self, now_ns: int, rows: Rows[KlineBatch]) -> None:
         """Leave it out."""
-        ParquetWriter.on_klines(self, now_ns, rows[:-1] if len(rows) > 1 else rows)
+        ParquetWriter.on_rows(self, now_ns, rows[:-1] if len(rows) > 1 else rows)
 
 
 @dataclass(slots=True)
 class RowTwice(ParquetWriter):
     """The first row of each delivery is stored twice."""
 
-    def on_klines(self, now_ns: int, rows: Rows[KlineBatch]) -> None:
+    def on_rows(self, now_ns: int, rows: Rows[KlineBatch]) -> None:
         """Take it twice."""
-        ParquetWriter.on_klines(self, now_ns, rows[:1])
-        ParquetWriter.on_klines(self, now_ns, rows)
+        ParquetWriter.on_rows(self, now_ns, rows[:1])
+        ParquetWriter.on_rows(self, now_ns, rows)
 
 
 @dataclass(slots=True)
@@ -44,11 +44,11 @@ class FlushLostAtClose(ParquetWriter):
 class DecimalsTruncated(ParquetWriter):
     """Quote volumes lose their last two decimals."""
 
-    def on_klines(self, now_ns: int, rows: Rows[KlineBatch]) -> None:
+    def on_rows(self, now_ns: int, rows: Rows[KlineBatch]) -> None:
         """Round them down."""
         table = rows.table()
         rounded: dict[str, Any] = {"quote_volume": table.quote_volume // 100 * 100}
-        ParquetWriter.on_klines(self, now_ns, Rows.all(table.with_columns(rounded)))
+        ParquetWriter.on_rows(self, now_ns, Rows.all(table.with_columns(rounded)))
 
 
 @dataclass(slots=True)

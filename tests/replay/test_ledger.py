@@ -106,12 +106,12 @@ def drop_in_the_channel(patch: pytest.MonkeyPatch) -> None:
 
 
 def drop_before_the_writer(patch: pytest.MonkeyPatch) -> None:
-    plain, once = ParquetWriter.on_klines, Once()
+    plain, once = ParquetWriter.on_rows, Once()
 
-    def on_klines(self: ParquetWriter, now_ns: int, rows: Rows[KlineBatch]) -> None:
+    def on_rows(self: ParquetWriter, now_ns: int, rows: Rows[KlineBatch]) -> None:
         plain(self, now_ns, rows[int(once.now()) :])
 
-    patch.setattr(ParquetWriter, "on_klines", on_klines)
+    patch.setattr(ParquetWriter, "on_rows", on_rows)
 
 
 def drop_in_the_writer(patch: pytest.MonkeyPatch) -> None:

@@ -60,7 +60,7 @@ def channel(run: Ran, consumer: str = "writer") -> dict[str, Any]:
 def test_a_writer_logs_each_flush_with_its_instant(tmp_path: Path) -> None:
     batch = table(series(" ".join(map(str, range(9)))))
     writer = ParquetWriter(tmp_path, WriterOptions(buffer_rows=4))
-    writer.on_klines(NOW_NS, Rows.all(batch))
+    writer.on_rows(NOW_NS, Rows.all(batch))
     writer.on_timer(NOW_NS + 1)
     writer.on_timer(NOW_NS + 2)
     writer.on_close(NOW_NS + 3)
@@ -71,9 +71,9 @@ def test_a_writer_logs_each_flush_with_its_instant(tmp_path: Path) -> None:
 def test_a_restarted_writer_keeps_the_flushes_of_its_lives(tmp_path: Path) -> None:
     batch = table(series(" ".join(map(str, range(9)))))
     writer = RestartingWriter(tmp_path, WriterOptions(buffer_rows=2))
-    writer.on_klines(NOW_NS, Rows(batch, 0, 5))
+    writer.on_rows(NOW_NS, Rows(batch, 0, 5))
     writer.restart(NOW_NS + 1)
-    writer.on_klines(NOW_NS + 2, Rows(batch, 5, 9))
+    writer.on_rows(NOW_NS + 2, Rows(batch, 5, 9))
     writer.on_close(NOW_NS + 3)
     assert writer.flush_log == [(NOW_NS, 2), (NOW_NS, 2), (NOW_NS + 2, 2), (NOW_NS + 2, 2)]
 

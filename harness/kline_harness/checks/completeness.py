@@ -102,7 +102,7 @@ class CompletenessAuditor:
         self._held = Accepted.empty()
         self._closed = False
 
-    def on_klines(self, now_ns: int, rows: Rows[KlineBatch]) -> None:
+    def on_rows(self, now_ns: int, rows: Rows[KlineBatch]) -> None:
         """Queue klines; check each full block."""
         self._pending.add(rows)
         while self._pending.rows >= self._block_rows:

@@ -80,7 +80,7 @@ class LifecycleChecker:
         self._position = 0
         self._closed = False
 
-    def on_events(self, now_ns: int, rows: Rows[LifeBatch]) -> None:
+    def on_rows(self, now_ns: int, rows: Rows[LifeBatch]) -> None:
         """Queue events; check each full block."""
         self._pending.add(rows)
         while self._pending.rows >= self._block_rows:

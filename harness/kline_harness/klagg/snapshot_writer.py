@@ -41,7 +41,7 @@ class SnapshotWriter:
     kept: int = 0
     _log: FindingLog = field(default_factory=lambda: FindingLog("snapshot_writer"))
 
-    def on_klines(self, now_ns: int, rows: Rows[KlineBatch]) -> None:
+    def on_rows(self, now_ns: int, rows: Rows[KlineBatch]) -> None:
         """Store finals."""
         klines = rows.table()
         codes, opens, counts = klines.interval, klines.open_time_ns, klines.count

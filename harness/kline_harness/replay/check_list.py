@@ -137,6 +137,8 @@ class FinishedRun:
             for name, audit in self.audits.items()
             if name != "lifecycle" or not self._tells_no_life()
         ]
+        needs = "what was delivered to it"
+        checks += [Question(own.name, needs, own.verdict) for own in run.own_consumers]
         if after.comparison is not None:
             checks.append(Question("comparison", "the exchange's klines", after.comparison.verdict))
         checks.append(

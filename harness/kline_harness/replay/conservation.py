@@ -103,5 +103,8 @@ def _taken(
     writer = observed.run.writer
     if consumer == writer.name:
         return writer.counters.received, writer.counters.lag_missed
+    if consumer not in audits:
+        # A consumer of the caller's own owes no account.
+        return None, None
     counts = audits[consumer].counts
     return counts.get(_TAKEN[consumer]), counts.get("missed")

@@ -106,6 +106,7 @@ def _delivery(run: Run) -> DeliveryCheck:
     channel_of = {"writer": "klines"}
     if scenario.audit is Audit.FULL:
         channel_of |= {"completeness": "klines", "lifecycle": "lifecycle"}
+    channel_of |= {own.name: "klines" for own in run.own_consumers}
     capacities["lifecycle"] = channels.life
     consumers = []
     for consumer, channel in channel_of.items():

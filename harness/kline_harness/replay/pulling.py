@@ -130,7 +130,7 @@ def _snapshots(
         for row, at_ns in enumerate(klines.at_ns.tolist()):
             rows = Rows(klines, row, row + 1)
             order = _order(int(klines.trigger[row]))
-            steps.append((at_ns, order, writer.on_klines, (at_ns, rows)))
+            steps.append((at_ns, order, writer.on_rows, (at_ns, rows)))
     for answer in answers:
         if answer.kind == "snapshot":
             at_ns = answer.at_ns + options.store_delay_ns

@@ -23,6 +23,7 @@ from kline_harness.expectations import (
     MakeExpectations,
     verdict_of,
 )
+from kline_harness.interfaces import Consumer
 from kline_harness.replay.check_list import FinishedRun, Inputs
 from kline_harness.replay.effects import FaultOutcome, fault_outcomes, faults_verdict
 from kline_harness.replay.folder import RUN_FILE, run_folder, write_json, write_lines
@@ -44,7 +45,10 @@ _PACKAGES = ("numpy", "pyarrow", "simpy", "great-expectations", "pandas")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a replay came to; `directory` is its run folder, `work` what the simulation took."""
+    """What a replay came to; `directory` is its run folder, `work` what the simulation took.
+
+    `consumers` are those of the caller's own, as the run left them.
+    """
 
     validity: Validity
     sentence: str
@@ -55,6 +59,7 @@ class Outcome:
     directory: Path
     seconds: float
     work: Work
+    consumers: tuple[Consumer, ...] = ()
 
 
 def replay(
@@ -73,7 +78,8 @@ def replay(
 
     `progress` is told the number of trades fed so far. Without `report` the page is left out.
     `expectations` makes who holds the stored klines to the suite, at the start of the run.
-    `substitutions` are broken parts to try the checks on.
+    `substitutions` are a caller's own aggregator and consumers, or broken parts to try the checks
+    on.
 
     Raises UserError for anything the user can mend; nothing is left half-written then.
     """
@@ -220,6 +226,7 @@ def _outcome(run: FinishedRun, checks: tuple[Verdict, ...], out: Path, timings: 
         directory=out,
         seconds=timings.total(),
         work=run.observed.run.work,
+        consumers=tuple(own.consumer for own in run.observed.run.own_consumers),
     )
 
 

@@ -22,6 +22,7 @@ from kline_harness.faults.trades import (
     TradeFault,
 )
 from kline_harness.interfaces import AddSymbol, Aggregator, FeedSlice, Observer
+from kline_harness.replay.own_consumers import GuardedConsumer, MakeConsumer, make_own
 from kline_harness.replay.scenario import Audit, Scenario
 from kline_harness.simulation.crashing import CrashingConsumer
 from kline_harness.simulation.delivery import Delivery
@@ -87,6 +88,7 @@ class Substitutions:
 
     `aggregator` is a factory of intervals and symbols. `channel` wraps one consumer's end of a
     channel; `feed` what goes to the aggregator; `listener` gives how a consumer behaves in time.
+    `consumers` make those of a caller's own, which listen to the klines beside the run's.
     """
 
     aggregator: Callable[..., Aggregator] | None = None
@@ -94,6 +96,7 @@ class Substitutions:
     writer: Callable[[Path, WriterOptions, FileSystem], ParquetWriter] | None = None
     feed: Callable[[Iterable[FeedSlice]], Iterable[FeedSlice]] | None = None
     listener: Callable[[str, ListenerOptions], ListenerOptions] | None = None
+    consumers: tuple[MakeConsumer, ...] = ()
 
 
 NONE = Substitutions()
@@ -120,6 +123,7 @@ class Run:
     writer: ParquetWriter | RestartingWriter = field(init=False)
     completeness: CompletenessAuditor | None = field(init=False, default=None)
     lifecycle: LifecycleChecker | None = field(init=False, default=None)
+    own_consumers: list[GuardedConsumer] = field(init=False)
     channels: list[ChannelRecord] = field(init=False, default_factory=list)
     end_ns: int = field(init=False, default=0)
     work: Work = field(init=False, default=Work(0, 0, 0, 0))
@@ -133,6 +137,7 @@ class Run:
             self.guard = GuardedAggregator(self.subject)
             self.aggregator = self.guard
         self.writer = self._writer()
+        self.own_consumers = make_own(self.substitutions.consumers)
         if scenario.audit is Audit.FULL:
             late = self.listens("lifecycle").subscribe_at_ns is not None
             self.completeness = CompletenessAuditor()
@@ -168,11 +173,13 @@ class Run:
             self.aggregator, pieces, scenario.channels, scenario.fidelity, self.observers
         )
         klines, life = simulation.listen_to_klines, simulation.listen_to_life
-        self._listen(klines, self.writer, self.writer.on_klines)
+        self._listen(klines, self.writer, self.writer.on_rows)
         if self.completeness is not None:
-            self._listen(klines, self.completeness, self.completeness.on_klines)
+            self._listen(klines, self.completeness, self.completeness.on_rows)
         if self.lifecycle is not None:
-            self._listen(life, self.lifecycle, self.lifecycle.on_events)
+            self._listen(life, self.lifecycle, self.lifecycle.on_rows)
+        for own in self.own_consumers:
+            self._listen(klines, own, own.on_rows)
         self.channels = simulation.run(self._end_ns)
         self.work = simulation.work
 

@@ -101,7 +101,7 @@ class ParquetWriter:
         self.dataset.clear_leftovers()
         self._rows_before = self.dataset.rows()
 
-    def on_klines(self, now_ns: int, rows: Rows[KlineBatch]) -> None:
+    def on_rows(self, now_ns: int, rows: Rows[KlineBatch]) -> None:
         """Buffer klines; flush each full buffer."""
         self._buffer.add(rows)
         self.counters.received += rows.stop - rows.start

@@ -74,11 +74,11 @@ class RestartingWriter:
         """Return how many klines all writers together lost."""
         return self.lost + self.writer.counters.dropped
 
-    def on_klines(self, now_ns: int, rows: Rows[KlineBatch]) -> None:
+    def on_rows(self, now_ns: int, rows: Rows[KlineBatch]) -> None:
         """Hand klines on."""
         self._received += len(rows)
         try:
-            self.writer.on_klines(now_ns, rows)
+            self.writer.on_rows(now_ns, rows)
         except WriterKilled:
             self.restart(now_ns)
 
