@@ -170,10 +170,23 @@ def test_one_side_cut_short(tmp_path: Path, kept: slice) -> None:
     ran = one_minute(tmp_path, cut, whole)
     assert ran.exit_code == 3
     assert f"compared {len(rows[kept])} klines" in ran.run["sentence"]
-    assert (
-        f"{12 - len(rows[kept])} klines of the exchange's (after or before the time that ours cover"
-        in (ran.run["sentence"])
-    )
+    # One at each end that was cut is next to the edge, as an excerpt of klines may have it.
+    ends = (rows[kept][0] != rows[0]) + (rows[kept][-1] != rows[-1])
+    beyond = 12 - len(rows[kept]) - ends
+    words = f"{beyond} kline{'s' if beyond > 1 else ''} of the exchange's (after or before the time"
+    assert words in ran.run["sentence"]
+
+
+@pytest.mark.parametrize(("cut", "code"), [(1, 0), (2, 3)])
+def test_an_excerpt_may_have_a_minute_more_at_an_end(tmp_path: Path, cut: int, code: int) -> None:
+    tape = traded(11)
+    rows = candles(tape)
+    klines = write_klines(tmp_path / "GNUUSDT-1m.csv", rows)
+    inside = [one for one in tape if one.time_ns < rows[-cut].open_time_ns]
+    trades = write_trades(tmp_path / "GNUUSDT-trades.csv", inside)
+    ran = one_minute(tmp_path, trades, klines)
+    assert ran.exit_code == code
+    assert "1 kline of the exchange's (in the minute before or after those" in ran.run["sentence"]
 
 
 def test_a_symbol_without_klines_beside_one_with(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kline_harness.units import BoolArray, Int64Array
+from kline_harness.units import NS_PER_MINUTE, BoolArray, Int64Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,18 @@ class Coverage:
         for start, end in self.windows:
             shared |= (opens_ns < end) & (closes_ns > start)
         return shared
+
+    def beside(self, opens_ns: Int64Array, closes_ns: Int64Array) -> BoolArray:
+        """Tell which klines lie in the minute before or after those that a window reaches.
+
+        Who takes an excerpt of klines to go with a recording takes one more at either end.
+        """
+        near = np.zeros(len(opens_ns), dtype=np.bool_)
+        for start, end in self.windows:
+            first = start // NS_PER_MINUTE * NS_PER_MINUTE - NS_PER_MINUTE
+            last = -(-end // NS_PER_MINUTE) * NS_PER_MINUTE + NS_PER_MINUTE
+            near |= (opens_ns >= first) & (closes_ns <= last)
+        return near
 
     def not_meant(self, opens_ns: Int64Array, closes_ns: Int64Array) -> BoolArray:
         """Tell which klines lie wholly outside of what is claimed; none where nothing is."""

@@ -23,6 +23,7 @@ _DOUBTS = {
 }
 _NOTICES = {
     "outside": "outside of the time that the trades' files name, or were recorded in",
+    "next_to_edge": "in the minute before or after those that ours reach",
     "quiet_beyond": "nothing was traded in them, and ours cover no time so far",
     "partial": "the trades cover them only in part",
     "interval_without_klines": "no klines of this interval were given",

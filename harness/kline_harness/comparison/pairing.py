@@ -248,10 +248,12 @@ class _Pairs:
         if name is not None:
             column = take_rows(reference.table, rows)[name]
             quiet = np.array([value.as_py() == 0 for value in column], dtype=np.bool_)
+        beside = self.coverage.beside(opens, closes) & ~quiet & ~not_meant
         for reason, some in (
             ("outside", opens[not_meant]),
             ("quiet_beyond", opens[quiet & ~not_meant]),
-            ("beyond_trades", opens[~quiet & ~not_meant]),
+            ("next_to_edge", opens[beside]),
+            ("beyond_trades", opens[~quiet & ~not_meant & ~beside]),
         ):
             yield from left_out(reference.series, EXCHANGE, reason, some, source=reference.source)
 
