@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -51,6 +52,37 @@ def _progress(first: str, told: Callable[[int], str]) -> Iterator[Callable[[int]
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(first)
         yield lambda count: progress.update(task, description=told(count))
+
+
+@contextmanager
+def progress_of_files(
+    files: int,
+) -> Iterator[tuple[Callable[[str], None], Callable[[int], None] | None]]:
+    """Yield what shows a line for a file that is done, and on a terminal what counts bytes.
+
+    There a line below them shows files, bytes and bytes a second. Lines go to stderr.
+    """
+    done = itertools.count(1)
+    if not sys.stderr.isatty():
+        yield lambda line: print(f"[{next(done)}/{files}] {line}", file=sys.stderr), None
+        return
+    from rich import progress as bars
+
+    columns = (
+        *(bars.SpinnerColumn(), bars.TextColumn("{task.description}")),
+        *(bars.FileSizeColumn(), bars.TransferSpeedColumn()),
+        bars.TimeElapsedColumn(),
+    )
+    console = Console(stderr=True, highlight=False)
+    with bars.Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(f"0 of {files:,} files", total=None)
+
+        def show(line: str) -> None:
+            number = next(done)
+            console.print(Text(f"[{number}/{files}] {line}"), soft_wrap=True)
+            progress.update(task, description=f"{number:,} of {files:,} files")
+
+        yield show, lambda count: progress.advance(task, count)
 
 
 def show_outcome(outcome: Outcome) -> None:

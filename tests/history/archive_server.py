@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -250,3 +251,42 @@ def gz(text: str) -> bytes:
 
 def next_day(day: str, days: int = 1) -> str:
     return str(date.fromisoformat(day) + timedelta(days=days))
+
+
+@contextmanager
+def proxying() -> Iterator[tuple[str, list[str]]]:
+    """A forward proxy on the loopback interface: its URL, and the URLs asked of it."""
+    asked: list[str] = []
+
+    class Proxy(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            parts = urlsplit(self.path)
+            assert parts.hostname is not None, "a proxy is asked with the whole URL"
+            onward = HTTPConnection(parts.hostname, parts.port, timeout=5)
+            sent = {k: v for k, v in self.headers.items() if k.lower() != "proxy-connection"}
+            onward.request("GET", self.path.partition(parts.netloc)[2], headers=sent)
+            answer = onward.getresponse()
+            body = answer.read()
+            self.send_response(answer.status)
+            for name, value in answer.getheaders():
+                if name.lower() not in ("connection", "date", "server"):
+                    self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+            onward.close()
+
+    server = _Server(("127.0.0.1", 0), Proxy)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}", asked
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

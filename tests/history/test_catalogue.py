@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import tracemalloc
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -293,9 +294,11 @@ def test_another_exchange_by_its_table(
     page = b'<a href="BTCUSDT2020-03-26.csv.gz">BTCUSDT2020-03-26.csv.gz</a>'
     archive.files["trading/BTCUSDT/"] = type(archive.files[path])(page, '"p"')
     wanted = items("bybit-um:BTCUSDT:2020-03-25..2020-03-26")
-    result = bring(archive, catalogue, wanted, accept=True)
-    assert [one.state for one in result.files] == ["never published", "unproven"]
-    same = bring(archive, catalogue, wanted, accept=True, refresh=True)
+    result = bring(archive, catalogue, wanted)
+    # It publishes no CHECKSUM of any file: length and CRC-32 are all that can prove one.
+    assert [one.state for one in result.files] == ["never published", "whole"]
+    assert "no CHECKSUM files" in result.files[1].detail
+    same = bring(archive, catalogue, wanted, refresh=True)
     assert same.files[1].bytes_received == 0
     assert len([one for one in archive.asked(path) if one.method == "GET"]) == 1
     words = ["replay", "bybit-um:BTCUSDT:2020-03-26", "--intervals", "1m", "--audit", "off"]
@@ -313,3 +316,24 @@ def test_rows_in_no_order_are_compared_too(tmp_path: Path) -> None:
     new.write_text("\n".join([head, *rows[1:]]) + "\n")
     change = compare_rows([old], [new])
     assert (change.added, change.removed, change.changed, change.rows) == (0, 1, 0, 23)
+
+
+def test_rows_in_no_order_are_compared_in_little_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kline_harness.history.rows.ROWS_AT_ONCE", 1_000)
+    head, *rows = trades_text("2024-07-01", days=62).splitlines()
+    old, new = tmp_path / "BTCUSDT-aggTrades-a.csv", tmp_path / "BTCUSDT-aggTrades-b.csv"
+    old.write_text("\n".join([head, *reversed(rows)]) + "\n")
+    rows[30_000] = rows[30_000].replace(".50,", ".51,")
+    new.write_text("\n".join([head, *rows[20_000:], *rows[2:20_000]]) + "\n")
+    size = new.stat().st_size
+    del rows
+    tracemalloc.start()
+    change = compare_rows([old], [new])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (change.added, change.removed, change.changed) == (0, 2, 1)
+    assert change.rows == 62 * 1_440 - 2
+    # Both sides in memory, an object for each row, took seven times as much.
+    assert peak < 2 * size

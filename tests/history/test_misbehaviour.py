@@ -601,10 +601,3 @@ def test_at_most_so_many_requests_a_second_on_four_connections(
     seconds = time.monotonic() - begin
     assert (len(archive.log) - 1) / seconds <= 20.0
     assert most[0] <= 4
-
-
-def test_a_proxy_is_asked_in_place_of_the_host(archive: Archive, catalogue: Catalogue) -> None:
-    archive.put_trades(DAY)
-    result = run(archive, catalogue, proxy="http://127.0.0.1:1", tries=1)
-    assert states(result) == ["failed"]
-    assert archive.log == []

@@ -22,6 +22,7 @@ from kline_harness.history.proof import Proof
 from kline_harness.history.selection import Item
 
 HOME = "KLINE_HARNESS_HOME"
+_SOUND = (Proof.PROVED.value, Proof.WHOLE.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Record:
     @property
     def usable(self) -> bool:
         """Whether a replay may take it."""
-        return self.proof == Proof.PROVED.value or (self.accepted and not self.damaged)
+        return self.proof in _SOUND or (self.accepted and not self.damaged)
 
 
 _TYPES = {

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TypeAlias
+
+# Of a number of files: shows a line for a file that is done, and the bytes as they come.
+Watch: TypeAlias = Callable[
+    [int], AbstractContextManager[tuple[Callable[[str], None], Callable[[int], None] | None]]
+]
 
 
 def fetch_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,13 +36,12 @@ def fetch_arguments(parser: argparse.ArgumentParser) -> None:
     add("--proxy", help="A proxy's URL. [default: the environment's]", metavar="URL")
 
 
-def fetch(given: argparse.Namespace) -> int:
+def fetch(given: argparse.Namespace, watch: Watch) -> int:
     """Bring historical days into the catalogue: whole, proved, resumed where they were cut.
 
     Exit code: 0 every file proved, 1 one wrong or unproven, 2 usage, 3 one is not there.
     """
     from kline_harness.history.catalogue import Catalogue, default_home
-    from kline_harness.history.fetching import FileResult
     from kline_harness.history.fetching import fetch as run
     from kline_harness.history.layouts import DAILY, MONTHLY
     from kline_harness.history.planning import plan
@@ -55,29 +61,24 @@ def fetch(given: argparse.Namespace) -> int:
         lines, code = plan(items, settings)
         print("\n".join(lines))
         return code
-    count = 0
-
-    def progress(one: FileResult) -> None:
-        nonlocal count
-        count += 1
-        print(f"[{count}/{len(items)}] {one}", file=sys.stderr)
-
-    result = run(
-        Catalogue(default_home()),
-        items,
-        settings,
-        refresh=given.refresh,
-        accept=given.accept_unproven,
-        progress=progress,
-    )
+    with watch(len(items)) as (show, received):
+        result = run(
+            Catalogue(default_home()),
+            items,
+            settings,
+            refresh=given.refresh,
+            accept=given.accept_unproven,
+            progress=lambda one: show(str(one)),
+            received=received,
+        )
     for month in result.months:
         print(month)
     states: dict[str, int] = {}
     for one in result.files:
         states[one.state] = states.get(one.state, 0) + 1
-    received = sum(one.bytes_received for one in result.files)
+    size = sum(one.bytes_received for one in result.files)
     counts = ", ".join(f"{n:,} {state}" for state, n in sorted(states.items()))
-    print(f"{len(items):,} files: {counts}; {received:,} bytes in {result.requests:,} requests")
+    print(f"{len(items):,} files: {counts}; {size:,} bytes in {result.requests:,} requests")
     return result.exit_code
 
 

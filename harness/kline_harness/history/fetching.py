@@ -27,6 +27,8 @@ from kline_harness.history.transport import (
 
 FAILED, NOT_ASKED = "failed", "not asked"
 _INVALID = {WITHDRAWN, Proof.DAMAGED.value, Proof.CHECKSUM_WRONG.value, Proof.UNPROVEN.value}
+# What --accept-unproven takes.
+ACCEPTABLE = {Proof.CHECKSUM_WRONG.value, Proof.UNPROVEN.value}
 _UNKNOWN = {NOT_YET, NEVER, FAILED, NOT_ASKED}
 
 
@@ -53,7 +55,10 @@ class FileResult:
             parts.append(f"{self.record.size:,} bytes, sha256 {self.record.sha256}")
         if self.revision is not None and self.record is not None:
             parts.append(f"revised, supersedes {self.record.supersedes}: {self.revision}")
-        return "; ".join([*parts, self.detail] if self.detail else parts)
+        parts += [self.detail] if self.detail else []
+        if self.state in ACCEPTABLE and not accepted:
+            parts.append("kept, and not replayed: --accept-unproven takes it")
+        return "; ".join(parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +88,18 @@ def fetch(
     refresh: bool = False,
     accept: bool = False,
     progress: Callable[[FileResult], None] | None = None,
+    received: Callable[[int], None] | None = None,
 ) -> FetchResult:
     """Bring files into the catalogue; those that are there are asked for only with `refresh`.
 
-    `accept` takes files that nothing proves for good. `progress` is told each file when it is
-    done. What goes wrong with one file is part of the result, and the others go on.
+    `accept` takes files that nothing proves for good. `progress` is called with each file when it
+    is done, `received` with numbers of bytes as they come, from several threads. What goes wrong
+    with one file is part of the result, and the others go on.
 
     Raises OutputError when the catalogue's folder cannot be written.
     """
     with catalogue.locked():
-        client = Client(settings)
+        client = Client(settings, received)
         job = _Fetch(catalogue, client, refresh, accept)
         try:
             listings = list_series(client, items)
@@ -186,8 +193,8 @@ class _Fetch:
         """Return a file that is there; what was not proved may be by now."""
         now = replace(known, last_seen=now_text())
         if not known.damaged and known.proof != Proof.PROVED.value:
-            proof, detail = judge(item.name, known.sha256, self._published(item))
-            accepted = proof is not Proof.PROVED and (known.accepted or self.accept)
+            proof, detail = self._judge(item, known.sha256)
+            accepted = proof.value in ACCEPTABLE and (known.accepted or self.accept)
             now = replace(now, proof=proof.value, detail=detail, accepted=accepted)
         changed = replace(now, last_seen=known.last_seen) != known
         if changed or self.refresh:
@@ -214,7 +221,7 @@ class _Fetch:
             if attempt == 2:
                 made = self._make(item, fetched, content.sha256, Proof.DAMAGED, note, known)
                 return self._done(item, part, made, received, None)
-        proof, detail = judge(item.name, content.sha256, self._published(item))
+        proof, detail = self._judge(item, content.sha256)
         detail = "; ".join(text for text in (detail, note) if text)
         made = self._make(item, fetched, content.sha256, proof, detail, known)
         if part.exists():
@@ -254,7 +261,7 @@ class _Fetch:
             last_seen=now,
             proof=proof.value,
             detail=detail,
-            accepted=self.accept and proof not in (Proof.PROVED, Proof.DAMAGED),
+            accepted=self.accept and proof.value in ACCEPTABLE,
             supersedes=(before.supersedes if same else before.sha256) if before else "",
             market=item.market,
             symbol=item.symbol,
@@ -264,11 +271,13 @@ class _Fetch:
             date=item.when,
         )
 
-    def _published(self, item: Item) -> bytes | None:
-        """Return the CHECKSUM file, None where the archive has none of this file."""
+    def _judge(self, item: Item, sha256: str) -> tuple[Proof, str]:
         ending = ARCHIVES[item.market].checksum
-        if not ending:
-            return None
+        published = self._published(item, ending) if ending else None
+        return judge(item.name, sha256, published, has_checksums=bool(ending))
+
+    def _published(self, item: Item, ending: str) -> bytes | None:
+        """Return the CHECKSUM file, None where the archive has none of this file."""
         try:
             return self.client.text(self._url(item) + ending)[0]
         except Failed as error:

@@ -15,12 +15,14 @@ from kline_harness.inspection.checksum import stated_sha256
 class Proof(Enum):
     """How far a file is proved.
 
-    `PROVED`: length, CRC-32 and the published sha256 agree. `UNPROVEN`: the archive publishes no
-    CHECKSUM of it. `CHECKSUM_WRONG`: the CRC-32 is right and the published sha256 is another's.
+    `PROVED`: length, CRC-32 and the published sha256 agree. `WHOLE`: length and CRC-32 agree, and
+    the archive publishes no CHECKSUM of any file. `UNPROVEN`: it publishes some, and none of this
+    file. `CHECKSUM_WRONG`: the CRC-32 is right and the published sha256 is another's.
     `DAMAGED`: the CRC-32 was wrong twice at full length.
     """
 
     PROVED = "proved"
+    WHOLE = "whole"
     UNPROVEN = "unproven"
     CHECKSUM_WRONG = "published checksum wrong"
     DAMAGED = "damaged at source"
@@ -50,8 +52,15 @@ def read_content(path: Path, packing: str) -> Content:
         return Content(sha256, f"expected {error.expected}, found {error.found}")
 
 
-def judge(name: str, sha256: str, published: bytes | None) -> tuple[Proof, str]:
-    """Hold a file whose CRC-32 is right to its CHECKSUM, None where there is none."""
+def judge(
+    name: str, sha256: str, published: bytes | None, *, has_checksums: bool = True
+) -> tuple[Proof, str]:
+    """Hold a file whose CRC-32 is right to its CHECKSUM, None where there is none.
+
+    An archive without any, `has_checksums` False, cannot prove more than the packing does.
+    """
+    if not has_checksums:
+        return Proof.WHOLE, "the archive publishes no CHECKSUM files; length and CRC-32 agree"
     if published is None:
         return Proof.UNPROVEN, "no CHECKSUM is published"
     stated = stated_sha256(published)

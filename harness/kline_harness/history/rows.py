@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import groupby
+from heapq import merge
+from io import BytesIO
+from itertools import groupby, islice
 from pathlib import Path
+from typing import IO
 
 from kline_harness.archives.compressed import TextFile
 from kline_harness.archives.layout import sniff
+
+# Rows that are sorted in memory at once; what is in no order goes through sorted runs on disk.
+ROWS_AT_ONCE = 250_000
+_BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +45,21 @@ class RowChanges:
         )
 
 
-_Row = tuple[int, bytes]
+# A key, what else tells rows apart (the row itself where there is no key), and the row.
+_Row = tuple[int, bytes, bytes]
 
 
 def compare_rows(old: Sequence[Path], new: Sequence[Path]) -> RowChanges:
-    """Compare the rows of files one after the other.
+    """Compare the rows of files one after the other, in the memory of `ROWS_AT_ONCE` rows.
 
-    Raises InputError for a file that is neither trades nor klines.
+    Raises InputError for a file that is neither trades nor klines, OSError when the disk does not
+    take the sorted runs of files that are in no order.
     """
     try:
         return _merged(_in_order(_rows(old)), _in_order(_rows(new)))
     except _Disorder:
-        return _gathered(_rows(old), _rows(new))
+        with ExitStack() as runs:
+            return _merged(_sorted(_rows(old), runs), _sorted(_rows(new), runs))
 
 
 class _Disorder(Exception):
@@ -61,57 +73,61 @@ def _rows(paths: Iterable[Path]) -> Iterator[_Row]:
         names = ("open_time",) if layout.kind == "klines" else ("id",)
         place = next((layout.columns.index(name) for name in names if name in layout.columns), None)
         first = True
-        for block in file.blocks():
+        for block in file.blocks(_BLOCK_BYTES):
             body = layout.strip(block) if first else block
             first = False
-            for line in body.split(b"\n"):
-                row = line.rstrip(b"\r")
+            for line in BytesIO(body):
+                row = line.rstrip(b"\r\n")
                 if row:
                     key = row.split(b",", place + 1)[place] if place is not None else b""
-                    yield (int(key) if key.isdigit() else -1), row
+                    yield (int(key), b"", row) if key.isdigit() else (-1, row, row)
 
 
 def _in_order(rows: Iterator[_Row]) -> Iterator[_Row]:
-    last = 0
+    last = (-1, b"")
     for row in rows:
-        if row[0] < last:
+        if row[:2] < last:
             raise _Disorder
-        last = row[0]
+        last = row[:2]
         yield row
+
+
+def _sorted(rows: Iterator[_Row], runs: ExitStack) -> Iterator[_Row]:
+    """Return rows in order of their keys, merged from sorted runs in nameless files."""
+    files = []
+    while piece := sorted(islice(rows, ROWS_AT_ONCE)):
+        file = runs.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
+        file.writelines(b"%d,%s\n" % (key, row) for key, _, row in piece)
+        file.seek(0)
+        files.append(_run(file))
+    return merge(*files)
+
+
+def _run(file: IO[bytes]) -> Iterator[_Row]:
+    for line in file:
+        key, _, row = line.removesuffix(b"\n").partition(b",")
+        yield int(key), b"" if int(key) >= 0 else row, row
 
 
 def _merged(old: Iterator[_Row], new: Iterator[_Row]) -> RowChanges:
     """Walk both sides in order of their keys, in the memory of a few rows."""
     tally = _Tally()
     sides = [
-        ((key, [row for _, row in rows]) for key, rows in groupby(side, lambda r: r[0]))
+        ((key, [row for *_, row in rows]) for key, rows in groupby(side, lambda r: r[:2]))
         for side in (old, new)
     ]
     left, right = (next(side, None) for side in sides)
     while left is not None or right is not None:
         if right is None or (left is not None and left[0] < right[0]):
             assert left is not None
-            tally.add(left[0], left[1], [])
+            tally.add(left[0][0], left[1], [])
             left = next(sides[0], None)
         elif left is None or right[0] < left[0]:
-            tally.add(right[0], [], right[1])
+            tally.add(right[0][0], [], right[1])
             right = next(sides[1], None)
         else:
-            tally.add(left[0], left[1], right[1])
+            tally.add(left[0][0], left[1], right[1])
             left, right = next(sides[0], None), next(sides[1], None)
-    return tally.changes()
-
-
-def _gathered(old: Iterator[_Row], new: Iterator[_Row]) -> RowChanges:
-    """Compare sides that are in no order, in memory."""
-    tally = _Tally()
-    left: dict[int, list[bytes]] = {}
-    right: dict[int, list[bytes]] = {}
-    for side, rows in ((left, old), (right, new)):
-        for key, row in rows:
-            side.setdefault(key, []).append(row)
-    for key in sorted(left.keys() | right.keys()):
-        tally.add(key, left.get(key, []), right.get(key, []))
     return tally.changes()
 
 

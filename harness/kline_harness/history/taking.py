@@ -100,12 +100,15 @@ def _absent(
         if not record.usable and record.data in TRADE_KINDS
     }
     shown = [f"{d} ({refused[str(d)]})" if str(d) in refused else str(d) for d in lacking[:_NAMED]]
+    first = f"{lacking[0]} --to {lacking[-1]}"
+    # What is there and not proved comes no nearer by another fetch.
+    first += " --accept-unproven" if any(str(day) in refused for day in lacking) else ""
     more = f" and {len(lacking) - _NAMED:,} more" if len(lacking) > _NAMED else ""
     command = f"kline-harness fetch --market {selection.market} --symbol {selection.symbol}"
     return (
         f"{selection}: expected trades of every day in the catalogue {catalogue.home}, found none "
         f"proved or accepted of {', '.join(shown)}{more}; "
-        f"`{command} --from {lacking[0]} --to {lacking[-1]}` brings them"
+        f"`{command} --from {first}` brings them"
     )
 
 

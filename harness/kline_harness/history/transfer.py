@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,15 @@ class Fetched:
 class Transfer:
     """One file on its way: the bytes in `part` and what the server said of them."""
 
-    def __init__(self, url: str, part: Path, stall_s: float, stall_bytes: int) -> None:
+    def __init__(
+        self,
+        url: str,
+        part: Path,
+        stall_s: float,
+        stall_bytes: int,
+        on_bytes: Callable[[int], None] | None = None,
+    ) -> None:
+        self._on_bytes = on_bytes
         self._url, self._part = url, part
         self._slow = (stall_s, stall_bytes)
         self._state_path = part.with_name(part.name + ".json")
@@ -132,6 +140,8 @@ class Transfer:
             while piece := response.read1(_PIECE_BYTES, decode_content=True):
                 self._write(file, piece)
                 self._received += len(piece)
+                if self._on_bytes is not None:
+                    self._on_bytes(len(piece))
                 if stall.stalled(len(piece)):
                     return "too slow"
         except _WriteFailed as error:

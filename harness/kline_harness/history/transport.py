@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,8 +67,9 @@ class Failed(Exception):
 class Client:
     """Asks archives; used by several threads, which share its pace and its end."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, received: Callable[[int], None] | None = None) -> None:
         self.settings = settings
+        self._on_bytes = received
         self.requests = 0
         self._pace = Pace(settings.requests_per_second)
         self._refusal: str | None = None
@@ -133,7 +134,8 @@ class Client:
 
         Raises Failed, Refused, and OSError when the disk does not take it.
         """
-        transfer = Transfer(url, part, self.settings.stall_s, self.settings.stall_bytes)
+        slow = (self.settings.stall_s, self.settings.stall_bytes)
+        transfer = Transfer(url, part, *slow, self._on_bytes)
         failures = 0
         while True:
             if transfer.complete():
