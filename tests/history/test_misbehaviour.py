@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
+import json
 import random
 import resource
 import subprocess
@@ -505,6 +507,19 @@ def test_two_fetches_at_once_bring_each_file_once(archive: Archive, catalogue: C
 
 
 @pytest.mark.slow
+def test_killed_between_the_record_and_clearing_up(archive: Archive, catalogue: Catalogue) -> None:
+    path = archive.put_trades(DAY)
+    (one,) = run(archive, catalogue).files
+    assert one.record is not None
+    url = f"https://data.binance.vision/{path}"
+    key = hashlib.sha256(url.encode()).hexdigest()[:16]
+    state = {"url": url, "sha256": one.record.sha256, "size": one.record.size}
+    (catalogue.parts / f"{key}-{END}.json").write_text(json.dumps(state))
+    assert states(run(archive, catalogue)) == ["proved"]
+    assert_whole(archive, catalogue, path)
+    assert len(archive.asked(END)) == 1
+
+
 def test_killed_a_hundred_times(archive: Archive, catalogue: Catalogue) -> None:
     for day in range(1, 6):
         archive.put_trades(f"2024-07-{day:02}")

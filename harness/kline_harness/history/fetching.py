@@ -165,6 +165,9 @@ class _Fetch:
         known = self._latest.get(item.url)
         if known is not None and not self.catalogue.path(known).is_file():
             known = None
+        if known is not None and read_state(self._part(item)).get("sha256") == known.sha256:
+            # A run was killed between its record and its last clearing up.
+            self._forget(self._part(item))
         entry = Entry()
         if isinstance(listing, Listing):
             if item.path not in listing.entries:
@@ -233,11 +236,14 @@ class _Fetch:
         self, item: Item, part: Path, made: Record, received: int, known: Record | None
     ) -> FileResult:
         self._record(made)
-        part.with_name(part.name + ".json").unlink(missing_ok=True)
+        self._forget(part)
         revision = None
         if known is not None and made.sha256 != known.sha256 and not known.damaged:
             revision = compare_rows([self.catalogue.path(known)], [self.catalogue.path(made)])
         return FileResult(item, made.proof, made.detail, received, made, revision)
+
+    def _forget(self, part: Path) -> None:
+        part.with_name(part.name + ".json").unlink(missing_ok=True)
 
     def _make(
         self,
