@@ -1,42 +1,30 @@
-"""The contract of the aggregator seam: what any aggregator must satisfy, whatever it computes."""
+"""The aggregator kit over feeds with commands and pulls, which it does not have itself."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from random import Random
-from typing import Any
 
-from kline_harness.columns import Columns
-from kline_harness.interfaces import (
-    AccountingAggregator,
-    AddSymbol,
-    Aggregator,
-    FeedSlice,
-    Pull,
-    RemoveSymbol,
+from kline_harness.interfaces import AddSymbol, Aggregator, Pull, RemoveSymbol
+from kline_harness.testing import aggregator_kit
+from kline_harness.testing.aggregator_kit import (
+    Told,
+    check_empty,
+    check_every_cut,
+    check_random_cuts,
+    plain_rows,
+    run,
+    told,
 )
-from kline_harness.kline import Emission, Life
-from kline_harness.ledger import judge, trade_equations
-from kline_harness.units import format_exact
-from kline_harness.verdict import Validity
 
-from tests.feeds import (
-    MINUTE,
-    SECOND,
-    T0,
-    Item,
-    TradeSpec,
-    build,
-    clean_run,
-    cut_at,
-    items,
-)
+from tests.feeds import MINUTE, SECOND, Item, TradeSpec, build, clean_run, items
+
+__all__ = ["SMALL_FEEDS", "SYMBOLS", "Told", "check_aggregator", "plain_rows", "run", "told"]
 
 Make = Callable[[], Aggregator]
-Told = tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]
 
-# The kit's feeds are about these; an aggregator that must know its symbols is made with them.
+# These feeds are about these; an aggregator that must know its symbols is made with them.
 SYMBOLS = ("ALFA", "BETA", "GAMA")
 
 SMALL_FEEDS = (
@@ -54,117 +42,16 @@ SMALL_FEEDS = (
 
 
 def check_aggregator(make: Make, *, balances: bool = True, rounds: int = 20) -> None:
-    """Hold an aggregator to the contract.
+    """Hold an aggregator to the contract, over the kit's feeds and these.
 
     `make` returns a new aggregator; with `balances` false its accounts may leave trades out.
     """
+    aggregator_kit.check_aggregator(make, balances=balances, rounds=1)
     check_empty(make)
     for text in SMALL_FEEDS:
         check_every_cut(make, build(items(text)), balances=balances)
     for seed in range(rounds):
         check_random_cuts(make, build(large_run(Random(seed))), Random(seed), balances=balances)
-
-
-def check_empty(make: Make) -> None:
-    """A feed without events, and no feed at all: nothing but rows of the end, no trades."""
-    for pieces in ([], [build([])], [build([]), build([])]):
-        emissions, accounts = run(make(), pieces)
-        check_rows(emissions)
-        assert not any(account.received for account in accounts.values())
-        assert all(len(emission.klines) == 0 for emission in emissions[:-1])
-
-
-def check_every_cut(make: Make, whole: FeedSlice, *, balances: bool = True) -> None:
-    """Cutting a feed in two changes nothing, wherever it is cut."""
-    expected = outcome(make(), [whole], balances=balances)
-    for cut in range(len(whole) + 1):
-        assert outcome(make(), cut_at(whole, [cut]), balances=balances) == expected, cut
-    each = cut_at(whole, range(1, len(whole)))
-    assert outcome(make(), each, balances=balances) == expected
-
-
-def check_random_cuts(
-    make: Make, whole: FeedSlice, random: Random, *, balances: bool = True
-) -> None:
-    """Cutting a feed at many places changes nothing."""
-    expected = outcome(make(), [whole], balances=balances)
-    cuts = sorted(random.choices(range(len(whole) + 1), k=random.randrange(1, 12)))
-    assert outcome(make(), cut_at(whole, cuts), balances=balances) == expected, cuts
-
-
-def outcome(aggregator: Aggregator, pieces: Iterable[FeedSlice], *, balances: bool = True) -> Any:
-    """Run a feed and return everything told, after the checks that need no second run."""
-    emissions, accounts = run(aggregator, pieces)
-    check_rows(emissions)
-    if balances:
-        verdict = judge(trade_equations(accounts))
-        assert verdict.findings == ()
-        assert verdict.validity is Validity.VALID
-    return told(emissions), {symbol: asdict(account) for symbol, account in accounts.items()}
-
-
-def run(
-    aggregator: Aggregator, pieces: Iterable[FeedSlice]
-) -> tuple[list[Emission], Mapping[str, Any]]:
-    """Feed the pieces, finish an hour after the last event, return emissions and accounts."""
-    emissions = []
-    now = T0
-    for piece in pieces:
-        for signal in piece.signals:
-            now = max(now, signal.at_ns)
-        if len(piece.trades):
-            now = max(now, int(piece.trades.arrival_ns.max()))
-        emissions.append(aggregator.advance(piece))
-    emissions.append(aggregator.finish(now + 60 * MINUTE))
-    assert isinstance(aggregator, AccountingAggregator)
-    return emissions, aggregator.accounts()
-
-
-def check_rows(emissions: Sequence[Emission]) -> None:
-    """Rows name known instruments, and published instants never go back."""
-    klines_at = events_at = 0
-    for emission in emissions:
-        klines, events = emission.klines, emission.events
-        assert klines.instruments == events.instruments
-        for row in range(len(klines)):
-            assert 0 <= klines.symbol[row] < len(klines.instruments)
-            assert klines_at <= klines.at_ns[row]
-            klines_at = klines.at_ns[row]
-        for row in range(len(events)):
-            is_tick = events.life[row] == Life.TICK
-            assert (events.symbol[row] == -1) == (events.interval[row] == -1) == is_tick
-            assert -1 <= events.symbol[row] < len(events.instruments)
-            assert events_at <= events.at_ns[row]
-            events_at = events.at_ns[row]
-
-
-def told(emissions: Sequence[Emission]) -> Told:
-    """Return klines and events as plain rows: symbols as text, numbers as exact decimal text."""
-    return (
-        [row for emission in emissions for row in plain_rows(emission.klines)],
-        [row for emission in emissions for row in plain_rows(emission.events)],
-    )
-
-
-def plain_rows(table: Columns) -> list[tuple[Any, ...]]:
-    """Return a table's rows in a form that does not depend on scales or symbol codes."""
-    names = table.column_names()
-    scales = {
-        **dict.fromkeys(table.price_columns(), "price_scale"),
-        **dict.fromkeys(table.quantity_columns(), "quantity_scale"),
-        **dict.fromkeys(table.quote_columns(), "quote_scale"),
-    }
-    rows = []
-    for values in zip(*(getattr(table, name).tolist() for name in names), strict=True):
-        instrument = table.instruments[values[0]] if values[0] >= 0 else None
-        plain: list[Any] = [instrument.symbol if instrument else None]
-        for name, value in zip(names[1:], values[1:], strict=True):
-            scaled = name in scales
-            plain.append(
-                format_exact(value, getattr(instrument, scales[name])) if scaled else value
-            )
-        rows.append(tuple(plain))
-    return rows
 
 
 def large_run(random: Random) -> list[Item]:
