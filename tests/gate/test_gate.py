@@ -98,7 +98,8 @@ def test_another_input_is_named_as_the_cause(suite: Path) -> None:
     replace_text(figures, line, line[:-4] + "0000")
     case = run_one(suite)
     assert case.problems[0].cause == (
-        "the archive changed: input trades.txt.gz is not the baseline's; "
+        "the input changed: input trades.txt.gz is not the baseline's, and its version is not "
+        "kept: our output may have too; "
         "against the exchange's: identical"
     )
     assert "input trades.txt.gz: sha256" in messages(case)

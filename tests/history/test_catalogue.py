@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kline_harness.aggregators.exact import ExactAggregator
 from kline_harness.cli import run as command
 from kline_harness.errors import InputError, UsageError
 from kline_harness.gate import GateStatus, load_suite, run_suite
@@ -18,9 +19,12 @@ from kline_harness.history.fetching import FetchResult, fetch
 from kline_harness.history.layouts import MONTHLY
 from kline_harness.history.rows import compare_rows
 from kline_harness.history.selection import Item, items_of, parse_selection
+from kline_harness.interfaces import FeedSlice
+from kline_harness.kline import Emission
 
 from tests.history.archive_server import (
     Archive,
+    day_ms,
     files_below,
     gz,
     klines_text,
@@ -114,6 +118,7 @@ def test_a_gate_says_that_the_archive_changed(
     put_klines(archive, day)
     wanted = items(f"um:BTCUSDT:{day}", klines="1m")
     bring(archive, catalogue, wanted)
+    first = next(one.sha256 for one in catalogue.records() if one.data == "aggTrades")
     suite = tmp_path / "suite.toml"
     keys = [f'{key} = "um:BTCUSDT:{day}"' for key in ("trades", "klines")]
     more = ['name = "day"', 'intervals = "1m"', 'audit = "off"', *keys]
@@ -129,6 +134,47 @@ def test_a_gate_says_that_the_archive_changed(
     assert said
     named = f"the archive changed: input BTCUSDT-aggTrades-{day}.zip is not the baseline's"
     assert all(cause.startswith(named) for cause in said)
+    # The old version still gives the baseline's klines: nothing of ours changed.
+    assert not [one for one in case.problems if "our output" in one.message]
+    pruned = [path for path in catalogue.objects.rglob("*.zip") if path.parent.name == first]
+    pruned[0].unlink()
+    (case,) = run_suite(load_suite(suite), work=work).cases
+    assert "its version is not kept: our output may have too" in str(case.problems)
+
+
+def test_a_gate_tells_both_changes_apart(
+    archive: Archive, catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day = "2024-07-18"
+    archive.put_trades(day)
+    wanted = items(f"um:BTCUSDT:{day}")
+    bring(archive, catalogue, wanted)
+    suite, work = tmp_path / "suite.toml", tmp_path / "work"
+    more = ['name = "day"', 'intervals = "1m"', 'audit = "off"', 'verdict = "unknown"']
+    suite.write_text("\n".join(["[[case]]", *more, f'trades = "um:BTCUSDT:{day}"']) + "\n")
+    assert run_suite(load_suite(suite), True, work=work).status is GateStatus.GREEN
+    advance = ExactAggregator.advance
+
+    def one_more(self: ExactAggregator, piece: FeedSlice) -> Emission:
+        made = advance(self, piece)
+        high = made.klines.high.copy()
+        high[made.klines.open_time_ns == (day_ms(day) + 700 * 60_000) * 1_000_000] += 1
+        return Emission(made.klines.with_columns({"high": high}), made.events)
+
+    monkeypatch.setattr(ExactAggregator, "advance", one_more)
+    revise(archive, day)
+    bring(archive, catalogue, wanted, refresh=True)
+    (case,) = run_suite(load_suite(suite), work=work).cases
+    name = f"BTCUSDT-aggTrades-{day}.zip"
+    said = {one.open_time: one.cause or "" for one in case.problems if one.field == "high"}
+    ours = said.pop(f"{day}T11:40:00Z")
+    assert ours.startswith(f"our output changed: the baseline's version of {name} now gives")
+    # The row with another price.
+    assert said
+    changed = f"the archive changed: input {name} is not the baseline's, whose version still gives"
+    assert all(cause.startswith(changed) for cause in said.values())
+    (both,) = [one.message for one in case.problems if one.message.startswith("both changed")]
+    assert both.endswith("our output of the baseline's version is another one in 1 klines")
 
 
 def test_why_a_file_is_not_there(archive: Archive, catalogue: Catalogue) -> None:

@@ -11,7 +11,13 @@ from pathlib import Path
 from kline_harness.errors import ContractError, UserError
 from kline_harness.expectations import InProcessExpectations
 from kline_harness.gate import baseline
-from kline_harness.gate.judge import judge_baseline, judge_expectations
+from kline_harness.gate.canonical import escape
+from kline_harness.gate.judge import (
+    Earlier,
+    changed_trades,
+    judge_baseline,
+    judge_expectations,
+)
 from kline_harness.gate.machine_speed import yardstick_s
 from kline_harness.gate.results import (
     CaseResult,
@@ -21,8 +27,9 @@ from kline_harness.gate.results import (
     ProblemKind,
     worst,
 )
-from kline_harness.gate.snapshot import COUNTERS, Snapshot, take
+from kline_harness.gate.snapshot import COUNTERS, DIGEST, INPUT, Snapshot, take
 from kline_harness.gate.suite import Suite, SuiteCase
+from kline_harness.history.taking import is_catalogued, version
 from kline_harness.replay import Outcome, replay
 from kline_harness.report import build_report
 
@@ -52,6 +59,7 @@ class Gate:
             outcome = self._replay(case)
             stored = baseline.read(self.suite.baseline, case.name)
             now = take(outcome)
+            earlier = self._earlier(case, stored, now)
         except UserError as error:
             return _failed(case, ProblemKind.BROKEN, str(error))
         except ContractError as error:
@@ -60,7 +68,7 @@ class Gate:
             return _failed(case, ProblemKind.CRASH, self._crash(case, error))
         ratio = self._in_yardsticks(_work_s(outcome))
         expectations = [*judge_expectations(case, outcome), *_too_slow(ratio, self.suite.max_ratio)]
-        changes = _changes(stored, now, outcome, expectations)
+        changes = _changes(stored, now, outcome, expectations, earlier)
         try:
             result = self._result(case, outcome, stored, now, expectations, changes, ratio)
             if result.status is not GateStatus.GREEN:
@@ -68,6 +76,34 @@ class Gate:
         except UserError as error:
             return _failed(case, ProblemKind.BROKEN, str(error))
         return result
+
+    def _earlier(self, case: SuiteCase, stored: Snapshot | None, now: Snapshot) -> Earlier:
+        """Replay the versions of the baseline, where only other ones may be why klines changed.
+
+        The catalogue keeps them; a file that it does not know cannot be had again.
+        """
+        names = changed_trades(stored, now) if stored is not None else ()
+        files = {escape(path.name): path for path in case.trades}
+        if stored is None or not names or not all(is_catalogued(p) for p in files.values()):
+            return Earlier()
+        digests = {" ".join(key): pairs[DIGEST] for key, pairs in stored.words(INPUT).items()}
+        if stored.klines == now.klines or not set(files) <= set(digests):
+            return Earlier(catalogued=True)
+        found = [version(path, digests[name]) for name, path in files.items()]
+        trades = [path for path in found if path is not None]
+        if len(trades) < len(found):
+            return Earlier(catalogued=True)
+        folder = self._work / f"{case.name}.earlier"
+        again = replay(
+            case.scenario,
+            trades,
+            [],
+            folder,
+            command=_command(case),
+            report=False,
+            expectations=InProcessExpectations,
+        )
+        return Earlier(catalogued=True, klines=take(again).klines)
 
     def _crash(self, case: SuiteCase, error: Exception) -> str:
         """Say what was raised; the traceback goes to a file of the case's name."""
@@ -160,7 +196,11 @@ def _orphans(suite: Suite) -> tuple[str, ...]:
 
 
 def _changes(
-    stored: Snapshot | None, now: Snapshot, outcome: Outcome, told: list[Problem]
+    stored: Snapshot | None,
+    now: Snapshot,
+    outcome: Outcome,
+    told: list[Problem],
+    earlier: Earlier,
 ) -> list[Problem]:
     """Return what is not as in the baseline, without the verdict and differences told already."""
     if stored is None:
@@ -170,7 +210,7 @@ def _changes(
     known = {_place(problem) for problem in told}
     return [
         problem
-        for problem in judge_baseline(stored, now, outcome)
+        for problem in judge_baseline(stored, now, outcome, earlier)
         if problem.kind not in (ProblemKind.DIFFERENCE, ProblemKind.VERDICT)
         or _place(problem) not in known
     ]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from kline_harness.comparison.compare import Comparison, Difference, text_of
-from kline_harness.gate.canonical import digest, escape, fields_of, time_text
+from kline_harness.gate.canonical import Days, digest, escape, fields_of, time_text
 from kline_harness.gate.results import Problem, ProblemKind
 from kline_harness.gate.snapshot import CASE, COUNTERS, DAY, DIFFERENCE, DIGEST, INPUT, Snapshot
 from kline_harness.gate.suite import SuiteCase
@@ -50,9 +50,38 @@ def judge_expectations(case: SuiteCase, outcome: Outcome) -> Iterator[Problem]:
                 yield from _against_exchange(difference, ProblemKind.EXPLANATION, cause, hint)
 
 
-def judge_baseline(before: Snapshot, now: Snapshot, outcome: Outcome) -> Iterator[Problem]:
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What today's aggregator makes of the baseline's versions of the inputs.
+
+    `catalogued` says whether the inputs are the catalogue's; `klines` is None where the versions
+    are not kept, or nothing asks for them.
+    """
+
+    catalogued: bool = False
+    klines: Days | None = None
+
+
+def changed_trades(before: Snapshot, now: Snapshot) -> tuple[str, ...]:
+    """Return the names of files of trades that are not the baseline's."""
+    old, new = before.words(INPUT), now.words(INPUT)
+    # The exchange's files do not make our klines.
+    return tuple(
+        sorted(
+            " ".join(name)
+            for name in old.keys() | new.keys()
+            if old.get(name) != new.get(name)
+            and "trades" in (old.get(name, _NO_PAIRS).get("role"), new.get(name, {}).get("role"))
+        )
+    )
+
+
+def judge_baseline(
+    before: Snapshot, now: Snapshot, outcome: Outcome, earlier: Earlier
+) -> Iterator[Problem]:
     """Hold a run to its baseline: klines first, then what else is not the same."""
-    causes = _Causes.of(before, now, outcome.comparison)
+    causes = _Causes.of(before, now, outcome.comparison, earlier)
+    yield from _both_changed(before, causes)
     yield from _klines(before, now, causes)
     order = (CASE, DIFFERENCE, DAY, "series", COUNTERS, INPUT)
     keys = before.figures.keys() | now.figures.keys()
@@ -96,17 +125,12 @@ class _Causes:
     inputs: tuple[str, ...] = ()
     differing: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
     compared: frozenset[tuple[str, str]] = frozenset()
+    earlier: Earlier = field(default_factory=Earlier)
 
     @staticmethod
-    def of(before: Snapshot, now: Snapshot, comparison: Comparison | None) -> _Causes:
-        old, new = before.words(INPUT), now.words(INPUT)
-        # The exchange's files do not make our klines.
-        inputs = sorted(
-            " ".join(name)
-            for name in old.keys() | new.keys()
-            if old.get(name) != new.get(name)
-            and "trades" in (old.get(name, _NO_PAIRS).get("role"), new.get(name, {}).get("role"))
-        )
+    def of(
+        before: Snapshot, now: Snapshot, comparison: Comparison | None, earlier: Earlier
+    ) -> _Causes:
         found = comparison or Comparison()
         differing = {
             (escape(d.symbol), d.interval.text, time_text(d.open_time_ns)): (_named(d))
@@ -117,19 +141,52 @@ class _Causes:
             for series in found.series
             if series.uncompared == 0
         )
-        return _Causes(tuple(inputs), differing, compared)
+        return _Causes(changed_trades(before, now), differing, compared, earlier)
 
-    def why(self, place: tuple[str, str, str], edited: bool) -> str:
+    @property
+    def input_changed(self) -> str:
+        what = "the archive" if self.earlier.catalogued else "the input"
+        return f"{what} changed: input {', '.join(self.inputs)} is not the baseline's"
+
+    def why(self, place: tuple[str, str, str], edited: bool, was: str | None) -> str:
         if edited:
             reason = _EDITED
         elif self.inputs:
-            reason = f"the archive changed: input {', '.join(self.inputs)} is not the baseline's"
+            reason = self._of_another_input(place, was)
         else:
             reason = "our output changed: the same inputs now give another result"
         against = self.differing.get(place)
         if against is None:
             against = "identical" if place[:2] in self.compared else "not compared"
         return f"{reason}; against the exchange's: {against}"
+
+    def _of_another_input(self, place: tuple[str, str, str], was: str | None) -> str:
+        """Tell the archive's change from ours by what the baseline's versions give today."""
+        if self.earlier.klines is None:
+            return f"{self.input_changed}, and its version is not kept: our output may have too"
+        symbol, interval, open_time = place
+        day = self.earlier.klines.get(f"{symbol},{interval},{open_time[:10]}", ())
+        again = [line for line in day if line.split(",", 3)[2] == open_time]
+        if again == ([] if was is None else [was]):
+            return f"{self.input_changed}, whose version still gives the baseline's kline"
+        return (
+            f"our output changed: the baseline's version of {', '.join(self.inputs)} now gives "
+            "another kline too"
+        )
+
+
+def _both_changed(before: Snapshot, causes: _Causes) -> Iterator[Problem]:
+    """Tell of our own changes where the archive changed too, and so may hide them."""
+    again = causes.earlier.klines
+    if again is None or again == before.klines:
+        return
+    old, new = ({line for day in days.values() for line in day} for days in (before.klines, again))
+    changed = {line.rsplit(",", len(FIELDS))[0] for line in old ^ new}
+    message = (
+        f"both changed: {causes.input_changed}, and our output of the baseline's version is "
+        f"another one in {len(changed):,} klines"
+    )
+    yield Problem(ProblemKind.KLINE, message, cause=message)
 
 
 def _klines(before: Snapshot, now: Snapshot, causes: _Causes) -> Iterator[Problem]:
@@ -180,7 +237,7 @@ def _day(
         was, is_ = before.get((open_time, nth)), now.get((open_time, nth))
         if was == is_:
             continue
-        cause = causes.why((symbol, interval, open_time), edited)
+        cause = causes.why((symbol, interval, open_time), edited, was)
         place = f"{symbol} {interval} {open_time}" + (f" (copy {nth + 1})" if nth else "")
         if was is None or is_ is None:
             words = ("no such kline", "one") if was is None else ("a kline", "none")

@@ -21,22 +21,59 @@ def files_of(words: Sequence[Path], klines: Sequence[Path]) -> tuple[list[Path],
     A selection such as um:BTCUSDT:2024-07-18 is taken from the catalogue with the klines that
     belong to it; anything else is a file already.
 
-    Raises UsageError for days that the catalogue does not have, InputError for a file that is not
-    the one recorded.
+    A file that several selections need is taken once.
+
+    Raises UsageError for days that the catalogue does not have, or that a month's file and a day's
+    would both bring, InputError for a file that is not the one recorded.
     """
     trades: list[Path] = []
     found: list[Path] = []
+    covered: dict[tuple[str, ...], Record] = {}
     for word in words:
         if not is_selection(str(word)) or word.exists():
             trades.append(word)
             continue
         selection = parse_selection(str(word))
         catalogue = Catalogue(default_home())
-        taken = take(catalogue, selection)
+        taken = [one for one in take(catalogue, selection) if _is_new(one, covered)]
         paths = [_checked(catalogue, record) for record in taken]
         for record, path in zip(taken, paths, strict=True):
             (found if record.data == KLINES else trades).append(path)
     return trades, [*klines, *found]
+
+
+def _is_new(record: Record, covered: dict[tuple[str, ...], Record]) -> bool:
+    """Enter the days of a file; tell whether it was not there yet."""
+    item = record.item
+    series = (item.market, item.symbol, item.interval)
+    for day in Selection(item.market, item.symbol, item.first_day, item.last_day).days():
+        other = covered.setdefault((*series, str(day)), record)
+        if other.url == record.url and other is not record:
+            return False
+        if other.url != record.url:
+            raise UsageError(
+                f"{item.symbol} {day}: expected one file of each day, found {other.item.name} and "
+                f"{item.name}; name the days in one range"
+            )
+    return True
+
+
+def is_catalogued(path: Path) -> bool:
+    """Tell whether a file is one of the catalogue's."""
+    return path.parent.parent == Catalogue(default_home()).objects
+
+
+def version(path: Path, sha256: str) -> Path | None:
+    """Return the version of a catalogued file whose sha256 begins so, None where none is kept.
+
+    Raises InputError for a file that is not the one recorded.
+    """
+    catalogue = Catalogue(default_home())
+    for record in catalogue.records():
+        kept = record.sha256.startswith(sha256) and record.item.name == path.name
+        if kept and not record.damaged and catalogue.path(record).is_file():
+            return _checked(catalogue, record)
+    return None
 
 
 def take(catalogue: Catalogue, selection: Selection) -> list[Record]:
