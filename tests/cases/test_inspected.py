@@ -145,3 +145,14 @@ def test_an_aggregate_that_is_not_its_trades(
     found = findings(changed, UM_DAY / "ALFAUSDT-trades-2024-05-15.zip")
     (example,) = found["aggregate_differs"]["evidence"]["examples"]
     assert (example["trade_id"], example["fields"]) == (int(values[0]), [field])
+
+
+def test_trades_beside_klines_of_other_symbols(tmp_path: Path) -> None:
+    case02, case03 = CASES / "case02", CASES / "case03"
+    trades, klines = case02 / "FOXUSDT-trades.csv", case02 / "FOXUSDT-1m.csv"
+    other = case03 / "HENUSDT-1m.csv"
+    alone = command("inspect", trades, other)
+    assert alone.exit_code == 3
+    assert "symbol_without_klines" in alone.output
+    both = command("inspect", trades, klines, other)
+    assert both.exit_code == 0

@@ -42,6 +42,18 @@ def apart() -> Iterator[Case]:
     )
 
 
+def alone() -> Iterator[Case]:
+    """Trades of one symbol with klines of another."""
+    yield case(
+        "klines-of-another-symbol",
+        "Trades of ALFAUSDT, and klines of BRAVOUSDT: nothing can be held against the trades.",
+        "",
+        {TRADES: trades(ROWS), "BRAVOUSDT-1h-2024-05-15.csv": kline_file(HOURLY)},
+        {"common_time": "symbol_without_klines"},
+        "unknown",
+    )
+
+
 def columns() -> Iterator[Case]:
     """Headers that are not the exchange's."""
     named = "open_time,open,high,low,close,vol,close_time,turnover,n,tb,tbq,ignore"
@@ -152,4 +164,4 @@ def _apart(one: Row, pair: list[Row]) -> list[Row]:
 
 def cases() -> list[Case]:
     """All of them."""
-    return [*apart(), *columns(), *sides(), *impossible(), *raw_and_aggregated()]
+    return [*apart(), *alone(), *columns(), *sides(), *impossible(), *raw_and_aggregated()]

@@ -117,6 +117,8 @@ def _across(files: Sequence[FileReport]) -> tuple[Verdict, ...]:
         verdicts += _of_klines(symbol, series)
         verdicts += _of_both(symbol, series, files)
         verdicts += _apart(symbol, series, files)
+    if symbols:
+        verdicts += _without_klines({*symbols}, files)
     return (*verdicts, *_of_trades(files), *_of_aggregates(files))
 
 
@@ -125,6 +127,24 @@ def _apart(symbol: str, series: list[KlineSeries], files: Sequence[FileReport]) 
     check_apart(series, tally)
     check_trades_apart(series, [file for file in files if symbol in file.ids], tally)
     return [Verdict.of("common_time", {}, tally.findings())] if tally.findings() else []
+
+
+def _without_klines(symbols: set[str], files: Sequence[FileReport]) -> list[Verdict]:
+    """Name the symbols of trades that no file of klines is about: nothing was held against them."""
+    verdicts = []
+    traded: dict[str, list[str]] = {}
+    for file in files:
+        if file.klines is None and file.info is not None and file.info.rows:
+            for symbol in file.info.symbols:
+                traded.setdefault(symbol, []).append(file.name)
+    for symbol, names in sorted(traded.items()):
+        if symbol in symbols:
+            continue
+        tally = Tally("common_time", symbol)
+        evidence = {"files": names[:4], "klines_of": sorted(symbols)[:4]}
+        tally.add("symbol_without_klines", len(names), evidence)
+        verdicts.append(Verdict.of("common_time", {}, tally.findings()))
+    return verdicts
 
 
 def _of_aggregates(files: Sequence[FileReport]) -> list[Verdict]:

@@ -65,6 +65,7 @@ KINDS: dict[str, Kind] = {
     "forming_row": Kind(_ERROR, "saved before it was final"),
     # Across files.
     "times_apart": Kind(_DOUBT, "files of no common time, so that nothing was compared"),
+    "symbol_without_klines": Kind(_DOUBT, "trades of a symbol with no klines, beside klines given"),
     "aggregate_differs": Kind(_ERROR, "an aggregate is not what its raw trades are together"),
     "raw_ids_in_no_aggregate": Kind(_ERROR, "raw trades of the same time that no aggregate has"),
     "aggregates_without_trades": Kind(_ERROR, "ids in aggregates that no raw trade has"),
