@@ -57,6 +57,7 @@ OPTIONS: dict[str, tuple[str, Any]] = {
     "expectations": ("exact", False),
     "fidelity": ("exact", Fidelity.TRADE),
     "until_ns": ("exact", after(30)),
+    "silence_max": ("exact", 900_000),
     "shutdown_ns": ("exact", after(2.5)),
     "clock_offset_ns": ("exact", -NS_PER_SECOND),
     "clock": ("exact", ClockOptions(grace_ns=7 * NS_PER_SECOND)),
@@ -149,6 +150,8 @@ ALTERS = set(OPTIONS) - {
     *("symbol", "market", "contract_size", "columns", "seed", "expectations", "fidelity"),
     # How a program is treated: what it does must not hang on it.
     *("clock_offset_ns", "process"),
+    # It refuses a run or changes nothing of it.
+    "silence_max",
 }
 
 

@@ -85,14 +85,16 @@ def test_where_a_silence_is_cut_changes_nothing(
 
 
 def test_a_slice_holds_a_bounded_part_of_a_silence() -> None:
-    feed = Feed(tape(0, 365 * 86_400), SignalOptions(), until_ns=T0 + 500 * DAY)
+    feed = Feed(tape(0, 365 * 86_400), SignalOptions(), until_ns=T0 + 500 * DAY, silence_max=10**7)
     sizes = [len(piece) for piece in feed]
     assert sum(sizes) == 2 + 500 * 1_440
     assert max(sizes) <= feeds.SLICE_KLINES + 2
 
 
 def test_seconds_are_cut_more_often_than_minutes() -> None:
-    feed = Feed(tape(0, 30 * 86_400), SignalOptions(), kline_ns=NS_PER_SECOND)
+    feed = Feed(
+        tape(0, 30 * 86_400), SignalOptions(), lengths_ns=[NS_PER_SECOND], silence_max=10**7
+    )
     assert max(len(piece) for piece in feed) <= feeds.SLICE_KLINES // 60 + 2
 
 
@@ -100,7 +102,9 @@ def test_a_trade_after_fifty_years_is_refused_by_its_name(tmp_path: Path) -> Non
     (tmp_path / "out").mkdir()
     ran = replay(tmp_path / "out" / "run", CRASHES / "FUTUREUSDT-aggTrades.csv")
     assert ran.exit_code == 2
-    assert "FUTUREUSDT, trade 2 at 2074-05-03T00:00:00" in ran.output
+    assert (
+        "FUTUREUSDT-aggTrades.csv, row 2: FUTUREUSDT, trade 2 at 2074-05-03T00:00:00" in ran.output
+    )
     assert "after the trade before it at 2024-05-15T00:00:00" in ran.output
     assert list((tmp_path / "out").iterdir()) == []
 
@@ -120,7 +124,8 @@ from kline_harness.simulation.feed import Feed
 from kline_harness.simulation.signals import SignalOptions
 from tests.simulation.test_silence import tape
 aggregator, klines = ExactAggregator(DEFAULT_INTERVALS), 0
-for piece in Feed(tape(*range(0, 3 * 366 * 86_400, 366 * 86_400)), SignalOptions()):
+seconds = range(0, 3 * 366 * 86_400, 366 * 86_400)
+for piece in Feed(tape(*seconds), SignalOptions(), silence_max=10**7):
     klines += len(aggregator.advance(piece).klines)
 print(klines, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
@@ -148,3 +153,31 @@ def test_one_wrong_trade_time_in_a_recording_is_named(year_ns: int, tmp_path: Pa
     assert ran.exit_code == 2
     assert f"ALFAUSDT, trade {found[2]} at " in ran.output
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_ten_trades_in_ten_years_are_refused_by_file_row_and_number(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    file = tmp_path / "TENUSDT-aggTrades.csv"
+    year_ms, start_ms = 365 * DAY // 1_000_000, T0 // 1_000_000
+    times = [start_ms + number * year_ms for number in range(10)]
+    rows = (f"{n},1.5,1,{n},{n},{time_ms},true\n" for n, time_ms in enumerate(times, 1))
+    file.write_text("".join(rows))
+    ran = replay(tmp_path / "out" / "run", file, "--intervals", "1m,1h")
+    assert ran.exit_code == 2
+    assert "TENUSDT-aggTrades.csv, row 2: TENUSDT, trade 2 at 2025-05-15" in ran.output
+    # A year has 525,600 ticks, as many minutes, and 8,760 hours.
+    assert "at most 1,000,000 ticks and klines" in ran.output
+    assert "found 1,059,960" in ran.output
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_scenario_can_allow_more(tmp_path: Path) -> None:
+    file = tmp_path / "TWOUSDT-aggTrades.csv"
+    start_ms = T0 // 1_000_000
+    file.write_text("".join(f"{n},1,1,{n},{n},{start_ms + n * 60_000},true\n" for n in (1, 7)))
+    for most, code in ((11, 2), (12, 0)):
+        scenario = tmp_path / "scenario.toml"
+        scenario.write_text(f'silence_max = {most}\nintervals = ["1m"]\n')
+        ran = replay(tmp_path / f"run{most}", file, "--scenario", scenario)
+        assert (ran.exit_code == 2) == (code == 2), ran.output
+        assert ("found 12" in ran.output) == (code == 2)

@@ -22,6 +22,7 @@ from kline_harness.replay.decode import encode
 from kline_harness.simulation.clock import ClockOptions
 from kline_harness.simulation.delivery import DeliveryOptions, Outage
 from kline_harness.simulation.designs import ChannelOptions
+from kline_harness.simulation.feed import SILENCE_MAX
 from kline_harness.simulation.listener import ListenerOptions
 from kline_harness.simulation.signals import LoopOptions, ScriptedCommand, SignalOptions
 from kline_harness.simulation.simulation import Fidelity
@@ -47,6 +48,8 @@ class Scenario:
     * `expectations`: with a full audit, what is stored is also held to the suite of expectations.
     * `until_ns`: the clock runs on to this instant after the last trade; by default as far as
       the files' names claim to cover.
+    * `silence_max`: a silence of more ticks and klines of one symbol, all intervals together, is
+      refused: it takes time and memory, and most often a trade's time is wrong.
     * `shutdown_ns`: the aggregator is shut down at this instant, what comes later is not seen.
     * `clock_offset_ns`: how far the clock of the recordings' receiver is ahead of the exchange's;
       by default the smallest arrival minus trade time.
@@ -66,6 +69,7 @@ class Scenario:
     expectations: bool = True
     fidelity: Fidelity = Fidelity.BATCH
     until_ns: int | None = None
+    silence_max: int = field(default=SILENCE_MAX, metadata={"least": 1})
     shutdown_ns: int | None = None
     clock_offset_ns: int | None = field(default=None, metadata={"least": -(1 << 62)})
     clock: ClockOptions = field(default_factory=ClockOptions)

@@ -142,6 +142,7 @@ class Sources:
             self.delay_ns,
             self.latency_max_ns,
             self.until_ns,
+            self.place_of,
         )
 
     def market(self, *, whole: bool) -> Market:
@@ -195,6 +196,20 @@ class Sources:
         return [
             {"role": role, **info.to_dict(), "path": Path(info.path).name} for role, info in infos
         ]
+
+    def place_of(self, symbol: str, trade_id: int, event_time_ns: int) -> str:
+        """Return the file and data row of a trade, from 1; its symbol where no file holds it."""
+        for file in self.trades:
+            info, rows = file.peek(), 0
+            for tape in file.chunks() if symbol in info.symbols else ():
+                found = tape.event_time_ns == event_time_ns
+                if info.ids_stated:
+                    found &= tape.trade_id == trade_id
+                for row in found.nonzero()[0].tolist():
+                    if tape.symbol_text(row) == symbol:
+                        return f"{Path(file.path).name}, row {rows + row + 1}: {symbol}"
+                rows += len(tape)
+        return symbol
 
     def _recorded(self, file: TradeFile, watches: list[FileWatch]) -> Iterator[Tape]:
         tapes = list(self._watched(file, watches))

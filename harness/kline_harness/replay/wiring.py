@@ -49,12 +49,18 @@ def _never() -> None:
     """A source that claims no time."""
 
 
+def _nowhere(symbol: str, trade_id: int, event_time_ns: int) -> str:
+    """A source without files."""
+    return symbol
+
+
 @dataclass(frozen=True, slots=True)
 class TradeSource:
     """Where the trades of a run come from: `tapes` reads them, in order of arrival.
 
     The latencies are known once the first trades were read. The clock runs on until `until_ns`,
     where the source claims to cover time up to there: that is known once all were read.
+    `place_of` names the file and row of a trade, given its symbol, id and time.
     """
 
     tapes: Callable[[], Iterator[Tape]]
@@ -62,6 +68,7 @@ class TradeSource:
     delay_ns: Callable[[], int]
     latency_max_ns: Callable[[], int]
     until_ns: Callable[[], int | None] = _never
+    place_of: Callable[[str, int, int], str] = _nowhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,8 +264,10 @@ def feed_of(
         source.delay_ns,
         delivery=Delivery(scenario.delivery_options(), added),
         observers=observers,
-        # A month has no length; nothing shorter than it comes to more klines.
-        kline_ns=min(interval.length_ns or NS_PER_DAY for interval in scenario.intervals),
+        # A month has no length; that of a day is too short for it, which errs to the safe side.
+        lengths_ns=[interval.length_ns or NS_PER_DAY for interval in scenario.intervals],
+        silence_max=scenario.silence_max,
+        place_of=source.place_of,
     )
     feed.tapes = _to_the_end(feed, feed.tapes, source, scenario)
     return feed

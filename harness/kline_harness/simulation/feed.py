@@ -20,8 +20,8 @@ from kline_harness.units import INT64_MAX, NS_PER_DAY, NS_PER_MINUTE, utc_text
 SLICE_ROWS = 1 << 18
 # Klines of one interval that a slice may make while no trade comes.
 SLICE_KLINES = 1 << 15
-# Klines or ticks of one silence: 19 years of minutes, 115 days of seconds.
-SILENCE_MAX = 10_000_000
+# Ticks and klines of one silence: 303 days at the default intervals and clock.
+SILENCE_MAX = 1_000_000
 
 
 class Disorder(Exception):
@@ -196,6 +196,10 @@ def _take_before(waiting: list[Tape | None], instant_ns: int) -> Tape | None:
     return joined.take(np.argsort(joined.arrival_ns, kind="stable"))
 
 
+def _symbol_alone(symbol: str, trade_id: int, event_time_ns: int) -> str:
+    return symbol
+
+
 @dataclass(slots=True)
 class Feed:
     """Yields the feed slice by slice: trades by arrival with signals in between.
@@ -206,8 +210,9 @@ class Feed:
     slice: the instant at which the feed is over.
 
     `observers` are offered every slice as it would be had no outage kept a trade back. The
-    shortest klines made of it take `kline_ns`: a slice is no longer than many of them, and a
-    silence in which too many would be made is refused.
+    klines made of it take `lengths_ns`: a slice is no longer than many of the shortest, and a
+    silence of more than `silence_max` ticks and klines of one symbol is refused. `place_of`
+    finds a trade in its file, given symbol, trade id and trade time, for saying so.
     """
 
     tapes: Iterator[Tape]
@@ -217,7 +222,9 @@ class Feed:
     slice_rows: int = SLICE_ROWS
     delivery: Delivery = field(default_factory=lambda: Delivery(DeliveryOptions()))
     observers: Sequence[Observer] = ()
-    kline_ns: int = NS_PER_MINUTE
+    lengths_ns: Sequence[int] = (NS_PER_MINUTE,)
+    silence_max: int = SILENCE_MAX
+    place_of: Callable[[str, int, int], str] = _symbol_alone
     start_ns: int = 0
     end_ns: int = 0
     trades: int = 0
@@ -252,7 +259,7 @@ class Feed:
         self._refuse_silence(trades)
         self.end_ns = int(trades.arrival_ns[-1])
         self.trades += len(trades)
-        span_ns = SLICE_KLINES * self.kline_ns // max(1, len(trades.instruments))
+        span_ns = SLICE_KLINES * min(self.lengths_ns) // max(1, len(trades.instruments))
         for cut_ns in self.signals.cuts_before(self.end_ns, span_ns):
             stop = int(np.searchsorted(trades.arrival_ns, cut_ns, side="left"))
             yield self._slice(trades[:stop], cut_ns)
@@ -271,12 +278,13 @@ class Feed:
         """
         assert self.signals is not None
         until_ns = self.end_ns if self.until_ns is None else self.until_ns
-        if until_ns - self.end_ns > self._longest_ns():
+        made = self._made_in(until_ns - self.end_ns)
+        if made > self.silence_max:
             raise UsageError(
-                f"the clock runs on until {utc_text(until_ns)}: expected at most {SILENCE_MAX:,} "
-                f"ticks and klines of quiet after the last trade at {utc_text(self.end_ns)}"
+                f"the clock runs on until {utc_text(until_ns)}: expected {self._most()} after the "
+                f"last trade at {utc_text(self.end_ns)}, found {made:,}"
             )
-        for cut_ns in self.signals.cuts_before(until_ns, SLICE_KLINES * self.kline_ns):
+        for cut_ns in self.signals.cuts_before(until_ns, SLICE_KLINES * min(self.lengths_ns)):
             piece = self._slice(Tape.empty(), cut_ns)
             if piece.signals:
                 self.end_ns = max(self.end_ns, piece.signals[-1].at_ns)
@@ -286,16 +294,22 @@ class Feed:
         arrivals = np.append(self.end_ns or self.start_ns, trades.arrival_ns)
         gaps = arrivals[1:] - arrivals[:-1]
         row = int(gaps.argmax())
-        if gaps[row] > self._longest_ns():
-            symbol = trades.instruments[int(trades.symbol[row])].symbol
+        made = self._made_in(int(gaps[row]))
+        if made > self.silence_max:
+            trade = trades.symbol_text(row), int(trades.trade_id[row])
+            place = self.place_of(*trade, int(trades.event_time_ns[row]))
             before, at = (utc_text(int(instant_ns)) for instant_ns in arrivals[row : row + 2])
             raise UsageError(
-                f"{symbol}, trade {int(trades.trade_id[row])} at {at}: expected at most "
-                f"{SILENCE_MAX:,} ticks and klines of quiet after the trade before it at {before}"
+                f"{place}, trade {trade[1]} at {at}: expected {self._most()} after the trade "
+                f"before it at {before}, found {made:,}"
             )
 
-    def _longest_ns(self) -> int:
-        return SILENCE_MAX * min(self.kline_ns, self.options.clock.period_ns)
+    def _made_in(self, silence_ns: int) -> int:
+        """Return how many ticks, and klines of one symbol, a silence comes to."""
+        return sum(silence_ns // ns for ns in (self.options.clock.period_ns, *self.lengths_ns))
+
+    def _most(self) -> str:
+        return f"at most {self.silence_max:,} ticks and klines of quiet (silence_max)"
 
     def _running(self, signals: list[Signal]) -> list[Signal]:
         """Return the signals that come before the shutdown, which a loop looks at first."""
