@@ -11,6 +11,7 @@ class OpenRule(Enum):
 
     FIRST_TRADE = "first trade"
     PREVIOUS_CLOSE = "previous close"
+    UNKNOWN = "not known"
 
 
 class QuietRule(Enum):
@@ -27,6 +28,7 @@ class Basis(Enum):
     PROVED = "proved on real data"
     DOCUMENTED = "the exchange's own document"
     REPORTED = "reported by users; no document and no data at hand"
+    NONE = "nothing at hand"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class KlineRule:
 #   is published for intervals where there are no ticks".
 # * Bybit, OKX, Bitstamp: no document at hand states where the open comes from or what a quiet
 #   interval looks like.
+# * Bitget: nothing at hand, not even users' reports.
 KLINE_RULES: dict[str, KlineRule] = {
     rule.exchange: rule
     for rule in (
@@ -108,6 +111,9 @@ KLINE_RULES: dict[str, KlineRule] = {
             Basis.REPORTED,
             Basis.REPORTED,
             "users' comparisons of trades with klines",
+        ),
+        KlineRule(
+            "bitget", OpenRule.UNKNOWN, QuietRule.UNKNOWN, Basis.NONE, Basis.NONE, "no source"
         ),
     )
 }

@@ -152,7 +152,7 @@ def test_an_unexplained_difference_opens_to_the_trades_in_its_time(
         expect(trades.locator("caption")).to_contain_text("12 trades listed")
         expect(trades.locator("tbody tr")).to_have_count(12)
         expect(trades).to_contain_text("2024-05-15 00:00:11")
-        page.locator("[data-viewer=differences]").get_by_label("Text").fill("7000001011")
+        page.locator("[data-viewer=differences]").get_by_label("Text").fill("7000002011")
         expect(page.locator("[data-viewer=differences] tbody tr.row")).to_have_count(1)
 
 

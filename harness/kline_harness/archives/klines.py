@@ -159,6 +159,7 @@ def _describe(file: TextFile, layout: Layout, batch: KlineBatch) -> FileInfo:
     assert layout.unit is not None
     symbol = batch.instruments[0].symbol
     market = market_of(symbol)
+    source = "kraken" if is_krakens(file, layout) else "binance"
     return FileInfo(
         path=file.path,
         sha256=file.sha256,
@@ -177,7 +178,10 @@ def _describe(file: TextFile, layout: Layout, batch: KlineBatch) -> FileInfo:
         last_event_time_ns=int(batch.open_time_ns.max()),
         coverage=name_coverage(file.path),
         receive_unit=None,
-        source="kraken" if is_krakens(file, layout) else "binance",
+        source=source,
         not_stated=("exact numbers",) if file.has_floats else (),
-        unread_columns=layout.unread,
+        # Kraken documents its vwap, which is none of a kline's nine fields.
+        unread_columns=tuple(
+            name for name in layout.unread if (source, name) != ("kraken", "vwap")
+        ),
     )
