@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 from typing import Any
@@ -227,30 +227,49 @@ class Comparison:
         return Verdict.of(CHECK, counts, findings, left_out)
 
 
-@dataclass(slots=True)
 class Stored:
-    """Our finals by series: row numbers of the table, sorted by open time."""
+    """Our finals by series: row numbers of the table, sorted by open time.
 
-    table: pa.Table
-    rows: dict[tuple[str, str], NDArray[np.intp]] = field(default_factory=dict)
-    _integers: dict[str, Int64Array] = field(default_factory=dict)
+    Columns are read as they are asked for: the whole table of a month of seconds takes 500 MB.
+    """
+
+    def __init__(self, read: Callable[[Sequence[str] | None], pa.Table]) -> None:
+        self._read = read
+        self._table: pa.Table | None = None
+        self._integers: dict[str, Int64Array] = {}
+        self.rows: dict[tuple[str, str], NDArray[np.intp]] = {}
+        keys = read(("symbol", "interval", "open_time"))
+        if keys.num_rows == 0:
+            return
+        names, codes = zip(*(texts_of(keys[name]) for name in ("symbol", "interval")), strict=True)
+        order = np.lexsort((int64_of(keys["open_time"]), codes[1], codes[0]))
+        key = codes[0][order].astype(np.int64) * len(names[1]) + codes[1][order]
+        starts = np.flatnonzero(np.diff(key, prepend=-1)).tolist()
+        for start, stop in zip(starts, [*starts[1:], len(key)], strict=True):
+            symbol, interval = divmod(int(key[start]), len(names[1]))
+            self.rows[names[0][symbol], names[1][interval]] = order[start:stop]
 
     @staticmethod
     def of(table: pa.Table) -> Stored:
         """Index a table of finals."""
-        if table.num_rows == 0:
-            return Stored(table)
-        table = table.combine_chunks()
-        names, codes = zip(*(texts_of(table[name]) for name in ("symbol", "interval")), strict=True)
-        opens = opens_ns(table)
-        order = np.lexsort((opens, codes[1], codes[0]))
-        key = codes[0][order].astype(np.int64) * len(names[1]) + codes[1][order]
-        starts = np.flatnonzero(np.diff(key, prepend=-1)).tolist()
-        stored = Stored(table)
-        for start, stop in zip(starts, [*starts[1:], len(key)], strict=True):
-            symbol, interval = divmod(int(key[start]), len(names[1]))
-            stored.rows[names[0][symbol], names[1][interval]] = order[start:stop]
-        return stored
+        whole = table.combine_chunks() if table.num_rows else table
+        return Stored(lambda names: whole if names is None else whole.select(list(names)))
+
+    def __len__(self) -> int:
+        """Count the finals."""
+        return sum(map(len, self.rows.values()))
+
+    @property
+    def table(self) -> pa.Table:
+        """The whole table, in the order of publication; kept once it was asked for."""
+        if self._table is None:
+            table = self._read(None)
+            self._table = table.combine_chunks() if table.num_rows else table
+        return self._table
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """Return one column in the order of publication; it is not kept."""
+        return (self._read((name,)) if self._table is None else self._table)[name]
 
     def series(self, symbol: str, interval: str) -> pa.Table:
         """Return one series' finals by open time; none when there is no such series."""
@@ -261,7 +280,7 @@ class Stored:
         """Return a column of integers or times of one series, by open time; times in us."""
         values = self._integers.get(name)
         if values is None:
-            values = self._integers[name] = int64_of(self.table[name])
+            values = self._integers[name] = int64_of(self.column(name))
         chosen: Int64Array = values[self.rows.get((symbol, interval), _NO_ROWS)]
         return chosen
 

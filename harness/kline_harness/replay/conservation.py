@@ -38,7 +38,7 @@ def equations(
             lost = run.lost_while_down(consumer.name)
             laws += _to_consumer(channel, consumer, lost, _taken(observed, audits, consumer.name))
     # Where klines were lost on the way, the laws above say so, and the sums are the published.
-    whole = stored.table.num_rows == run.channels[0].published
+    whole = len(stored) == run.channels[0].published
     sums = (observed.given, observed.tally, accounts, stored if whole else None)
     laws += value_equations(*sums, evidence)
     return laws + run.writer.equations()

@@ -84,14 +84,16 @@ def stored_sums(stored: Stored) -> dict[tuple[str, str], Sums]:
     sums: dict[str, list[int]] = {}
     for name in COLUMNS:
         if name == "count":
-            sums[name] = sum_groups(int64_of(stored.table[name])[order], starts).tolist()
+            sums[name] = sum_groups(int64_of(stored.column(name))[order], starts).tolist()
             continue
-        column = stored.table[name].combine_chunks()
+        column = stored.column(name).combine_chunks()
         words = np.frombuffer(column.buffers()[1], dtype=np.uint64).reshape(-1, 2)
-        words = words[column.offset : column.offset + len(column)][order]
-        half = np.uint64(32)
-        parts = (words[:, 1], words[:, 0] >> half, words[:, 0] & np.uint64(0xFFFFFFFF))
-        high, middle, low = (sum_groups(part.view(np.int64), starts).tolist() for part in parts)
+        words = words[column.offset : column.offset + len(column)]
+        low_half = np.uint64(0xFFFFFFFF)
+        # One after the other: three copies of a column at a time would be the run's peak.
+        high = sum_groups(words[order, 1].view(np.int64), starts).tolist()
+        middle = sum_groups((words[order, 0] >> np.uint64(32)).view(np.int64), starts).tolist()
+        low = sum_groups((words[order, 0] & low_half).view(np.int64), starts).tolist()
         sums[name] = [(a << 64) + (b << 32) + c for a, b, c in zip(high, middle, low, strict=True)]
     return {
         key: {name: sums[name][place] for name in COLUMNS} for place, key in enumerate(stored.rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,12 +62,17 @@ class KlineDataset:
         """Count the rows on disk, from the footers of the committed files."""
         return sum(pq.read_metadata(self._files.source(path)).num_rows for path in self.parts())
 
-    def read(self) -> pa.Table:
-        """Return all stored klines in the order of publication."""
+    def read(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return all stored klines in the order of publication; only some columns if named."""
+        names = SCHEMA.names if columns is None else list(columns)
         sources = [self._files.source(path) for path in self.parts()]
         # Not `read_table`: it imports datasets and pandas, for ten times the cost of reading.
-        tables = [pq.ParquetFile(source).read(use_threads=False) for source in sources]
-        return pa.concat_tables(tables).unify_dictionaries() if tables else SCHEMA.empty_table()
+        tables = [pq.ParquetFile(source).read(names, use_threads=False) for source in sources]
+        return (
+            pa.concat_tables(tables).unify_dictionaries()
+            if tables
+            else SCHEMA.empty_table().select(names)
+        )
 
     def clear_leftovers(self) -> int:
         """Delete temporary files of commits that died; return how many there were."""
