@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kline_harness.interfaces import FeedSlice, Signal
 from kline_harness.interval import Interval
@@ -30,14 +31,24 @@ def batches(feed: FeedSlice, shortest: Interval, rows_max: int) -> Iterator[Tape
 def _trades(tape: Tape, shortest: Interval, rows_max: int) -> Iterator[Tape]:
     if len(tape) == 0:
         return
-    order = np.arange(len(tape))
-    if len(tape.instruments) > 1:
-        order = np.argsort(tape.symbol, kind="stable")
-        tape = tape.take(order)
     opens = shortest.open_times_ns(tape.event_time_ns)
-    changes = np.flatnonzero((np.diff(opens) != 0) | (np.diff(tape.symbol) != 0)) + 1
-    runs = pairwise([0, *changes.tolist(), len(tape)])
+    if len(tape.instruments) == 1:
+        for start, stop in _runs(np.flatnonzero(np.diff(opens)), len(tape)):
+            yield from _pieces(tape, start, stop, rows_max)
+        return
+    order = np.argsort(tape.symbol, kind="stable")
+    tape, opens = tape.take(order), opens[order]
+    runs = _runs(np.flatnonzero((np.diff(opens) != 0) | (np.diff(tape.symbol) != 0)), len(tape))
     # By the place that a run's first trade had in the feed.
     for start, stop in sorted(runs, key=lambda run: order[run[0]]):
-        for row in range(start, stop, rows_max):
-            yield tape[row : min(row + rows_max, stop)]
+        yield from _pieces(tape, start, stop, rows_max)
+
+
+def _runs(lasts: NDArray[np.intp], rows: int) -> Iterator[tuple[int, int]]:
+    """Yield the runs that end with the rows `lasts`, and the last one."""
+    return pairwise([0, *(lasts + 1).tolist(), rows])
+
+
+def _pieces(tape: Tape, start: int, stop: int, rows_max: int) -> Iterator[Tape]:
+    for row in range(start, stop, rows_max):
+        yield tape[row : min(row + rows_max, stop)]
