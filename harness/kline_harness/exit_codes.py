@@ -21,6 +21,11 @@ EXIT_TERMINATED = 128 + signal.SIGTERM
 EXIT_BROKEN_PIPE = 128 + signal.SIGPIPE
 
 
+# Signals that came. The exception that a handler raises can be lost, where it is raised inside of
+# a library that clears errors while it is imported.
+_came: list[int] = []
+
+
 class Terminated(SystemExit):
     """SIGTERM, raised where the program stands so that it clears away what it has begun."""
 
@@ -33,9 +38,12 @@ def run_to_exit(verb: Callable[[], int]) -> int:
     """
     if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
     try:
         code = verb()
         sys.stdout.flush()
+        raise_what_came()
         return code
     except UserError as error:
         return _say(f"error: {error}", EXIT_USAGE)
@@ -51,6 +59,17 @@ def run_to_exit(verb: Callable[[], int]) -> int:
         return EXIT_BROKEN_PIPE
     except Exception as error:
         return _say(crash_sentence(error), EXIT_CRASH)
+
+
+def raise_what_came() -> None:
+    """Raise for a signal whose exception was lost on the way.
+
+    Raises KeyboardInterrupt or Terminated.
+    """
+    if signal.SIGINT in _came:
+        raise KeyboardInterrupt
+    if signal.SIGTERM in _came:
+        raise Terminated(EXIT_TERMINATED)
 
 
 def crash_sentence(error: BaseException) -> str:
@@ -71,5 +90,11 @@ def _say(line: str, code: int) -> int:
     return code
 
 
+def _interrupt(number: int, frame: object) -> None:
+    _came.append(number)
+    raise KeyboardInterrupt
+
+
 def _terminate(number: int, frame: object) -> None:
+    _came.append(number)
     raise Terminated(EXIT_TERMINATED)

@@ -99,7 +99,7 @@ def test_the_figures_are_those_of_a_replay(monkeypatch: pytest.MonkeyPatch, tmp_
         ("[channels]\nklines = 0", "expected capacities above zero"),
         ("[[outages]]\nfrom = 5\nuntil = 5", "an outage that ends after it begins"),
         ("[loop]\nbusy = [{ from = 5, until = 4 }]", "a window that ends after it begins"),
-        ("[clock]\nperiod = '0s'", "expected a period above zero"),
+        ("[clock]\nperiod = '0s'", "expected a period of at least 1ms"),
         ("[clock]\ngrace = 'soon'", "clock.grace: expected a duration"),
         ("[writer]\nbuffer_rows = 0", "above zero"),
     ],

@@ -208,3 +208,35 @@ def test_the_second_rename_fails_and_the_earlier_run_is_put_back(
         partial.rmdir()
     assert (tmp_path / "run" / "run.json").read_text() == "good"
     assert os.listdir(tmp_path) == ["run"]
+
+
+LOSES = """
+import os, signal, sys
+from kline_harness import cli
+from kline_harness.replay import run
+real, number = run.build_report, getattr(signal, sys.argv.pop(1))
+def lost(folder):
+    try:
+        os.kill(os.getpid(), number)
+        for _ in range(1000): pass
+    except BaseException:
+        pass
+    return real(folder)
+run.build_report = lost
+cli.main()
+"""
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_signal_whose_exception_a_library_loses_still_ends_the_run(
+    name: str, code: int, tmp_path: Path
+) -> None:
+    words = ("replay", TRADES, "--intervals", "1h", "--audit", "off", "--out", tmp_path / "run")
+    ran = subprocess.run(
+        [sys.executable, "-c", LOSES, name, *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout) == (code, "")
+    assert list(tmp_path.iterdir()) == []

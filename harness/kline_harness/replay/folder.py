@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from kline_harness.errors import OutputError
+from kline_harness.exit_codes import raise_what_came
 from kline_harness.storage.exchange import exchange
 
 RUN_FILE = "run.json"
@@ -64,6 +65,7 @@ def _replaced(target: Path, place: Path) -> Iterator[Path]:
         except OSError as error:
             raise OutputError(f"{target}: cannot be written: {_reason(error)}") from error
         yield partial
+        raise_what_came()
         try:
             with _uninterrupted():
                 _move_into_place(partial, place, old)
