@@ -83,22 +83,34 @@ MESSAGES: tuple[Message, ...] = (
             Field("protocol", "integer", "the version that is spoken from here on: 1"),
             Field("name", "text", "the subject's name"),
             Field("version", "text", "its version", optional=True),
-            Field("wants", "texts", "of trades, ticks, commands; all if left out", optional=True),
-            Field("columns", "texts", "the columns of trades to send; all if left out", True),
+            Field(
+                "wants",
+                "texts",
+                "a list of some of trades, ticks, commands; all if left out",
+                optional=True,
+            ),
+            Field(
+                "columns", "texts", "a list of the columns of trades to send; all if left out", True
+            ),
             Field("arrow", "boolean", "true: trades come as Arrow streams", optional=True),
         ),
     ),
     Message(
         "trades",
         "harness",
-        f"for up to {ROWS_MAX:,} trades of one symbol that lie in one kline of each interval",
+        f"for up to {ROWS_MAX:,} trades of one symbol in one kline of the shortest interval",
         (
             _SYMBOL,
             *(Field(name, "list", f"a list: {says}") for name, says in TRADE_COLUMNS.items()),
             Field("arrow", "integer", "in place of lists: so many bytes of Arrow follow", True),
         ),
     ),
-    Message("tick", "harness", "when the clock ticks", (Field("time_ns", "integer", "now"), _AT)),
+    Message(
+        "tick",
+        "harness",
+        "when the clock ticks",
+        (Field("time_ns", "integer", "the time that the tick says: it makes klines final"), _AT),
+    ),
     Message("add_symbol", "harness", "when a symbol is added", (_SYMBOL, _AT)),
     Message("remove_symbol", "harness", "when a symbol is removed", (_SYMBOL, _AT)),
     Message(
