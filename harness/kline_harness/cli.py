@@ -21,8 +21,6 @@ from kline_harness.exit_codes import EXIT_USAGE, run_to_exit
 from kline_harness.history import command as history
 
 GC_THRESHOLD = 50_000
-# The folder of run folders: a replay written there keeps its index up to date.
-REPORTS = "reports"
 ABOUT = "Replay recorded trades through a kline aggregator and prove what it published."
 SUBJECTS = "exact, klagg, module:Class, file.py:Class or process:COMMAND. [default: exact]"
 
@@ -42,8 +40,14 @@ def _replay_arguments(parser: Parser) -> None:
     parser.choice(
         "--fidelity", "trade: one event per trade, same bytes. [default: batch]", "batch", "trade"
     )
-    parser.option("--out", "The run folder. [default: reports/NAME OF FIRST FILE]", Path)
+    parser.option(
+        "--out", "The run folder. [default: reports/MARKET-SYMBOLS-DAYS-AGGREGATOR-SCENARIO]", Path
+    )
+    parser.flag("--force", "Take the place of another run's folder.")
     parser.flag("--no-report", "Leave the page out.")
+    parser.flag("--open", "Open the page in a browser at the end.")
+    parser.flag("--json", "Print a summary as JSON, and nothing else, on stdout.")
+    parser.flag("--quiet", "Print the verdict's sentence alone.")
 
 
 def replay(given: argparse.Namespace) -> int:
@@ -66,7 +70,7 @@ def fetch(given: argparse.Namespace) -> int:
 
     Exit code: 0 every file proved, 1 one wrong or unproven, 2 usage, 3 one is not there.
     """
-    from kline_harness.terminal import progress_of_files
+    from kline_harness.terminal_progress import progress_of_files
 
     return history.fetch(given, progress_of_files)
 
@@ -76,11 +80,13 @@ def _replay(given: argparse.Namespace, expectations: Any) -> int:
     from kline_harness.history.taking import files_of
     from kline_harness.interval import parse_intervals
     from kline_harness.replay import replay as run
+    from kline_harness.replay.place import REPORTS, Place
     from kline_harness.replay.scenario import Audit
     from kline_harness.replay.scenario_file import scenario_of
     from kline_harness.report import build_index
     from kline_harness.simulation.simulation import Fidelity
-    from kline_harness.terminal import progress_of_trades, show_outcome
+    from kline_harness.terminal import show_json, show_outcome, show_sentence
+    from kline_harness.terminal_progress import progress_of_trades
 
     options = scenario_of(
         given.scenario,
@@ -94,22 +100,31 @@ def _replay(given: argparse.Namespace, expectations: Any) -> int:
         audit=Audit(given.audit) if given.audit else None,
         fidelity=Fidelity(given.fidelity) if given.fidelity else None,
     )
-    target = given.out or Path(REPORTS) / _stem(given.trades[0])
     trades, klines = files_of(given.trades, given.klines)
+    name = given.scenario.stem if given.scenario else None
     with progress_of_trades() as progress:
         outcome = run(
             options,
             trades,
             klines,
-            target,
+            Place(given.out, name, given.force),
             command=_command(),
             progress=progress,
             report=not given.no_report,
             expectations=expectations,
         )
-    show_outcome(outcome)
-    if target.parent.name == REPORTS and not given.no_report:
-        print(f"{build_index(target.parent)}: every run here")
+    show = show_json if given.json else show_sentence if given.quiet else show_outcome
+    show(outcome)
+    reports = outcome.directory.parent
+    if reports.name == REPORTS.name and not given.no_report:
+        index = build_index(reports)
+        if show is show_outcome:
+            print(f"{index}: every run here")
+    if given.open and not given.no_report:
+        # Late: only who asks for it pays for it.
+        import webbrowser
+
+        webbrowser.open((outcome.directory / "report.html").resolve().as_uri())
     return outcome.validity.exit_code
 
 
@@ -248,7 +263,7 @@ def explore(given: argparse.Namespace) -> int:
     Exit code: 0 nothing found, 1 something found, 2 bad input or usage.
     """
     from kline_harness.explore.command import explore_files
-    from kline_harness.terminal import progress_of_seeds
+    from kline_harness.terminal_progress import progress_of_seeds
 
     with progress_of_seeds(given.seeds) as progress:
         found, summary = explore_files(
@@ -353,13 +368,6 @@ def main() -> None:
     # time they take.
     gc.set_threshold(GC_THRESHOLD)
     sys.exit(run_to_exit(lambda: run(sys.argv[1:])))
-
-
-def _stem(path: Path) -> str:
-    name = path.name.replace(":", "-")
-    for suffix in (".zip", ".gz", ".csv", ".txt"):
-        name = name.removesuffix(suffix)
-    return name
 
 
 def _command() -> str:

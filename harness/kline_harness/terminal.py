@@ -1,111 +1,82 @@
-"""What a person sees in the terminal: progress while a run goes on, a summary at its end."""
+"""What a person sees in the terminal at the end of a replay or a comparison."""
 
 from __future__ import annotations
 
-import itertools
+import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kline_harness.comparison.compare import Class, Comparison
+from kline_harness.comparison.compare import Class, Comparison, SeriesResult
 from kline_harness.comparison.summary import summary
 from kline_harness.finding_text import finding_text
+from kline_harness.interval import INTERVALS
 from kline_harness.replay import Outcome
-from kline_harness.verdict import Finding, Severity, Validity
+from kline_harness.verdict import OMITTED, Finding, Severity, Validity, Verdict
 
 _STYLE = {
     Validity.VALID: "bold green",
     Validity.UNKNOWN: "bold yellow",
     Validity.INVALID: "bold red",
 }
-_FINDINGS_SHOWN = 8
-
-
-@contextmanager
-def progress_of_trades() -> Iterator[Callable[[int], None] | None]:
-    """Show how many trades were fed, on a terminal only."""
-    with _progress("opening files", "{:,} trades".format) as progress:
-        yield progress
-
-
-@contextmanager
-def progress_of_seeds(seeds: int) -> Iterator[Callable[[int], None] | None]:
-    """Show how many seeds were run, on a terminal only."""
-    with _progress("starting", lambda done: f"{done:,} of {seeds:,} seeds") as progress:
-        yield progress
-
-
-@contextmanager
-def _progress(first: str, told: Callable[[int], str]) -> Iterator[Callable[[int], None] | None]:
-    if not sys.stderr.isatty():
-        yield None
-        return
-    # Late: a tenth of a second that nobody would see anything for.
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(first)
-        yield lambda count: progress.update(task, description=told(count))
-
-
-@contextmanager
-def progress_of_files(
-    files: int,
-) -> Iterator[tuple[Callable[[str], None], Callable[[int], None] | None]]:
-    """Yield what shows a line for a file that is done, and on a terminal what counts bytes.
-
-    There a line below them shows files, bytes and bytes a second. Lines go to stderr.
-    """
-    done = itertools.count(1)
-    if not sys.stderr.isatty():
-        yield lambda line: print(f"[{next(done)}/{files}] {line}", file=sys.stderr), None
-        return
-    from rich import progress as bars
-
-    columns = (
-        *(bars.SpinnerColumn(), bars.TextColumn("{task.description}")),
-        *(bars.FileSizeColumn(), bars.TransferSpeedColumn()),
-        bars.TimeElapsedColumn(),
-    )
-    console = Console(stderr=True, highlight=False)
-    with bars.Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task(f"0 of {files:,} files", total=None)
-
-        def show(line: str) -> None:
-            number = next(done)
-            console.print(Text(f"[{number}/{files}] {line}"), soft_wrap=True)
-            progress.update(task, description=f"{number:,} of {files:,} files")
-
-        yield show, lambda count: progress.advance(task, count)
+_SEVERITIES = (Severity.ERROR, Severity.DOUBT, Severity.NOTICE)
+_KINDS_SHOWN = 8
+_OF_A_KIND_SHOWN = 3
+_SERIES_SHOWN = 12
 
 
 def show_outcome(outcome: Outcome) -> None:
-    """Print the checks, the comparison, the first findings and the verdict."""
+    """Print the checks, the comparison, the first findings of each kind and the verdict."""
     console = Console(highlight=False)
     console.print(_checks(outcome))
+    console.print()
     if outcome.comparison is not None:
-        console.print(_comparison(outcome.comparison))
-    found = [finding for check in outcome.checks for finding in check.findings]
-    _findings(found, console, f"in {outcome.directory / 'findings.ndjson'}")
-    console.print(Text(outcome.sentence, style=_STYLE[outcome.validity]), soft_wrap=True)
+        _show_series(outcome.comparison, console)
+        console.print()
+    _show_findings(outcome.checks, console, f"all in {outcome.directory / 'findings.ndjson'}")
+    show_sentence(outcome)
     report = outcome.directory / "report.html"
     shown = report if report.exists() else outcome.directory
     console.print(f"{shown}  ({outcome.seconds:.1f} s)", soft_wrap=True)
 
 
+def show_sentence(outcome: Outcome) -> None:
+    """Print the verdict with what it rests on, one line."""
+    console = Console(highlight=False)
+    console.print(Text(outcome.sentence, style=_STYLE[outcome.validity]), soft_wrap=True)
+
+
+def show_json(outcome: Outcome) -> None:
+    """Print a replay's summary as one JSON object: verdict, checks, series, run folder."""
+    compared = outcome.comparison
+    content: dict[str, Any] = {
+        "verdict": outcome.validity.value,
+        "exit_code": outcome.validity.exit_code,
+        "sentence": outcome.sentence,
+        "trades": outcome.trades,
+        "klines": outcome.klines,
+        "checks": [check.to_dict() for check in outcome.checks],
+        "comparison": None if compared is None else [one.to_dict() for one in compared.series],
+        "directory": str(outcome.directory),
+    }
+    json.dump(content, sys.stdout, indent=2, ensure_ascii=False)
+    print()
+
+
 def _checks(outcome: Outcome) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("check")
-    table.add_column("verdict")
+    table.add_column("check", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
     table.add_column("what it looked at")
     for check in outcome.checks:
-        seen = ", ".join(f"{name} {count:,}" for name, count in check.counts.items() if count)
+        seen = ", ".join(
+            f"{name.replace('_', ' ')} {count:,}" for name, count in check.counts.items() if count
+        )
         table.add_row(
             check.check, Text(check.validity.value, style=_STYLE[check.validity]), Text(seen)
         )
@@ -113,37 +84,90 @@ def _checks(outcome: Outcome) -> Table:
 
 
 def show_comparison(comparison: Comparison, full: Path | None = None) -> None:
-    """Print a comparison, its first findings, and what it comes to.
+    """Print a comparison, its first findings of each kind, and what it comes to.
 
     `full` is the file that holds all findings, if one was asked for.
     """
     console = Console(highlight=False)
-    console.print(_comparison(comparison))
+    _show_series(comparison, console)
     verdict = comparison.verdict()
-    where = f"in {full}" if full else "(--out FILE.ndjson writes them all)"
-    _findings(list(verdict.findings), console, where)
+    where = f"all in {full}" if full else "--out FILE.ndjson writes them all"
+    console.print()
+    _show_findings([verdict], console, where)
     text = f"{verdict.validity.value.capitalize()}: {summary(comparison)}."
     console.print(Text(text, style=_STYLE[verdict.validity]), soft_wrap=True)
 
 
-def _comparison(comparison: Comparison) -> Table:
+def _show_series(comparison: Comparison, console: Console) -> None:
+    """Print the series that differ, a line each, and those that do not in one line."""
+    differing = [one for one in comparison.series if one.differences]
+    same = [one for one in comparison.series if not one.differences]
+    if differing:
+        console.print(_series_table(differing[:_SERIES_SHOWN]))
+    if len(differing) > _SERIES_SHOWN:
+        rest = differing[_SERIES_SHOWN:]
+        found = ", ".join(_class_counts(rest))
+        console.print(f"and {_series(rest)}: {found}", soft_wrap=True)
+    if same:
+        words = "nothing compared"
+        if any(one.identical for one in same):
+            words = f"all {sum(one.identical for one in same):,} klines identical"
+        console.print(f"{_series(same)}: {words}", soft_wrap=True)
+
+
+def _series_table(series: Sequence[SeriesResult]) -> Table:
+    """Return a line for each series, with the classes that any of them has."""
     table = Table(box=None, pad_edge=False, header_style="dim", title=None)
-    table.add_column("symbol")
-    table.add_column("interval")
-    for klass in Class:
-        table.add_column(klass.value, justify="right")
-    table.add_column("outside", justify="right")
-    for result in comparison.series:
-        counts = [f"{result.count(klass):,}" for klass in Class]
-        table.add_row(Text(result.symbol), str(result.interval), *counts, f"{result.outside:,}")
+    table.add_column("symbol", no_wrap=True)
+    table.add_column("interval", no_wrap=True)
+    classes = [klass for klass in Class if any(one.count(klass) for one in series)]
+    outside = any(one.outside for one in series)
+    for name in [*(klass.value for klass in classes), *(["outside"] if outside else [])]:
+        table.add_column(name, justify="right", no_wrap=True)
+    for one in series:
+        counts = [f"{one.count(klass):,}" for klass in classes]
+        counts += [f"{one.outside:,}"] if outside else []
+        table.add_row(Text(one.symbol), str(one.interval), *counts)
     return table
 
 
-def _findings(findings: list[Finding], console: Console, where: str) -> None:
-    order = [Severity.ERROR, Severity.DOUBT, Severity.NOTICE]
-    findings.sort(key=lambda finding: order.index(finding.severity))
-    for finding in findings[:_FINDINGS_SHOWN]:
-        style = "dim" if finding.severity is Severity.NOTICE else ""
-        console.print(Text(finding_text(finding), style=style), soft_wrap=True)
-    if len(findings) > _FINDINGS_SHOWN:
-        console.print(f"and {len(findings) - _FINDINGS_SHOWN:,} more {where}", soft_wrap=True)
+def _series(series: Sequence[SeriesResult]) -> str:
+    symbols = list(dict.fromkeys(one.symbol for one in series))
+    asked = {str(one.interval) for one in series}
+    intervals = [interval.text for interval in INTERVALS if interval.text in asked]
+    who = symbols[0] if len(symbols) == 1 else f"{len(symbols):,} symbols"
+    which = intervals[0] if len(intervals) == 1 else f"{intervals[0]} to {intervals[-1]}"
+    return f"{len(series):,} series of {who}, {which}" if len(series) > 1 else f"{who} {which}"
+
+
+def _class_counts(series: Iterable[SeriesResult]) -> list[str]:
+    rows = list(series)
+    sums = {klass: sum(one.count(klass) for one in rows) for klass in Class}
+    return [f"{count:,} {klass.value}" for klass, count in sums.items() if count]
+
+
+def _show_findings(checks: Iterable[Verdict], console: Console, where: str) -> None:
+    """Print the first findings of each kind, errors first, each kind with how many there are."""
+    groups: list[tuple[Severity, str, list[Finding], int]] = []
+    for check in checks:
+        totals = check.kinds()
+        kinds: dict[tuple[Severity, str], list[Finding]] = {}
+        for finding in check.findings:
+            if finding.kind != OMITTED:
+                kinds.setdefault((finding.severity, finding.kind), []).append(finding)
+        for (severity, kind), found in kinds.items():
+            alone = sum(name == kind for _, name in kinds) == 1
+            groups.append((severity, kind, found, totals[kind] if alone else len(found)))
+    groups.sort(key=lambda group: _SEVERITIES.index(group[0]))
+    for severity, kind, found, total in groups[:_KINDS_SHOWN]:
+        style = "dim" if severity is Severity.NOTICE else ""
+        for finding in found[:_OF_A_KIND_SHOWN]:
+            console.print(Text(finding_text(finding), style=style), soft_wrap=True)
+        if total > _OF_A_KIND_SHOWN:
+            name = f"{found[0].check} {kind.replace('_', ' ')}"
+            more = f"  and {total - _OF_A_KIND_SHOWN:,} more of {name} ({total:,}; {where})"
+            console.print(Text(more, style=style), soft_wrap=True)
+    if len(groups) > _KINDS_SHOWN:
+        rest = groups[_KINDS_SHOWN:]
+        count = sum(total for *_, total in rest)
+        console.print(f"and {count:,} of {len(rest):,} other kinds ({where})", soft_wrap=True)

@@ -21,6 +21,8 @@ class Validity(Enum):
         return {"valid": 0, "invalid": 1, "unknown": 3}[self.value]
 
 
+# A finding that tells how many of each kind were found and not kept.
+OMITTED = "findings_omitted"
 _WORSE = (Validity.VALID, Validity.UNKNOWN, Validity.INVALID)
 
 
@@ -107,17 +109,25 @@ class Verdict:
         )
         return Verdict(check, Validity.UNKNOWN, {}, (finding,))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the verdict as a JSON object, findings counted by kind."""
+    def kinds(self) -> dict[str, int]:
+        """Return how often each kind was found, in order of name, those not kept included."""
         kinds: dict[str, int] = {}
         for finding in self.findings:
-            kinds[finding.kind] = kinds.get(finding.kind, 0) + 1
+            if finding.kind == OMITTED:
+                for kind, count in finding.evidence.items():
+                    kinds[kind] = kinds.get(kind, 0) + count
+            else:
+                kinds[finding.kind] = kinds.get(finding.kind, 0) + 1
+        return dict(sorted(kinds.items()))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the verdict as a JSON object, findings counted by kind."""
         return {
             "check": self.check,
             "verdict": self.validity.value,
             "needs": self.needs,
             "counts": dict(self.counts),
-            "findings": dict(sorted(kinds.items())),
+            "findings": self.kinds(),
             "not_checked": list(self.not_checked),
         }
 

@@ -29,7 +29,7 @@ CHANGING = (
 def struck(folder: Path, text: str, *words: str | Path) -> Ran:
     scenario = folder / "scenario.toml"
     scenario.write_text(f'intervals = ["1m"]\n{text}\n', encoding="utf-8")
-    return replay(folder / "run", TRADES, "--scenario", scenario, *words)
+    return replay(folder / "run", TRADES, "--scenario", scenario, *words, "--force")
 
 
 def severities(ran: Ran, check: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from kline_harness.columns import gather
 from kline_harness.interval import INTERVALS
 from kline_harness.kline import KlineBatch
 from kline_harness.simulation.records import ChannelRecord, ConsumerRecord
-from kline_harness.verdict import Finding, Severity, Verdict
+from kline_harness.verdict import OMITTED, Finding, Severity, Verdict
 
 CHECK = "channels"
 # Runs of lost klines told one by one.
@@ -105,7 +105,7 @@ def _runs(
         )
     if len(starts) > _RUNS_TOLD:
         left_out = {"klines_lost": len(starts) - _RUNS_TOLD}
-        yield Finding(CHECK, "findings_omitted", Severity.NOTICE, evidence=left_out)
+        yield Finding(CHECK, OMITTED, Severity.NOTICE, evidence=left_out)
 
 
 def channel_dict(channel: ChannelRecord) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kline_harness.verdict import Finding, Severity
+from kline_harness.verdict import OMITTED, Finding, Severity
 
 FINDINGS_PER_KIND = 1_000
 
@@ -79,7 +79,7 @@ class FindingLog:
         }
         if not omitted:
             return []
-        return [Finding(self.check, "findings_omitted", Severity.NOTICE, evidence=omitted)]
+        return [Finding(self.check, OMITTED, Severity.NOTICE, evidence=omitted)]
 
 
 def _position(entry: tuple[int, Finding]) -> int:

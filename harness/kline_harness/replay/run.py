@@ -28,6 +28,7 @@ from kline_harness.replay.check_list import FinishedRun, Inputs
 from kline_harness.replay.effects import FaultOutcome, fault_outcomes, faults_verdict
 from kline_harness.replay.folder import RUN_FILE, run_folder, write_json, write_lines
 from kline_harness.replay.observations import ObservedRun
+from kline_harness.replay.place import Place
 from kline_harness.replay.scenario import Audit, Scenario
 from kline_harness.replay.sentence import sentence
 from kline_harness.replay.shadow import ExactShadow
@@ -66,7 +67,7 @@ def replay(
     scenario: Scenario,
     trades: Sequence[Path],
     klines: Sequence[Path],
-    out: Path,
+    out: Path | Place,
     *,
     command: str,
     progress: Callable[[int], None] | None = None,
@@ -89,6 +90,7 @@ def replay(
         sources = Sources.open(trades, klines, scenario)
         # Klines to compare with ask for their interval, or they would all seem to be missing.
         scenario = scenario.with_intervals(one.interval for one in sources.klines)
+        out = out if isinstance(out, Path) else out.folder(sources, scenario)
         folder = stack.enter_context(run_folder(out))
         expects = scenario.audit is Audit.FULL and scenario.expectations
         asked = stack.enter_context(expectations()) if expects else None
