@@ -47,7 +47,8 @@ def test_the_name_of_a_scenario_is_told(tmp_path: Path, monkeypatch: pytest.Monk
 def test_another_run_is_not_replaced_unless_forced(tmp_path: Path) -> None:
     first = replay(tmp_path / "run", ALFA, *QUICK)
     before = (tmp_path / "run" / "run.json").read_bytes()
-    for other in ([BRAVO, *QUICK], [ALFA, "--intervals", "1m", "--audit", "off"]):
+    others: list[list[str | Path]] = [[BRAVO, *QUICK], [ALFA, "--intervals", "1m", *QUICK[2:]]]
+    for other in others:
         refused = replay(tmp_path / "run", *other)
         assert refused.exit_code == 2
         assert f"{tmp_path / 'run'}: holds another run, of " in refused.output
