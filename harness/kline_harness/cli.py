@@ -80,7 +80,7 @@ def _replay(given: argparse.Namespace, expectations: Any) -> int:
     from kline_harness.history.taking import files_of
     from kline_harness.interval import parse_intervals
     from kline_harness.replay import replay as run
-    from kline_harness.replay.place import REPORTS, Place
+    from kline_harness.replay.place import REPORTS, RunPlace
     from kline_harness.replay.scenario import Audit
     from kline_harness.replay.scenario_file import scenario_of
     from kline_harness.report import build_index
@@ -107,7 +107,7 @@ def _replay(given: argparse.Namespace, expectations: Any) -> int:
             options,
             trades,
             klines,
-            Place(given.out, name, given.force),
+            RunPlace(given.out, name, given.force),
             command=_command(),
             progress=progress,
             report=not given.no_report,

@@ -22,7 +22,7 @@ _NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RunPlace:
     """Where a run is asked to be written; without `out`, under `REPORTS` by what it replays.
 
     `name` is that of the scenario's file, if there is one. With `force` another run's folder is

@@ -28,7 +28,7 @@ from kline_harness.replay.check_list import FinishedRun, Inputs
 from kline_harness.replay.effects import FaultOutcome, fault_outcomes, faults_verdict
 from kline_harness.replay.folder import RUN_FILE, run_folder, write_json, write_lines
 from kline_harness.replay.observations import ObservedRun
-from kline_harness.replay.place import Place
+from kline_harness.replay.place import RunPlace
 from kline_harness.replay.scenario import Audit, Scenario
 from kline_harness.replay.sentence import sentence
 from kline_harness.replay.shadow import ExactShadow
@@ -67,7 +67,7 @@ def replay(
     scenario: Scenario,
     trades: Sequence[Path],
     klines: Sequence[Path],
-    out: Path | Place,
+    out: Path | RunPlace,
     *,
     command: str,
     progress: Callable[[int], None] | None = None,
