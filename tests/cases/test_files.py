@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import json
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -23,7 +26,7 @@ from tests.cases.made import (
     write_trades,
 )
 from tests.oracle import OracleTrade
-from tests.replays import UM_DAY, Ran, replay
+from tests.replays import UM_DAY, Ran, command, replay
 
 # 2024-07-18 00:00 UTC.
 DAY = START - START % (24 * HOUR)
@@ -186,7 +189,7 @@ def test_missing_ids_and_nothing_to_compare_with(tmp_path: Path, lost: slice) ->
     ran = run(tmp_path, trades, "--intervals=5m")
     assert ran.exit_code in (1, 3)
     assert kinds(ran, "continuity")["missing_trade_ids"] == "doubt"
-    assert "trade ids that no trade has" in ran.output
+    assert "trade ids are missing (" in ran.output
 
 
 def test_many_single_ids_missing(tmp_path: Path) -> None:
@@ -197,10 +200,123 @@ def test_many_single_ids_missing(tmp_path: Path) -> None:
     assert kinds(ran, "continuity")["missing_trade_ids"] == "doubt"
 
 
+def without(tape: list[OracleTrade], place: int) -> list[OracleTrade]:
+    return tape[:place] + tape[place + 1 :]
+
+
+def recorded(path: Path, tape: list[OracleTrade], *, more: dict[str, object]) -> Path:
+    """Write a recording of raw trades; `more` is what tells the markets' messages apart."""
+    lines = []
+    for one in tape:
+        time = one.time_ns // 1_000_000
+        message = {"e": "trade", "E": time, "s": one.symbol, "t": one.id, "T": time}
+        message |= {"p": str(one.price), "q": str(one.quantity), "m": one.buyer_is_maker} | more
+        lines.append(f"{one.time_ns + 5_000_000} {json.dumps(message)}")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def as_aggregates(tape: list[OracleTrade]) -> list[OracleTrade]:
+    """Each trade an aggregate of its own: the aggregates' numbers are not the trades'."""
+    return [replace(one, id=one.id - 4_000_000) for one in tape]
+
+
+def spot_rows(path: Path, tape: list[OracleTrade]) -> Path:
+    """Write raw trades as the spot archive does: no header, and a column for the best match."""
+    rows = []
+    for one in tape:
+        time, maker = one.time_ns // 1_000_000, str(one.buyer_is_maker)
+        rows.append(f"{one.id},{one.price},{one.quantity},{one.quote},{time},{maker},True")
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+def coinbase(path: Path, tape: list[OracleTrade]) -> Path:
+    rows = ["time,trade_id,price,size,side"]
+    for one in tape:
+        time = datetime.fromtimestamp(one.time_ns // 10**9, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        side = "buy" if one.buyer_is_maker else "sell"
+        rows.append(f"{time},{one.id},{one.price},{one.quantity},{side}")
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+EVERY_ID = "this source uses every id"
+RECORDED = "a recording of this source's raw trades has every id"
+TOO_MUCH = "insurance fund and ADL trades, which use up an id each, do not make such gaps"
+Write = Callable[[Path, list[OracleTrade]], Path]
+ONE_LOST: dict[str, tuple[Write, str]] = {
+    "spot": (lambda p, t: spot_rows(p / "GNUUSDT-trades.csv", t), EVERY_ID),
+    "coinbase": (lambda p, t: coinbase(p / "GNUUSDT.csv", t), EVERY_ID),
+    "recording": (lambda p, t: recorded(p / "r.txt", t, more={"X": "MARKET"}), RECORDED),
+    "spot recording": (lambda p, t: recorded(p / "r.txt", t, more={"M": True}), EVERY_ID),
+    # The aggregate's own number is missing too: no fund trade takes one of those.
+    "aggregate": (lambda p, t: write_aggregates(p / "a.csv", as_aggregates(t)), TOO_MUCH),
+}
+
+
+@pytest.mark.parametrize("source", ONE_LOST)
+def test_one_id_missing_where_the_source_uses_every_id(tmp_path: Path, source: str) -> None:
+    tape = traded(41)
+    write, reason = ONE_LOST[source]
+    words = ("--symbol=GNUUSDT", "--intervals=5m")
+    whole = run(tmp_path, write(tmp_path, tape), *words)
+    assert whole.exit_code == 0, whole.output
+    ran = run(tmp_path, write(tmp_path, without(tape, 20)), *words)
+    assert ran.exit_code == 3, ran.output
+    assert kinds(ran, "continuity")["missing_trade_ids"] == "doubt"
+    assert f"1 trade id is missing (9000021); {reason}" in ran.output
+    assert f"1 trade id is missing: {reason}" in ran.run["sentence"]
+    assert command("inspect", write(tmp_path, without(tape, 20)), words[0]).exit_code == 1
+
+
+FUND = "this source leaves out insurance fund and ADL trades, which use up an id each"
+UNKNOWN = "nothing says that this source uses every id"
+ONE_LEFT_OUT: dict[str, tuple[Write, str]] = {
+    "archive": (lambda p, t: write_trades(p / "GNUUSDT-trades.csv", t), FUND),
+    "okx": (lambda p, t: okx(p / "GNU-USDT.csv", t), UNKNOWN),
+}
+
+
+def okx(path: Path, tape: list[OracleTrade]) -> Path:
+    rows = ["instrument_name,trade_id,side,price,size,created_time"]
+    for one in tape:
+        side, time = "sell" if one.buyer_is_maker else "buy", one.time_ns // 1_000_000
+        rows.append(f"GNUUSDT,{one.id},{side},{one.price},{one.quantity},{time}")
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("source", ONE_LEFT_OUT)
+def test_one_id_missing_where_the_source_leaves_ids_out(tmp_path: Path, source: str) -> None:
+    write, reason = ONE_LEFT_OUT[source]
+    words = ("--symbol=GNUUSDT", "--intervals=5m")
+    ran = run(tmp_path, write(tmp_path, without(traded(42), 20)), *words)
+    assert ran.exit_code == 0, ran.output
+    assert kinds(ran, "continuity")["missing_trade_ids"] == "notice"
+    assert f"1 trade id is missing: {reason}; every check is valid." in ran.run["sentence"]
+
+
 def test_one_id_as_of_a_fund_trade_is_no_doubt(tmp_path: Path) -> None:
+    # The aggregates around it have numbers that follow each other.
     ran = run(tmp_path, AGGREGATES, "--intervals=1m")
     assert ran.exit_code == 0
     assert kinds(ran, "continuity")["missing_trade_ids"] == "notice"
+    assert f"1 trade id is missing: {FUND}" in ran.run["sentence"]
+
+
+def test_one_id_of_a_spot_trade_and_identical_klines_over_it(tmp_path: Path) -> None:
+    # The exchange's klines have no trade there either.
+    left = without(traded(43), 20)
+    klines = write_klines(tmp_path / "GNUUSDT-1m.csv", candles(left))
+    trades = spot_rows(tmp_path / "GNUUSDT-trades.csv", left)
+    ran = run(tmp_path, trades, "--klines", klines, "--intervals=1m")
+    assert ran.exit_code == 0, ran.output
+    # With the trade in them it was lost, whatever explains the difference.
+    klines = write_klines(tmp_path / "GNUUSDT-1m.csv", candles(traded(43)))
+    ran = run(tmp_path, trades, "--klines", klines, "--intervals=1m")
+    assert ran.exit_code == 3, ran.output
+    assert kinds(ran, "continuity")["missing_trade_ids"] == "doubt"
 
 
 def test_the_longest_silence_counts_the_ends(tmp_path: Path) -> None:

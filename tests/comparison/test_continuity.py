@@ -134,7 +134,7 @@ def test_runs_are_the_set_of_ids(ranges: list[tuple[int, int]], size: int) -> No
         part = ranges[start : start + size]
         first = np.array([a for a, _ in part], dtype=np.int64)
         last = first + np.array([n for _, n in part], dtype=np.int64)
-        runs.add(first, last, first * 10)
+        runs.add(first, first, last, first * 10)
     seen = sorted({i for a, n in ranges for i in range(a, a + n + 1)})
     missing = [(a, b) for a, b in pairwise(seen) if b > a + 1]
     assert [(g.after_id, g.before_id) for g in runs.gaps().first(99)] == missing

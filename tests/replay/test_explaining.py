@@ -99,7 +99,7 @@ def test_an_outage_is_an_injected_fault(tmp_path: Path) -> None:
     assert found["5m", 0] == "injected_fault"
 
 
-def test_lost_ids_make_a_notice_and_a_proof(tmp_path: Path) -> None:
+def test_lost_ids_make_a_doubt_and_an_explanation(tmp_path: Path) -> None:
     early = trades("0 100x1", first_id=0)
     stream, *exchange = files(tmp_path, [*early, *(t for t in LISTED if t.id not in (4, 6))])
     ran = replay(tmp_path / "run", stream, "--klines", *exchange, "--audit", "off")
@@ -113,7 +113,8 @@ def test_lost_ids_make_a_notice_and_a_proof(tmp_path: Path) -> None:
         ("5m", 0): "missing_trade_ids",
     }
     (gaps,) = (f for f in ran.findings() if f["kind"] == "missing_trade_ids")
-    assert (gaps["severity"], gaps["evidence"]["missing_ids"]) == ("notice", 2)
+    # A recording of raw trades holds every id: these are known to be lost.
+    assert (gaps["severity"], gaps["evidence"]["missing_ids"]) == ("doubt", 2)
 
 
 def test_a_lost_stretch_is_an_error_though_the_series_looks_perfect(tmp_path: Path) -> None:

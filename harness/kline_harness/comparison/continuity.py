@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from kline_harness.comparison.compare import Comparison, Reference, Stored, opens_ns
-from kline_harness.comparison.id_gaps import Gap, Gaps, IdBook, IdRuns
+from kline_harness.comparison.id_gaps import Gap, Gaps, IdBook, IdRule, IdRuns
 from kline_harness.comparison.silence import SILENCE_MIN_NS, Silences
 from kline_harness.comparison.stretches import Stretch, absent, halted, lost, silent
 from kline_harness.interval import Interval, parse_interval
@@ -23,9 +23,12 @@ NOT_CHECKED = (
 )
 _COUNTS = ("quiet", "id_gaps", "missing_ids", "lost_stretches", "lost_klines", "silences")
 _SHOWN = 20
+_NAMED = 3
+_TOO_MUCH = "insurance fund and ADL trades, which use up an id each, do not make such gaps"
 # More single ids than a few, and than one in so many, are taken for a loss, not for fund trades.
 _LONE_MIN = 5
 _LONE_SHARE = 500
+_NO_RULES: Mapping[str, IdRule] = {}
 _NO_TIMES: Int64Array = np.empty(0, dtype=np.int64)
 
 
@@ -50,7 +53,7 @@ class ContinuityWatch:
         references: Sequence[Reference] = (),
         unnumbered: Collection[str] = (),
         claimed: tuple[int, int] | None = None,
-        sparse: Collection[str] = (),
+        rules: Mapping[str, IdRule] = _NO_RULES,
     ) -> Verdict:
         """Judge klines without trades by the ids around them.
 
@@ -58,12 +61,12 @@ class ContinuityWatch:
         error unless every one of them is identical to the exchange's; that a difference is
         explained, be it by these very ids, does not bring the trades back. One id alone stays
         in doubt: a fund trade uses one up and is in no kline. Missing ids between
-        trades of neighbouring klines are a notice; whether they mattered a comparison shows.
-        Of `unnumbered` symbols, whose source states no ids, quiet and lost look alike; of them
-        and of `sparse` ones, whose source may leave numbers out, no id is known to be missing.
-        Missing ids are a doubt unless klines that are identical to the exchange's lie over them;
-        single ones, which fund trades use up, only where they are too many for that. `claimed`
-        is the time that the files' names claim: the silences at its edges count too.
+        trades of neighbouring klines are a doubt unless klines that are identical to the
+        exchange's lie over them, or the symbol's source leaves such ids out by its own `rules`
+        (without one as archives of futures), in which case many single ones are a doubt.
+        Of `unnumbered` symbols, whose source states no ids, quiet and lost look alike, and no id
+        is known to be missing. `claimed` is the time that the files' names claim: the silences
+        at its edges count too.
         """
         self._claimed = claimed
         counts = dict.fromkeys(_COUNTS, 0)
@@ -79,9 +82,10 @@ class ContinuityWatch:
             counts["id_gaps"] += len(gaps)
             counts["missing_ids"] += gaps.missing
             if len(gaps):
-                stated = symbol not in unnumbered and symbol not in sparse
-                open_gaps = ~known.cleared(symbol, gaps) & stated
-                findings.append(_missing(symbol, gaps, runs, open_gaps))
+                rule = rules.get(symbol, IdRule.FUND_TRADES)
+                rule = IdRule.UNKNOWN if symbol in unnumbered else rule
+                cleared = known.cleared(symbol, gaps)
+                findings.append(_missing(symbol, gaps, runs, cleared, rule))
             for gap, opens in _lost(gaps, quiet):
                 assert interval is not None
                 counts["lost_stretches"] += 1
@@ -207,26 +211,41 @@ def _not_stated(symbol: str, quiet: int) -> Finding:
     return Finding(CHECK, "ids_not_stated", Severity.NOTICE, symbol, evidence=evidence)
 
 
-def _missing(symbol: str, gaps: Gaps, runs: IdRuns, open_gaps: BoolArray) -> Finding:
-    """Tell of missing ids; `open_gaps` are those that no identical kline clears."""
-    single = gaps.before_id - gaps.after_id == 2
-    lone, left = int(np.count_nonzero(single)), int(np.count_nonzero(single & open_gaps))
-    # A loss takes ids in a row, or more single ones than an insurance fund trades.
-    many = left >= _LONE_MIN and left * _LONE_SHARE > runs.count()
-    severity = Severity.DOUBT if many or np.any(open_gaps & ~single) else Severity.NOTICE
-    sentence = (
-        f"{gaps.missing:,} trade ids that no trade has, in {len(gaps):,} gaps "
-        f"({lone:,} of a single id)"
-    )
-    if severity is Severity.DOUBT:
-        sentence += "; no identical kline of the exchange's shows that they were no trades"
+def _missing(symbol: str, gaps: Gaps, runs: IdRuns, cleared: BoolArray, rule: IdRule) -> Finding:
+    """Tell of missing ids; `cleared` gaps have identical klines over them."""
+    explained = gaps.explained_by(rule)
+    lost = ~cleared & ~explained
+    # More single ids than fund trades use up are a loss.
+    single = int(np.count_nonzero(explained & ~cleared))
+    many = single >= _LONE_MIN and single * _LONE_SHARE > runs.count()
+    if many and rule is not IdRule.UNKNOWN:
+        lost = ~cleared
+    is_doubt = bool(lost.any())
+    reason = "every kline over them is as the exchange has it"
+    if is_doubt:
+        why = rule.value if rule is not IdRule.FUND_TRADES else _TOO_MUCH
+        reason = f"{why}, and no identical kline of the exchange's shows that nothing was lost"
+    elif not cleared.all():
+        reason = rule.value
     evidence = {
-        "sentence": sentence,
+        "sentence": f"{_named(gaps, lost if is_doubt else ~lost)}; {reason}",
+        "reason": reason,
         "gaps": len(gaps),
         "missing_ids": gaps.missing,
         "first_gaps": [gap.to_dict() for gap in gaps.first(_SHOWN)],
     }
+    severity = Severity.DOUBT if is_doubt else Severity.NOTICE
     return Finding(CHECK, "missing_trade_ids", severity, symbol, evidence=evidence)
+
+
+def _named(gaps: Gaps, first: BoolArray) -> str:
+    """Say how many ids are missing, and name the `first` of them."""
+    some = gaps.take(np.flatnonzero(first)[:_NAMED])
+    ids = [f"{g.after_id + 1}{f' to {g.before_id - 1}' if g.missing > 1 else ''}" for g in some]
+    if len(gaps) > len(some):
+        ids.append(f"{len(gaps) - len(some):,} more gaps")
+    many = "id is" if gaps.missing == 1 else "ids are"
+    return f"{gaps.missing:,} trade {many} missing ({', '.join(ids)})"
 
 
 def _lost_stretch(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,35 @@ from numpy.typing import NDArray
 
 from kline_harness.columns import by_symbol
 from kline_harness.tape import Tape
-from kline_harness.units import Int64Array
+from kline_harness.units import BoolArray, Int64Array
 
-# Sources whose ids leave no number out; of others that is not known.
-DENSE_IDS = ("binance", "coinbase")
-# Columns of runs: ids [first_id, last_id] and the trade times of those two trades.
-_COLUMNS = ("first_id", "last_id", "first_ns", "last_ns")
+# Columns of runs: ids [first_id, last_id], the times of those two trades, and the numbers of the
+# rows that they stand in: the same ids in raw trades, the aggregates' own in aggregates.
+_COLUMNS = ("first_id", "last_id", "first_ns", "last_ns", "first_row", "last_row")
+
+
+class IdRule(Enum):
+    """What the documents of a source say of an id that no trade has.
+
+    Source: spot trades and aggregates of Binance have every id (block trades have their own).
+    Futures, Recent Trades List and Aggregate Trade Streams: "only market trades", while insurance
+    fund trades and auto-deleveraging (ADL) use up ids; recordings of the raw stream hold these
+    too, by name. Coinbase numbers a product's trades one after the other.
+    """
+
+    EVERY_ID = "this source uses every id"
+    RECORDED = "a recording of this source's raw trades has every id"
+    FUND_TRADES = "this source leaves out insurance fund and ADL trades, which use up an id each"
+    UNKNOWN = "nothing says that this source uses every id"
+
+
+def id_rule(source: str, market: str | None, *, is_recorded: bool) -> IdRule:
+    """Return the rule of the raw ids in a file of trades."""
+    if source == "coinbase" or (source == "binance" and market == "spot"):
+        return IdRule.EVERY_ID
+    if source != "binance":
+        return IdRule.UNKNOWN
+    return IdRule.RECORDED if is_recorded else IdRule.FUND_TRADES
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +73,18 @@ class Gap:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Gaps:
-    """All gaps of one symbol as columns, in order of ids; see `Gap`."""
+    """All gaps of one symbol as columns, in order of ids; see `Gap`.
+
+    `after_row` and `before_row` are the numbers of the rows that the ids around a gap stand in: of
+    aggregates their own.
+    """
 
     after_id: Int64Array
     before_id: Int64Array
     from_ns: Int64Array
     to_ns: Int64Array
+    after_row: Int64Array
+    before_row: Int64Array
 
     def __len__(self) -> int:
         return len(self.after_id)
@@ -75,6 +105,19 @@ class Gaps:
         parts = [column[rows].tolist() for column in columns]
         return [Gap(*row) for row in zip(*parts, strict=True)]
 
+    def explained_by(self, rule: IdRule) -> BoolArray:
+        """Mark the gaps that a source of this rule makes without a trade being lost.
+
+        A fund trade takes one id and no aggregate's number: where that is missing as well, an
+        aggregate was lost.
+        """
+        if rule in (IdRule.EVERY_ID, IdRule.UNKNOWN):
+            return np.full(len(self), rule is IdRule.UNKNOWN)
+        raw = (self.after_row == self.after_id) & (self.before_row == self.before_id)
+        whole = self.before_row - self.after_row == 1
+        single = self.before_id - self.after_id == 2
+        return single & (whole | raw if rule is IdRule.FUND_TRADES else whole)
+
     def first(self, count: int) -> list[Gap]:
         """Return the first gaps one by one."""
         return self.take(np.arange(min(count, len(self))))
@@ -90,19 +133,22 @@ class IdRuns:
     def __init__(self) -> None:
         self._runs: NDArray[np.int64] = np.empty((len(_COLUMNS), 0), dtype=np.int64)
 
-    def add(self, first_id: Int64Array, last_id: Int64Array, times_ns: Int64Array) -> None:
-        """Take trades; each covers the raw ids first to last."""
+    def add(
+        self, rows: Int64Array, first_id: Int64Array, last_id: Int64Array, times_ns: Int64Array
+    ) -> None:
+        """Take trades by the numbers of their rows; each covers the raw ids first to last."""
         if np.any(first_id < 0):
             known = first_id >= 0
-            first_id, last_id, times_ns = first_id[known], last_id[known], times_ns[known]
+            rows, times_ns = rows[known], times_ns[known]
+            first_id, last_id = first_id[known], last_id[known]
         if len(first_id) == 0:
             return
         if np.array_equal(first_id[1:], last_id[:-1] + 1) and np.all(last_id >= first_id):
             # One run, as most chunks are: its ends say it all.
-            ends = (first_id[0], last_id[-1], times_ns[0], times_ns[-1])
+            ends = (first_id[0], last_id[-1], times_ns[0], times_ns[-1], rows[0], rows[-1])
             fresh = np.array(ends, dtype=np.int64).reshape(-1, 1)
         else:
-            fresh = _joined(np.stack([first_id, last_id, times_ns, times_ns]))
+            fresh = _joined(np.stack([first_id, last_id, times_ns, times_ns, rows, rows]))
         # Runs behind the new ids are settled as long as nothing reaches back to them.
         held = self._runs
         back = int(np.searchsorted(held[1], fresh[0, 0] - 1))
@@ -113,7 +159,8 @@ class IdRuns:
     def gaps(self) -> Gaps:
         """Return every gap in order of ids."""
         runs = self._runs
-        return Gaps(runs[1, :-1], runs[0, 1:], runs[3, :-1], runs[2, 1:])
+        ids, times = (runs[1, :-1], runs[0, 1:]), (runs[3, :-1], runs[2, 1:])
+        return Gaps(*ids, *times, runs[5, :-1], runs[4, 1:])
 
     def count(self) -> int:
         """Return how many ids were seen."""
@@ -141,7 +188,8 @@ def _joined(runs: NDArray[np.int64]) -> NDArray[np.int64]:
         rows = np.arange(len(first))
         best = np.where(last == np.repeat(ends, stops - starts + 1), rows, -1)
         holders = np.maximum.reduceat(best, starts)
-    return np.stack([first[starts], ends, runs[2, starts], runs[3, holders]])
+    low, high = runs[:, starts], runs[:, holders]
+    return np.stack([first[starts], ends, low[2], high[3], low[4], high[5]])
 
 
 @dataclass(slots=True)
@@ -154,4 +202,4 @@ class IdBook:
         """Take the next chunk."""
         for _, mine in by_symbol(tape):
             runs = self.runs.setdefault(mine.symbol_text(0), IdRuns())
-            runs.add(mine.first_id, mine.last_id, mine.event_time_ns)
+            runs.add(mine.trade_id, mine.first_id, mine.last_id, mine.event_time_ns)

@@ -89,7 +89,7 @@ class _Kept:
 
     def add(self, trades: Tape) -> None:
         """Take the trades of this symbol in the next chunk, in the order of the feed."""
-        self.runs.add(trades.first_id, trades.last_id, trades.event_time_ns)
+        self.runs.add(trades.trade_id, trades.first_id, trades.last_id, trades.event_time_ns)
         if sum(map(len, self.sample)) < SAMPLE_ROWS:
             head = trades[:SAMPLE_ROWS]
             self.sample.append(head.take(head.kind == TradeKind.MARKET))

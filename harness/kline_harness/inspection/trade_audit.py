@@ -10,6 +10,7 @@ import numpy as np
 from kline_harness.archives.trades import coin_margined
 from kline_harness.checks.files import SAME_SIDE_MIN, edge_limit_ns
 from kline_harness.columns import Instrument
+from kline_harness.comparison.id_gaps import IdRule
 from kline_harness.inspection.id_ranges import IdRanges, Ranges, size
 from kline_harness.inspection.tally import EXAMPLES_MAX, Tally
 from kline_harness.tape import Tape, TradeKind
@@ -30,9 +31,8 @@ class TradeAudit:
 
     `layout` and `market` as in `FileInfo`; `coverage` the [start, end) that the name claims;
     `first_line` is the line of the first row, None where rows are not lines. Without `ids_stated`
-    the reader numbered the trades itself, and nothing is said of ids; without `dense_ids` the
-    source is not known to use every id, and nothing is said of ids left out; without
-    `sides_stated` nothing is said of sides.
+    the reader numbered the trades itself, and nothing is said of ids; `id_rule` says
+    which ids its source leaves out; without `sides_stated` nothing is said of sides.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class TradeAudit:
         coverage: tuple[int, int] | None,
         first_line: int | None,
         ids_stated: bool = True,
-        dense_ids: bool = True,
+        id_rule: IdRule = IdRule.EVERY_ID,
         sides_stated: bool = True,
     ) -> None:
         self._tally = tally
@@ -53,7 +53,8 @@ class TradeAudit:
         self._coverage = coverage
         self._first_line = first_line
         self._ids_stated = ids_stated
-        self._dense_ids = dense_ids
+        self._id_rule = id_rule
+        self._is_aggregated = layout == "aggTrades"
         self._sides_stated = sides_stated
         self.ids = IdRanges()
         self._raw_ids = IdRanges()
@@ -81,14 +82,16 @@ class TradeAudit:
         self._order(tape)
         self._times(tape)
         self._amounts(tape, instrument)
-        if self._layout == "aggTrades":
+        if self._layout == "stream" and not self._is_aggregated:
+            self._is_aggregated = bool(np.any(tape.first_id != tape.trade_id))
+        if self._is_aggregated:
             self._aggregates(tape)
         self.rows += len(tape)
         self._last = tape[len(tape) - 1 :]
 
     def finish(self) -> None:
         """Judge what only the whole file shows."""
-        if self._ids_stated and self._dense_ids:
+        if self._ids_stated and self._id_rule is not IdRule.UNKNOWN:
             self._missing()
         if self._coverage is not None and self._span_ns is not None:
             self._edges(*self._coverage, *self._span_ns)
@@ -184,11 +187,11 @@ class TradeAudit:
         self._doubled("overlapping_aggregates", self._raw_ids.add(first, last + 1))
 
     def _missing(self) -> None:
-        lone = _LONE_IDS_MAX if self._market in ("um", "cm") else 0
+        lone = 0 if self._id_rule is IdRule.EVERY_ID else _LONE_IDS_MAX
         own = self.ids.missing()
-        aggregates = self._layout == "aggTrades"
-        self._gaps("ids_missing", own, 0 if aggregates else lone)
-        if aggregates and len(own) == 0:
+        leaves_out = self._id_rule is IdRule.FUND_TRADES and not self._is_aggregated
+        self._gaps("ids_missing", own, lone if leaves_out else 0)
+        if self._is_aggregated and len(own) == 0:
             # Missing aggregates take their raw trades with them: that is one loss, told once.
             self._gaps("raw_ids_missing", self._raw_ids.missing(), lone)
 

@@ -14,6 +14,7 @@ from kline_harness.checks.check_list import Question, answer
 from kline_harness.checks.files import FileWatch
 from kline_harness.comparison.compare import Reference, Stored
 from kline_harness.comparison.coverage import Coverage
+from kline_harness.comparison.id_gaps import IdRule
 from kline_harness.comparison.stretches import Stretch
 from kline_harness.interfaces import Check
 from kline_harness.kline import KlineBatch
@@ -42,10 +43,10 @@ class Inputs:
     """What is known of a run's inputs, once all trades were read.
 
     `rows` are the trades that the files hold, by their own account; the source of `unnumbered`
-    symbols states no trade ids, and `touching` are their files that meet at one instant; that of
-    `sparse` ones may leave ids out. `files` are what was seen of each file and symbol, and
-    `claimed` is the time that the files' names claim; `lines` hold each file's lines against
-    what was read of it.
+    symbols states no trade ids, and `touching` are their files that meet at one instant;
+    `id_rules` say, by symbol, what an id means that no trade has. `files` are what was seen of
+    each file and symbol, and `claimed` is the time that the files' names claim; `lines` hold each
+    file's lines against what was read of it.
     """
 
     rows: int
@@ -54,7 +55,7 @@ class Inputs:
     receptions: Sequence[Reception] = ()
     unnumbered: frozenset[str] = frozenset()
     touching: Sequence[Mapping[str, Any]] = ()
-    sparse: frozenset[str] = frozenset()
+    id_rules: Mapping[str, IdRule] = field(default_factory=dict)
     files: Sequence[FileWatch] = ()
     claimed: tuple[int, int] | None = None
     lines: Sequence[Equation] = ()
@@ -218,7 +219,7 @@ class FinishedRun:
         after, watch = self.after, self.observed.continuity
         klines = (after.stored, self.observed.run.scenario.intervals)
         sourced = (after.references, self.inputs.unnumbered)
-        more = (self.inputs.claimed, self.inputs.sparse)
+        more = (self.inputs.claimed, self.inputs.id_rules)
         verdict = watch.verdict(*klines, after.comparison, *sourced, *more)
         self.stretches = watch.stretches(verdict, *klines, *sourced)
         return verdict

@@ -206,7 +206,7 @@ def _inputs(sources: Sources, shadow: ExactShadow | None) -> Inputs:
         sources.receptions,
         sources.unnumbered(),
         tuple(sources.numbering.touching),
-        sources.sparse(),
+        sources.id_rules(),
         sources.watches(),
         sources.claimed(),
         sources.equations(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from kline_harness.comparison import Comparison
@@ -30,13 +31,12 @@ def sentence(
 
 
 def _missing_ids(checks: Iterable[Verdict]) -> str:
-    """Say how many trade ids no trade has: without a comparison nothing shows what they were."""
-    findings = (finding for check in checks for finding in check.findings)
-    ids = [one.evidence["missing_ids"] for one in findings if one.kind == "missing_trade_ids"]
-    if not ids:
-        return ""
-    count = sum(ids)
-    many = "trade id is missing and nothing shows whether it was a trade"
-    if count > 1:
-        many = "trade ids are missing and nothing shows whether they were trades"
-    return f"; {count:,} {many}"
+    """Say how many trade ids no trade has, and what is known of them."""
+    counts: Counter[str] = Counter()
+    for finding in (one for check in checks for one in check.findings):
+        if finding.kind == "missing_trade_ids":
+            counts[finding.evidence["reason"]] += finding.evidence["missing_ids"]
+    return "".join(
+        f"; {count:,} trade {'id is' if count == 1 else 'ids are'} missing: {reason}"
+        for reason, count in counts.items()
+    )

@@ -21,7 +21,7 @@ from kline_harness.checks.files import FileWatch
 from kline_harness.columns import by_symbol, concat
 from kline_harness.comparison.compare import Reference
 from kline_harness.comparison.coverage import Coverage
-from kline_harness.comparison.id_gaps import DENSE_IDS
+from kline_harness.comparison.id_gaps import IdRule, id_rule
 from kline_harness.errors import UsageError
 from kline_harness.ledger import Equation
 from kline_harness.replay.market import Market
@@ -183,10 +183,16 @@ class Sources:
         infos = (file.info for file in self.trades)
         return frozenset(symbol for i in infos if not i.ids_stated for symbol in i.symbols)
 
-    def sparse(self) -> frozenset[str]:
-        """Return the symbols whose files may leave out ids without a trade being lost."""
-        infos = (file.info for file in self.trades)
-        return frozenset(s for i in infos if i.source not in DENSE_IDS for s in i.symbols)
+    def id_rules(self) -> dict[str, IdRule]:
+        """Return by symbol what its sources' documents say of ids that no trade has."""
+        rules: dict[str, IdRule] = {}
+        strict_first = list(IdRule)
+        for file in self.trades:
+            info = file.info
+            one = id_rule(info.source, info.market, is_recorded=info.layout == "stream")
+            for symbol in info.symbols:
+                rules[symbol] = max(one, rules.get(symbol, one), key=strict_first.index)
+        return rules
 
     def to_list(self) -> list[dict[str, Any]]:
         """Return what is known of every file as plain data for JSON."""
