@@ -116,7 +116,8 @@ class Gaps:
         raw = (self.after_row == self.after_id) & (self.before_row == self.before_id)
         whole = self.before_row - self.after_row == 1
         single = self.before_id - self.after_id == 2
-        return single & (whole | raw if rule is IdRule.FUND_TRADES else whole)
+        explained: BoolArray = single & (whole | raw if rule is IdRule.FUND_TRADES else whole)
+        return explained
 
     def first(self, count: int) -> list[Gap]:
         """Return the first gaps one by one."""
