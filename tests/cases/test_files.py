@@ -35,7 +35,7 @@ RAW = UM_DAY / "ALFAUSDT-trades-2024-05-15.zip"
 
 
 def run(folder: Path, *words: str | Path) -> Ran:
-    return replay(folder / "run", *words, "--audit=off")
+    return replay(folder / "run", *words, "--audit=off", "--force")
 
 
 def lines_of(path: Path) -> list[str]:

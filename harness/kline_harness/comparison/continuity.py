@@ -82,10 +82,9 @@ class ContinuityWatch:
             counts["id_gaps"] += len(gaps)
             counts["missing_ids"] += gaps.missing
             if len(gaps):
-                rule = rules.get(symbol, IdRule.FUND_TRADES)
-                rule = IdRule.UNKNOWN if symbol in unnumbered else rule
-                cleared = known.cleared(symbol, gaps)
-                findings.append(_missing(symbol, gaps, runs, cleared, rule))
+                stated = rules.get(symbol, IdRule.FUND_TRADES)
+                rule = IdRule.UNKNOWN if symbol in unnumbered else stated
+                findings.append(_missing(symbol, gaps, runs, known.cleared(symbol, gaps), rule))
             for gap, opens in _lost(gaps, quiet):
                 assert interval is not None
                 counts["lost_stretches"] += 1
