@@ -4,24 +4,43 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kline_harness.archives.dialects import DIALECTS, KRAKEN_CSV
+from kline_harness.archives import exchange_of, exchanges
+from kline_harness.archives.registry import EXCHANGES
+from kline_harness.id_rule import IdRule
 from kline_harness.inspection import inspect_files
-from kline_harness.kline_rule import KLINE_RULES, Basis, OpenRule, QuietRule
+from kline_harness.kline_rule import Basis, OpenRule, QuietRule
 from kline_harness.verdict import Validity
 
 SOURCES = Path(__file__).resolve().parents[1] / "fixtures" / "sources"
 
 
-def test_every_exchange_that_is_read_has_a_rule() -> None:
-    exchanges = {dialect.source for dialect in (*DIALECTS, KRAKEN_CSV)} - {"tardis"}
-    assert exchanges | {"binance"} == set(KLINE_RULES)
+def test_every_exchanges_file_is_found_by_itself() -> None:
+    folder = Path(exchanges.__path__[0])
+    files = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    assert files == {exchange.name for exchange in EXCHANGES}
+    assert len(files) == 11
+
+
+def test_no_two_dialects_claim_the_same_rows() -> None:
+    """One header may be two exchanges', whose times are then written differently."""
+    claims = [
+        (one.header or one.columns, one.time) for exchange in EXCHANGES for one in exchange.trades
+    ]
+    assert len(set(claims)) == len(claims) == 16
 
 
 def test_only_binances_rule_is_proved() -> None:
-    proved = {name for name, rule in KLINE_RULES.items() if rule.open_basis is Basis.PROVED}
+    proved = {one.name for one in EXCHANGES if one.klines.open_basis is Basis.PROVED}
     assert proved == {"binance"}
-    assert KLINE_RULES["binance"].open is OpenRule.FIRST_TRADE
-    assert KLINE_RULES["binance"].quiet is QuietRule.FLAT
+    rule = exchange_of("binance").klines
+    assert (rule.open, rule.quiet) == (OpenRule.FIRST_TRADE, QuietRule.FLAT)
+
+
+def test_nothing_is_known_of_a_source_that_is_not_stated() -> None:
+    for name in ("table", "not stated"):
+        unknown = exchange_of(name)
+        assert (unknown.klines.open, unknown.klines.quiet) == (OpenRule.UNKNOWN, QuietRule.UNKNOWN)
+        assert unknown.id_rule(None, is_recorded=False) is IdRule.UNKNOWN
 
 
 def test_a_gap_is_quiet_where_the_rule_says_so() -> None:

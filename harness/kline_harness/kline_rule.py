@@ -1,4 +1,4 @@
-"""How each exchange makes its klines, stated once, with what the statement rests on."""
+"""How an exchange makes its klines, with what the statement rests on."""
 
 from __future__ import annotations
 
@@ -42,7 +42,6 @@ class KlineRule:
     telling apart what differs by rule from what is wrong.
     """
 
-    exchange: str
     open: OpenRule
     quiet: QuietRule
     open_basis: Basis
@@ -51,69 +50,5 @@ class KlineRule:
     vwap_floored: bool | None = None
 
 
-# * Binance: open is the first trade's price, equal to the previous close in about half of busy
-#   minutes only; a quiet interval is a flat row in each of 498,103 quiet minutes of its files.
-# * Kraken: support article "Downloadable historical OHLCVT data": open is the first traded price,
-#   and only intervals with trades have a row. That vwap is floored is reported, not documented.
-# * Coinbase: REST document "Get product candles": open is the first trade in the bucket; "No data
-#   is published for intervals where there are no ticks".
-# * Bybit, OKX, Bitstamp: no document at hand states where the open comes from or what a quiet
-#   interval looks like.
-# * Bitget: nothing at hand, not even users' reports.
-KLINE_RULES: dict[str, KlineRule] = {
-    rule.exchange: rule
-    for rule in (
-        KlineRule(
-            "binance",
-            OpenRule.FIRST_TRADE,
-            QuietRule.FLAT,
-            Basis.PROVED,
-            Basis.PROVED,
-            "kline files and recordings",
-        ),
-        KlineRule(
-            "kraken",
-            OpenRule.FIRST_TRADE,
-            QuietRule.ABSENT,
-            Basis.DOCUMENTED,
-            Basis.DOCUMENTED,
-            "support article Downloadable historical OHLCVT data",
-            vwap_floored=True,
-        ),
-        KlineRule(
-            "coinbase",
-            OpenRule.FIRST_TRADE,
-            QuietRule.ABSENT,
-            Basis.DOCUMENTED,
-            Basis.DOCUMENTED,
-            "REST document Get product candles",
-        ),
-        KlineRule(
-            "bybit",
-            OpenRule.PREVIOUS_CLOSE,
-            QuietRule.FLAT,
-            Basis.REPORTED,
-            Basis.REPORTED,
-            "users' comparisons of trades with klines",
-        ),
-        KlineRule(
-            "okx",
-            OpenRule.FIRST_TRADE,
-            QuietRule.UNKNOWN,
-            Basis.REPORTED,
-            Basis.REPORTED,
-            "users' comparisons of trades with klines",
-        ),
-        KlineRule(
-            "bitstamp",
-            OpenRule.FIRST_TRADE,
-            QuietRule.UNKNOWN,
-            Basis.REPORTED,
-            Basis.REPORTED,
-            "users' comparisons of trades with klines",
-        ),
-        KlineRule(
-            "bitget", OpenRule.UNKNOWN, QuietRule.UNKNOWN, Basis.NONE, Basis.NONE, "no source"
-        ),
-    )
-}
+# Of an exchange whose klines nothing is known of, or of files that do not say whose they are.
+NO_RULE = KlineRule(OpenRule.UNKNOWN, QuietRule.UNKNOWN, Basis.NONE, Basis.NONE, "no source")

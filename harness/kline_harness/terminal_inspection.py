@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kline_harness.archives import FileInfo
+from kline_harness.archives import NOT_STATED, FileInfo
 from kline_harness.inspection import FileReport, Inspection
 from kline_harness.inspection.kinds import KINDS
 from kline_harness.units import NS_PER_MILLISECOND, NS_PER_SECOND
@@ -83,7 +83,7 @@ def _files(inspection: Inspection) -> Table:
 
 def _known(report: FileReport, info: FileInfo) -> list[str]:
     holds = info.layout if report.klines is None else f"{report.klines.interval} klines"
-    if info.source != "binance":
+    if info.source not in ("binance", NOT_STATED):
         holds = f"{info.source} {holds}"
     told = [holds, info.unit, info.compression, *(["header"] if info.header else [])]
     times = (info.first_event_time_ns, info.last_event_time_ns)

@@ -8,20 +8,24 @@ from kline_harness.archives.arrow_klines import is_table
 from kline_harness.archives.column_map import ColumnMap
 from kline_harness.archives.info import FileInfo
 from kline_harness.archives.klines import ExchangeKlines, read_all_klines, read_klines
-from kline_harness.archives.layout import sniff
 from kline_harness.archives.mapped_text import is_mapped
 from kline_harness.archives.opening import open_text
+from kline_harness.archives.recognition import sniff
 from kline_harness.archives.recorded_klines import holds_only_klines
+from kline_harness.archives.registry import NOT_STATED, exchange_of, id_rule_of
 from kline_harness.archives.trade_file import TradeFile
 from kline_harness.errors import OtherKind
 
 __all__ = [
     "EMPTY",
+    "NOT_STATED",
     "ColumnMap",
     "ExchangeKlines",
     "FileInfo",
     "TradeFile",
     "detect",
+    "exchange_of",
+    "id_rule_of",
     "is_mapped",
     "is_table",
     "open_trades",

@@ -61,8 +61,6 @@ class TextFile:
     Raises InputError for what cannot be opened or is no such file.
     """
 
-    # Whose format it is, where the form of the file tells.
-    source = "binance"
     # Whether its numbers were floats: their shortest text is taken for what was written.
     has_floats = False
 

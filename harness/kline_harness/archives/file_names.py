@@ -12,6 +12,11 @@ from kline_harness.units import NS_PER_SECOND
 
 _COIN_M = re.compile(r"[A-Z0-9]+USD_(PERP|[0-9]{6})")
 _NAME = re.compile(r"(?P<symbol>\w+?)[-_](?:aggTrades|trades|klines|[0-9]+[smhdwM]o?)(?:[-_.]|$)")
+# Other exchanges': BTC-USDT-trades-2024-05-15.zip, XBTUSD.csv.
+_OTHERS = re.compile(
+    r"([A-Z0-9]{2,}?(?:-[A-Z][A-Z0-9]*)*)"
+    r"(?=[-_.](?:agg)?trades|[-_]?\d{4}-\d{2}|[-_]ohlc|[_.])"
+)
 _DATE = re.compile(r"-(\d{4})-(\d{2})(?:-(\d{2}))?(?:\.(?:csv|txt|zip|gz))*$", re.ASCII)
 
 
@@ -22,6 +27,13 @@ def name_symbol(*names: str | None) -> str | None:
         if match and match["symbol"] == match["symbol"].upper():
             return match["symbol"]
     return None
+
+
+def symbol_of_name(path: str, pattern: re.Pattern[str] | None = None) -> str | None:
+    """Take the symbol from the name of another exchange's file, by its own pattern first."""
+    name = PurePath(path).name
+    match = (pattern.match(name) if pattern else None) or _OTHERS.match(name)
+    return match[1] if match else None
 
 
 def name_interval(name: str) -> Interval | None:

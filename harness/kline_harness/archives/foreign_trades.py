@@ -10,10 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kline_harness.archives.compressed import BLOCK_BYTES, TextFile, in_background
-from kline_harness.archives.dialects import Dialect, is_iso, iso_to_ns, symbol_of_name
-from kline_harness.archives.file_names import name_symbol
-from kline_harness.archives.layout import Layout, unit_name, unit_range
+from kline_harness.archives.exchange import Dialect
+from kline_harness.archives.fields import unit_name, unit_range
+from kline_harness.archives.file_names import name_symbol, symbol_of_name
+from kline_harness.archives.iso_times import is_iso, iso_to_ns
+from kline_harness.archives.layout import Layout
 from kline_harness.archives.line_count import LinesRead
+from kline_harness.archives.registry import exchange_of
 from kline_harness.archives.table import Column, ExactTable, bodies
 from kline_harness.archives.text_columns import cut_columns, lines_of, one_of
 from kline_harness.archives.trades import coin_margined
@@ -89,7 +92,8 @@ class ForeignTrades:
             tuple(Column("side", "boolean") if c.name == "side" else c for c in plain),
         )
         if "symbol" not in layout.columns and self.symbol is None:
-            self.symbol = name_symbol(file.path, file.member) or symbol_of_name(file.path)
+            pattern = exchange_of(layout.source).symbol_in_name
+            self.symbol = name_symbol(file.path, file.member) or symbol_of_name(file.path, pattern)
             if self.symbol is None:
                 raise InputError(file.path, "a symbol, in the file's name or given", "none")
 

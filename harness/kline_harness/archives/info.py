@@ -15,7 +15,8 @@ class FileInfo:
     `rows` data rows read, `skipped` messages of other kinds in a recording; ids and times are the
     smallest and largest seen (of klines: open times, no ids); `market` is None for klines unless
     they are COIN-M; `coverage` the [start, end) that the file's name claims, in nanoseconds;
-    `receive_unit` only where there are receive times; `source` whose format it is; `not_stated`
+    `receive_unit` only where there are receive times; `source` whose format it is ("table" by a
+    column map, "not stated" where it could be anybody's); `not_stated`
     what the file does not say and the reader filled in: "trade ids" are then numbers given in the
     order of the file (and told nowhere here), without "sides" every buyer counts as the taker,
     without "exact numbers" klines were floats, of which the shortest text was taken;

@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kline_harness.archives.compressed import TextFile
-from kline_harness.archives.dialects import instant_ns, is_iso, iso_to_ns, symbol_of_name
-from kline_harness.archives.file_names import name_interval, name_symbol
-from kline_harness.archives.layout import Layout, unit_name, unit_range
+from kline_harness.archives.fields import unit_name, unit_range
+from kline_harness.archives.file_names import name_interval, name_symbol, symbol_of_name
+from kline_harness.archives.iso_times import instant_ns, is_iso, iso_to_ns
+from kline_harness.archives.layout import Layout
 from kline_harness.archives.line_count import LinesRead
+from kline_harness.archives.registry import exchange_of
 from kline_harness.archives.table import Column, ExactTable, bodies
 from kline_harness.columns import Instrument, concat
 from kline_harness.errors import InputError, UsageError
@@ -103,9 +105,8 @@ class KlineReader:
                     )
         path, member = self._file.path, self._file.member
         self._symbol = self._symbol or self._stated.get("symbol") or name_symbol(path, member)
-        if not self._symbol and is_krakens(self._file, self._layout):
-            # Kraken names its files by pair and minutes, XBTUSD_1440.csv.
-            self._symbol = symbol_of_name(path)
+        if not self._symbol and (pattern := exchange_of(self._layout.source).symbol_in_name):
+            self._symbol = symbol_of_name(path, pattern)
         if not self._symbol:
             raise InputError(path, "a symbol, in the file's name, in a column or given", "none")
         if self._interval is None and "timeframe" in columns:
@@ -200,8 +201,3 @@ def _column(name: str, iso: bool) -> Column:
     if name in ("open_time", "close_time"):
         return Column(name, "integer")
     return Column(name, "text" if name in ("symbol", "timeframe") else "ignored")
-
-
-def is_krakens(file: TextFile, layout: Layout) -> bool:
-    """Tell whether klines are Kraken's, by the form of the file."""
-    return file.source == "kraken" or (not layout.header and layout.columns[-1] == "count")

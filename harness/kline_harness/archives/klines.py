@@ -8,11 +8,13 @@ from pathlib import Path
 import pyarrow as pa
 
 from kline_harness.archives.compressed import BLOCK_BYTES, TextFile
+from kline_harness.archives.fields import unit_name
 from kline_harness.archives.file_names import market_of, name_coverage
 from kline_harness.archives.info import FileInfo
-from kline_harness.archives.kline_reader import KlineReader, is_krakens
-from kline_harness.archives.layout import Layout, sniff, unit_name
+from kline_harness.archives.kline_reader import KlineReader
+from kline_harness.archives.layout import Layout
 from kline_harness.archives.opening import open_text
+from kline_harness.archives.recognition import sniff
 from kline_harness.archives.recorded_klines import RecordedKlines
 from kline_harness.arrow import array_of
 from kline_harness.errors import InputError
@@ -159,7 +161,6 @@ def _describe(file: TextFile, layout: Layout, batch: KlineBatch) -> FileInfo:
     assert layout.unit is not None
     symbol = batch.instruments[0].symbol
     market = market_of(symbol)
-    source = "kraken" if is_krakens(file, layout) else "binance"
     return FileInfo(
         path=file.path,
         sha256=file.sha256,
@@ -178,10 +179,7 @@ def _describe(file: TextFile, layout: Layout, batch: KlineBatch) -> FileInfo:
         last_event_time_ns=int(batch.open_time_ns.max()),
         coverage=name_coverage(file.path),
         receive_unit=None,
-        source=source,
+        source=layout.source,
         not_stated=("exact numbers",) if file.has_floats else (),
-        # Kraken documents its vwap, which is none of a kline's nine fields.
-        unread_columns=tuple(
-            name for name in layout.unread if (source, name) != ("kraken", "vwap")
-        ),
+        unread_columns=layout.unread,
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from kline_harness.archives.compressed import TextFile
 from kline_harness.errors import InputError
@@ -38,3 +40,41 @@ class GivenText(TextFile):
     def _pieces(self, piece_bytes: int) -> Iterator[bytes]:
         yield self._text
         self.sha256 = self._digest
+
+
+def line_of(path: str, values: Sequence[Any]) -> str:
+    """Return values of JSON as a line of comma-separated text; nothing stands for null.
+
+    Raises InputError for a text that would be more than one field.
+    """
+    texts = [_text(value) for value in values]
+    if any("," in text or "\n" in text or "\r" in text for text in texts):
+        raise InputError(path, "numbers and words in a reply", shown(values))
+    return ",".join(texts)
+
+
+def lines_of_objects(path: str, items: Sequence[Any]) -> list[str]:
+    """Return JSON objects as lines, the names of their fields first.
+
+    Raises InputError for what is no object, or has other fields than the first.
+    """
+    if not all(isinstance(item, dict) for item in items):
+        raise InputError(path, "a reply with a list of trades or klines", shown(items))
+    names = list(items[0])
+    for row, item in enumerate(items, 1):
+        if set(item) != set(names):
+            expected = f"the fields {' '.join(names)} as in the first row"
+            raise InputError(path, expected, " ".join(item), line=row)
+    return [line_of(path, names), *(line_of(path, [item[n] for n in names]) for item in items)]
+
+
+def shown(value: Any) -> str:
+    """Return the beginning of a value as JSON, for a message."""
+    text = json.dumps(value)
+    return text if len(text) <= 100 else text[:97] + "..."
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else str(value)

@@ -14,7 +14,7 @@ import pyarrow as pa
 from kline_harness.archives.arrow_klines import Table, is_table, texts_of
 from kline_harness.archives.column_map import ColumnMap
 from kline_harness.archives.compressed import TextFile
-from kline_harness.archives.dialects import Dialect
+from kline_harness.archives.exchange import Dialect
 from kline_harness.archives.layout import Layout
 from kline_harness.archives.mapped_values import Times, plain_number
 from kline_harness.compiled.rows import count_lines
@@ -75,11 +75,12 @@ class MappedText(TextFile):
             known.discard("id")
         columns = tuple(name for name in _ORDER if name in known)
         side = "taker" if "side" in known else ""
-        dialect = Dialect("table", (), columns, "epoch", side, market=self._map.market)  # type: ignore[arg-type]
+        dialect = Dialect(columns, "epoch", side, market=self._map.market)  # type: ignore[arg-type]
         used = set(self._map.columns.values())
         unread = tuple(name for name in self.names if name and name not in used)
         header = self._table is None
-        return Layout("trades", header, columns, TimeUnit.NANOSECOND, dialect, unread=unread)
+        unit = TimeUnit.NANOSECOND
+        return Layout("trades", header, columns, unit, dialect, unread=unread, source="table")
 
     def _pieces(self, piece_bytes: int) -> Iterator[bytes]:
         self._times = {}

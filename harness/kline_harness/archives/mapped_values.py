@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from decimal import Decimal
 
-from kline_harness.archives.dialects import instant_ns
+from kline_harness.archives.iso_times import instant_ns
 from kline_harness.errors import InputError
 from kline_harness.units import NS_PER_SECOND, TimeUnit
 

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
-from kline_harness.archives.dialects import instant_ns
-from kline_harness.archives.layout import unit_name, unit_range
+from kline_harness.archives.fields import unit_name, unit_range
+from kline_harness.archives.iso_times import instant_ns
 from kline_harness.errors import InputError
 from kline_harness.units import NS_PER_SECOND, TimeUnit
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from kline_harness.archives.dialects import is_iso
+from kline_harness.archives.iso_times import is_iso
 from kline_harness.units import TimeUnit
 
 # Two columns that together no other kind has.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kline_harness.archives.compressed import TextFile
-from kline_harness.archives.layout import KLINE_COLUMNS
+from kline_harness.archives.exchanges.binance import KLINE_COLUMNS
 from kline_harness.archives.made_text import GivenText
 from kline_harness.archives.messages import TRADE_IN_TEXT, Line
 from kline_harness.ledger import Equation

@@ -18,7 +18,8 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from kline_harness.archives.arrow_values import divided, plain_column, unscaled
-from kline_harness.archives.layout import FALSE_WORDS, TRUE_WORDS, Layout
+from kline_harness.archives.fields import FALSE_WORDS, TRUE_WORDS
+from kline_harness.archives.layout import Layout
 from kline_harness.archives.line_count import LinesRead
 from kline_harness.archives.mapped_values import plain_number
 from kline_harness.compiled.rows import BOOLEAN, EXACT, INTEGER, count_lines, parse_rows

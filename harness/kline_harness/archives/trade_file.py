@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kline_harness.archives.column_map import ColumnMap
 from kline_harness.archives.compressed import BLOCK_BYTES, TextFile, in_background
+from kline_harness.archives.fields import unit_name
 from kline_harness.archives.file_names import (
     check_contracts,
     check_market,
@@ -17,10 +18,11 @@ from kline_harness.archives.file_names import (
 )
 from kline_harness.archives.foreign_trades import ForeignTrades
 from kline_harness.archives.info import FileInfo
-from kline_harness.archives.layout import Layout, sniff, unit_name
+from kline_harness.archives.layout import Layout
 from kline_harness.archives.line_count import LinesRead
 from kline_harness.archives.mapped_text import MappedText
 from kline_harness.archives.opening import open_text
+from kline_harness.archives.recognition import sniff
 from kline_harness.archives.stream import Recording
 from kline_harness.archives.trades import read_trades
 from kline_harness.columns import gathered
@@ -193,7 +195,7 @@ class TradeFile:
             last_event_time_ns=span.times[1] if span.rows else None,
             coverage=None if dialect else name_coverage(self.path),
             receive_unit=unit_name(receive) if receive else None,
-            source=dialect.source if dialect else "binance",
+            source=self._layout.source,
             not_stated=not_stated,
             unread_columns=self._layout.unread,
         )

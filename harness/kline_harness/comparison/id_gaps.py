@@ -3,43 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kline_harness.columns import by_symbol
+from kline_harness.id_rule import IdRule
 from kline_harness.tape import Tape
 from kline_harness.units import BoolArray, Int64Array
 
 # Columns of runs: ids [first_id, last_id], the times of those two trades, and the numbers of the
 # rows that they stand in: the same ids in raw trades, the aggregates' own in aggregates.
 _COLUMNS = ("first_id", "last_id", "first_ns", "last_ns", "first_row", "last_row")
-
-
-class IdRule(Enum):
-    """What the documents of a source say of an id that no trade has.
-
-    Source: spot trades and aggregates of Binance have every id (block trades have their own).
-    Futures, Recent Trades List and Aggregate Trade Streams: "only market trades", while insurance
-    fund trades and auto-deleveraging (ADL) use up ids; recordings of the raw stream hold these
-    too, by name. Coinbase numbers a product's trades one after the other.
-    """
-
-    EVERY_ID = "this source uses every id"
-    RECORDED = "a recording of this source's raw trades has every id"
-    FUND_TRADES = "this source leaves out insurance fund and ADL trades, which use up an id each"
-    UNKNOWN = "nothing says that this source uses every id"
-
-
-def id_rule(source: str, market: str | None, *, is_recorded: bool) -> IdRule:
-    """Return the rule of the raw ids in a file of trades."""
-    if source == "coinbase" or (source == "binance" and market == "spot"):
-        return IdRule.EVERY_ID
-    if source != "binance":
-        return IdRule.UNKNOWN
-    return IdRule.RECORDED if is_recorded else IdRule.FUND_TRADES
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from kline_harness.archives.compressed import TextFile
-from kline_harness.archives.layout import sniff
+from kline_harness.archives.recognition import sniff
 
 # Rows that are sorted in memory at once; what is in no order goes through sorted runs on disk.
 ROWS_AT_ONCE = 250_000

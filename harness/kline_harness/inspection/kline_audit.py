@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from kline_harness.archives import exchange_of
 from kline_harness.checks.kline_rules import ohlc_order, taker_exceeds_total
 from kline_harness.checks.quote_rules import (
     AMOUNTS,
@@ -17,7 +18,7 @@ from kline_harness.checks.quote_rules import (
 from kline_harness.inspection.kline_series import KlineSeries, shown
 from kline_harness.inspection.tally import Tally
 from kline_harness.kline import PRICE_FIELDS, KlineBatch
-from kline_harness.kline_rule import KLINE_RULES, QuietRule
+from kline_harness.kline_rule import QuietRule
 from kline_harness.units import BoolArray, Int64Array
 
 # What only the exchange's own files have; others leave quiet intervals out.
@@ -147,7 +148,7 @@ class KlineAudit:
         series = self._series
         if "volume" in self._klines.fields and series.prices_only:
             return "prices_missing"
-        if KLINE_RULES[self._klines.info.source].quiet is QuietRule.ABSENT:
+        if exchange_of(self._klines.info.source).klines.quiet is QuietRule.ABSENT:
             return "quiet_rows_left_out"
         own = set(self._klines.fields) >= _OWN_FIELDS
         habit = stretches >= _HABIT_STRETCHES and missing * _HABIT_SHARE >= rows

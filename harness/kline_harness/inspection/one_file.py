@@ -15,13 +15,13 @@ from kline_harness.archives import (
     FileInfo,
     TradeFile,
     detect,
+    id_rule_of,
     open_trades,
     read_all_klines,
 )
 from kline_harness.archives.file_names import name_coverage
-from kline_harness.archives.layout import names_column
+from kline_harness.archives.recognition import names_column
 from kline_harness.columns import by_symbol
-from kline_harness.comparison.id_gaps import id_rule
 from kline_harness.errors import InputError
 from kline_harness.inspection.checksum import check_checksum
 from kline_harness.inspection.kline_audit import KlineAudit
@@ -230,7 +230,7 @@ class _TradesOfFile:
             first_line=(2 if info.header else 1) if lines else None,
             ids_stated=info.ids_stated,
             sides_stated="sides" not in info.not_stated,
-            id_rule=id_rule(info.source, info.market, is_recorded=info.layout == "stream"),
+            id_rule=id_rule_of(info),
         )
         if symbol in self._intervals:
             self.buckets[symbol] = TradeBuckets(self._intervals[symbol])

@@ -10,7 +10,7 @@ import numpy as np
 from kline_harness.archives.trades import coin_margined
 from kline_harness.checks.files import SAME_SIDE_MIN, edge_limit_ns
 from kline_harness.columns import Instrument
-from kline_harness.comparison.id_gaps import IdRule
+from kline_harness.id_rule import IdRule
 from kline_harness.inspection.id_ranges import IdRanges, Ranges, size
 from kline_harness.inspection.tally import EXAMPLES_MAX, Tally
 from kline_harness.tape import Tape, TradeKind

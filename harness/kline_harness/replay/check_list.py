@@ -14,8 +14,8 @@ from kline_harness.checks.check_list import Question, answer
 from kline_harness.checks.files import FileWatch
 from kline_harness.comparison.compare import Reference, Stored
 from kline_harness.comparison.coverage import Coverage
-from kline_harness.comparison.id_gaps import IdRule
 from kline_harness.comparison.stretches import Stretch
+from kline_harness.id_rule import IdRule
 from kline_harness.interfaces import Check
 from kline_harness.kline import KlineBatch
 from kline_harness.ledger import Equation, TradeAccount, judge

@@ -13,6 +13,7 @@ from kline_harness.archives import (
     FileInfo,
     TradeFile,
     detect,
+    id_rule_of,
     is_mapped,
     open_trades,
     read_all_klines,
@@ -21,8 +22,8 @@ from kline_harness.checks.files import FileWatch
 from kline_harness.columns import by_symbol, concat
 from kline_harness.comparison.compare import Reference
 from kline_harness.comparison.coverage import Coverage
-from kline_harness.comparison.id_gaps import IdRule, id_rule
 from kline_harness.errors import UsageError
+from kline_harness.id_rule import IdRule
 from kline_harness.ledger import Equation
 from kline_harness.replay.market import Market
 from kline_harness.replay.numbering import Numbering, refuse_mixture
@@ -189,7 +190,7 @@ class Sources:
         strict_first = list(IdRule)
         for file in self.trades:
             info = file.info
-            one = id_rule(info.source, info.market, is_recorded=info.layout == "stream")
+            one = id_rule_of(info)
             for symbol in info.symbols:
                 rules[symbol] = max(one, rules.get(symbol, one), key=strict_first.index)
         return rules

@@ -1,0 +1,36 @@
+"""OKX: trades.
+
+Sources: the header of its historical trades files (names with a translation after a slash, before
+instrument_name was added); sizes of swaps and futures are contracts. No document at hand states
+where a kline's open comes from or what a quiet interval looks like.
+"""
+
+from __future__ import annotations
+
+from kline_harness.archives.exchange import Exchange, dialect
+from kline_harness.kline_rule import Basis, KlineRule, OpenRule, QuietRule
+
+EXCHANGE = Exchange(
+    "okx",
+    KlineRule(
+        OpenRule.FIRST_TRADE,
+        QuietRule.UNKNOWN,
+        Basis.REPORTED,
+        Basis.REPORTED,
+        "users' comparisons of trades with klines",
+    ),
+    trades=(
+        dialect(
+            "id side quantity price time",
+            "trade_id,side,size,price,created_time",
+            time="epoch",
+            side="taker",
+        ),
+        dialect(
+            "symbol id side price quantity time",
+            "instrument_name,trade_id,side,price,size,created_time",
+            time="epoch",
+            side="taker",
+        ),
+    ),
+)

@@ -1,0 +1,20 @@
+"""What it means that a trade id is missing, as an exchange's documents state it."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class IdRule(Enum):
+    """What the documents of a source say of an id that no trade has.
+
+    Source: spot trades and aggregates of Binance have every id (block trades have their own).
+    Futures, Recent Trades List and Aggregate Trade Streams: "only market trades", while insurance
+    fund trades and auto-deleveraging (ADL) use up ids; recordings of the raw stream hold these
+    too, by name. Coinbase numbers a product's trades one after the other.
+    """
+
+    EVERY_ID = "this source uses every id"
+    RECORDED = "a recording of this source's raw trades has every id"
+    FUND_TRADES = "this source leaves out insurance fund and ADL trades, which use up an id each"
+    UNKNOWN = "nothing says that this source uses every id"
