@@ -6,13 +6,8 @@ from enum import Enum
 
 
 class IdRule(Enum):
-    """What the documents of a source say of an id that no trade has.
-
-    Source: spot trades and aggregates of Binance have every id (block trades have their own).
-    Futures, Recent Trades List and Aggregate Trade Streams: "only market trades", while insurance
-    fund trades and auto-deleveraging (ADL) use up ids; recordings of the raw stream hold these
-    too, by name. Coinbase numbers a product's trades one after the other.
-    """
+    """What the documents of a source say of an id that no trade has; each exchange's file says
+    which rule is its own, and by which document."""
 
     EVERY_ID = "this source uses every id"
     RECORDED = "a recording of this source's raw trades has every id"

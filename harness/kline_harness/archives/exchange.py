@@ -100,9 +100,9 @@ class KlineForm:
 class Exchange:
     """One exchange or seller of data, whose files say so by their form.
 
-    `ids` is the rule of its trades' ids, where it is another on spot or in recordings `spot_ids` and
-    `recorded_ids`; `address` is what the address in a first line holds; `symbol_in_name` finds the symbol (its
-    first group) in the names of its files, where the general rule does not.
+    `ids` is the rule of its trades' ids, where it is another on spot or in recordings `spot_ids`
+    and `recorded_ids`; `address` is what the address in a first line holds; `symbol_in_name` finds
+    the symbol (its first group) in the names of its files, where the general rule does not.
     """
 
     name: str

@@ -5,6 +5,9 @@ Sources:
 * REST documents "Compressed/Aggregate Trades List" (objects with a p q f l T m M), "Old Trade
   Lookup" (id price qty quoteQty time isBuyerMaker) and "Kline/Candlestick Data" (lists of twelve);
   the last kline is still forming when the reply is sent.
+* Ids: spot trades and aggregates have every id (block trades have their own). Futures, "Recent
+  Trades List" and "Aggregate Trade Streams": "only market trades", while insurance fund trades and
+  auto-deleveraging (ADL) use up ids; recordings of the raw stream hold these too, by name.
 * Its kline files and recordings: open is the first trade's price, equal to the previous close in
   about half of busy minutes only; a quiet interval is a flat row in each of 498,103 quiet minutes.
 """

@@ -1,6 +1,7 @@
 """Coinbase: trades.
 
-Sources: the fields of the REST document "Get product trades": side is the maker's; "Get product
+Sources: the fields of the REST document "Get product trades": side is the maker's, a
+product's trades are numbered one after the other; "Get product
 candles": open is the first trade in the bucket, and "No data is published for intervals where
 there are no ticks".
 """
