@@ -81,6 +81,8 @@ def test_nothing_is_wider_than_a_phone(
 ) -> None:
     phone = {"width": 360, "height": 780}
     with opened(browser, reports[name] / "report.html", viewport=phone) as page:
+        for folded in page.locator("details:has(.viewer)").all():
+            folded.locator("summary").first.click()
         for button in page.locator(".viewer .expand").all()[:3]:
             button.click()
         assert page.evaluate("document.documentElement.scrollWidth") == 360

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from decimal import Decimal
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from kline_harness.errors import InputError
+from kline_harness.interval import CODE, parse_interval
 from kline_harness.kline import FIELDS
 from kline_harness.report import build_report
 from kline_harness.report.data import read_run
@@ -37,7 +39,7 @@ def run_json(folder: Path) -> Any:
 
 def table(page: str, name: str) -> list[list[str]]:
     """Return the cells of a table's body as text."""
-    body = re.search(rf'<table id="{name}">.*?<tbody>(.*?)</tbody>', page, re.DOTALL)
+    body = re.search(rf'<table id="{name}"[^>]*>.*?<tbody>(.*?)</tbody>', page, re.DOTALL)
     assert body is not None, name
     return [
         [
@@ -176,28 +178,47 @@ def test_every_finding_is_reachable(reports: dict[str, Path]) -> None:
         assert row[7]["missing"] == want["evidence"]["missing"]
 
 
+def law_and_total(row: dict[str, Any]) -> tuple[str, str, str]:
+    """Return what a line of the ledger reads as: its law, its subject, its total in its unit."""
+    law, unit, _ = str(row["law"]).partition(" in 1e-18")
+    total = number(row["total"])
+    if unit:
+        total = f"{Decimal(row['total']).scaleb(-18).normalize():,f}"
+    return law.replace("_", " "), row["subject"], total
+
+
 @pytest.mark.parametrize("name", ["valid", "invalid", "hostile", "unknown"])
 def test_each_figure_on_the_page_is_the_run_s(reports: dict[str, Path], name: str) -> None:
     page = (reports[name] / "report.html").read_text("utf-8")
     run = run_json(reports[name])
     for text in (run["sentence"], run["command"], *(row["sha256"] for row in run["inputs"])):
         assert text in unescape(page)
+    shown = {row[0]: row for row in table(page, "check-table")}
+    assert list(shown) == [
+        check["check"].replace("_", " ")
+        for worst in ("invalid", "unknown", "valid")
+        for check in run["checks"]
+        if check["verdict"] == worst
+    ]
     for check in run["checks"]:
-        card = re.search(rf'data-check="{check["check"]}">(.*?)</article>', page, re.DOTALL)
-        assert card is not None
-        assert f">{check['verdict']}</span>" in card[1].replace("</svg>", ">")
-        for key, value in (check["counts"] | check["findings"]).items():
-            assert key.replace("_", " ") in card[1]
-            assert f">{number(value)}<" in card[1]
+        _, verdict, looked_at, found = shown[check["check"].replace("_", " ")]
+        assert verdict == check["verdict"]
+        for counts, text in ((check["counts"], looked_at), (check["findings"], found)):
+            for key, value in counts.items():
+                assert (f"{key.replace('_', ' ')} {number(value)}" in text) == (value != 0)
     assert [row[5] for row in table(page, "transition-table")] == [
         "legal" if row["legal"] else "illegal" for row in run["transitions"]
     ]
     assert [row[4] for row in table(page, "transition-table")] == [
         number(row["count"]) for row in run["transitions"]
     ]
-    ledger = table(page, "ledger-table")
-    assert [row[2] for row in ledger] == [number(row["total"]) for row in run["ledger"]]
-    assert [row[4] == "balanced" for row in ledger] == [row["balanced"] for row in run["ledger"]]
+    lines = sorted(run["ledger"], key=lambda row: row["balanced"])
+    told = [(row, block) for _, row, block in rows(reports[name], "ledger")]
+    assert [(block["laws"][row[0]], row[1], row[2], row[4] == "") for row, block in told] == [
+        (*law_and_total(row), row["balanced"]) for row in lines
+    ]
+    unbalanced = sum(not row["balanced"] for row in lines)
+    assert f'data-figure="ledger lines unbalanced"><a href="#ledger">{unbalanced}<' in page
     assert [row[1] for row in table(page, "lateness-table")] == [
         number(row["count"]) for row in run["lateness"]
     ]
@@ -207,16 +228,74 @@ def test_the_comparison_is_the_run_s_by_series_and_in_total(reports: dict[str, P
     page = (reports["invalid"] / "report.html").read_text("utf-8")
     series = run_json(reports["invalid"])["comparison"]["series"]
     classes = ("identical", "proved", "consistent", "unexplained", "missing", "extra", "outside")
+    same = [row for row in series if not any(row[name] for name in classes[1:6])]
     want = {
-        (row["symbol"], row["interval"], *(number(row[name]) for name in classes)) for row in series
+        (row["symbol"], row["interval"], *(number(row[name]) for name in classes))
+        for row in series
+        if row not in same
     }
+    counts = (number(sum(row[name] for row in same)) for name in classes)
+    want.add((f"{len(same)} series without a difference", *counts, "0"))
     assert {tuple(row[:9]) for row in table(page, "comparison-table")} == want
+    told = [row for _, row, _ in rows(reports["invalid"], "series")]
+    assert [row[2:9] for row in told] == [
+        [row[name] for name in classes]
+        for row in sorted(
+            series, key=lambda row: (row["symbol"], CODE[parse_interval(row["interval"])])
+        )
+    ]
     for name in classes[:6]:
         total = number(sum(row[name] for row in series))
-        assert f'data-figure="{name}">{total}<' in page
+        assert re.search(rf'data-figure="{name}"><a href="#\w+">{total}<', page)
     fields = {(row["symbol"], row["interval"]): row["fields"] for row in series}
     for cells in table(page, "field-table"):
         assert cells[2:] == [number(fields[cells[0], cells[1]][name]) for name in FIELDS]
+
+
+def test_a_market_of_500_symbols_stays_within_the_page_s_budgets(
+    reports: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(reports["invalid"], folder)
+    for old in folder.glob("*.html"):
+        old.unlink()
+    run = run_json(folder)
+    intervals = ["1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d"]
+    series, line, file = run["comparison"]["series"][0], run["ledger"][-1], run["inputs"][0]
+    symbols = [f"S{number:03}USDT" for number in range(500)]
+    clean = dict.fromkeys(("proved", "consistent", "unexplained", "missing", "extra"), 0)
+    run["comparison"]["series"] += [
+        series | clean | {"symbol": symbol, "interval": interval, "fields": {}}
+        for symbol in symbols
+        for interval in intervals
+    ]
+    run["comparison"]["not_compared"] = [
+        {
+            "symbol": symbol,
+            "interval": interval,
+            "side": "ours",
+            "klines": 2,
+            "sentence": "2 of ours not compared: no klines of this interval were given",
+        }
+        for symbol in symbols
+        for interval in intervals
+    ]
+    run["ledger"] += [
+        line | {"subject": f"{symbol} {interval}", "balanced": True}
+        for symbol in symbols
+        for interval in intervals
+    ]
+    run["inputs"] += [file | {"path": f"{one}.zip", "symbols": [one]} for one in symbols]
+    (folder / "run.json").write_text(json.dumps(run))
+    page = build_report(folder).read_text("utf-8")
+    assert len(page) < 1_500_000
+    assert len(re.findall(r"<[a-z]", page)) < 5_000
+    found = [row for _, row, block in rows(folder, "series") if row[0] < len(block["symbols"])]
+    assert len(found) == len(run["comparison"]["series"])
+    assert len(list(rows(folder, "ledger"))) == len(run["ledger"])
+    [told] = [row for row in table(page, "not-compared-table") if row[0] == "ours"]
+    assert told[1] == "12,000"
+    assert told[3].startswith("S000USDT, S001USDT, S002USDT, S003USDT and 496 more: 1m, 3m")
 
 
 def test_hostile_names_stay_text(reports: dict[str, Path]) -> None:

@@ -257,6 +257,7 @@ def _write(
         "sentence": outcome.sentence,
         "command": command,
         "scenario": scenario.to_dict(),
+        "changed_options": scenario.changed(),
         "seed": scenario.seed,
         "versions": {
             "kline-harness": kline_harness.__version__,

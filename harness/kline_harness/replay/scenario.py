@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from functools import partial
@@ -145,3 +145,19 @@ class Scenario:
     def to_dict(self) -> dict[str, Any]:
         """Return every option as plain data for JSON."""
         return {one.name: encode(getattr(self, one.name)) for one in fields(self)}
+
+    def changed(self) -> dict[str, Any]:
+        """Return the options that are not the defaults, as plain data for JSON."""
+        return _changed(self.to_dict(), Scenario().to_dict())
+
+
+def _changed(now: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in now.items():
+        before = default.get(name)
+        if isinstance(value, Mapping) and isinstance(before, Mapping):
+            if inner := _changed(value, before):
+                found[name] = inner
+        elif value != before:
+            found[name] = value
+    return found

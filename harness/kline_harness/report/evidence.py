@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from kline_harness.kline import FIELDS
 from kline_harness.report.differences import CLASSES, DifferenceRow
-from kline_harness.report.format import readable, utc
+from kline_harness.report.flow import amount, law_name
+from kline_harness.report.format import number, readable, size, utc, words
 from kline_harness.units import NS_PER_MILLISECOND
 
 # An evidence page may be larger than the report, for it holds nothing else.
@@ -105,6 +107,79 @@ def encode_findings(
     heads = {"checks": "check", "kinds": "kind", "severities": "severity"}
     heads |= {"symbols": "symbol", "intervals": "interval"}
     return {name: codes[source].names for name, source in heads.items()}, rows
+
+
+def encode_series(series: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], list[str]]:
+    """Return what the codes stand for, and each compared series as JSON text.
+
+    A row is [symbol, interval, identical, proved, consistent, unexplained, missing, extra, outside,
+    uncompared].
+    """
+    symbols, intervals = _Codes(), _Codes()
+    rows = [
+        script_json(
+            [
+                symbols[row["symbol"]],
+                intervals[row["interval"]],
+                *(row.get(name) or 0 for name in ("identical", "proved", "consistent")),
+                *(row.get(name) or 0 for name in ("unexplained", "missing", "extra")),
+                *(row.get(name) or 0 for name in ("outside", "uncompared")),
+            ]
+        )
+        for row in series
+    ]
+    return {"symbols": symbols.names, "intervals": intervals.names}, rows
+
+
+def encode_ledger(ledger: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], list[str]]:
+    """Return what the codes stand for, and each line of the ledger as JSON text, unbalanced first.
+
+    A row is [law, subject, total, parts as text, what it is off by or nothing]; numbers are text.
+    """
+    codes = _Codes()
+    lines = sorted(ledger, key=lambda row: bool(row.get("balanced")))
+    rows = []
+    for row in lines:
+        write = partial(amount, str(row["law"]))
+        parts = ", ".join(f"{words(name)} {write(count)}" for name, count in row["parts"].items())
+        off = row["total"] - sum(row["parts"].values())
+        law = law_name(str(row["law"]))
+        text = "" if row.get("balanced") else write(off)
+        rows.append(
+            script_json([codes[law], str(row["subject"]), write(row["total"]), parts, text])
+        )
+    return {"laws": codes.names}, rows
+
+
+def encode_inputs(inputs: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], list[str]]:
+    """Return what the codes stand for, and each input file as JSON text.
+
+    A row is [role, path, symbols, rows, skipped, size, first and last time, ids, format, sha256].
+    """
+    roles = _Codes()
+    rows = []
+    for row in inputs:
+        ids = ""
+        if isinstance(row.get("first_trade_id"), int):
+            ids = f"{row['first_trade_id']} to {row['last_trade_id']}"
+        header = "header" if row.get("header") else "no header"
+        names = (*(row.get(name) for name in ("market", "layout", "unit", "compression")), header)
+        rows.append(
+            script_json(
+                [
+                    roles[str(row.get("role"))],
+                    str(row.get("path")),
+                    ", ".join(row.get("symbols") or ()),
+                    *(number(row.get(name) or 0) for name in ("rows", "skipped")),
+                    size(row.get("bytes")),
+                    *(utc(row.get(f"{name}_event_time_ns")) for name in ("first", "last")),
+                    ids,
+                    " · ".join(str(name) for name in names if name),
+                    row.get("sha256") or "",
+                ]
+            )
+        )
+    return {"roles": roles.names}, rows
 
 
 def cut(kind: str, encoded: tuple[Mapping[str, Any], list[str]], first_budget: int) -> list[Chunk]:

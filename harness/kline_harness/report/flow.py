@@ -8,10 +8,16 @@ from typing import Any
 
 from kline_harness.report.format import number, words
 from kline_harness.report.svg import Drawing, short
+from kline_harness.units import format_exact
 
 _WIDTH, _STAGE, _BAR = 960.0, 280.0, 7.0
 _HEIGHT, _STUB, _LEAST, _TITLE = 44.0, 18.0, 3.0, 22.0
-_SHOWN = 24
+# What is drawn of a ledger that balances; every line that does not comes before.
+_SHOWN = 10
+# Exact amounts are whole numbers of this unit.
+_AMOUNT = " in 1e-18"
+_AMOUNT_SCALE = 18
+_SUBJECTS_NAMED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +44,34 @@ def flows(ledger: Sequence[Mapping[str, Any]]) -> list[FlowFigure]:
         group = groups.setdefault(_shape(chain), (chain, []))
         group[1].append(str(row["subject"]))
     joined = [FlowFigure(chain, tuple(subjects)) for chain, subjects in groups.values()]
-    return sorted(joined, key=lambda flow: all(row["balanced"] for row in flow.chain))
+    return sorted(joined, key=_importance)
+
+
+def _importance(flow: FlowFigure) -> tuple[bool, float, bool]:
+    """Rank flows: what does not balance, then the largest shares lost, amounts last."""
+    shares = [
+        sum(abs(count) for _, count, _ in _stubs(row, _main(flow, place))) / row["total"]
+        for place, row in enumerate(flow.chain)
+        if row["total"]
+    ]
+    law = str(flow.chain[0]["law"])
+    told = law.startswith("lines of a file") or law == "trades read"
+    lost = 0.0 if told else max(shares, default=0.0)
+    return all(row["balanced"] for row in flow.chain), -lost, law.startswith("traded ")
+
+
+def law_name(law: str) -> str:
+    """Return the name of a law as words, without the unit in which amounts are counted."""
+    return words(law.removesuffix(_AMOUNT))
+
+
+def amount(law: str, count: int) -> str:
+    """Write a number of an equation exactly, in its own unit."""
+    if not law.endswith(_AMOUNT):
+        return number(count)
+    whole, _, rest = format_exact(abs(count), _AMOUNT_SCALE).partition(".")
+    sign = "-" if count < 0 else ""
+    return f"{sign}{number(int(whole))}{f'.{rest}' if rest else ''}"
 
 
 def _chain(
@@ -125,14 +158,16 @@ def _stubs(row: Mapping[str, Any], main: str | None) -> list[tuple[str, int, str
 
 
 def _title(flow: FlowFigure) -> str:
-    row = flow.chain[0]
+    law = law_name(str(flow.chain[0]["law"]))
     if len(flow.subjects) == 1:
-        return f"{row['law']} · {flow.subjects[0]}"
+        return f"{law} · {flow.subjects[0]}"
     heads = [subject.rpartition(" ")[0] for subject in flow.subjects]
     tails = [subject.rpartition(" ")[2] for subject in flow.subjects]
     if len(set(heads)) == 1 and heads[0]:
-        return f"{row['law']} · {heads[0]} {', '.join(tails)}: the same in each"
-    return f"{row['law']} · {', '.join(flow.subjects)}: the same in each"
+        return f"{law} · {heads[0]} {', '.join(tails)}: the same in each"
+    more = len(flow.subjects) - _SUBJECTS_NAMED
+    named = ", ".join(flow.subjects[:_SUBJECTS_NAMED])
+    return f"{law} · {named}{f' and {number(more)} more' if more > 0 else ''}: the same in each"
 
 
 def _draw_flow(drawing: Drawing, flow: FlowFigure, top: float) -> None:
@@ -159,15 +194,22 @@ def _draw_stage(
     if main is not None:
         _ribbon(drawing, x + _BAR, target, y, y, kept, "area")
         drawing.rect(target, y, _BAR, kept, "theirs")
-        told = f"{number(row['parts'][main])} {words(main)}"
+        told = f"{amount(row['law'], row['parts'][main])} {words(main)}"
         drawing.text(target - 8, y + 14, told, size=12, anchor="end")
-    drawing.text(x + _BAR + 6, y + 14, number(total), size=12)
+    if main is None or row["parts"][main] != total:
+        drawing.text(x + _BAR + 6, y + 30, amount(row["law"], total), size=12)
     start, place = y + kept, y + height + _STUB * 0.6
     for (name, count, tone), thick in zip(stubs, lost, strict=True):
         end = x + _STAGE * 0.36
         _ribbon(drawing, x + _BAR, end, start, place, thick, tone)
         tone_of_text = "invalid" if tone == "unexplained" else "ink"
-        drawing.text(end + 6, place + 7, f"{number(abs(count))} {name}", size=12, tone=tone_of_text)
+        drawing.text(
+            end + 6,
+            place + 7,
+            f"{amount(row['law'], abs(count))} {name}",
+            size=12,
+            tone=tone_of_text,
+        )
         start, place = start + thick, place + _STUB
     none = [words(name) for name, count in row["parts"].items() if name != main and not count]
     if none:

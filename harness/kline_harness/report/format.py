@@ -106,6 +106,8 @@ def flatten(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]
         path = f"{prefix}{name}"
         if isinstance(inner, Mapping) and inner:
             rows += flatten(inner, f"{path}.")
+        elif isinstance(inner, list) and inner and all(_interval(item) for item in inner):
+            rows.append((path, ", ".join(str(item["text"]) for item in inner)))
         elif isinstance(inner, list) and any(isinstance(item, Mapping) for item in inner):
             for place, item in enumerate(inner):
                 rows += flatten(
@@ -116,6 +118,10 @@ def flatten(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]
                 (path.removesuffix("_ns").removesuffix("_us"), plain(readable(str(name), inner)))
             )
     return rows
+
+
+def _interval(item: Any) -> bool:
+    return isinstance(item, Mapping) and "text" in item and "length_ns" in item
 
 
 def plain(value: Any) -> str:

@@ -17,6 +17,9 @@ from kline_harness.report.evidence import (
     cut,
     encode_differences,
     encode_findings,
+    encode_inputs,
+    encode_ledger,
+    encode_series,
     pages_beside,
 )
 from kline_harness.report.format import (
@@ -30,6 +33,7 @@ from kline_harness.report.format import (
     utc,
     words,
 )
+from kline_harness.report.overview import laws, patterns, tested, uncompared, worst_first
 from kline_harness.report.pictures import Pictures, draw_pictures
 from kline_harness.report.summary import Summary, summarise
 
@@ -47,11 +51,11 @@ _FILTERS = {
 }
 # A section's anchor names its template; the order is that of an auditor's questions.
 SECTIONS = (
-    ("checks", "Checks"),
-    ("replayed", "What was replayed"),
+    ("wrong", "What is wrong"),
+    ("differences", "Differences"),
     ("comparison", "Against the exchange"),
     ("candles", "Candlesticks"),
-    ("differences", "Differences"),
+    ("checks", "Checks"),
     ("ledger", "Ledger"),
     ("lifecycle", "Lifecycle"),
     ("timeline", "Timeline"),
@@ -59,6 +63,7 @@ SECTIONS = (
     ("faults", "Faults and their detection"),
     ("findings", "Findings"),
     ("expectations", "Expectations"),
+    ("replayed", "What was replayed"),
     ("files", "Files"),
 )
 # A report stays below 1.5 MB for a day of two symbols, so differences get what the rest leaves:
@@ -66,7 +71,7 @@ SECTIONS = (
 _PAGE_BUDGET = 1_300_000
 _LEAST_BUDGET = 150_000
 _FINDINGS_BUDGET = 150_000
-_ROW_BYTES = 700
+_SERIES_BUDGET = _LEDGER_BUDGET = _INPUTS_BUDGET = 60_000
 
 
 def build_report(run_dir: Path) -> Path:
@@ -79,48 +84,45 @@ def build_report(run_dir: Path) -> Path:
     data = read_run(run_dir)
     summary = summarise(data)
     pictures = draw_pictures(data, summary.symbols)
-    findings = cut("findings", encode_findings(data.findings), _FINDINGS_BUDGET)
-    room = _room(data, pictures) - findings[0].size
-    differences = cut("differences", encode_differences(data.differences), room)
-    pages = {"report.html": _report(data, summary, pictures, differences, findings)}
-    for chunks, total in ((differences, len(data.differences)), (findings, len(data.findings))):
-        for name, chunk in pages_beside(chunks):
-            pages[name] = _evidence_page(data, summary, chunk, total)
+    chunks = {
+        "findings": cut("findings", encode_findings(data.findings), _FINDINGS_BUDGET),
+        "series": cut("series", encode_series(summary.series), _SERIES_BUDGET),
+        "ledger": cut("ledger", encode_ledger(data.run["ledger"]), _LEDGER_BUDGET),
+        "inputs": cut("inputs", encode_inputs(data.run["inputs"]), _INPUTS_BUDGET),
+    }
+    used = pictures.size + sum(found[0].size for found in chunks.values())
+    room = max(_LEAST_BUDGET, _PAGE_BUDGET - used)
+    chunks["differences"] = cut("differences", encode_differences(data.differences), room)
+    pages = {"report.html": _report(data, summary, pictures, chunks)}
+    for found in chunks.values():
+        for name, chunk in pages_beside(found):
+            pages[name] = _evidence_page(data, summary, chunk, found[-1].last)
     _write(run_dir, pages)
     return run_dir / "report.html"
 
 
-def _room(data: ReportData, pictures: Pictures) -> int:
-    """Return how many bytes of differences the report has room for beside all else."""
-    series = data.run["comparison"]["series"] if data.run["comparison"] else []
-    rows = len(data.run["ledger"]) + 2 * len(series) + len(data.run["inputs"])
-    return max(_LEAST_BUDGET, _PAGE_BUDGET - pictures.size - rows * _ROW_BYTES)
-
-
 def _report(
-    data: ReportData,
-    summary: Summary,
-    pictures: Pictures,
-    differences: Sequence[Chunk],
-    findings: Sequence[Chunk],
+    data: ReportData, summary: Summary, pictures: Pictures, chunks: Mapping[str, Sequence[Chunk]]
 ) -> str:
-    faults = bool(data.run["faults"])
+    run = data.run
+    wrong = [row for row in worst_first(run["checks"]) if row["verdict"] != "valid"]
+    absent = {"faults": not run["faults"], "wrong": not wrong}
     return render(
         "report.html.j2",
-        run=data.run,
+        run=run,
         data=data,
-        sections=[(anchor, text) for anchor, text in SECTIONS if anchor != "faults" or faults],
+        sections=[(anchor, text) for anchor, text in SECTIONS if not absent.get(anchor)],
         summary=summary,
         pictures=pictures,
-        blocks={
-            "differences": differences[0].block(len(data.differences)),
-            "findings": findings[0].block(len(data.findings)),
-        },
-        shown={"differences": differences[0], "findings": findings[0]},
-        beside={
-            "differences": list(pages_beside(differences)),
-            "findings": list(pages_beside(findings)),
-        },
+        tested=tested(run, summary.symbols),
+        wrong=wrong,
+        checks=worst_first(run["checks"]),
+        uncompared=uncompared(run),
+        laws=laws(run["ledger"]),
+        patterns=patterns(data.differences),
+        blocks={kind: found[0].block(found[-1].last) for kind, found in chunks.items()},
+        shown={kind: found[0] for kind, found in chunks.items()},
+        beside={kind: list(pages_beside(found)) for kind, found in chunks.items()},
     )
 
 
@@ -194,7 +196,7 @@ def _digest(text: str) -> str:
 def _write(run_dir: Path, pages: Mapping[str, str]) -> None:
     """Write the pages, each whole or not at all, and remove evidence pages of an older build."""
     try:
-        for kind in ("differences", "findings"):
+        for kind in ("differences", "findings", "series", "ledger", "inputs"):
             for old in run_dir.glob(f"report-{kind}-*.html"):
                 if old.name not in pages:
                     old.unlink()

@@ -16,6 +16,8 @@ from kline_harness.report.timeline import draw_timeline
 
 # Pictures of more symbols would outgrow the page; the worst come first.
 SYMBOLS_SHOWN = 4
+# Where no kline differs, further symbols look alike.
+_SYMBOLS_ALIKE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,8 @@ def worst_symbols(data: ReportData, symbols: Sequence[str]) -> tuple[str, ...]:
     for row in data.differences:
         if row.symbol in weight:
             weight[row.symbol] += 1 if row.kind in ("proved", "consistent") else 1_000_000
-    chosen = sorted(symbols, key=lambda symbol: -weight[symbol])[:SYMBOLS_SHOWN]
+    shown = SYMBOLS_SHOWN if any(weight.values()) else _SYMBOLS_ALIKE
+    chosen = sorted(symbols, key=lambda symbol: -weight[symbol])[:shown]
     return tuple(symbol for symbol in symbols if symbol in chosen)
 
 

@@ -11,6 +11,8 @@ from kline_harness.report.data import ReportData
 from kline_harness.report.format import utc
 from kline_harness.report.klines import interval_order
 
+# The sentence's first parts say what was replayed and what the comparison came to.
+_SAID_FIRST = 2
 CLASSES = (
     *("identical", "proved", "consistent", "unexplained", "missing", "extra"),
     *("outside", "uncompared"),
@@ -21,18 +23,24 @@ CLASSES = (
 class Summary:
     """What a reader wants to know first.
 
-    `figures` are (name, number, tone) where the tone is a verdict's or empty; `totals` the
-    comparison's classes and fields summed over all series.
+    `sentence` is the first parts of the run's, `rests` the others; `figures` are (name, number,
+    tone, anchor) where the tone is a verdict's or empty; `totals` the comparison's classes and
+    fields summed over all series, `same_totals` over the `same` ones that have no difference.
     """
 
     title: str
     sentence: str
+    rests: tuple[str, ...]
     symbols: tuple[str, ...]
     period: str
-    figures: tuple[tuple[str, int, str], ...]
+    figures: tuple[tuple[str, int, str, str], ...]
     totals: Mapping[str, int]
     field_totals: Mapping[str, int]
     series: Sequence[Mapping[str, Any]]
+    differing: Sequence[Mapping[str, Any]]
+    same: int
+    same_totals: Mapping[str, int]
+    unbalanced: int
     files: Sequence[tuple[str, str]]
 
 
@@ -42,24 +50,36 @@ def summarise(data: ReportData) -> Summary:
     symbols = _symbols(data)
     period = _period(run)
     series = sorted(run["comparison"]["series"] if run["comparison"] else [], key=_by_interval)
-    totals = {name: sum(row.get(name, 0) for row in series) for name in CLASSES}
+    differing = [row for row in series if any(row.get(name) for name in CLASSES[1:6])]
+    same = [row for row in series if not any(row.get(name) for name in CLASSES[1:6])]
+    totals = _totals(series)
     fields = {
         name: sum((row.get("fields") or {}).get(name, 0) for row in series) for name in FIELDS
     }
     shown = ", ".join(symbols[:3]) + (f" and {len(symbols) - 3} more" if len(symbols) > 3 else "")
     title = f"{run['verdict'].capitalize()}: {shown or 'a run'}{f', {period}' if period else ''}"
+    # The verdict already stands above the sentence.
+    told = run["sentence"].removeprefix(f"{run['verdict'].capitalize()}: ").rstrip(".").split("; ")
     return Summary(
         title=title,
-        # The verdict already stands above the sentence.
-        sentence=run["sentence"].removeprefix(f"{run['verdict'].capitalize()}: "),
+        sentence=f"{'; '.join(told[:_SAID_FIRST])}.",
+        rests=tuple(text for text in told[_SAID_FIRST:] if not text.startswith("see ")),
         symbols=symbols,
         period=period,
         figures=tuple(_figures(data, totals)),
         totals=totals,
         field_totals=fields,
         series=series,
+        differing=differing,
+        same=len(same),
+        same_totals=_totals(same),
+        unbalanced=sum(not row.get("balanced", False) for row in run["ledger"]),
         files=_FILES,
     )
+
+
+def _totals(series: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    return {name: sum(row.get(name, 0) for row in series) for name in CLASSES}
 
 
 def _by_interval(row: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -83,18 +103,25 @@ def _period(run: Mapping[str, Any]) -> str:
     return first if first == last else f"{first} to {last}"
 
 
-def _figures(data: ReportData, totals: Mapping[str, int]) -> list[tuple[str, int, str]]:
+def _figures(data: ReportData, totals: Mapping[str, int]) -> list[tuple[str, int, str, str]]:
     run = data.run
     trades = sum(row.get("rows") or 0 for row in run["inputs"] if row.get("role") == "trades")
-    figures = [
-        ("trades read", trades, ""),
-        ("klines stored", sum(len(line) for line in data.klines), ""),
-    ]
+    klines = sum(len(line) for line in data.klines)
+    figures = [("trades read", trades, "", "replayed"), ("klines stored", klines, "", "candles")]
     if run["comparison"]:
-        figures += [(name, totals[name], _tone(name, totals[name])) for name in CLASSES[:6]]
+        figures += [
+            (
+                name,
+                totals[name],
+                _tone(name, totals[name]),
+                "comparison" if name == "identical" else "differences",
+            )
+            for name in CLASSES[:6]
+        ]
     unbalanced = sum(not row.get("balanced", False) for row in run["ledger"])
-    figures.append(("ledger lines unbalanced", unbalanced, "invalid" if unbalanced else ""))
-    figures.append(("findings", len(data.findings), ""))
+    tone = "invalid" if unbalanced else ""
+    figures.append(("ledger lines unbalanced", unbalanced, tone, "ledger"))
+    figures.append(("findings", len(data.findings), "", "findings"))
     return figures
 
 

@@ -165,6 +165,37 @@
     },
   };
 
+  const plain = (...cells) => cells.map((cell) => (typeof cell === "number" ? grouped(cell) : cell));
+  SPECS.series = {
+    one: "series",
+    long: [],
+    caption: "Series of symbol and interval",
+    heads: ["Number", "Symbol", "Interval", "identical", "proved", "consistent", "unexplained", "missing", "extra", "outside", "uncompared"],
+    filters: [["Interval", "intervals", 1]],
+    cells: (data, row) => [bdi(data.symbols[row[0]]), data.intervals[row[1]], ...plain(...row.slice(2))],
+    text: (data, row) => [data.symbols[row[0]], data.intervals[row[1]]],
+  };
+  SPECS.ledger = {
+    one: "line",
+    long: [2, 4],
+    caption: "A total and the parts it must equal",
+    heads: ["Number", "Law", "Subject", "Total", "Parts", "Balance"],
+    filters: [["Law", "laws", 0]],
+    cells: (data, row) => [data.laws[row[0]], bdi(row[1]), row[2], row[3],
+      row[4] === "" ? el("span", { class: "state identical" }, "balanced") : el("span", { class: "state unexplained" }, "off by " + row[4])],
+    text: (data, row) => [data.laws[row[0]], row[1], row[2], row[3], row[4] === "" ? "balanced" : "unbalanced off by"],
+  };
+  SPECS.inputs = {
+    one: "file",
+    long: [2],
+    caption: "Input files",
+    heads: ["Number", "Role", "File", "Rows", "Size", "First event", "Last event"],
+    filters: [["Role", "roles", 0]],
+    cells: (data, row) => [data.roles[row[0]], bdi(row[1]), row[3], row[5], row[6], row[7]],
+    text: (data, row) => [data.roles[row[0]], ...row.slice(1)],
+    detail: (data, row) => tree({ symbols: row[2], skipped: row[4], "trade ids": row[8] || "–", format: row[9], "SHA-256": row[10] }, "file"),
+  };
+
   const view = (root, name) => {
     const spec = SPECS[name];
     const data = JSON.parse(document.getElementById("data-" + name).textContent);
@@ -193,6 +224,8 @@
       if (opened) open.add(at); else open.delete(at);
       button.setAttribute("aria-expanded", String(opened));
       if (opened) row.after(detail(at)); else row.nextSibling.remove();
+      // The address names what was opened last: it can be sent on.
+      if (opened) history.replaceState(null, "", `#${spec.one}-${data.first + at}`);
     };
     const detail = (at) => el("tr", { class: "detail", id: `${spec.one}-${data.first + at}-detail` },
       el("td", { colspan: spec.heads.length }, spec.detail(data, data.rows[at])));
@@ -200,7 +233,7 @@
       const number = data.first + at;
       const button = el("button", { type: "button", class: "expand number", "aria-expanded": String(open.has(at)),
         "aria-label": `Evidence of ${spec.one} ${number}`, onclick: () => toggle(at, button, row) }, grouped(number));
-      const row = el("tr", { class: "row", id: `${spec.one}-${number}` }, el("th", { scope: "row" }, button),
+      const row = el("tr", { class: "row", id: `${spec.one}-${number}` }, el("th", { scope: "row" }, spec.detail ? button : grouped(number)),
         ...spec.cells(data, data.rows[at]).map((content, at) => el("td", { class: spec.long.includes(at) ? null : "time" }, content)));
       return open.has(at) ? [row, detail(at)] : [row];
     };
@@ -245,11 +278,13 @@
         refilter();
       }
       page = Math.floor(matches.indexOf(at) / PAGE);
-      open.add(at);
+      if (spec.detail) open.add(at);
       draw();
       const row = document.getElementById(`${spec.one}-${data.first + at}`);
+      for (let node = row.closest("details"); node; node = node.parentElement.closest("details")) node.open = true;
       row.scrollIntoView({ block: "center" });
-      row.querySelector("button").focus();
+      const button = row.querySelector("button");
+      if (button) button.focus();
     };
 
     root.append(
