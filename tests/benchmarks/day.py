@@ -2,7 +2,8 @@
 
     python -m tests.benchmarks.day FOLDER TRADES               one day of a symbol
     python -m tests.benchmarks.day FOLDER TRADES --days 30     days on end, ids too
-    python -m tests.benchmarks.day FOLDER TRADES --symbols 500 the day of many symbols
+    python -m tests.benchmarks.day FOLDER TRADES --symbols 500 the day of many symbols, alike
+    python -m tests.benchmarks.day FOLDER TRADES --market 500  TRADES in all, sizes as on a market
 
 Prints the paths. What is there already is kept.
 """
@@ -52,6 +53,19 @@ def write_day(
     return path
 
 
+def market_sizes(trades: int, symbols: int) -> list[int]:
+    """Return how many trades each symbol of a market has on a day, the largest first.
+
+    The first has a tenth of all, as BTCUSDT and ETHUSDT have on a usual day; the others share the
+    rest by the reciprocal of their rank, so that half of all symbols have a tenth of the trades.
+    """
+    if symbols < 2:
+        return [trades] * symbols
+    weights = 1 / np.arange(3, symbols + 2)
+    rest = np.maximum(1, trades * 9 // 10 * weights / weights.sum()).astype(np.int64)
+    return [trades // 10, *rest.tolist()]
+
+
 def _table(trades: int, seed: int, number: int) -> pa.Table:
     random = np.random.default_rng(seed)
     times = np.sort(random.integers(0, MS_PER_DAY, trades))
@@ -91,12 +105,14 @@ def main() -> None:
     parser.add_argument("trades", type=int)
     parser.add_argument("--days", type=int, default=1)
     parser.add_argument("--symbols", type=int, default=0)
+    parser.add_argument("--market", type=int, default=0)
     given = parser.parse_args()
-    for number in range(given.days if not given.symbols else 0):
+    sizes = [given.trades] * given.symbols or market_sizes(given.trades, given.market)
+    for number in range(given.days if not sizes else 0):
         print(write_day(given.folder, given.trades, number=number))
-    for number in range(given.symbols):
+    for number, size in enumerate(sizes):
         symbol = f"S{number:03}USDT"
-        print(write_day(given.folder, given.trades, symbol=symbol, seed=number))
+        print(write_day(given.folder, size, symbol=symbol, seed=number))
 
 
 if __name__ == "__main__":

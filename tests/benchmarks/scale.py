@@ -1,11 +1,14 @@
 """Many symbols, and a long month: ``scripts/bench scale``.
 
-* 500 symbols of one day each in one replay, all intervals, finals through three consumers
+* many symbols of one day each in one replay, all intervals, finals through three consumers
+* a market's day: one symbol has a tenth of all trades, and most have few (`day.market_sizes`)
 * one symbol's day, and thirty of them on end: time per trade and memory have to stay as they are
 
-``BENCH_TRADES`` is the size of the long day (a symbol of the many has a 250th of it),
-``BENCH_SYMBOLS`` and ``BENCH_DAYS`` how many; archives are made once and kept in ``BENCH_DIR``.
-Whole processes with every audit but Great Expectations; each has to end valid.
+Beside the many symbols run the yardstick (`peer_polars`: a loop over the same zips) and DuckDB,
+where they are installed. ``BENCH_TRADES`` is the size of the long day (a symbol of the many has a
+250th of it), ``BENCH_SYMBOLS``, ``BENCH_DAYS`` and ``BENCH_MARKET`` (trades of the market's day, 0
+for none) how many; archives are made once and kept in ``BENCH_DIR``. Whole processes with every
+audit but Great Expectations; each has to end valid.
 """
 
 from __future__ import annotations
@@ -18,14 +21,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.benchmarks.peers import PEERS
 from tests.benchmarks.processes import Timed, archives, run
 
 TRADES = int(os.environ.get("BENCH_TRADES", "3000000"))
 SYMBOLS = int(os.environ.get("BENCH_SYMBOLS", "500"))
 DAYS = int(os.environ.get("BENCH_DAYS", "30"))
+MARKET = int(os.environ.get("BENCH_MARKET", "0"))
 # At midnight every symbol ends and opens a kline of each interval at one instant: from 171 symbols
 # on more events than production's 4,096, and the auditor would rightly say that it lagged.
-SCENARIO = "expectations = false\n[channels]\nlife = 16384\n"
+SCENARIO = "expectations = false\n[channels]\nlife = 65536\n"
+_LOOPS = ("polars", "duckdb")
 
 
 @dataclass(frozen=True)
@@ -38,12 +44,16 @@ class Replayed:
 
     def row(self, name: str) -> str:
         """Return a line of the table."""
-        timed, millions = self.timed, self.trades / 1e6
-        cells = (
-            *(name, f"{self.trades:,}", f"{self.klines:,}", f"{timed.wall_s:.2f}"),
-            *(f"{timed.wall_s / millions:.2f}", f"{timed.cpu_s:.2f}", f"{timed.peak_mb:.0f}"),
-        )
-        return f"| {' | '.join(cells)} |"
+        return row(name, self.timed, self.trades, f"{self.klines:,}")
+
+
+def row(name: str, timed: Timed, trades: int, klines: str) -> str:
+    """Return a line of the table."""
+    cells = (
+        *(name, f"{trades:,}", klines, f"{timed.wall_s:.2f}"),
+        *(f"{timed.wall_s / trades * 1e6:.2f}", f"{timed.cpu_s:.2f}", f"{timed.peak_mb:.0f}"),
+    )
+    return f"| {' | '.join(cells)} |"
 
 
 def replayed(files: Sequence[Path], out: Path) -> Replayed:
@@ -59,6 +69,30 @@ def replayed(files: Sequence[Path], out: Path) -> Replayed:
     return Replayed(timed, rows, klines)
 
 
+def loops(files: Sequence[Path], out: Path) -> tuple[dict[str, Timed], list[str]]:
+    """Return what the peers took for the same archives, and the names of those not installed."""
+    timed, absent = dict[str, Timed](), list[str]()
+    for peer in (peer for peer in PEERS if peer.name in _LOOPS):
+        python = peer.python()
+        if python is None:
+            absent.append(peer.name)
+            continue
+        words = [python, str(peer.script), *map(str, files), f"{out}/{peer.name}.parquet"]
+        timed[peer.name] = run(words)
+    return timed, absent
+
+
+def many(name: str, files: Sequence[Path], out: Path) -> None:
+    """Print the lines of many symbols: ours, and the peers on the same archives."""
+    ours = replayed(files, out)
+    timed, absent = loops(files, out)
+    print(ours.row(name))
+    for peer, took in timed.items():
+        print(row(f"{name}: {peer}, a loop", took, ours.trades, ""))
+    for peer in absent:
+        print(f"| {name}: {peer} is not installed |")
+
+
 def main() -> None:
     """Print the table, and what grew."""
     with tempfile.TemporaryDirectory() as folder:
@@ -66,10 +100,13 @@ def main() -> None:
         symbols = archives(TRADES // 250, "--symbols", str(SYMBOLS))
         days = archives(TRADES, "--days", str(DAYS))
         replayed(symbols[:1], out)  # warms up
-        many, day, month = (replayed(files, out) for files in (symbols, days[:1], days))
-    print("| | trades | klines | wall s | s a million trades | cpu s | peak MB |")
-    print("|---|---|---|---|---|---|---|")
-    print(many.row(f"{SYMBOLS} symbols, a day"))
+        print("| | trades | klines | wall s | s a million trades | cpu s | peak MB |")
+        print("|---|---|---|---|---|---|---|")
+        many(f"{SYMBOLS} symbols, a day", symbols, out)
+        if MARKET:
+            market = archives(MARKET, "--market", str(SYMBOLS))
+            many(f"a market's day of {SYMBOLS} symbols", market, out)
+        day, month = (replayed(files, out) for files in (days[:1], days))
     print(day.row("1 symbol, a day"))
     print(month.row(f"1 symbol, {DAYS} days"))
     slower = month.timed.wall_s / day.timed.wall_s / DAYS
