@@ -62,7 +62,8 @@ def replayed(files: Sequence[Path], out: Path) -> Replayed:
     scenario.write_text(SCENARIO)
     command = [str(Path(sys.executable).parent / "kline-harness"), "replay", *map(str, files)]
     folder = out / "run"
-    timed = run([*command, "--no-report", "--scenario", str(scenario), "--out", str(folder)])
+    command += ["--no-report", "--force"]
+    timed = run([*command, "--scenario", str(scenario), "--out", str(folder)])
     content = json.loads((folder / "run.json").read_text())
     rows = sum(file["rows"] for file in content["inputs"])
     (klines,) = (one["published"] for one in content["channels"] if one["name"] == "klines")
