@@ -97,7 +97,7 @@ def read_klines(
         raise InputError(path, "closed klines of one symbol and interval", names or "none")
     if layout.kind != "klines":
         raise InputError(file.path, "klines", layout.kind)
-    return _read(file, layout, symbol, interval, block_bytes)
+    return klines_of(file, layout, symbol, interval, block_bytes)
 
 
 def read_all_klines(path: Path | str, *, symbol: str | None = None) -> list[ExchangeKlines]:
@@ -119,7 +119,7 @@ def _recorded(file: TextFile, symbol: str | None) -> list[ExchangeKlines]:
     recording = RecordedKlines(file, symbol)
     found: list[ExchangeKlines] = []
     for name, text in recording.texts().items():
-        one = _read(text, sniff(text), name[0], parse_interval(name[1]), BLOCK_BYTES)
+        one = klines_of(text, sniff(text), name[0], parse_interval(name[1]))
         # The laws of the recording's lines stand once.
         equations = one.equations if found else (*recording.equations(), *one.equations)
         info = replace(one.info, skipped=recording.skipped if not found else 0)
@@ -127,13 +127,17 @@ def _recorded(file: TextFile, symbol: str | None) -> list[ExchangeKlines]:
     return found
 
 
-def _read(
+def klines_of(
     file: TextFile,
     layout: Layout,
     symbol: str | None,
     interval: Interval | None,
-    block_bytes: int,
+    block_bytes: int = BLOCK_BYTES,
 ) -> ExchangeKlines:
+    """Read the klines of a text whose layout is known.
+
+    Raises InputError as `read_klines` does.
+    """
     reader = KlineReader(file, layout, symbol, interval)
     batch, closes = reader.read(block_bytes)
     # Not counted to the end: no number of lines that any reading could agree with.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -40,6 +41,21 @@ class GivenText(TextFile):
     def _pieces(self, piece_bytes: int) -> Iterator[bytes]:
         yield self._text
         self.sha256 = self._digest
+
+
+class RowsText(TextFile):
+    """Rows of a database as lines; `place` names where they stand, such as a file and a table."""
+
+    def __init__(self, place: str, text: bytes, *, has_floats: bool = False) -> None:
+        # No file is opened: the lines are all there is.
+        self.path, self.member, self.compression = place, None, "plain"
+        self.sha256, self.lines, self.size = None, None, len(text)
+        self.has_floats = has_floats
+        self._text = text
+
+    def _pieces(self, piece_bytes: int) -> Iterator[bytes]:
+        yield self._text
+        self.sha256 = hashlib.sha256(self._text).hexdigest()
 
 
 def line_of(path: str, values: Sequence[Any]) -> str:

@@ -257,6 +257,11 @@ def _meanings(aliases: dict[str, str], names: list[str]) -> tuple[str, ...]:
     return tuple(meaning.get(plain_name(name), "") for name in names)
 
 
+def kline_meanings(names: list[str]) -> tuple[str, ...]:
+    """Return which field of a kline each column is by its name, "" where the name is not known."""
+    return _meanings(_KLINE_NAMES, names)
+
+
 def names_column(text: str) -> bool:
     """Tell whether a text is a name that headers give to a column, and so no value of one."""
     aliases = (*_TRADE_NAMES.values(), *_KLINE_NAMES.values())
