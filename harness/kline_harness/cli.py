@@ -17,6 +17,7 @@ from typing import Any
 
 from kline_harness.arguments import Parser, Verb
 from kline_harness.errors import UserError
+from kline_harness.exchange import collect_command as collected
 from kline_harness.exit_codes import EXIT_USAGE, run_to_exit
 from kline_harness.history import command as history
 
@@ -317,6 +318,16 @@ def check_aggregator(given: argparse.Namespace) -> int:
     return check(given)
 
 
+def collect(given: argparse.Namespace) -> int:
+    """Judge what a service stored against the trades that it was served.
+
+    Exit code: 0 valid, 1 invalid, 2 bad input or usage, 3 unknown.
+    """
+    from kline_harness.terminal import show_outcome
+
+    return collected.collect(given, _command(), show_outcome)
+
+
 VERBS: dict[str, tuple[Verb, Callable[[Parser], None]]] = {
     "replay": (replay, _replay_arguments),
     "inspect": (inspect, _inspect_arguments),
@@ -326,6 +337,7 @@ VERBS: dict[str, tuple[Verb, Callable[[Parser], None]]] = {
     "explore": (explore, _explore_arguments),
     "reproduce": (reproduce, _reproduce_arguments),
     "check-aggregator": (check_aggregator, _check_arguments),
+    "collect": (collect, collected.collect_arguments),
     "fetch": (fetch, history.fetch_arguments),
     "catalogue": (history.catalogue, history.catalogue_arguments),
 }

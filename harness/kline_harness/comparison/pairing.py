@@ -42,16 +42,20 @@ _SYMBOLS_TRIED = 20
 
 
 def compare(
-    ours: Stored, references: Sequence[Reference], coverage: Mapping[str, Coverage]
+    ours: Stored,
+    references: Sequence[Reference],
+    coverage: Mapping[str, Coverage],
+    fields: Mapping[Series, tuple[str, ...]] | None = None,
 ) -> Comparison:
     """Put every kline of every reference, and ours of the same time, into a class.
 
-    `coverage` is the time that our trades cover, by symbol.
+    `coverage` is the time that our trades cover, by symbol; `fields` are as `compare_series` has
+    them.
     """
     nothing = Coverage(())
     covers = {one.series: coverage.get(one.symbol, nothing) for one in references}
     covers |= {series: coverage.get(series[0], nothing) for series in ours.rows}
-    return compare_series(ours, references, covers, {})
+    return compare_series(ours, references, covers, fields or {})
 
 
 def compare_series(

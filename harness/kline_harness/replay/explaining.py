@@ -57,16 +57,18 @@ class Aftermath:
         *,
         faulty: bool,
         unnumbered: Collection[str] = (),
+        fields: Mapping[tuple[str, str], tuple[str, ...]] | None = None,
     ) -> Aftermath:
         """Compare with the references, if any, and explain what differs.
 
         `again` gives the trades as the aggregator got them, each time with those that it would
         have got, had none been kept from it; only if `faulty` they are not the same. The source
-        of `unnumbered` symbols states no trade ids.
+        of `unnumbered` symbols states no trade ids. `fields` are those that a series of ours
+        states, where it does not state all.
         """
         after = Aftermath(stored, accounts, references=references)
         if references:
-            after.comparison = compare(stored, references, coverage)
+            after.comparison = compare(stored, references, coverage, fields)
         klines = [] if after.comparison is None else after.comparison.differences
         klines += [kline for finding in mismatches if (kline := _kline(finding)) is not None]
         wanted = {}

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from kline_harness.exchange.stores.content import BadRow, StoreContent, StoredSeries
-from kline_harness.exchange.stores.opening import StoreOptions, read_store
+from kline_harness.exchange.stores.reader import StoreOptions, read_store
 
 __all__ = ["BadRow", "StoreContent", "StoreOptions", "StoredSeries", "read_store"]

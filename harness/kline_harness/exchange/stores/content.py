@@ -86,7 +86,7 @@ class StoreContent:
     not_read: list[tuple[str, str]] = field(default_factory=list)
     forming: int = 0
 
-    def add(self, table: RowTable, selection: Selection) -> None:
+    def add(self, table: RowTable, selection: TableNames) -> None:
         """Take the rows of a table, split by symbol and interval.
 
         Raises InputError where the table has no columns of klines.
@@ -96,7 +96,7 @@ class StoreContent:
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class TableNames:
     """How the rows of a table are named: the served symbol behind a text, and what is given.
 
     `symbol` and `interval` are those of a table without such columns; `columns` maps fields to
@@ -126,7 +126,7 @@ class Selection:
 class _Split:
     """Splits one table by symbol and interval, and reads each part."""
 
-    def __init__(self, content: StoreContent, table: RowTable, selection: Selection) -> None:
+    def __init__(self, content: StoreContent, table: RowTable, selection: TableNames) -> None:
         self._content, self._table, self._selection = content, table, selection
         meanings = selection.meanings(table)
         doubled = [name for name, n in Counter(m for m in meanings if m).items() if n > 1]
@@ -170,15 +170,15 @@ class _Split:
         floats = tuple(
             name for name in kept if self._table.names[self._places[name]] in self._table.floats
         )
-        text = RowsText(self._table.place, "\n".join([*lines, ""]).encode(), has_floats=bool(floats))
+        text = RowsText(
+            self._table.place, "\n".join([*lines, ""]).encode(), has_floats=bool(floats)
+        )
         # The column says it, else what was given, else the times.
         frame = None if interval else self._selection.interval
         klines = klines_of(text, sniff(text), symbol, frame)
         if interval and klines.interval.text != interval and self._selection.interval:
             raise InputError(self._table.place, str(self._selection.interval), interval)
-        self._content.series.append(
-            StoredSeries(klines, self._table.place, floats, self._unread)
-        )
+        self._content.series.append(StoredSeries(klines, self._table.place, floats, self._unread))
 
     def _text(self, name: str, row: int) -> str:
         place = self._places.get(name)

@@ -9,14 +9,14 @@ import pyarrow as pa
 
 from kline_harness.archives.arrow_klines import texts_of
 from kline_harness.errors import InputError, UsageError
-from kline_harness.exchange.stores.content import RowTable, Selection, StoreContent
+from kline_harness.exchange.stores.content import RowTable, StoreContent, TableNames
 
 SCHEMES = ("postgresql://", "postgres://")
 _DRIVER = "adbc_driver_postgresql.dbapi"
 
 
 def read_postgres(
-    address: str, selection: Selection, table: str | None, query: str | None
+    address: str, selection: TableNames, table: str | None, query: str | None
 ) -> StoreContent:
     """Read a table, or what a query gives, of a PostgreSQL database.
 

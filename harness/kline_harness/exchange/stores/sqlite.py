@@ -13,7 +13,7 @@ from urllib.parse import quote
 from kline_harness.archives.arrow_klines import float_text
 from kline_harness.archives.layout import kline_meanings
 from kline_harness.errors import InputError
-from kline_harness.exchange.stores.content import RowTable, Selection, StoreContent
+from kline_harness.exchange.stores.content import RowTable, StoreContent, TableNames
 from kline_harness.interval import INTERVALS, Interval
 
 _MAGIC = b"SQLite format 3\0"
@@ -26,7 +26,7 @@ def is_sqlite(path: Path) -> bool:
 
 
 def read_sqlite(
-    path: Path, symbols: Iterable[str], selection: Selection, table: str | None
+    path: Path, symbols: Iterable[str], selection: TableNames, table: str | None
 ) -> StoreContent:
     """Read the tables of klines of a database, or one table; nothing is written to it.
 
@@ -73,7 +73,7 @@ def _take(
     path: Path,
     name: str,
     content: StoreContent,
-    selection: Selection,
+    selection: TableNames,
     named: dict[str, tuple[str, Interval]],
 ) -> None:
     place = f"{path.name}, table {name}"
@@ -87,15 +87,14 @@ def _take(
     floats = tuple(
         column for k, column in enumerate(names) if any(isinstance(row[k], float) for row in rows)
     )
-    chosen = selection
-    if name in named and "symbol" not in kline_meanings(list(names)):
+    chosen, split = selection, "symbol" not in kline_meanings(list(names))
+    if name in named and split:
         symbol, interval = named[name]
         chosen = replace(selection, symbol=symbol, interval=interval)
-    elif name.startswith("k_") and "symbol" not in kline_meanings(list(names)):
-        if selection.symbol is None:
-            content.rows += len(rows)
-            content.foreign[name] += len(rows)
-            return
+    elif name.startswith("k_") and split and selection.symbol is None:
+        content.rows += len(rows)
+        content.foreign[name] += len(rows)
+        return
     if rows:
         content.add(RowTable(place, names, columns, floats), chosen)
 

@@ -18,9 +18,9 @@ from kline_harness.archives.recorded_klines import RecordedKlines
 from kline_harness.errors import InputError, UsageError
 from kline_harness.exchange.stores.content import (
     RowTable,
-    Selection,
     StoreContent,
     StoredSeries,
+    TableNames,
     symbols_by_text,
 )
 from kline_harness.exchange.stores.postgres import SCHEMES, read_postgres, row_table
@@ -57,8 +57,8 @@ def read_store(address: str, symbols: Sequence[str], options: StoreOptions) -> S
     columns = () if options.columns is None else read_columns(options.columns)
     find = symbols_by_text(symbols)
     only = symbols[0] if len(symbols) == 1 else None
-    symbol = options.symbol and (find(options.symbol) or options.symbol) or only
-    selection = Selection(find, symbol, options.interval, columns)
+    symbol = (options.symbol and (find(options.symbol) or options.symbol)) or only
+    selection = TableNames(find, symbol, options.interval, columns)
     if address.startswith(SCHEMES):
         return read_postgres(address, selection, options.table, options.query)
     if options.query is not None:
@@ -90,7 +90,7 @@ def read_columns(path: Path) -> tuple[tuple[str, str], ...]:
     return tuple(stated.items())
 
 
-def _read_file(path: Path, selection: Selection) -> StoreContent:
+def _read_file(path: Path, selection: TableNames) -> StoreContent:
     content = StoreContent(path.name)
     if is_table(path):
         table = Table(str(path))
@@ -124,7 +124,7 @@ def _csv(path: Path) -> RowTable:
     return row_table(path.name, table)
 
 
-def _capture(path: Path, selection: Selection, content: StoreContent) -> StoreContent:
+def _capture(path: Path, selection: TableNames, content: StoreContent) -> StoreContent:
     """Read the closed klines of a captured stream; those still open are counted as forming."""
     file = open_text(path)
     if sniff(file).kind != "stream":

@@ -1,0 +1,1 @@
+"""The exchange on loopback, and what a service that it served has stored."""

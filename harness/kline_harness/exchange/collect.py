@@ -1,0 +1,132 @@
+"""The verb `collect`: from a store and what a server did to a run folder with its report."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+import kline_harness
+from kline_harness.comparison.summary import summary
+from kline_harness.exchange.judged import CollectOptions, JudgedStore
+from kline_harness.exchange.served import Served
+from kline_harness.replay import Outcome
+from kline_harness.replay.folder import RUN_FILE, run_folder, write_json, write_lines
+from kline_harness.replay.run import SCHEMA
+from kline_harness.replay.tables import write_differences
+from kline_harness.replay.timings import Timings
+from kline_harness.report import build_report
+from kline_harness.simulation.work import Work
+from kline_harness.units import utc_text
+from kline_harness.verdict import Validity, Verdict, worst
+
+_PACKAGES = ("numpy", "pyarrow")
+
+
+def collect(
+    store: str,
+    run: Path,
+    out: Path,
+    options: CollectOptions,
+    *,
+    command: str,
+    report: bool = True,
+) -> Outcome:
+    """Judge what a service stored against the trades that it was served, and write a run folder.
+
+    `store` is an SQLite database, ``postgresql://...``, a Parquet or Arrow table, a CSV file or
+    a captured stream; `run` is what the server left, a folder or its served.json.
+
+    Raises UserError for anything the user can mend; nothing is left half-written then.
+    """
+    timings = Timings()
+    served = Served.read(run)
+    with run_folder(out) as folder:
+        with timings.stage("compare"):
+            judged = JudgedStore(store, served, options)
+            checks = judged.checks()
+        outcome = _outcome(judged, checks, out, timings)
+        with timings.stage("write"):
+            _write(folder, judged, outcome, command)
+        if report:
+            with timings.stage("report"):
+                build_report(folder)
+        write_json(folder / "timings.json", timings.to_dict())
+        return outcome
+
+
+def _outcome(
+    judged: JudgedStore, checks: tuple[Verdict, ...], out: Path, timings: Timings
+) -> Outcome:
+    validity = worst(check.validity for check in checks)
+    trades = sum(judged.truth.trades.values())
+    return Outcome(
+        validity,
+        _sentence(validity, judged, trades, checks),
+        checks,
+        comparison=judged.comparison,
+        klines=judged.content.rows,
+        trades=trades,
+        directory=out,
+        seconds=timings.total(),
+        work=Work(0, 0, 0, 0),
+    )
+
+
+def _sentence(
+    validity: Validity, judged: JudgedStore, trades: int, checks: tuple[Verdict, ...]
+) -> str:
+    symbols = len(judged.truth.trades)
+    many = "symbol" if symbols == 1 else "symbols"
+    rows = f"{judged.content.name} holds {judged.content.rows:,} rows"
+    as_of = f"as of {utc_text(judged.as_of_ns)}"
+    served = f"{trades:,} trades of {symbols} {many} were served"
+    failed = [check.check for check in checks if check.validity is not Validity.VALID]
+    end = f"see {', '.join(failed)}" if failed else "every check is valid"
+    text = summary(judged.comparison).replace("the exchange's", "the exact ones", 1)
+    return f"{validity.value.capitalize()}: {served}; {rows}, {as_of}; {text}; {end}."
+
+
+def _write(folder: Path, judged: JudgedStore, outcome: Outcome, command: str) -> None:
+    (folder / "klines").mkdir()
+    table = judged.table()
+    if table.num_rows:
+        pq.write_table(table, folder / "klines" / "part-00000.parquet", compression="zstd")
+    write_lines(
+        folder / "findings.ndjson",
+        (finding.to_dict() for check in outcome.checks for finding in check.findings),
+    )
+    write_differences(folder / "differences.parquet", judged.comparison.differences)
+    write_json(folder / RUN_FILE, _record(judged, outcome, command))
+
+
+def _record(judged: JudgedStore, outcome: Outcome, command: str) -> dict[str, Any]:
+    served = judged.served
+    return {
+        "schema": SCHEMA,
+        "verdict": outcome.validity.value,
+        "exit_code": outcome.validity.exit_code,
+        "sentence": outcome.sentence,
+        "command": command,
+        "scenario": {
+            "aggregator": f"a service; its store is {judged.content.name}",
+            "market": served.market,
+            "intervals": [interval.text for interval in judged.intervals],
+            "as_of": utc_text(judged.as_of_ns),
+            "settle_ns": judged.options.settle_ns,
+            "rebase_days_undone": served.rebase_days,
+        },
+        "versions": {
+            "kline-harness": kline_harness.__version__,
+            "python": ".".join(map(str, sys.version_info[:3])),
+            **{name: version(name) for name in _PACKAGES},
+        },
+        "inputs": judged.trades.sources.to_list(),
+        "checks": [check.to_dict() for check in outcome.checks],
+        "ledger": [equation.to_dict() for equation in judged.equations],
+        "comparison": judged.comparison.to_dict(),
+        "served": {key: value for key, value in served.content.items() if key != "archives"},
+    }

@@ -1,0 +1,134 @@
+"""What a store should hold: the exact klines of the trades that were served."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from kline_harness.aggregators.exact import ExactAggregator
+from kline_harness.columns import concat, join_instruments
+from kline_harness.comparison.compare import Reference, opens_ns
+from kline_harness.comparison.coverage import Coverage
+from kline_harness.errors import InputError
+from kline_harness.interfaces import FeedSlice, Tick
+from kline_harness.interval import CODE, Interval
+from kline_harness.kline import FIELDS, KlineBatch
+from kline_harness.replay.scenario import Scenario
+from kline_harness.replay.sources import Disorder, Sources
+from kline_harness.simulation.feed import in_order
+from kline_harness.tape import Tape
+from kline_harness.units import Int64Array
+
+SOURCE = "the exact klines of the trades served"
+
+
+@dataclass(slots=True)
+class ServedTrades:
+    """The trades of the archives that a server was given, by their own time, before `until_ns`."""
+
+    paths: Sequence[Path]
+    market: str | None
+    until_ns: int
+    sources: Sources = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.sources = Sources.open(self.paths, [], Scenario(market=self.market))
+
+    def tapes(self) -> Iterator[Tape]:
+        """Yield the trades in order of (trade time, id); each call reads the archives anew."""
+        try:
+            yield from self._streamed()
+        except Disorder:
+            # Only before anything was yielded: see `_streamed`.
+            whole = list(self.sources.tapes(whole=True))
+            yield from self._cut([in_order(concat(whole))] if whole else [])
+
+    def _streamed(self) -> Iterator[Tape]:
+        if any(file.info.receive_unit for file in self.sources.trades):
+            # A recording comes by arrival; what is true goes by the time of the trade.
+            raise Disorder
+        tapes = list(self.sources.tapes(whole=False))
+        yield from self._cut(tapes)
+
+    def _cut(self, tapes: Sequence[Tape]) -> Iterator[Tape]:
+        for tape in tapes:
+            kept = tape.event_time_ns < self.until_ns
+            chosen = tape if kept.all() else tape.take(kept)
+            if len(chosen):
+                yield chosen.with_columns({"arrival_ns": chosen.event_time_ns})
+
+    def check_digests(self, expected: dict[str, str]) -> None:
+        """See that the archives are those that were served; read to the end before.
+
+        Raises InputError for one whose sha256 differs.
+        """
+        for file in self.sources.trades:
+            found, asked = file.info.sha256, expected.get(str(file.path))
+            if asked is not None and found != asked:
+                raise InputError(
+                    file.path, f"the archive that was served, of sha256 {asked}", f"{found}"
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """Every exact kline that was over at `until_ns`, by symbol and interval, and the trades."""
+
+    tables: dict[tuple[str, str], pa.Table]
+    trades: dict[str, int]
+    coverage: dict[str, Coverage]
+
+    @staticmethod
+    def of(served: ServedTrades, intervals: Sequence[Interval]) -> Truth:
+        """Aggregate the served trades."""
+        exact = ExactAggregator(intervals)
+        batches: list[KlineBatch] = []
+        trades: dict[str, int] = {}
+        empty: Tape | None = None
+        for tape in served.tapes():
+            batches.append(exact.advance(FeedSlice(tape)).klines)
+            counts = np.bincount(tape.symbol, minlength=len(tape.instruments)).tolist()
+            for instrument, count in zip(tape.instruments, counts, strict=True):
+                trades[instrument.symbol] = trades.get(instrument.symbol, 0) + count
+            empty = tape[:0]
+        if empty is not None:
+            # What is over at the end without a trade that follows it.
+            end = Tick(served.until_ns, served.until_ns)
+            batches.append(exact.advance(FeedSlice(empty, (end,), (0,))).klines)
+        klines = [one for one in batches if len(one)]
+        tables = _by_series(klines, intervals) if klines else {}
+        # What was served is all that there was: nothing lies beyond an edge of the recording.
+        opens = {key: int(opens_ns(table)[0]) for key, table in tables.items()}
+        first = {
+            symbol: min(o for key, o in opens.items() if key[0] == symbol) for symbol, _ in opens
+        }
+        windows = {name: Coverage.of([(start, served.until_ns)]) for name, start in first.items()}
+        return Truth(tables, trades, windows)
+
+    def reference(self, series: tuple[str, str], interval: Interval, kept: Int64Array) -> Reference:
+        """Return the klines with some open times as what a store is compared with."""
+        table = self.tables[series]
+        rows = np.flatnonzero(np.isin(opens_ns(table), kept))
+        return Reference(
+            series[0], interval, table.take(pa.array(rows)), FIELDS, SOURCE, closes=True
+        )
+
+
+def _by_series(
+    batches: Sequence[KlineBatch], intervals: Sequence[Interval]
+) -> dict[tuple[str, str], pa.Table]:
+    instruments = join_instruments(batches)
+    whole = concat([one.over(instruments) for one in batches])
+    found = {}
+    for code, instrument in enumerate(instruments):
+        mine = whole.take(whole.symbol == code)
+        for interval in intervals:
+            rows = np.flatnonzero(mine.interval == CODE[interval])
+            if len(rows):
+                order = np.argsort(mine.open_time_ns[rows], kind="stable")
+                found[instrument.symbol, interval.text] = mine.take(rows[order]).to_arrow()
+    return found
