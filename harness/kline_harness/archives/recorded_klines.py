@@ -15,7 +15,7 @@ from kline_harness.ledger import Equation
 # Source: Binance's stream documents, "Kline/Candlestick Streams": x tells that the kline is closed.
 _FIELDS = ("t", "o", "h", "l", "c", "v", "T", "q", "n", "V", "Q")
 _CLOSED_IN_TEXT = re.compile(rb'"x"\s*:\s*true')
-_KLINE_IN_TEXT = re.compile(rb'"e"\s*:\s*"kline"')
+_KLINE_IN_TEXT = re.compile(rb'"e"\s*:\s*"(?:continuous_)?kline"')
 _HEADER = ",".join(KLINE_COLUMNS[: len(_FIELDS)])
 
 
@@ -68,11 +68,12 @@ class RecordedKlines:
     def _take(self, line: Line, rows: dict[tuple[str, str], list[str]]) -> None:
         self._lines["of messages"] += 1
         for event in line.messages():
-            kline = event.get("k") if event.get("e") == "kline" else None
+            kline = event.get("k") if event.get("e") in ("kline", "continuous_kline") else None
             if not isinstance(kline, dict) or kline.get("x") is not True:
                 self.skipped += 1
                 continue
-            symbol, interval = kline.get("s"), kline.get("i")
+            # The pair of a continuous contract stands beside its kline.
+            symbol, interval = kline.get("s", event.get("ps")), kline.get("i")
             if not isinstance(symbol, str) or not isinstance(interval, str):
                 line.fail("a kline with symbol s and interval i", line.text)
             if self._only not in (None, symbol):

@@ -53,7 +53,7 @@ def _options(given: argparse.Namespace) -> Any:
 
     Raises UsageError for an interval, a duration or an instant that is none.
     """
-    from kline_harness.archives.dialects import instant_ns
+    from kline_harness.archives.iso_times import instant_ns
     from kline_harness.exchange.judged import CollectOptions
     from kline_harness.exchange.stores import StoreOptions
     from kline_harness.interval import parse_interval, parse_intervals

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from kline_harness.archives import ExchangeKlines
-from kline_harness.archives.dialects import is_iso
+from kline_harness.archives.fields import unit_of
+from kline_harness.archives.iso_times import is_iso
 from kline_harness.archives.klines import klines_of
-from kline_harness.archives.layout import kline_meanings, sniff
 from kline_harness.archives.made_text import RowsText
+from kline_harness.archives.recognition import kline_meanings, sniff
 from kline_harness.errors import InputError
 from kline_harness.interval import Interval
 from kline_harness.kline import FIELDS
@@ -188,7 +189,7 @@ class _Split:
         """Return the unit of most open times, None where they are dates."""
         units: Counter[TimeUnit] = Counter()
         for text in self._table.columns[self._places["open_time"]]:
-            unit = _unit_of(text)
+            unit = unit_of(text)
             if unit is not None:
                 units[unit] += 1
         return units.most_common(1)[0][0] if units else None
@@ -197,11 +198,11 @@ class _Split:
         opened = self._text("open_time", row)
         if unit is None and not is_iso(opened):
             return self._wrong(row, "open_time", "a time", opened)
-        if unit is not None and _unit_of(opened) is not unit:
+        if unit is not None and unit_of(opened) is not unit:
             expected = f"an epoch timestamp in {unit.name.lower()}s"
             return self._wrong(row, "open_time", expected, opened)
         closed = self._text("close_time", row)
-        if closed and not (is_iso(closed) or _unit_of(closed) is unit):
+        if closed and not (is_iso(closed) or unit_of(closed) is unit):
             return self._wrong(row, "close_time", "a time like the open time", closed)
         for name in FIELDS:
             if name not in self._places:
@@ -215,15 +216,6 @@ class _Split:
     def _wrong(self, row: int, name: str, expected: str, found: str) -> BadRow:
         column = self._table.names[self._places[name]]
         return BadRow(self._table.place, row + 1, column, expected, found or "no value")
-
-
-def _unit_of(text: str) -> TimeUnit | None:
-    if _WHOLE.fullmatch(text) is None and not (text.isdigit() and len(text) == 19):
-        return None
-    try:
-        return TimeUnit.detect(int(text))
-    except ValueError:
-        return None
 
 
 def symbols_by_text(served: Iterable[str]) -> Callable[[str], str | None]:
