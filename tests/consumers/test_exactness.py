@@ -83,3 +83,41 @@ def test_trade_ids_withheld() -> None:
     (finding,) = compared(ours, series("0 1q 2")).findings
     assert finding.kind == "trade_ids_withheld"
     assert finding.evidence == {"klines": 2, "quiet": 1}
+
+
+def test_trade_ids_that_are_not_stated_are_not_due() -> None:
+    ours = series("0 1q 2")
+    for row in ours:
+        row |= {"first_trade_id": -1, "last_trade_id": -1}
+    check = Exactness(states_ids=False)
+    check.on_klines(table(ours))
+    check.on_exact(table(series("0 1q 2")))
+    verdict = check.verdict()
+    assert verdict.findings == ()
+    assert "first and last trade ids, which the finals do not state" in verdict.not_checked
+
+
+@pytest.mark.parametrize("name", ["first_trade_id", "last_trade_id"])
+@pytest.mark.parametrize("row", [0, 1])
+def test_stated_trade_ids_are_compared(name: str, row: int) -> None:
+    ours, exact = series("0 1q 2"), series("0 1q 2")
+    ours[row] |= {name: ours[row][name] + 5}
+    (finding,) = compared(ours, exact).findings
+    assert (finding.kind, finding.open_time_ns) == ("other_trade_ids", opening("1m", row))
+    assert finding.evidence == {name: ours[row][name], f"{name}_exact": exact[row][name]}
+
+
+@pytest.mark.parametrize(
+    ("after_ns", "found"),
+    [(-1, ("too_soon", "error")), (0, None), (9, ("published_late", "notice"))],
+)
+def test_instants_where_they_are_held(after_ns: int, found: tuple[str, str] | None) -> None:
+    ours = series("0 1 2")
+    ours[1] |= {"at_ns": ours[1]["at_ns"] + after_ns}
+    check = Exactness(holds_instants=True)
+    check.on_klines(table(ours))
+    check.on_exact(table(series("0 1 2")))
+    verdict = check.verdict()
+    assert kinds(verdict) == ([] if found is None else [(*found, opening("1m", 1))])
+    assert verdict.counts["late"] == (after_ns > 0)
+    assert compared(ours, series("0 1 2")).findings == ()

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 
@@ -24,6 +25,15 @@ FINAL = {
 }
 
 
+MINUTE = 60 * 10**9
+READY: dict[str, dict[str, object]] = {
+    "no columns": {"columns": []},
+    "a column that is none": {"columns": ["id", "prize"]},
+    "wants nothing": {"wants": []},
+    "neither id nor kind": {"columns": ["price"]},
+}
+
+
 def say(**message: object) -> None:
     OUT.write(json.dumps(message).encode() + b"\n")
     OUT.flush()
@@ -38,7 +48,20 @@ def final(**changes: object) -> None:
     say(**{**FINAL, **changes})
 
 
+def no_end() -> None:
+    raw(b'{"type":"synced","n":1}')
+    time.sleep(60)
+
+
+def drip() -> None:
+    while True:
+        final()
+
+
 def on_hello() -> None:
+    if MODE in READY:
+        say(**{"type": "ready", "protocol": 1, "name": "x"} | READY[MODE])
+        return
     if MODE == "no ready":
         final()
     elif MODE == "other version":
@@ -79,6 +102,27 @@ def on_trades() -> None:
         "exits": lambda: sys.exit(3),
         "hangs": lambda: time.sleep(60),
         "long line": lambda: raw(b'{"type":"' + b"x" * (9 << 20) + b'"}\n'),
+        "an integer of many digits": lambda: raw(b'{"type":"synced","n":' + b"9" * 5_000 + b"}\n"),
+        "a field twice": lambda: raw(json.dumps(FINAL).encode()[:-1] + b', "close": "2"}\n'),
+        "half a character": lambda: final(symbol="\ud800"),
+        "half a character in a name": lambda: say(type="\ud800"),
+        "deep and half a character": lambda: raw(
+            b'{"type":"final","a":"\\ud800","b":' + b"[" * 900 + b"]" * 900 + b"}\n"
+        ),
+        "an empty line": lambda: raw(b"\n"),
+        "a byte order mark": lambda: raw(b"\xef\xbb\xbf" + json.dumps(FINAL).encode() + b"\n"),
+        "a name of other case": lambda: say(type="Final"),
+        "a name in another style": lambda: say(
+            **{"quoteVolume" if k == "quote_volume" else k: v for k, v in FINAL.items()}
+        ),
+        "volume as a number": lambda: final(volume=5),
+        "milliseconds": lambda: final(open_time_ns=1_704_067_200_000),
+        "the last kline of all": lambda: final(open_time_ns=(2**63 - 1) // MINUTE * MINUTE),
+        "no line end": no_end,
+        "drips": drip,
+        "one id": lambda: final(first_id=1),
+        "ids in some": lambda: (final(first_id=1, last_id=2), final()),
+        "a field of a later version": lambda: final(latency_ms=1.5, more={"x": [2.5]}),
         "deep": lambda: raw(b"[" * 100_000 + b"\n"),
     }
     if MODE in acts:
@@ -89,8 +133,22 @@ def on_trades() -> None:
 
 
 def main() -> None:
+    # By the words of this program a test knows what it left.
+    sleeping = [sys.executable, "-c", "import time; time.sleep(60)", *sys.argv[1:]]
     if MODE == "leaves a child":
-        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+        subprocess.Popen(sleeping)
+    if MODE == "a child leaves the group":
+        subprocess.Popen(sleeping, start_new_session=True)
+    if MODE == "a child nobody is the parent of" and os.fork() == 0:
+        # As a daemon starts: its parent is gone at once, and the environment is all that is known.
+        os.setsid()
+        if os.fork():
+            os._exit(0)
+        os.execv(sys.executable, sleeping)
+    if MODE == "a child of no environment":
+        subprocess.Popen(sleeping, start_new_session=True, env={})
+    if MODE == "stderr without end":
+        threading.Thread(target=lambda: [os.write(2, b"x" * 100_000) for _ in range(2_000)]).start()
     if MODE == "never reads":
         say(type="ready", protocol=1, name="x")
         time.sleep(60)
@@ -110,6 +168,11 @@ def main() -> None:
             say(type="done")
             if MODE == "after done":
                 final()
+            if MODE == "floods after done":
+                for _ in range(300):
+                    raw(b"x" * (1 << 20) + b"\n")
+            if MODE == "half a line after done":
+                raw(b'{"type":"fi')
             if MODE == "does not exit":
                 time.sleep(60)
             if MODE == "exit code":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ from kline_harness.verdict import Validity, Verdict
 from tests.feeds import feed
 
 SCRIPT = Path(__file__).with_name("misbehaving.py")
+MINUTE = parse_interval("1m")
 INVALID, UNKNOWN, VALID = Validity.INVALID, Validity.UNKNOWN, Validity.VALID
 # What each is called, whether it is wrong or only not known, and a word of its evidence.
 MODES = {
@@ -49,6 +51,31 @@ MODES = {
     "hangs": ("late", UNKNOWN, "sync"),
     "long line": ("protocol_broken", INVALID, "8,388,608 bytes"),
     "deep": ("protocol_broken", INVALID, "a line is one JSON object"),
+    "an integer of many digits": ("protocol_broken", INVALID, "n of synced is an integer of 64"),
+    "a field twice": ("protocol_broken", INVALID, "a message has each field once"),
+    "half a character": ("protocol_broken", INVALID, "surrogate pair"),
+    "half a character in a name": ("protocol_broken", INVALID, "surrogate pair"),
+    "deep and half a character": ("protocol_broken", INVALID, "surrogate pair"),
+    "an empty line": ("protocol_broken", INVALID, "an empty line"),
+    "a byte order mark": ("protocol_broken", INVALID, "UTF-8 needs none"),
+    "a name of other case": ("protocol_broken", INVALID, "final is like it"),
+    "a name in another style": ("protocol_broken", INVALID, "quoteVolume is like it"),
+    "volume as a number": ("protocol_broken", INVALID, "write it as text"),
+    "milliseconds": ("no_open_time", INVALID, "are these milliseconds?"),
+    "the last kline of all": ("no_open_time", INVALID, "9223372020000000000"),
+    "no line end": ("late", UNKNOWN, "its line end is missing"),
+    "drips": ("late", UNKNOWN, "seconds"),
+    "one id": ("protocol_broken", INVALID, "first_id and last_id stand in every final"),
+    "ids in some": ("protocol_broken", INVALID, "first_id and last_id stand in every final"),
+    "a field of a later version": ("fields_ignored", VALID, "final.latency_ms, final.more"),
+    "no columns": ("protocol_broken", INVALID, "columns are at least one"),
+    "a column that is none": ("protocol_broken", INVALID, "prize"),
+    "wants nothing": ("not_asked_for", VALID, "no klines"),
+    "neither id nor kind": ("not_asked_for", VALID, "duplicates"),
+    "floods after done": ("after_done", INVALID, "found"),
+    "half a line after done": ("after_done", INVALID, "fi"),
+    "a child leaves the group": ("children_left", VALID, "ended: 1"),
+    "a child nobody is the parent of": ("children_left", VALID, "ended: 1"),
     "floods": ("protocol_broken", INVALID, "event has symbol"),
     "never reads": ("late", UNKNOWN, "seconds"),
     "closes stdout": ("exited", UNKNOWN, "the harness"),
@@ -58,25 +85,26 @@ MODES = {
 }
 
 
-def run(mode: str) -> tuple[ProcessAggregator, Verdict]:
-    command = f"{sys.executable} {SCRIPT} {mode!r}"
+def run(mode: str, token: str = "") -> tuple[ProcessAggregator, Verdict]:
+    command = f"{sys.executable} {SCRIPT} {mode!r} {token}"
     options = ProcessOptions(answer_ns=10**9)
-    subject = ProcessAggregator(command, [parse_interval("1m")], ["X"], options=options)
+    subject = ProcessAggregator(command, [MINUTE], ["X"], options=options)
     for text in ("X 0:10 100x1; X 0:20 101x2; tick 1:00", "X 1:10 100x1; tick 2:00"):
         subject.advance(feed(text))
     subject.finish(0)
     return subject, subject.verdict()
 
 
-def in_group(group: int) -> list[str]:
-    """The processes of a group that still run."""
+def left(token: str) -> list[str]:
+    """The processes that still run with a word among theirs."""
     found = []
     for folder in Path("/proc").iterdir():
         try:
-            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+            state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
         except OSError:
             continue
-        if folder.name.isdigit() and int(fields[2]) == group and fields[0] != "Z":
+        if folder.name.isdigit() and token.encode() in words and state != "Z":
             found.append(folder.name)
     return found
 
@@ -96,26 +124,42 @@ def test_it_is_named(mode: str) -> None:
 
 _GOES_ON = {"unknown_symbol", "unknown_interval", "no_open_time"}
 _GOES_ON |= {"after_done", "does_not_exit", "exit_code"}
+_GOES_ON |= {"fields_ignored", "not_asked_for", "children_left"}
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc to see processes")
-@pytest.mark.parametrize("mode", ["leaves a child", "hangs", "does not exit", "dies"])
-def test_nothing_of_it_is_left(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    groups: list[int] = []
-    real = os.killpg
-
-    def noted(group: int, sign: int) -> None:
-        groups.append(group)
-        real(group, sign)
-
-    monkeypatch.setattr(os, "killpg", noted)
-    run(mode)
-    assert len(groups) == 1
+@pytest.mark.parametrize(
+    "mode",
+    [
+        *("leaves a child", "hangs", "does not exit", "dies", "a child leaves the group"),
+        *("a child nobody is the parent of", "a child of no environment"),
+    ],
+)
+def test_nothing_of_it_is_left(mode: str, tmp_path: Path) -> None:
+    token = f"token-of-{os.getpid()}-{tmp_path.name}"
+    run(mode, token)
     # A child of the subject dies as soon as the kernel comes to it, and nobody waits for it here.
     end = time.monotonic() + 5
-    while in_group(groups[0]) and time.monotonic() < end:
+    while left(token) and time.monotonic() < end:
         time.sleep(0.01)
-    assert in_group(groups[0]) == []
+    assert left(token) == []
+
+
+def test_stderr_without_end_holds_nothing_up() -> None:
+    begin = time.monotonic()
+    _, verdict = run("stderr without end")
+    assert verdict.validity is VALID
+    assert time.monotonic() - begin < 30
+
+
+def test_the_scales_of_the_first_trades_are_told() -> None:
+    script = (
+        "import json,sys; hello=json.loads(input()); scales=json.dumps(hello['scales']); "
+        "print(json.dumps(dict(type='ready',protocol=1,name=scales)))"
+    )
+    subject = ProcessAggregator(f"{sys.executable} -c {shlex.quote(script)}", [MINUTE], ["X", "Y"])
+    subject.advance(feed("X 0:10 100.25x1.5; X 0:20 101x2"))
+    assert subject.name == '{"X": {"price": 2, "quantity": 1}}'
 
 
 def test_a_well_behaved_one_is_valid() -> None:

@@ -50,6 +50,11 @@ class GuardedAggregator:
         known = [at for at in (own, self._failed_ns) if isinstance(at, int)]
         return min(known, default=None)
 
+    @property
+    def keeps_ids(self) -> bool:
+        """Tell whether the aggregator's finals have trade ids: all do that do not say otherwise."""
+        return bool(getattr(self.aggregator, "keeps_ids", True))
+
     def advance(self, feed: FeedSlice) -> Emission:
         """Have the aggregator process a slice."""
         return self._asked("advance", lambda: self.aggregator.advance(feed), _begin_ns(feed))

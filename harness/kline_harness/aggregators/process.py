@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import shlex
-from collections import Counter, deque
+import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from kline_harness.aggregators.process_options import ProcessOptions
 from kline_harness.aggregators.subject_arrow import encode_arrow
 from kline_harness.aggregators.subject_batches import batches
 from kline_harness.aggregators.subject_finals import CODES, LIVES, Instant, emission_of
+from kline_harness.aggregators.subject_findings import SubjectFindings, misplaced
 from kline_harness.aggregators.subject_json import encode_trades
+from kline_harness.aggregators.subject_lines import ProtocolError, decode, shown
 from kline_harness.aggregators.subject_messages import (
     LINE_BYTES_MAX,
     PROTOCOL,
     ROWS_MAX,
     TRADE_COLUMNS,
     WANTS,
-    ProtocolError,
-    decode,
     encode,
     encode_signal,
 )
@@ -34,17 +37,13 @@ from kline_harness.interfaces import FeedSlice, Pull, Tick
 from kline_harness.interval import CODE, INTERVALS, Interval
 from kline_harness.kline import Emission, Trigger
 from kline_harness.tape import Tape
-from kline_harness.verdict import Finding, Severity, Verdict
+from kline_harness.verdict import Severity, Verdict
 
-CHECK = "subject"
 RULE = "klines/1"
 ARROW_ROWS_MAX = 65_536
-# Findings of one kind that are kept; the others are counted.
-_KEPT = 20
-NOT_CHECKED = (
-    "what the subject does between its messages",
-    "whether it would do the same on another machine",
-)
+# Finals and events in answer to one message that are kept: a month of 1s klines is fewer.
+ANSWERS_MAX = 3_000_000
+_LOOKED_AFTER = 1_024
 
 
 class ProcessAggregator:
@@ -94,13 +93,14 @@ class ProcessAggregator:
         self._sent = 0
         self._pending: deque[tuple[int, Instant]] = deque()
         self._last_line = ""
+        self._line, self._lines = b"", 0
+        self._deadline_s = 0.0
+        self._answers = 0
+        self._keeps_ids: bool | None = None
         self._finals: list[tuple[Mapping[str, Any], Instant]] = []
         self._events: list[tuple[Mapping[str, Any], Instant]] = []
         self._now_ns = 0
-        self._is_done = False
-        self._findings: list[Finding] = []
-        self._kinds: Counter[str] = Counter()
-        self._counts: Counter[str] = Counter(messages=0, trades=0, finals=0, events=0)
+        self._found = SubjectFindings()
         # The instant from which on nothing was asked of the program any more.
         self.failed_at_ns: int | None = None
         self.name, self.version = "", ""
@@ -121,7 +121,12 @@ class ProcessAggregator:
 
     def verdict(self) -> Verdict:
         """Return what the program did wrong, apart from wrong klines."""
-        return Verdict.of(CHECK, dict(self._counts), self._findings, NOT_CHECKED)
+        return self._found.verdict()
+
+    @property
+    def keeps_ids(self) -> bool:
+        """Tell whether the finals state first and last ids: no subject has to."""
+        return self._keeps_ids is not False
 
     @property
     def pid(self) -> int | None:
@@ -138,28 +143,42 @@ class ProcessAggregator:
 
     def _attempt(self, work: Any) -> None:
         try:
-            if self._process is None:
-                self._start()
             work()
         except ProtocolError as error:
-            evidence = {"rule": error.rule, "found": error.found, "column": error.column}
-            evidence |= {"hint": error.hint} if error.hint else {}
-            self._fail("protocol_broken", Severity.ERROR, evidence)
+            evidence = {"rule": error.rule, "found": error.found}
+            line = shown(self._line)
+            evidence |= {"line": line} if line != error.found else {}
+            place = {"line_number": self._lines, "column": error.column}
+            hint = {"hint": error.hint} if error.hint else {}
+            self._fail("protocol_broken", Severity.ERROR, {**evidence, **place, **hint})
         except LongLineError as error:
             rule = f"a line has at most {LINE_BYTES_MAX:,} bytes"
-            self._fail("protocol_broken", Severity.ERROR, {"rule": rule, "found": str(error)})
+            evidence = {"rule": rule, "found": f"one that begins {str(error).strip()!r}"}
+            self._fail("protocol_broken", Severity.ERROR, evidence)
         except FloodError:
-            self._fail("floods", Severity.ERROR, {"rule": "a program answers what it is asked"})
+            rule = "a program writes what it is asked for, and not more than can be kept"
+            self._fail("floods", Severity.DOUBT, {"rule": rule})
         except LateError:
-            self._fail("late", Severity.DOUBT, {"seconds": f"{self._options.answer_s:g}"})
+            self._fail("late", Severity.DOUBT, self._waited())
         except _GaveUp as error:
             self._fail("gave_up", Severity.DOUBT, error.message)
         except _Gone:
             self._fail("exited", Severity.DOUBT, {})
 
-    def _start(self) -> None:
+    def _waited(self) -> dict[str, Any]:
+        """Return how long an answer was waited for, and what may hold it up."""
+        assert self._process is not None
+        evidence: dict[str, Any] = {"seconds": f"{self._options.answer_s:g}"}
+        if part := self._process.unfinished():
+            return evidence | {"found": shown(part), "hint": "its line end is missing"}
+        if not self._lines:
+            evidence["hint"] = "nothing came: does it flush its stdout after each answer?"
+        return evidence
+
+    def _start(self, scales: Mapping[str, Mapping[str, int]]) -> None:
         self._process = SubjectProcess(self.command, LINE_BYTES_MAX)
-        self._send(encode("hello", **self.hello))
+        self._send(encode("hello", **self.hello, scales=scales))
+        self._await()
         message = self._message()
         if message["type"] != "ready":
             raise ProtocolError("the first message is ready", message["type"])
@@ -169,15 +188,21 @@ class ProcessAggregator:
         self._wants = frozenset(_among(message.get("wants", WANTS), WANTS, "wants"))
         columns = _among(message.get("columns", tuple(TRADE_COLUMNS)), TRADE_COLUMNS, "columns")
         self._columns = tuple(name for name in TRADE_COLUMNS if name in set(columns))
+        if not columns:
+            raise ProtocolError("ready's columns are at least one", "none")
         self._arrow = message.get("arrow", False)
+        self._found.lacks(self._wants, self._columns)
 
     def _advance(self, feed: FeedSlice) -> None:
-        for part in batches(feed, self.intervals[0], ARROW_ROWS_MAX if self._arrow else ROWS_MAX):
+        if self._process is None:
+            self._start(_scales(feed.trades))
+        rows_max = ARROW_ROWS_MAX if self._arrow else ROWS_MAX
+        for part in batches(feed, self.intervals, rows_max):
             if isinstance(part, Tape):
                 self._known[part.symbol_text(0)] = None
                 if "trades" not in self._wants:
                     continue
-                self._counts["trades"] += len(part)
+                self._found.counts["trades"] += len(part)
                 write = encode_arrow if self._arrow else encode_trades
                 line = write(part, self._columns)
                 self._now_ns = max(self._now_ns, int(part.arrival_ns[0]))
@@ -198,12 +223,14 @@ class ProcessAggregator:
         self._send(line + encode("sync", n=self._sent))
 
     def _finish(self, at_ns: int) -> None:
+        if self._process is None:
+            self._start({})
         self._now_ns = max(self._now_ns, at_ns)
         instant = Instant(self._now_ns, Trigger.END)
         self._send(encode("end", at_ns=at_ns))
+        self._await()
         while (message := self._message())["type"] != "done":
             self._take(message, instant)
-        self._is_done = True
         self._after_done()
 
     def _after_done(self) -> None:
@@ -211,24 +238,31 @@ class ProcessAggregator:
         assert self._process is not None
         process, self._process = self._process, None
         how = process.stop(patiently=True)
-        while (line := process.line(0.0)) is not None:
-            found = line[:200].decode(errors="replace")
-            self._found("after_done", Severity.ERROR, {"found": found})
+        try:
+            while (line := process.line(0.0)) is not None:
+                self._found.add("after_done", Severity.ERROR, {"found": shown(line)})
+        except (FloodError, LongLineError):
+            self._found.add("after_done", Severity.ERROR, {"found": "more than can be kept"})
+        except LateError:
+            # Something that is not of its group, where that cannot be known, keeps its stdout open.
+            pass
+        self._found.ended(how)
         if "ended_by" in how:
-            self._found("does_not_exit", Severity.NOTICE, how)
+            self._found.add("does_not_exit", Severity.NOTICE, how)
         elif how.get("exit_code") != 0:
-            self._found("exit_code", Severity.NOTICE, how)
+            self._found.add("exit_code", Severity.NOTICE, how)
 
     def _send(self, line: bytes) -> None:
         assert self._process is not None
         self._last_line = line[:200].decode(errors="replace").rstrip("\n")
-        self._counts["messages"] += 1
+        self._found.counts["messages"] += 1
         self._process.send(line)
 
     # --- receiving -----------------------------------------------------------------------------
 
     def _drain(self, most: int) -> None:
         """Take answers until at most that many messages are not synced."""
+        self._await()
         while len(self._pending) > most:
             message = self._message()
             number, instant = self._pending[0]
@@ -238,13 +272,27 @@ class ProcessAggregator:
                 raise ProtocolError(f"the next synced is {number}", str(message["n"]))
             else:
                 self._pending.popleft()
+                self._await()
+
+    def _await(self) -> None:
+        """Begin to wait for an answer: what comes before it does not put off the time it has."""
+        self._deadline_s = time.monotonic() + self._options.answer_s
+        self._answers = 0
 
     def _message(self) -> dict[str, Any]:
         assert self._process is not None
-        line = self._process.line(self._options.answer_s)
+        left_s = self._deadline_s - time.monotonic()
+        self._answers += 1
+        # An answer that is there is taken, however late it is looked at: but not for ever.
+        if left_s < 0 and self._answers % _LOOKED_AFTER == 0:
+            raise LateError
+        if self._answers > ANSWERS_MAX:
+            raise FloodError
+        line = self._process.line(max(0.0, left_s))
         if line is None:
             raise _Gone
-        return decode(line)
+        self._line, self._lines = line, self._lines + 1
+        return decode(line, self._found.ignored)
 
     def _take(self, message: Mapping[str, Any], instant: Instant) -> None:
         type_ = message["type"]
@@ -252,26 +300,42 @@ class ProcessAggregator:
             raise _GaveUp({"code": message["code"], "text": message["text"]})
         if type_ not in ("final", "event"):
             raise ProtocolError("final or event, or what was asked for", type_)
-        interval, symbol = message["interval"], message["symbol"]
-        open_ns = message["open_time_ns"]
-        kind = ""
-        if symbol not in self._known:
-            kind = "unknown_symbol"
-        elif interval not in self.hello["intervals"]:
-            kind = "unknown_interval"
-        elif INTERVALS[CODES[interval]].open_time_ns(open_ns) != open_ns:
-            kind = "no_open_time"
+        kind, hint = self._misplaced(message)
         if kind:
-            evidence = {"symbol": symbol, "interval": interval, "open_time_ns": open_ns}
-            self._found(kind, Severity.ERROR, evidence, instant.at_ns)
+            names = ("symbol", "interval", "open_time_ns")
+            evidence = {name: message[name] for name in names} | hint
+            self._found.add(kind, Severity.ERROR, evidence, instant.at_ns)
         elif type_ == "final":
-            self._counts["finals"] += 1
+            self._hold_ids(message)
+            self._found.counts["finals"] += 1
             self._finals.append((message, instant))
         elif message["life"] not in LIVES:
             raise ProtocolError(f"life is one of {', '.join(LIVES)}", message["life"])
         else:
-            self._counts["events"] += 1
+            self._found.counts["events"] += 1
             self._events.append((message, instant))
+
+    def _misplaced(self, message: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
+        """Return what is wrong with a kline's place, with a hint; nothing if all is well."""
+        if message["symbol"] not in self._known:
+            return "unknown_symbol", {}
+        if message["interval"] not in self.hello["intervals"]:
+            return "unknown_interval", {}
+        interval = INTERVALS[CODES[message["interval"]]]
+        hint = misplaced(interval, message["open_time_ns"], self._now_ns)
+        return ("", {}) if hint is None else ("no_open_time", hint)
+
+    def _hold_ids(self, message: Mapping[str, Any]) -> None:
+        """Refuse ids in some finals only: whether a kline without them was quiet is not known."""
+        stated = ["first_id" in message, "last_id" in message]
+        if message["count"] == 0 and not any(stated):
+            return
+        rule = "first_id and last_id stand in every final of a kline with trades, or in none"
+        if self._keeps_ids is None:
+            self._keeps_ids = stated[0]
+        if stated != [self._keeps_ids] * 2:
+            found = " and ".join(name for name in ("first_id", "last_id") if name in message)
+            raise ProtocolError(rule, found or "neither")
 
     def _emission(self) -> Emission:
         finals, self._finals = self._finals, []
@@ -285,16 +349,18 @@ class ProcessAggregator:
         process, self._process = self._process, None
         self.failed_at_ns = self._pending[0][1].at_ns if self._pending else self._now_ns
         how = process.stop(patiently=kind in ("exited", "gave_up")) if process else {}
+        self._found.ended(how)
         last = {"last_message": self._last_line}
-        self._found(kind, severity, {**evidence, **last, **how}, self.failed_at_ns)
+        self._found.add(kind, severity, {**evidence, **last, **how}, self.failed_at_ns)
 
-    def _found(
-        self, kind: str, severity: Severity, evidence: Mapping[str, Any], at_ns: int | None = None
-    ) -> None:
-        self._kinds[kind] += 1
-        self._counts[kind] = self._kinds[kind]
-        if self._kinds[kind] <= _KEPT:
-            self._findings.append(Finding(CHECK, kind, severity, at_ns=at_ns, evidence=evidence))
+
+def _scales(trades: Tape) -> dict[str, dict[str, int]]:
+    """Return the decimals of each symbol that trades, by its name."""
+    instruments = [trades.instruments[code] for code in np.unique(trades.symbol).tolist()]
+    return {
+        one.symbol: {"price": one.price_scale, "quantity": one.quantity_scale}
+        for one in sorted(instruments, key=lambda one: one.symbol)
+    }
 
 
 class _Gone(Exception):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -11,37 +11,49 @@ from numpy.typing import NDArray
 from kline_harness.interfaces import FeedSlice, Signal
 from kline_harness.interval import Interval
 from kline_harness.tape import Tape
+from kline_harness.units import BoolArray
 
 
-def batches(feed: FeedSlice, shortest: Interval, rows_max: int) -> Iterator[Tape | Signal]:
-    """Yield trades of one symbol that lie in one kline of `shortest`, and signals, in order.
+def batches(
+    feed: FeedSlice, intervals: Sequence[Interval], rows_max: int
+) -> Iterator[Tape | Signal]:
+    """Yield trades of one symbol that lie in one kline of each interval, and signals, in order.
 
     What a subject publishes of a batch belongs to the arrival of its first trade, the only one
-    that can begin a kline; so a batch ends where a kline does. Between two signals symbols do not
+    that can begin a kline; so a batch ends where a kline of any interval does, also of one that
+    the shortest does not divide, such as 5m beside 3m. Between two signals symbols do not
     depend on one another, so each one's trades come together, the symbol first that was first.
     """
     done = 0
     for signal, position in zip(feed.signals, feed.positions, strict=True):
-        yield from _trades(feed.trades[done:position], shortest, rows_max)
+        yield from _trades(feed.trades[done:position], intervals, rows_max)
         yield signal
         done = position
-    yield from _trades(feed.trades[done:], shortest, rows_max)
+    yield from _trades(feed.trades[done:], intervals, rows_max)
 
 
-def _trades(tape: Tape, shortest: Interval, rows_max: int) -> Iterator[Tape]:
+def _trades(tape: Tape, intervals: Sequence[Interval], rows_max: int) -> Iterator[Tape]:
     if len(tape) == 0:
         return
-    opens = shortest.open_times_ns(tape.event_time_ns)
     if len(tape.instruments) == 1:
-        for start, stop in _runs(np.flatnonzero(np.diff(opens)), len(tape)):
+        for start, stop in _runs(np.flatnonzero(_begins(tape, intervals)), len(tape)):
             yield from _pieces(tape, start, stop, rows_max)
         return
     order = np.argsort(tape.symbol, kind="stable")
-    tape, opens = tape.take(order), opens[order]
-    runs = _runs(np.flatnonzero((np.diff(opens) != 0) | (np.diff(tape.symbol) != 0)), len(tape))
+    tape = tape.take(order)
+    runs = _runs(np.flatnonzero(_begins(tape, intervals) | (np.diff(tape.symbol) != 0)), len(tape))
     # By the place that a run's first trade had in the feed.
     for start, stop in sorted(runs, key=lambda run: order[run[0]]):
         yield from _pieces(tape, start, stop, rows_max)
+
+
+def _begins(tape: Tape, intervals: Sequence[Interval]) -> BoolArray:
+    """Tell where the next trade is in another kline of any of the intervals."""
+    begins = np.zeros(max(0, len(tape) - 1), dtype=np.bool_)
+    for place, interval in enumerate(intervals):
+        if not any(shorter.refines(interval) for shorter in intervals[:place]):
+            begins |= np.diff(interval.open_times_ns(tape.event_time_ns)) != 0
+    return begins
 
 
 def _runs(lasts: NDArray[np.intp], rows: int) -> Iterator[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""The messages of kline-subject/1: their table, how they are written, and what makes one wrong.
+"""The messages of kline-subject/1: their table, and how ours are written.
 
 docs/protocol.md is the specification; its tables are made from `MESSAGES`.
 """
@@ -6,8 +6,7 @@ docs/protocol.md is the specification; its tables are made from `MESSAGES`.
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,8 +16,6 @@ from kline_harness.kline import FIELDS
 PROTOCOL = 1
 LINE_BYTES_MAX = 8 << 20
 ROWS_MAX = 1_000
-# Decimal text as JSON numbers are written, without an exponent.
-_DECIMAL = re.compile(r"-?[0-9]{1,60}(\.[0-9]{1,60})?")
 
 Kind = Literal["text", "integer", "decimal", "texts", "integers", "object", "boolean", "list"]
 
@@ -72,6 +69,12 @@ MESSAGES: tuple[Message, ...] = (
             Field("symbols", "texts", "the symbols known beforehand"),
             Field("intervals", "texts", "the intervals to make, shortest first"),
             Field("rule", "text", "the rules of the klines: klines/1"),
+            Field(
+                "scales",
+                "object",
+                'by symbol, the decimals of its first trades: `{"price":2,"quantity":3}`; later '
+                "ones can have more; a symbol of which none is known yet is left out",
+            ),
             Field("options", "object", "what the person at the command line gave for the subject"),
         ),
     ),
@@ -159,15 +162,6 @@ MESSAGES: tuple[Message, ...] = (
         ),
     ),
 )
-_OF_SUBJECT = {message.type: message for message in MESSAGES if message.sender == "subject"}
-
-
-class ProtocolError(Exception):
-    """A line that is not the protocol: the rule, what was found, and where in the line."""
-
-    def __init__(self, rule: str, found: str, column: int = 1, hint: str = "") -> None:
-        super().__init__(rule)
-        self.rule, self.found, self.column, self.hint = rule, found, column, hint
 
 
 def encode(type_: str, **fields: Any) -> bytes:
@@ -181,87 +175,3 @@ def encode_signal(signal: Tick | AddSymbol | RemoveSymbol) -> bytes:
         return encode("tick", time_ns=signal.time_ns, at_ns=signal.at_ns)
     type_ = "add_symbol" if isinstance(signal, AddSymbol) else "remove_symbol"
     return encode(type_, symbol=signal.symbol, at_ns=signal.at_ns)
-
-
-def decode(line: bytes) -> dict[str, Any]:
-    """Return a subject's message as data; fields that the protocol does not know are left out.
-
-    Raises ProtocolError with the rule that is broken.
-    """
-    try:
-        text = line.decode()
-    except UnicodeDecodeError as error:
-        raise ProtocolError("a line is UTF-8", _shown(line), error.start + 1) from None
-    try:
-        content = json.loads(text, parse_float=_no_float, parse_constant=_no_float)
-    except json.JSONDecodeError as error:
-        hint = "a line that is no message looks like a log line: write those to stderr"
-        if text.lstrip().startswith("{"):
-            hint = "each message is one line: is a line end missing, or one too many?"
-        raise ProtocolError("a line is one JSON object", _shown(line), error.colno, hint) from None
-    except RecursionError:
-        raise ProtocolError("a line is one JSON object", _shown(line)) from None
-    except _Float as error:
-        hint = "a float loses digits: write prices and quantities as text"
-        place = text.find(str(error)) + 1
-        raise ProtocolError("no number is a float", str(error), place, hint) from None
-    if not isinstance(content, dict):
-        hint = "a line that is no message looks like a log line: write those to stderr"
-        raise ProtocolError("a line is one JSON object", _shown(line), 1, hint)
-    message = _OF_SUBJECT.get(str(content.get("type")))
-    if message is None:
-        expected = ", ".join(_OF_SUBJECT)
-        raise ProtocolError(f"type is one of {expected}", _json(content.get("type")))
-    return {"type": message.type} | dict(_fields(message, content))
-
-
-def _fields(message: Message, content: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for field in message.fields:
-        if field.name not in content:
-            if field.optional:
-                continue
-            raise ProtocolError(f"{message.type} has {field.name}", "none")
-        value = content[field.name]
-        if not _is(field.kind, value):
-            rule = f"{field.name} of {message.type} is {_KIND_WORDS[field.kind]}"
-            raise ProtocolError(rule, _json(value))
-        yield field.name, value
-
-
-_KIND_WORDS: Mapping[str, str] = {
-    "text": "text",
-    "integer": "an integer of 64 bits",
-    "decimal": "decimal text without an exponent",
-    "texts": "a list of texts",
-    "boolean": "true or false",
-}
-
-
-def _is(kind: Kind, value: Any) -> bool:
-    if kind == "integer":
-        return type(value) is int and -(2**63) <= value < 2**63
-    if kind == "decimal":
-        return isinstance(value, str) and _DECIMAL.fullmatch(value) is not None
-    if kind == "texts":
-        return isinstance(value, list) and all(isinstance(one, str) for one in value)
-    if kind == "boolean":
-        return isinstance(value, bool)
-    return isinstance(value, str)
-
-
-class _Float(Exception):
-    """A number with a point or an exponent."""
-
-
-def _no_float(text: str) -> Any:
-    raise _Float(text)
-
-
-def _shown(line: bytes) -> str:
-    text = line.decode(errors="replace")
-    return text if len(text) <= 200 else text[:197] + "..."
-
-
-def _json(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 200 else text[:197] + "..."

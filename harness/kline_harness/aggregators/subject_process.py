@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import IO, Any
 
+from kline_harness.aggregators.subject_group import MARK, end_group, family
 from kline_harness.errors import UsageError
 
 STDERR_LINES = 64
@@ -25,6 +27,7 @@ _POLL_S = 0.005
 _SHOWN = 1_000
 _READ_BYTES = 1 << 16
 _PIPE_BYTES = 1 << 20
+_numbers = itertools.count(1)
 
 
 class LateError(Exception):
@@ -51,6 +54,7 @@ class SubjectProcess:
 
         Raises UsageError if it cannot be started.
         """
+        mark = f"{os.getpid()}-{next(_numbers)}"
         try:
             self._child = subprocess.Popen(
                 list(command),
@@ -59,14 +63,16 @@ class SubjectProcess:
                 stderr=subprocess.PIPE,
                 bufsize=0,
                 start_new_session=True,
+                env=os.environ | {MARK: mark},
             )
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise UsageError(
                 f"aggregator process: {command[0]!r} cannot be started: {reason}"
             ) from None
+        self._mark, self._seen = mark, dict[int, str]()
         # Also when the replay is given up half-way: at the latest as the interpreter exits.
-        self._ended = weakref.finalize(self, _end, self._child)
+        self._ended = weakref.finalize(self, end_group, self._child, mark, self._seen)
         self._stderr: deque[str] = deque(maxlen=STDERR_LINES)
         self._outbox: SimpleQueue[bytes | None] = SimpleQueue()
         self._inbox = _Lines(line_bytes_max)
@@ -100,16 +106,19 @@ class SubjectProcess:
     def stop(self, *, patiently: bool) -> dict[str, Any]:
         """End the program and its whole group; return how it ended and its last lines of stderr.
 
-        With `patiently` it is given a moment to exit by itself at the end of its stdin.
+        With `patiently` it is given a moment to exit by itself at the end of its stdin. `escaped`
+        counts processes of it that had left its group.
         """
-        self._outbox.put(None)
         child = self._child
+        self._seen |= family(child.pid, self._mark)
+        self._outbox.put(None)
         exited = _has_exited(child, _GRACE_S if patiently else 0.0)
-        self._ended()
+        escaped = self._ended()
         for thread in self._threads:
             thread.join(_GRACE_S)
         code = child.returncode
         how: dict[str, Any] = {"stderr": list(self._stderr)}
+        how |= {"escaped": escaped} if escaped else {}
         if not exited:
             how["ended_by"] = "the harness"
         elif code < 0:
@@ -117,6 +126,10 @@ class SubjectProcess:
         else:
             how["exit_code"] = code
         return how
+
+    def unfinished(self) -> bytes:
+        """Return what came of a line without its end."""
+        return self._inbox.part()
 
 
 class _Lines:
@@ -126,7 +139,9 @@ class _Lines:
         self._limit = line_bytes_max
         self._lines: deque[bytes | None] = deque()
         self._bytes = 0
-        self._part = b""
+        # Pieces of a line whose end did not come yet, joined once it does.
+        self._part: list[bytes] = []
+        self._part_bytes = 0
         self._trouble: Exception | None = None
         self._changed = threading.Condition()
 
@@ -135,21 +150,32 @@ class _Lines:
         with self._changed:
             if not data:
                 # A last line without its end is a line.
-                self._lines += [self._part, None] if self._part else [None]
-                self._part = b""
+                self._lines += [b"".join(self._part), None] if self._part else [None]
+                self._part = []
             elif self._trouble is None:
-                *whole, self._part = (self._part + data).split(b"\n")
-                self._lines += whole
-                self._bytes += len(data)
-                longest = max([self._part, *whole], key=len)
-                if len(longest) > self._limit:
-                    self._trouble = LongLineError(longest[:200].decode(errors="replace"))
-                elif self._bytes > _WAITING_BYTES_MAX:
-                    self._trouble = FloodError()
+                self._take(data)
                 if self._trouble is not None:
                     self._lines.clear()
-                    self._part = b""
+                    self._part = []
             self._changed.notify()
+
+    def _take(self, data: bytes) -> None:
+        self._bytes += len(data)
+        first, *more = data.split(b"\n")
+        self._part.append(first)
+        self._part_bytes += len(first)
+        if more:
+            whole = [b"".join(self._part), *more[:-1]]
+            self._lines += whole
+            self._part, self._part_bytes = [more[-1]] if more[-1] else [], len(more[-1])
+            longest = max(whole, key=len)
+            if len(longest) > self._limit:
+                self._trouble = LongLineError(longest[:200].decode(errors="replace"))
+        if self._part_bytes > self._limit:
+            begin = b"".join(self._part[:200])[:200]
+            self._trouble = LongLineError(begin.decode(errors="replace"))
+        elif self._bytes > _WAITING_BYTES_MAX and self._trouble is None:
+            self._trouble = FloodError()
 
     def get(self, timeout_s: float) -> bytes | None:
         """Return the next line, None at the end; wait for it."""
@@ -163,6 +189,11 @@ class _Lines:
                 self._lines.popleft()
                 self._bytes -= len(line) + 1
             return line
+
+    def part(self) -> bytes:
+        """Return what came of a line without its end."""
+        with self._changed:
+            return b"".join(self._part)
 
 
 def _widen(pipe: IO[bytes]) -> None:
@@ -221,10 +252,3 @@ def _has_exited(child: subprocess.Popen[bytes], within_s: float) -> bool:
         if within_s:
             pause.wait(_POLL_S)
     return False
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    """End a program's whole group, and wait for the program."""
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(child.pid, signal.SIGKILL)
-    child.wait()

@@ -21,8 +21,9 @@ NOT_CHECKED = (
     "klines from before the first trade of their symbol",
     "klines of a symbol while it was not added, or removed",
     "klines continued from a stored one, unless the trades hold all of it",
-    "when a kline became final: that is the lifecycle's part",
 )
+IDS_LEFT = ("first and last trade ids, which the finals do not state",)
+INSTANTS_LEFT = ("when a kline became final: that is the lifecycle's part",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,10 @@ class Spared:
 
 @dataclass(slots=True)
 class Exactness:
-    """Collects both sides' finals and compares all nine fields of each.
+    """Collects both sides' finals and compares all nine fields of each, and stated trade ids.
+
+    With `states_ids` false the finals have no trade ids, and need none. With `holds_instants` a
+    final has to be published no sooner than the exact one; one that comes later is counted.
 
     published = identical + differing + not expected + spared; what only the exact side has is
     missing, or withheld where an outage took trades of it.
@@ -49,6 +53,8 @@ class Exactness:
 
     spared: Spared = field(default_factory=Spared)
     name: str = "exactness"
+    states_ids: bool = True
+    holds_instants: bool = False
     _ours: list[KlineBatch] = field(default_factory=list)
     _exact: list[KlineBatch] = field(default_factory=list)
 
@@ -83,7 +89,13 @@ class Exactness:
         exact = concat([KlineBatch.empty(instruments), *self._exact])
         if before_ns is not None:
             ours, exact = (table.take(table.at_ns < before_ns) for table in (ours, exact))
-        return _Comparison(self.name, self.spared, ours, exact).verdict()
+        comparison = _Comparison(self.name, self.spared, ours, exact)
+        if self.states_ids:
+            comparison.judge_ids()
+        if self.holds_instants:
+            comparison.judge_instants()
+        left = () if self.holds_instants else INSTANTS_LEFT
+        return comparison.verdict((*left, *(() if self.states_ids else IDS_LEFT)))
 
 
 class _Comparison:
@@ -95,8 +107,18 @@ class _Comparison:
         names = ("identical", "differing", "not_expected", "missing", "withheld", "spared")
         self._counts = dict.fromkeys(names, 0)
         self._first_ns: dict[tuple[int, int], int] = {}
+        # Rows of ours and of the exact one that are equal in nine fields.
+        self._equal: list[tuple[int, int]] = []
+        self._compare()
 
-    def verdict(self) -> Verdict:
+    def verdict(self, not_checked: Sequence[str]) -> Verdict:
+        """Return what was found."""
+        counts = {"klines": len(self._ours), "exact": len(self._exact), **self._counts}
+        return Verdict.of(
+            self._log.check, counts, self._log.findings(), (*NOT_CHECKED, *not_checked)
+        )
+
+    def _compare(self) -> None:
         """Compare row by row, ours in the order published."""
         keys = _keys(self._exact)
         for symbol, interval, open_ns in keys:
@@ -114,22 +136,46 @@ class _Comparison:
                 self._tell("not_in_exact", row, self._ours, {"count": mine[row][6]})
             elif mine[row] == theirs[rows[key]]:
                 self._counts["identical"] += 1
+                self._equal.append((row, rows[key]))
             else:
                 self._counts["differing"] += 1
                 self._tell("not_exact", row, self._ours, self._differing(row, rows[key]))
         for key, row in rows.items():
             if key not in seen and not self._is_spared(key):
                 self._miss(key, row)
-        self._judge_ids()
-        counts = {"klines": len(self._ours), "exact": len(self._exact), **self._counts}
-        return Verdict.of(self._log.check, counts, self._log.findings(), NOT_CHECKED)
 
-    def _judge_ids(self) -> None:
-        """Find series whose klines with trades tell no trade ids, so that quiet ones prove nothing.
+    def judge_instants(self) -> None:
+        """Find right klines that were published before they were final, and count late ones."""
+        ours, exact = self._ours, self._exact
+        late = [(int(ours.at_ns[row] - exact.at_ns[other]), row) for row, other in self._equal]
+        for after_ns, row in late:
+            if after_ns < 0:
+                self._tell("too_soon", row, ours, {"before_it_was_final_ns": -after_ns})
+        behind = [(after_ns, row) for after_ns, row in late if after_ns > 0]
+        self._counts["late"] = len(behind)
+        if behind:
+            most_ns, row = max(behind, key=lambda one: (one[0], -one[1]))
+            evidence = {"klines": len(behind), "most_ns": most_ns}
+            self._tell("published_late", row, ours, evidence, Severity.NOTICE)
+
+    def judge_ids(self) -> None:
+        """Find klines of other trade ids, and series whose klines with trades tell no ids at all.
 
         A quiet kline between trade ids without a gap is quiet; without ids it may be an outage.
         """
         klines = self._ours
+        for row, other in self._equal:
+            if klines.count[row] > 0 and klines.first_trade_id[row] < 0:
+                continue
+            evidence: dict[str, Any] = {}
+            for name in ("first_trade_id", "last_trade_id"):
+                mine, theirs = (
+                    int(getattr(t, name)[r]) for t, r in ((klines, row), (self._exact, other))
+                )
+                if mine != theirs:
+                    evidence |= {name: mine, f"{name}_exact": theirs}
+            if evidence:
+                self._tell("other_trade_ids", row, klines, evidence)
         series = klines.symbol.astype(np.int64) * len(INTERVALS) + klines.interval
         withheld = (klines.count > 0) & (klines.first_trade_id < 0)
         for key in np.unique(series[withheld]).tolist():

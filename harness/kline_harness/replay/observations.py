@@ -96,7 +96,7 @@ def _shadow(run: Run) -> ExactShadow | None:
         return None
     if run.substitutions.aggregator is None and scenario.aggregator == "klagg":
         return ManagedShadow(scenario, run.source.symbols(), lambda: guard.failed_at_ns)
-    return ExactShadow(scenario.intervals, lambda: guard.failed_at_ns)
+    return ExactShadow(scenario.intervals, lambda: guard.failed_at_ns, lambda: guard.keeps_ids)
 
 
 def _delivery(run: Run) -> DeliveryCheck:

@@ -22,15 +22,22 @@ class ExactShadow(Observer):
     """Runs the exact aggregator beside any other, and compares every final in nine fields.
 
     Of what is published at the instant at which the other one fails, or later, nothing is
-    compared; `failed_at_ns` tells that instant, None where it did not fail.
+    compared; `failed_at_ns` tells that instant, None where it did not fail. `states_ids` tells
+    whether its finals have trade ids.
     """
 
     def __init__(
-        self, intervals: Sequence[Interval], failed_at_ns: Callable[[], int | None]
+        self,
+        intervals: Sequence[Interval],
+        failed_at_ns: Callable[[], int | None],
+        states_ids: Callable[[], bool] = lambda: True,
+        *,
+        holds_instants: bool = True,
     ) -> None:
         self._exact = ExactAggregator(intervals)
         self._failed_at_ns = failed_at_ns
-        self._exactness = Exactness()
+        self._states_ids = states_ids
+        self._exactness = Exactness(holds_instants=holds_instants)
 
     def on_slice(self, feed: FeedSlice) -> None:
         """Aggregate what the other one is given."""
@@ -47,6 +54,7 @@ class ExactShadow(Observer):
     def verdict(self) -> Verdict:
         """Compare, once the run is over."""
         self._exactness.spared = self._spared()
+        self._exactness.states_ids = self._states_ids()
         failed_at_ns = self._failed_at_ns()
         verdict = self._exactness.verdict(failed_at_ns)
         if failed_at_ns is None:
@@ -80,7 +88,8 @@ class ManagedShadow(ExactShadow):
     def __init__(
         self, scenario: Scenario, symbols: Sequence[str], failed_at_ns: Callable[[], int | None]
     ) -> None:
-        super().__init__(scenario.intervals, failed_at_ns)
+        # When its klines become final is judged by the events of their life.
+        super().__init__(scenario.intervals, failed_at_ns, holds_instants=False)
         self._scenario = scenario
         self._first_ids: dict[str, int] = {}
         known = scenario.klagg.symbols

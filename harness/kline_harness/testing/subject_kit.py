@@ -14,7 +14,9 @@ from typing import Any
 from kline_harness.aggregators.exact import ExactAggregator
 from kline_harness.aggregators.process import ProcessAggregator
 from kline_harness.aggregators.process_options import ProcessOptions
-from kline_harness.aggregators.subject_messages import LINE_BYTES_MAX, decode, encode
+from kline_harness.aggregators.subject_findings import CHOICES
+from kline_harness.aggregators.subject_lines import decode
+from kline_harness.aggregators.subject_messages import LINE_BYTES_MAX, encode
 from kline_harness.aggregators.subject_process import LateError, SubjectProcess
 from kline_harness.interval import Interval, parse_intervals
 from kline_harness.testing.specification import (
@@ -92,9 +94,10 @@ def conduct(aggregator: Any) -> str:
     """Return what an aggregator did wrong apart from klines, nothing if all is well."""
     verdict = getattr(aggregator, "verdict", None)
     found = verdict() if callable(verdict) else None
-    if not isinstance(found, Verdict) or not found.findings:
+    findings = found.findings if isinstance(found, Verdict) else ()
+    first = next((one for one in findings if one.kind not in CHOICES), None)
+    if first is None:
         return ""
-    first = found.findings[0]
     said = ", ".join(f"{name}: {value}" for name, value in first.evidence.items())
     return f"{first.kind}: {said}"
 
