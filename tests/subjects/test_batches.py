@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
-from kline_harness.aggregators.exact import ExactAggregator
 from kline_harness.aggregators.subject_batches import batches
 from kline_harness.interval import parse_intervals
 from kline_harness.tape import Tape
@@ -31,7 +32,7 @@ def test_all_trades_of_a_message_are_in_one_kline_of_each_interval(
     for of_part in opens:
         assert all(one == of_part[0] for one in of_part)
     # No sooner than it has to be.
-    assert all(one[-1] != next_one[0] for one, next_one in zip(opens, opens[1:], strict=False))
+    assert all(one[-1] != next_one[0] for one, next_one in pairwise(opens))
     assert [row for part in parts for row in part.trade_id.tolist()] == feed(
         text
     ).trades.trade_id.tolist()

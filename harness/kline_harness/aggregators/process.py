@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -43,7 +42,6 @@ RULE = "klines/1"
 ARROW_ROWS_MAX = 65_536
 # Finals and events in answer to one message that are kept: a month of 1s klines is fewer.
 ANSWERS_MAX = 3_000_000
-_LOOKED_AFTER = 1_024
 
 
 class ProcessAggregator:
@@ -94,7 +92,6 @@ class ProcessAggregator:
         self._pending: deque[tuple[int, Instant]] = deque()
         self._last_line = ""
         self._line, self._lines = b"", 0
-        self._deadline_s = 0.0
         self._answers = 0
         self._keeps_ids: bool | None = None
         self._finals: list[tuple[Mapping[str, Any], Instant]] = []
@@ -239,7 +236,8 @@ class ProcessAggregator:
         process, self._process = self._process, None
         how = process.stop(patiently=True)
         try:
-            while (line := process.line(0.0)) is not None:
+            process.expect_within(0.0)
+            while (line := process.line()) is not None:
                 self._found.add("after_done", Severity.ERROR, {"found": shown(line)})
         except (FloodError, LongLineError):
             self._found.add("after_done", Severity.ERROR, {"found": "more than can be kept"})
@@ -276,19 +274,16 @@ class ProcessAggregator:
 
     def _await(self) -> None:
         """Begin to wait for an answer: what comes before it does not put off the time it has."""
-        self._deadline_s = time.monotonic() + self._options.answer_s
+        assert self._process is not None
+        self._process.expect_within(self._options.answer_s)
         self._answers = 0
 
     def _message(self) -> dict[str, Any]:
         assert self._process is not None
-        left_s = self._deadline_s - time.monotonic()
         self._answers += 1
-        # An answer that is there is taken, however late it is looked at: but not for ever.
-        if left_s < 0 and self._answers % _LOOKED_AFTER == 0:
-            raise LateError
         if self._answers > ANSWERS_MAX:
             raise FloodError
-        line = self._process.line(max(0.0, left_s))
+        line = self._process.line()
         if line is None:
             raise _Gone
         self._line, self._lines = line, self._lines + 1

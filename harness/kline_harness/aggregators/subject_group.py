@@ -29,7 +29,7 @@ def family(program: int, mark: str) -> dict[int, str]:
     while size < len(found):
         size = len(found)
         found |= {pid for pid, fields in processes.items() if int(fields[1]) in found}
-    return {pid: processes[pid][_STARTED] for pid in found & processes.keys() - {os.getpid()}}
+    return {pid: processes[pid][_STARTED] for pid in found & processes.keys()}
 
 
 def end_group(child: subprocess.Popen[bytes], mark: str, before: dict[int, str]) -> int:

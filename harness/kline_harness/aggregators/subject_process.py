@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 import weakref
 from collections import deque
 from collections.abc import Sequence
@@ -27,6 +28,7 @@ _POLL_S = 0.005
 _SHOWN = 1_000
 _READ_BYTES = 1 << 16
 _PIPE_BYTES = 1 << 20
+_LOOKED_AFTER = 1_024
 _numbers = itertools.count(1)
 
 
@@ -70,6 +72,7 @@ class SubjectProcess:
             raise UsageError(
                 f"aggregator process: {command[0]!r} cannot be started: {reason}"
             ) from None
+        self._deadline_s, self._taken = 0.0, 0
         self._mark, self._seen = mark, dict[int, str]()
         # Also when the replay is given up half-way: at the latest as the interpreter exits.
         self._ended = weakref.finalize(self, end_group, self._child, mark, self._seen)
@@ -96,12 +99,21 @@ class SubjectProcess:
         """Write to the program's stdin, some time."""
         self._outbox.put(line)
 
-    def line(self, timeout_s: float) -> bytes | None:
+    def expect_within(self, seconds: float) -> None:
+        """Begin to wait for an answer; other lines that come before it put nothing off."""
+        self._deadline_s, self._taken = time.monotonic() + seconds, 0
+
+    def line(self) -> bytes | None:
         """Return the next line of its stdout; None at its end.
 
-        Raises LateError after `timeout_s` seconds without one, FloodError, LongLineError.
+        Raises LateError when the time of the answer is over, FloodError, LongLineError.
         """
-        return self._inbox.get(timeout_s)
+        left_s = self._deadline_s - time.monotonic()
+        self._taken += 1
+        # A line that is there is taken, however late it is looked at: but not for ever.
+        if left_s < 0 and self._taken % _LOOKED_AFTER == 0:
+            raise LateError
+        return self._inbox.get(max(0.0, left_s))
 
     def stop(self, *, patiently: bool) -> dict[str, Any]:
         """End the program and its whole group; return how it ended and its last lines of stderr.

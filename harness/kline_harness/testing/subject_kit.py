@@ -262,7 +262,8 @@ class _Conversation:
     def __enter__(self) -> _Conversation:
         self.process = SubjectProcess(self._command, LINE_BYTES_MAX)
         self.process.send(self._hello)
-        self.process.line(self._answer_s)
+        self.process.expect_within(self._answer_s)
+        self.process.line()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -276,7 +277,8 @@ class _Conversation:
         """Send a message; return what is wrong with the answer: to exit is to say error."""
         self.send(message)
         try:
-            line = self.process.line(self._answer_s)
+            self.process.expect_within(self._answer_s)
+            line = self.process.line()
         except LateError:
             return f"expected {type_}, found nothing in {self._answer_s:g} s"
         found = "error" if line is None else decode(line)["type"]
