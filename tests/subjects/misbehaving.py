@@ -53,6 +53,11 @@ def no_end() -> None:
     time.sleep(60)
 
 
+def ids_in_some() -> None:
+    final(first_id=1, last_id=2)
+    final()
+
+
 def drip() -> None:
     while True:
         final()
@@ -121,7 +126,7 @@ def on_trades() -> None:
         "no line end": no_end,
         "drips": drip,
         "one id": lambda: final(first_id=1),
-        "ids in some": lambda: (final(first_id=1, last_id=2), final()),
+        "ids in some": ids_in_some,
         "a field of a later version": lambda: final(latency_ms=1.5, more={"x": [2.5]}),
         "deep": lambda: raw(b"[" * 100_000 + b"\n"),
     }

@@ -165,13 +165,14 @@ class _Lines:
                 self._lines += [b"".join(self._part), None] if self._part else [None]
                 self._part = []
             elif self._trouble is None:
-                self._take(data)
+                self._trouble = self._take(data)
                 if self._trouble is not None:
                     self._lines.clear()
                     self._part = []
             self._changed.notify()
 
-    def _take(self, data: bytes) -> None:
+    def _take(self, data: bytes) -> Exception | None:
+        """Cut what was read into lines; return what is too much of it."""
         self._bytes += len(data)
         first, *more = data.split(b"\n")
         self._part.append(first)
@@ -182,12 +183,11 @@ class _Lines:
             self._part, self._part_bytes = [more[-1]] if more[-1] else [], len(more[-1])
             longest = max(whole, key=len)
             if len(longest) > self._limit:
-                self._trouble = LongLineError(longest[:200].decode(errors="replace"))
+                return LongLineError(longest[:200].decode(errors="replace"))
         if self._part_bytes > self._limit:
             begin = b"".join(self._part[:200])[:200]
-            self._trouble = LongLineError(begin.decode(errors="replace"))
-        elif self._bytes > _WAITING_BYTES_MAX and self._trouble is None:
-            self._trouble = FloodError()
+            return LongLineError(begin.decode(errors="replace"))
+        return FloodError() if self._bytes > _WAITING_BYTES_MAX else None
 
     def get(self, timeout_s: float) -> bytes | None:
         """Return the next line, None at the end; wait for it."""
