@@ -77,25 +77,41 @@ class Run:
     ended_ns: int = MIDNIGHT + 61 * MINUTE
     subscribed_ns: int = MIDNIGHT
     rebase_days: int = 0
-    silent: dict[str, int | None] = field(default_factory=dict)
+    silent: tuple[str, ...] = ()
+    lost: dict[str, int] = field(default_factory=dict)
+    closed_ns: int | None = None
+    closed_by: str | None = "end"
+    complete: bool = True
 
     def write(self, folder: Path) -> Path:
-        """Write served.json; `silent` streams sent nothing after an instant, None: nothing."""
+        """Write served.json: `silent` streams sent nothing, others all trades but those `lost`."""
         streams = [f"{symbol.lower()}@aggTrade" for symbol in self.symbols]
         content: dict[str, Any] = {
             "schema": "kline-harness/served/1",
             "market": "um",
+            "slow_clients": 0,
+            "faults": [],
+            "requests": [],
+            "without_source": [],
+            "frames": {},
             "archives": [
                 {
                     "path": str(archive(symbol)),
                     "sha256": hashlib.sha256(archive(symbol).read_bytes()).hexdigest(),
+                    "role": "trades",
+                    "rows": len(trades(symbol)),
                 }
                 for symbol in self.symbols
             ],
+            "speed": "60",
+            "routes": "both",
+            "scenario": {},
             "rebase_days": self.rebase_days,
-            "started_ns": MIDNIGHT,
-            "ended_ns": self.ended_ns,
+            "started_ns": MIDNIGHT + self._moved,
+            "ended_ns": self.ended_ns + self._moved,
+            "complete": self.complete,
             "symbols": list(self.symbols),
+            "connections": [self._connection()],
             "subscriptions": [self._stream(name) for name in streams],
         }
         path = folder / "served.json"
@@ -103,17 +119,29 @@ class Run:
         return path
 
     def _stream(self, name: str) -> dict[str, Any]:
-        last: int | None = self.ended_ns - 1
-        if name in self.silent:
-            last = self.silent[name]
+        symbol = name.partition("@")[0].upper()
+        times = [t for t in trade_times(symbol) if self.subscribed_ns < t < self.ended_ns]
         return {
             "stream": name,
             "connection": 1,
-            "acknowledged_ns": self.subscribed_ns,
-            "until_ns": None,
-            "messages": 0 if last is None else 9,
-            "last_ns": last,
+            "acknowledged_ns": self.subscribed_ns + self._moved,
+            "messages": 0 if name in self.silent else len(times) - self.lost.get(name, 0),
         }
+
+    def _connection(self) -> dict[str, Any]:
+        closed = None if self.closed_ns is None else self.closed_ns + self._moved
+        return {
+            "id": 1,
+            "client": "loopback",
+            "path": "/stream",
+            "opened_ns": self.subscribed_ns + self._moved,
+            "closed_ns": closed,
+            "closed_by": self.closed_by,
+        }
+
+    @property
+    def _moved(self) -> int:
+        return self.rebase_days * 86_400_000_000_000
 
 
 def stored(intervals: Iterable[str], until_ns: int) -> dict[tuple[str, str], list[Row]]:

@@ -117,7 +117,7 @@ def _record(judged: JudgedStore, outcome: Outcome, command: str) -> dict[str, An
             "intervals": [interval.text for interval in judged.intervals],
             "as_of": utc_text(judged.as_of_ns),
             "settle_ns": judged.options.settle_ns,
-            "rebase_days_undone": served.rebase_days,
+            "rebase_days_undone": judged.rebase_days,
         },
         "versions": {
             "kline-harness": kline_harness.__version__,
@@ -128,5 +128,5 @@ def _record(judged: JudgedStore, outcome: Outcome, command: str) -> dict[str, An
         "checks": [check.to_dict() for check in outcome.checks],
         "ledger": [equation.to_dict() for equation in judged.equations],
         "comparison": judged.comparison.to_dict(),
-        "served": {key: value for key, value in served.content.items() if key != "archives"},
+        "served": {k: v for k, v in served.to_dict().items() if k != "archives"},
     }

@@ -23,7 +23,13 @@ from kline_harness.exchange.left_bars import LeftBars
 from kline_harness.exchange.served import Served
 from kline_harness.exchange.snapshots import NOT_CHECKED, StoreSnapshot, overwritten
 from kline_harness.exchange.stores import StoreContent, StoreOptions, read_store
-from kline_harness.exchange.subscribed import silent_streams, symbol_of_stream
+from kline_harness.exchange.subscribed import (
+    CONNECTIONS,
+    connections,
+    rebase_undone,
+    silent_streams,
+    symbol_of_stream,
+)
 from kline_harness.exchange.truth import ServedTrades, Truth
 from kline_harness.interval import INTERVALS, Interval, parse_interval
 from kline_harness.kline import FIELDS, SCHEMA
@@ -54,11 +60,14 @@ class JudgedStore:
     """A store, the truth about it, and the checks of both."""
 
     def __init__(self, address: str, served: Served, options: CollectOptions) -> None:
-        self.served, self.options = served, options
+        self.options, self.rebase_days = options, served.rebase_days
+        self.served = served = rebase_undone(served)
         self.as_of_ns = served.ended_ns if options.as_of_ns is None else options.as_of_ns
         self.content, self.series = self._read(address)
         self.trades = ServedTrades(
-            [Path(one.path) for one in served.archives], served.market, self.as_of_ns
+            [Path(one.path) for one in served.archives if one.role == "trades"],
+            served.market,
+            self.as_of_ns,
         )
         self.intervals = self._intervals()
         self.truth = Truth.of(self.trades, self.intervals)
@@ -94,7 +103,12 @@ class JudgedStore:
             Question(
                 "silent_stream",
                 "what the server sent, and the trades served",
-                lambda: silent_streams(self.served, self.trades.tapes(), self.as_of_ns),
+                self._silent,
+            ),
+            Question(
+                CONNECTIONS,
+                "how the server's connections ended",
+                lambda: connections(self.served, self.as_of_ns),
             ),
         ]
         if self.options.snapshots:
@@ -104,7 +118,7 @@ class JudgedStore:
 
     def _read(self, address: str) -> tuple[StoreContent, dict[tuple[str, str], CollectedSeries]]:
         content = read_store(address, self.served.symbols, self.options.store)
-        return content, collect_series(content, self.as_of_ns, self.served.rebase_days)
+        return content, collect_series(content, self.as_of_ns, self.rebase_days)
 
     def _intervals(self) -> tuple[Interval, ...]:
         stored = {one.interval for one in self.series.values()}
@@ -235,6 +249,11 @@ class JudgedStore:
 
     def _verdict(self) -> Verdict:
         return self.comparison.verdict()
+
+    def _silent(self) -> Verdict:
+        files = [file.info for file in self.trades.sources.trades]
+        layouts = {symbol: info.layout for info in files for symbol in info.symbols}
+        return silent_streams(self.served, self.trades.tapes(), self.as_of_ns, layouts)
 
     def _overwritten(self) -> Verdict:
         names: Sequence[str] = self.options.snapshots

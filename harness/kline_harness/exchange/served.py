@@ -1,69 +1,169 @@
-"""What a server did, as `serve --out DIR` leaves it."""
+"""What a run of the server did: which files it served, to whom, and what each client was sent.
+
+``served.json`` in the folder of the run is the input of whoever judges what a service stored.
+"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kline_harness.errors import InputError
+from kline_harness.errors import InputError, OutputError
 
 SCHEMA = "kline-harness/served/1"
+FILE = "served.json"
 
 
 @dataclass(frozen=True, slots=True)
-class ServedArchive:
-    """A file of trades that was served."""
+class ServedFile:
+    """A file that was served; `path` as given, `role` trades or klines."""
 
     path: str
     sha256: str
+    role: str
+    rows: int
 
 
 @dataclass(frozen=True, slots=True)
-class Subscribed:
-    """A stream that a connection subscribed to, from its acknowledgement until its end."""
+class ServedConnection:
+    """A websocket.
 
-    stream: str
+    `client` is the kind of its address (``loopback``, ``other``, ``socks``). `closed_by` is
+    ``client``, ``server`` (a rule of the exchange), ``slow`` (it did not read), ``fault`` or
+    ``end`` (the recording was over, or the server was stopped); None while it is open.
+    """
+
+    id: int
+    client: str
+    path: str
+    opened_ns: int
+    closed_ns: int | None = None
+    close_code: int | None = None
+    closed_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServedSubscription:
+    """A stream of a connection, from its acknowledgement on.
+
+    `messages` were handed to the connection; `ended_ns` is when it was unsubscribed. A stream in
+    the address has no acknowledgement of its own: it counts from the handshake.
+    """
+
     connection: int
+    stream: str
     acknowledged_ns: int
-    until_ns: int | None
     messages: int
-    last_ns: int | None
+    ended_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServedFault:
+    """A fault of the wire: how often it struck, and where first.
+
+    `detected` says whether a client showed in what it sent that it had noticed (a new connection,
+    a request for what was missing); None where the wire cannot show that.
+    """
+
+    kind: str
+    number: int
+    effects: int
+    first_ns: int | None = None
+    detected: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServedRequest:
+    """How often a REST endpoint was asked and answered with a status."""
+
+    endpoint: str
+    status: int
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """One run of a server."""
+    """A run of the server.
+
+    Times are virtual nanoseconds, moved by `rebase_days` whole days from those of the files.
+    `started_ns` is where the live part began: what lies before was history for REST. `ended_ns`
+    is how far the clock came; `complete` says that it came to the end of the recording.
+    `speed` is a whole number of virtual seconds a second, or ``max``. `frames` counts messages by
+    stream over all connections. `without_source` are kinds of streams that the files cannot give.
+    """
 
     market: str
-    archives: tuple[ServedArchive, ...]
+    archives: tuple[ServedFile, ...]
+    symbols: tuple[str, ...]
+    speed: str
+    routes: str
     rebase_days: int
+    scenario: Mapping[str, Any]
     started_ns: int
     ended_ns: int
-    symbols: tuple[str, ...]
-    subscriptions: tuple[Subscribed, ...]
-    content: dict[str, Any]
+    complete: bool
+    frames: Mapping[str, int] = field(default_factory=dict)
+    connections: tuple[ServedConnection, ...] = ()
+    subscriptions: tuple[ServedSubscription, ...] = ()
+    faults: tuple[ServedFault, ...] = ()
+    requests: tuple[ServedRequest, ...] = ()
+    slow_clients: int = 0
+    without_source: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON, with the schema's name."""
+        return {"schema": SCHEMA, **asdict(self)}
+
+    def write(self, folder: Path) -> Path:
+        """Write ``served.json`` at once: it is the old one or the new one, never half of one.
+
+        Raises OutputError.
+        """
+        target, made = folder / FILE, folder / f".{FILE}.new"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            text = json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n"
+            with made.open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            made.replace(target)
+        except OSError as error:
+            made.unlink(missing_ok=True)
+            raise OutputError(f"{target}: cannot be written: {error.strerror}") from error
+        return target
 
     @staticmethod
-    def read(path: Path) -> Served:
-        """Read it."""
-        file = path / "served.json" if path.is_dir() else path
+    def read(folder: Path) -> Served:
+        """Read the folder of a run of the server, or its ``served.json`` itself.
+
+        Raises InputError where it is none.
+        """
+        path = folder / FILE if folder.is_dir() else folder
         try:
-            content = json.loads(file.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise InputError(file, "what a server left, served.json", "no such file") from None
-        except (OSError, ValueError) as error:
-            raise InputError(file, f"JSON of the schema {SCHEMA}", str(error)) from None
-        if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-            raise InputError(file, f"JSON of the schema {SCHEMA}", "another")
-        return Served(
-            content["market"],
-            tuple(ServedArchive(**one) for one in content["archives"]),
-            content["rebase_days"],
-            content["started_ns"],
-            content["ended_ns"],
-            tuple(content["symbols"]),
-            tuple(Subscribed(**one) for one in content["subscriptions"]),
-            content,
-        )
+            table = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise InputError(path, "a run of the server", str(error.strerror)) from error
+        except ValueError as error:
+            raise InputError(path, "JSON", str(error)) from error
+        if not isinstance(table, dict) or table.pop("schema", None) != SCHEMA:
+            raise InputError(path, f"the schema {SCHEMA}", "another one, or none")
+        lists = {
+            "archives": ServedFile,
+            "connections": ServedConnection,
+            "subscriptions": ServedSubscription,
+            "faults": ServedFault,
+            "requests": ServedRequest,
+        }
+        try:
+            for name, kind in lists.items():
+                table[name] = tuple(kind(**row) for row in table[name])
+            for name in ("symbols", "without_source"):
+                table[name] = tuple(table[name])
+            return Served(**table)
+        except (KeyError, TypeError) as error:
+            raise InputError(path, f"the fields of {SCHEMA}", str(error)) from error
