@@ -16,7 +16,7 @@ PACKAGE = ROOT / "harness" / "kline_harness"
 # Bottom up. Rooms of one level do not know each other, except along BESIDE.
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors", "exit_codes", "units", "interval"),
-    ("arrow", "columns", "compiled", "id_rule", "kline_rule", "verdict"),
+    ("arrow", "columns", "compiled", "id_rule", "kline_rule", "quote_rule", "verdict"),
     ("decimals", "tabular", "ledger", "arguments", "finding_text"),
     ("tape", "kline"),
     ("pending",),

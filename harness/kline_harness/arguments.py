@@ -50,6 +50,11 @@ class Parser(argparse.ArgumentParser):
         """Add the option that names the symbol."""
         self.option("--symbol", "The symbol, where a file's name does not say it.")
 
+    def contract_size(self) -> None:
+        """Add the option that says what a contract is worth."""
+        help = "USD that a contract is worth which is settled in the base asset, such as 10 or 0.1."
+        self.option("--contract-size", help)
+
     def about_trades(self) -> None:
         """Add the options that tell what files of trades do not."""
         self.symbol()

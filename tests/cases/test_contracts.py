@@ -23,7 +23,7 @@ def contracts(seed: int, symbol: str) -> list[OracleTrade]:
     return [replace(one, quantity=(one.quantity * 10).to_integral_value()) for one in tape]
 
 
-def base_amounts(tape: list[OracleTrade], size: int) -> dict[int, Decimal]:
+def base_amounts(tape: list[OracleTrade], size: Decimal) -> dict[int, Decimal]:
     """Return the base amount of each minute: every trade rounded half up to 8 decimals."""
     sums: dict[int, Decimal] = {}
     for one in tape:
@@ -40,18 +40,26 @@ def stored(folder: Path) -> dict[int, Decimal]:
     return {time // 60_000_000: quote for time, quote in zip(opens, quotes, strict=True)}
 
 
-@pytest.mark.parametrize(("given", "size"), [((), 10), (("--contract-size", "100"), 100)])
+@pytest.mark.parametrize(
+    ("given", "size"),
+    [
+        ((), "10"),
+        (("--contract-size", "100"), "100"),
+        (("--contract-size", "7"), "7"),
+        (("--contract-size", "0.025"), "0.025"),
+    ],
+)
 def test_aggregates_of_coin_margined_contracts(
-    tmp_path: Path, given: tuple[str, ...], size: int
+    tmp_path: Path, given: tuple[str, ...], size: str
 ) -> None:
     tape = contracts(71, "GNUUSD_PERP")
     trades = write_aggregates(tmp_path / "GNUUSD_PERP-aggTrades.csv", tape)
     ran = replay(tmp_path / "run", trades, "--intervals=1m", *given)
     assert ran.exit_code == 0, ran.output
-    assert stored(ran.folder) == base_amounts(tape, size)
+    assert stored(ran.folder) == base_amounts(tape, Decimal(size))
 
 
-@pytest.mark.parametrize("size", [1, 10])
+@pytest.mark.parametrize("size", [1, 10, 50])
 def test_another_exchanges_inverse_contracts(tmp_path: Path, size: int) -> None:
     tape = contracts(72, "GNUUSD")
     rows = [f"{BYBIT}foreignNotional"]
@@ -66,13 +74,35 @@ def test_another_exchanges_inverse_contracts(tmp_path: Path, size: int) -> None:
     trades.write_text("\n".join(rows) + "\n")
     ran = replay(tmp_path / "run", trades, "--intervals=1m", "--contract-size", str(size))
     assert ran.exit_code == 0, ran.output
-    assert stored(ran.folder) == base_amounts(tape, size)
+    assert stored(ran.folder) == base_amounts(tape, Decimal(size))
+
+
+@pytest.mark.parametrize("written", ["7", '"0.025"'])
+def test_a_size_in_a_scenario(tmp_path: Path, written: str) -> None:
+    tape = contracts(73, "GNUUSD_PERP")
+    trades = write_aggregates(tmp_path / "GNUUSD_PERP-aggTrades.csv", tape)
+    (tmp_path / "sizes.toml").write_text(f"contract_size = {written}\n")
+    words = ("--intervals=1m", "--scenario", tmp_path / "sizes.toml", "--audit=off")
+    ran = replay(tmp_path / "run", trades, *words)
+    assert ran.exit_code == 0, ran.output
+    assert stored(ran.folder) == base_amounts(tape, Decimal(written.strip('"')))
+
+
+def test_a_size_that_is_a_float_in_a_scenario(tmp_path: Path) -> None:
+    (tmp_path / "sizes.toml").write_text("contract_size = 0.1\n")
+    trades = UM_STREAM / "ALFAUSDT-trade-stream.txt.gz"
+    ran = replay(tmp_path / "run", trades, "--scenario", tmp_path / "sizes.toml")
+    assert ran.exit_code == 2
+    assert "expected a whole number, or a decimal as text, found 0.1" in ran.output
 
 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--contract-size", "7"), "unknown contract size 7: expected 1, 10, 100, 1000"),
+        *(
+            (("--contract-size", text), f"unknown contract size {text}: expected a number above 0")
+            for text in ("0", "-1", "ten", "nan", "inf", "0.0000000000000000001", "1e20")
+        ),
         (("--contract-size", "10", "--market", "um"), "a contract size is for the market cm"),
     ],
 )

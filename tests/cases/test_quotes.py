@@ -105,7 +105,7 @@ def test_a_quote_that_rounds_to_nothing_is_no_error(tmp_path: Path) -> None:
     assert "count_volume_mismatch" in ran.output
 
 
-def inverse(one: OracleKline, contract: int) -> OracleKline:
+def inverse(one: OracleKline, contract: int | Decimal) -> OracleKline:
     """The same prices, of contracts settled in the base asset; the quote is the base amount."""
     volume = rounded(one.volume * 10, 0)
     taker = rounded(volume / 3, 0)
@@ -135,3 +135,96 @@ def test_without_volumes_nothing_is_said(tmp_path: Path) -> None:
     columns = [name for name in HEADER if name != "volume"]
     path = write_klines(tmp_path / "GNUUSDT-1m.csv", candles(traded(56)), columns=columns)
     assert "quote_outside_of_prices" not in command("inspect", path).output
+
+
+def of_contracts(size: str, seed: int = 57) -> list[OracleKline]:
+    return [inverse(one, Decimal(size)) for one in candles(traded(seed))]
+
+
+def altered(rows: list[OracleKline], place: int, by: str) -> list[OracleKline]:
+    one = rows[place]
+    wrong = replace(one, quote_volume=one.quote_volume * Decimal(by))
+    return [*rows[:place], wrong, *rows[place + 1 :]]
+
+
+@pytest.mark.parametrize("size", ["1", "50", "0.3"])
+def test_contracts_of_another_exchange_and_their_size(tmp_path: Path, size: str) -> None:
+    rows = of_contracts(size)
+    path = write_klines(tmp_path / "GNUUSD-1m.csv", rows)
+    given = command("inspect", path, "--contract-size", size)
+    assert given.exit_code == 0, given.output
+    other = command("inspect", path, "--contract-size", "77")
+    assert other.exit_code == 1
+    assert "quote_outside_of_prices x 12" in other.output
+    wrong = write_klines(tmp_path / "wrong" / "GNUUSD-1m.csv", altered(rows, 3, "1.2"))
+    ran = command("inspect", wrong, "--contract-size", size)
+    assert ran.exit_code == 1
+    assert "quote_outside_of_prices x 1" in ran.output
+
+
+def test_contracts_of_a_size_that_nobody_gave_are_not_checked(tmp_path: Path) -> None:
+    told = "quote volumes of GNUUSD: contracts of a size that was not given"
+    path = write_klines(tmp_path / "GNUUSD-1m.csv", of_contracts("7"))
+    ran = command("inspect", path, "--json")
+    assert ran.exit_code == 0, ran.output
+    assert told in ran.output
+    given = command("inspect", path, "--json", "--contract-size=7")
+    assert told not in given.output
+    # A spot market of the same name has the rule, and a row that breaks it.
+    spot = write_klines(tmp_path / "spot" / "GNUUSD-1m.csv", altered(candles(traded(58)), 2, "2"))
+    ran = command("inspect", spot, "--json")
+    assert ran.exit_code == 1
+    assert told not in ran.output
+    assert "quote_outside_of_prices" in ran.output
+
+
+def test_compare_holds_both_sides_to_their_prices(tmp_path: Path) -> None:
+    rows = of_contracts("7")
+    ours = write_klines(tmp_path / "GNUUSD-1m.csv", rows)
+    theirs = write_klines(tmp_path / "theirs" / "GNUUSD-1m.csv", rows)
+    ran = command("compare", ours, "--klines", theirs, "--contract-size", "7")
+    assert ran.exit_code == 0, ran.output
+    unknown = command("compare", ours, "--klines", theirs)
+    assert unknown.exit_code == 0
+    assert "not checked: quote volumes of GNUUSD" in unknown.output
+    # Both sides the same, and both impossible.
+    wrong = altered(rows, 5, "0.8")
+    ours = write_klines(tmp_path / "GNUUSD-1m.csv", wrong)
+    theirs = write_klines(tmp_path / "theirs" / "GNUUSD-1m.csv", wrong)
+    ran = command("compare", ours, "--klines", theirs, "--contract-size", "7")
+    assert ran.exit_code == 1, ran.output
+    assert "1 kline's quote volume in GNUUSD-1m.csv not within volume x [low, high]" in ran.output
+
+
+@pytest.mark.parametrize("digits", [0, 2])
+def test_a_row_rounded_more_than_the_others_is_no_error(tmp_path: Path, digits: int) -> None:
+    rows = candles(traded(59, per_minute=1))
+    # One trade a minute: its quote is exact, so that any rounding leaves the one price.
+    place = next(p for p, one in enumerate(rows) if one.quote_volume % Decimal("0.01"))
+    fewer = replace(
+        rows[place],
+        quote_volume=rounded(rows[place].quote_volume, digits),
+        taker_buy_quote_volume=rounded(rows[place].taker_buy_quote_volume, digits),
+    )
+    ran = inspected(tmp_path, [*rows[:place], fewer, *rows[place + 1 :]])
+    assert ran.exit_code == 0, ran.output
+    # Further off than what it states.
+    off = replace(fewer, quote_volume=fewer.quote_volume + 2 * Decimal(1).scaleb(-digits))
+    ran = inspected(tmp_path, [*rows[:place], off, *rows[place + 1 :]])
+    assert ran.exit_code == 1
+    assert "quote_outside_of_prices x 1" in ran.output
+
+
+def test_rows_of_floats_beside_rounded_ones(tmp_path: Path) -> None:
+    rows = candles(traded(60, per_minute=1))
+    some = []
+    for place, one in enumerate(rows):
+        # Even rows went through a binary float; odd ones were rounded to 2 decimals.
+        quote = Decimal(repr(float(one.volume) * float(one.close) * 1.1 / 1.1))
+        taker = quote if one.taker_buy_volume else Decimal(0)
+        if place % 2:
+            quote, taker = rounded(one.quote_volume, 2), rounded(one.taker_buy_quote_volume, 2)
+        some.append(replace(one, quote_volume=quote, taker_buy_quote_volume=taker))
+    assert any(len(one.quote_volume.as_tuple().digits) >= 16 for one in some)
+    ran = inspected(tmp_path, some)
+    assert ran.exit_code == 0, ran.output

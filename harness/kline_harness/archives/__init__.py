@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 from kline_harness.archives.arrow_klines import is_table
@@ -59,7 +60,7 @@ def open_trades(
     market: str | None = None,
     lenient: bool = False,
     columns: ColumnMap | None = None,
-    contract_size: int | None = None,
+    contract_size: Decimal | None = None,
 ) -> TradeFile:
     """Open a file of trades: Binance's CSV aggTrades or trades, a stream recording, another
     exchange's or data seller's trades (see docs/sources.md); plain, gz or zip. With `columns`, a

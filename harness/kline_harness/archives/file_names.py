@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import PurePath
 
 from kline_harness.errors import UsageError
 from kline_harness.interval import INTERVALS, Interval, parse_interval
+from kline_harness.quote_rule import is_coin_margined
 from kline_harness.units import NS_PER_SECOND
 
-_COIN_M = re.compile(r"[A-Z0-9]+USD_(PERP|[0-9]{6})")
 _NAME = re.compile(r"(?P<symbol>\w+?)[-_](?:aggTrades|trades|klines|[0-9]+[smhdwM]o?)(?:[-_.]|$)")
 # Other exchanges': BTC-USDT-trades-2024-05-15.zip, XBTUSD.csv.
 _OTHERS = re.compile(
@@ -71,20 +72,12 @@ def market_of(symbol: str, *, best_match: bool = False, base: bool = False) -> s
     """
     if best_match:
         return "spot"
-    return "cm" if base or _COIN_M.fullmatch(symbol) else "um"
+    return "cm" if base or is_coin_margined(symbol) else "um"
 
 
-CONTRACT_SIZES = (1, 10, 100, 1000)
-
-
-def check_contracts(market: str | None, contract_size: int | None) -> None:
-    """Raise UsageError for a contract size that is none, or of another market than COIN-M's."""
-    if contract_size is None:
-        return
-    if contract_size not in CONTRACT_SIZES:
-        expected = ", ".join(map(str, CONTRACT_SIZES))
-        raise UsageError(f"unknown contract size {contract_size}: expected {expected} (USD)")
-    if market not in (None, "cm"):
+def check_contracts(market: str | None, size: Decimal | None) -> None:
+    """Raise UsageError for a contract size of another market than COIN-M's."""
+    if size is not None and market not in (None, "cm"):
         raise UsageError(f"a contract size is for the market cm, found {market}")
 
 

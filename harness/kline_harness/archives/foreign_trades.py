@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Literal
 
 import numpy as np
@@ -72,7 +73,7 @@ class ForeignTrades:
         file: TextFile,
         layout: Layout,
         symbol: str | None,
-        contract_size: int | None = None,
+        contract_size: Decimal | None = None,
     ) -> None:
         assert layout.dialect is not None
         self._contract_size = contract_size

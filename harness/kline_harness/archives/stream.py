@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,11 @@ class Recording:
     """
 
     def __init__(
-        self, path: str, symbol: str | None, market: str | None, contract_size: int | None = None
+        self,
+        path: str,
+        symbol: str | None,
+        market: str | None,
+        contract_size: Decimal | None = None,
     ) -> None:
         self.path = path
         self._contract_size = contract_size

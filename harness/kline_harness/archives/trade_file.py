@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 from kline_harness.archives.column_map import ColumnMap
@@ -53,7 +54,7 @@ class TradeFile:
         block_bytes: int = BLOCK_BYTES,
         lenient: bool = False,
         columns: ColumnMap | None = None,
-        contract_size: int | None = None,
+        contract_size: Decimal | None = None,
     ) -> None:
         check_market(market)
         check_contracts(market, contract_size)

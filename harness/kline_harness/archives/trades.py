@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,9 @@ from kline_harness.archives.layout import Layout
 from kline_harness.archives.line_count import LinesRead
 from kline_harness.archives.table import Column, ExactTable, bodies
 from kline_harness.columns import Instrument
+from kline_harness.quote_rule import size_of
 from kline_harness.tape import Tape, TradeKind
-from kline_harness.units import INT64_MAX, ExactArray, magnitude, narrow, widen
+from kline_harness.units import INT64_MAX, ExactArray, magnitude, narrow, parse_exact, widen
 
 _CM_QUOTE_SCALE = 8
 _COLUMNS = {
@@ -42,7 +44,7 @@ def read_trades(
     background: bool = True,
     lenient: bool = False,
     lines: LinesRead | None = None,
-    contract_size: int | None = None,
+    contract_size: Decimal | None = None,
 ) -> Iterator[Tape]:
     """Yield the trades of a CSV file, a tape for each block of lines.
 
@@ -72,7 +74,7 @@ class _Reader:
         symbol: str,
         market: str,
         lenient: bool,
-        contract_size: int | None,
+        contract_size: Decimal | None,
     ) -> None:
         assert layout.unit is not None
         self._path = path
@@ -134,16 +136,17 @@ def coin_margined(
     instrument: Instrument,
     price: ExactArray,
     quantity: ExactArray,
-    contract_size: int | None = None,
+    contract_size: Decimal | None = None,
 ) -> tuple[Instrument, ExactArray]:
     """Return the base quantity of COIN-M trades that do not state it.
 
-    quantity x contract size / price, rounded half up to 8 decimals; a contract is 100 USD for
-    BTCUSD symbols and 10 USD for others, unless `contract_size` says otherwise. Only a recording
-    was at hand to derive this from, no official file to prove the rounding.
+    quantity x contract size / price, rounded half up to 8 decimals; the size is the given one, or
+    that of COIN-M contracts. Only a recording was at hand to derive this from, no official file
+    to prove the rounding.
     """
-    contract = contract_size or (100 if instrument.symbol.startswith("BTCUSD") else 10)
-    digits = _CM_QUOTE_SCALE + instrument.price_scale - instrument.quantity_scale
+    size = size_of(instrument.symbol, contract_size) or Decimal(10)
+    contract, decimals = parse_exact(f"{size:f}")
+    digits = _CM_QUOTE_SCALE + instrument.price_scale - instrument.quantity_scale - decimals
     up, down = 2 * contract * 10 ** max(0, digits), 10 ** max(0, -digits)
     if (magnitude(quantity) + 1) * up + 2 * (magnitude(price) + 1) * down > INT64_MAX:
         quantity, price = widen(quantity), widen(price)

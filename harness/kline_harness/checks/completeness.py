@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kline_harness.checks.finding_log import FINDINGS_PER_KIND, FindingLog
-from kline_harness.checks.kline_rules import RULE_FIELDS, RULES, field_text, quiet_not_level
+from kline_harness.checks.kline_rules import RULE_FIELDS, field_text, quiet_not_level, rules
 from kline_harness.checks.lags import Lags
+from kline_harness.checks.quote_rules import symbols_of_no_rule
 from kline_harness.checks.roll_up import REFINERS, RollUpBook
 from kline_harness.checks.sequence import Place, Places, Sequence
 from kline_harness.checks.series import (
@@ -26,8 +28,9 @@ from kline_harness.checks.series import (
 )
 from kline_harness.columns import Rows
 from kline_harness.interval import INTERVALS
-from kline_harness.kline import KlineBatch, Trigger
+from kline_harness.kline import FIELDS, KlineBatch, Trigger
 from kline_harness.pending import Pending
+from kline_harness.quote_rule import no_quote_rule
 from kline_harness.units import INT64_MAX, BoolArray
 from kline_harness.verdict import Finding, Severity, Verdict
 
@@ -72,7 +75,7 @@ class CompletenessAuditor:
     """Checks, per series, that finals are complete, in step and plausible.
 
     Each kline is placed against the latest of its series (`Place`), judged on its own
-    (`RULES`), and higher klines are held to the roll-up of lower ones. Deliveries are only
+    (`rules`), and higher klines are held to the roll-up of lower ones. Deliveries are only
     queued; blocks of `block_rows` klines are checked at a time.
 
     Source of the rules: docs/checks.md, "Completeness"; the exchange's kline files (a quiet
@@ -88,11 +91,15 @@ class CompletenessAuditor:
         *,
         block_rows: int = BLOCK_ROWS,
         findings_per_kind: int = FINDINGS_PER_KIND,
+        contract_size: Decimal | None = None,
     ) -> None:
         self.name = name
         self._block_rows = block_rows
         self._pending: Pending[KlineBatch] = Pending()
         self._log = FindingLog(name, findings_per_kind)
+        self._contract_size = contract_size
+        self._rules = rules(contract_size)
+        self._no_rule: set[str] = set()
         self._book = SeriesBook.empty()
         self._sequence = Sequence(self._book)
         self._roll_ups = RollUpBook()
@@ -136,7 +143,8 @@ class CompletenessAuditor:
 
     def verdict(self) -> Verdict:
         """Return what was found, in the order of the stream."""
-        return Verdict.of(self.name, self._counts(), self._log.findings(), NOT_CHECKED)
+        not_checked = (*NOT_CHECKED, *map(no_quote_rule, sorted(self._no_rule)))
+        return Verdict.of(self.name, self._counts(), self._log.findings(), not_checked)
 
     def series(self) -> tuple[SeriesStatistics, ...]:
         """Return the statistics of every series, by symbol name and length of interval."""
@@ -222,8 +230,9 @@ class CompletenessAuditor:
 
     def _judge_klines(self, block: Block, places: Places) -> None:
         klines = block.klines
-        for kind, broken in RULES.items():
+        for kind, broken in self._rules.items():
             self._find(kind, block, np.flatnonzero(broken(klines) & block.fresh), None)
+        self._no_rule.update(symbols_of_no_rule(klines, FIELDS, self._contract_size))
         followed = places.advancing & (places.previous != NONE)
         followed &= block.close_time_ns[places.previous] == klines.open_time_ns
         moved = np.asarray(klines.open != klines.close[places.previous], dtype=np.bool_)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from decimal import Decimal
+from functools import partial
+
 import numpy as np
 
 from kline_harness.checks.quote_rules import quote_outside_of_prices, quote_rounds_to_nothing
@@ -37,24 +41,27 @@ def taker_exceeds_total(klines: KlineBatch) -> BoolArray:
     return _mask(base | (klines.taker_buy_quote_volume > klines.quote_volume))
 
 
-def count_volume_mismatch(klines: KlineBatch) -> BoolArray:
+def count_volume_mismatch(klines: KlineBatch, size: Decimal | None = None) -> BoolArray:
     """Find where only some of count, volume and quote volume are zero.
 
     A quote that is less than the smallest one that can be stated is 0 by right.
     """
     quiet = klines.count == 0
-    unlike = _mask(quiet != (klines.quote_volume == 0)) & ~quote_rounds_to_nothing(klines)
+    unlike = _mask(quiet != (klines.quote_volume == 0)) & ~quote_rounds_to_nothing(klines, size)
     return _mask((quiet != (klines.volume == 0)) | unlike)
 
 
-def quote_volume_outside(klines: KlineBatch) -> BoolArray:
+def quote_volume_outside(klines: KlineBatch, size: Decimal | None = None) -> BoolArray:
     """Find where a quote volume, or the takers' part, is not within volume x [low, high].
 
     A kline that breaks a simpler rule is told for that.
     """
-    simpler = (ohlc_order, negative_volume, taker_exceeds_total, count_volume_mismatch)
-    broken = np.logical_or.reduce([rule(klines) for rule in simpler])
-    return quote_outside_of_prices(klines, FIELDS) & ~_mask(broken)
+    wrong = quote_outside_of_prices(klines, FIELDS, size)
+    if wrong.any():
+        simpler = (ohlc_order, negative_volume, taker_exceeds_total)
+        broken = [*(rule(klines) for rule in simpler), count_volume_mismatch(klines, size)]
+        wrong &= ~np.logical_or.reduce(broken)
+    return wrong
 
 
 def quiet_not_level(klines: KlineBatch) -> BoolArray:
@@ -68,14 +75,17 @@ def _mask(values: object) -> BoolArray:
     return np.asarray(values, dtype=np.bool_)
 
 
-RULES = {
-    "ohlc_order": ohlc_order,
-    "non_positive_price": non_positive_price,
-    "negative_volume": negative_volume,
-    "taker_exceeds_total": taker_exceeds_total,
-    "count_volume_mismatch": count_volume_mismatch,
-    "quote_outside_of_prices": quote_volume_outside,
-}
+def rules(size: Decimal | None) -> dict[str, Callable[[KlineBatch], BoolArray]]:
+    """Return every rule by its name; `size` is what a contract is worth, if it was given."""
+    return {
+        "ohlc_order": ohlc_order,
+        "non_positive_price": non_positive_price,
+        "negative_volume": negative_volume,
+        "taker_exceeds_total": taker_exceeds_total,
+        "count_volume_mismatch": partial(count_volume_mismatch, size=size),
+        "quote_outside_of_prices": partial(quote_volume_outside, size=size),
+    }
+
 
 # What to show of a kline that breaks a rule.
 RULE_FIELDS = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -67,11 +68,13 @@ def inspect_files(
     symbol: str | None = None,
     market: str | None = None,
     columns: ColumnMap | None = None,
+    contract_size: Decimal | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Inspection:
     """Inspect files of trades and klines in any mixture.
 
-    `columns` says what the columns of tables and CSV files are that have all of its names. Klines
+    `columns` says what the columns of tables and CSV files are that have all of its names;
+    `contract_size` what a contract is worth, where klines and trades are of such. Klines
     are read first and whole; each file of trades is then read once, in blocks, and a second time
     only if another file states the same trades.
 
@@ -88,11 +91,12 @@ def inspect_files(
         if kind == BROKEN:
             reports[row] = [inspect_broken(path)]
         elif kind == "klines":
-            reports[row] = inspect_klines(path, symbol)
+            reports[row] = inspect_klines(path, symbol, contract_size)
         elif kind == "trades":
             finest = _finest([report for some in reports.values() for report in some])
             column_map = columns if mapped[row] else None
-            reports[row] = [inspect_trades(path, symbol, market, finest, column_map)]
+            words = (symbol, market, finest, column_map, contract_size)
+            reports[row] = [inspect_trades(path, *words)]
         else:
             reports[row] = [not_looked_at(path, kind)]
     files = tuple(report for row in range(len(paths)) for report in reports[row])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,13 @@ from kline_harness.checks.quote_rules import (
     TAKER,
     quote_outside_of_prices,
     quote_rounds_to_nothing,
+    symbols_of_no_rule,
 )
 from kline_harness.inspection.kline_series import KlineSeries, shown
 from kline_harness.inspection.tally import Tally
 from kline_harness.kline import PRICE_FIELDS, KlineBatch
 from kline_harness.kline_rule import QuietRule
+from kline_harness.quote_rule import no_quote_rule
 from kline_harness.units import BoolArray, Int64Array
 
 # What only the exchange's own files have; others leave quiet intervals out.
@@ -29,9 +32,13 @@ _HABIT_SHARE = 20
 
 
 class KlineAudit:
-    """Looks at the klines of one file: times, order, gaps, and what one kline must keep."""
+    """Looks at the klines of one file: times, order, gaps, and what one kline must keep.
 
-    def __init__(self, series: KlineSeries, tally: Tally) -> None:
+    `size` is what a contract is worth, of klines of contracts settled in the base asset.
+    """
+
+    def __init__(self, series: KlineSeries, tally: Tally, size: Decimal | None = None) -> None:
+        self._size = size
         self._series = series
         self._tally = tally
         self._klines = series.klines
@@ -89,7 +96,7 @@ class KlineAudit:
         if "taker_buy_volume" in fields:
             self._note("taker_exceeds_total", taker_exceeds_total(batch), self._fields(taker))
         # A row that breaks a simpler rule is told for that.
-        wrong = quote_outside_of_prices(batch, fields) & ~ohlc_order(batch) & ~free
+        wrong = quote_outside_of_prices(batch, fields, self._size) & ~ohlc_order(batch) & ~free
         if "taker_buy_volume" in fields:
             wrong &= ~taker_exceeds_total(batch)
         told = ("low", "high", *(name for name in (*AMOUNTS, *TAKER) if name in fields))
@@ -100,8 +107,13 @@ class KlineAudit:
             some = np.logical_or.reduce(zero) & ~np.logical_and.reduce(zero)
             if {"volume", "quote_volume"} <= set(amounts):
                 # Only the quote is 0, and could be nothing else.
-                some &= ~(quote_rounds_to_nothing(batch) & ~zero[0])
+                some &= ~(quote_rounds_to_nothing(batch, self._size) & ~zero[0])
             self._note("count_volume_mismatch", some, self._fields(amounts))
+
+    def not_checked(self) -> tuple[str, ...]:
+        """Return what this file does not let anyone check."""
+        symbols = symbols_of_no_rule(self._klines.batch, self._series.fields, self._size)
+        return tuple(map(no_quote_rule, symbols))
 
     def _quiet(self) -> None:
         """Hold quiet rows to be flat at the previous close; else the row before was not final."""

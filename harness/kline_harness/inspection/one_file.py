@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,9 @@ def _broken(path: Path, error: InputError) -> FileReport:
     return FileReport(str(path), None, checksum, Verdict.of(CHECK, {}, tally.findings()))
 
 
-def inspect_klines(path: Path, symbol: str | None) -> list[FileReport]:
+def inspect_klines(
+    path: Path, symbol: str | None, contract_size: Decimal | None = None
+) -> list[FileReport]:
     """Read and judge a file of klines, each symbol and interval of a recording for itself.
 
     Without a symbol anywhere it goes by the file's name.
@@ -100,13 +103,14 @@ def inspect_klines(path: Path, symbol: str | None) -> list[FileReport]:
             series = read_all_klines(path, symbol=symbol or _stem(path))
         except InputError:
             return [_broken(path, error)]
-    return [_inspected(path, klines) for klines in series]
+    return [_inspected(path, klines, contract_size) for klines in series]
 
 
-def _inspected(path: Path, klines: ExchangeKlines) -> FileReport:
+def _inspected(path: Path, klines: ExchangeKlines, size: Decimal | None) -> FileReport:
     tally = Tally(CHECK, klines.symbol, klines.interval.text)
     series = KlineSeries(klines, path.name)
-    KlineAudit(series, tally).run()
+    audit = KlineAudit(series, tally, size)
+    audit.run()
     _lines(tally, klines.equations)
     checksum = check_checksum(str(path), klines.info.sha256, tally)
     if klines.info.unread_columns:
@@ -115,7 +119,8 @@ def _inspected(path: Path, klines: ExchangeKlines) -> FileReport:
         kind = "columns_not_read" if lacking else "columns_unknown"
         tally.add(kind, len(names["columns"]), {**names, "fields_lacking": lacking})
     counts = {"rows": len(klines.batch), "quiet": int(np.count_nonzero(series.quiet))}
-    verdict = Verdict.of(CHECK, counts, tally.findings(), _KLINES_NOT_CHECKED)
+    not_checked = (*_KLINES_NOT_CHECKED, *audit.not_checked())
+    verdict = Verdict.of(CHECK, counts, tally.findings(), not_checked)
     return FileReport(str(path), klines.info, checksum, verdict, klines=klines)
 
 
@@ -125,15 +130,17 @@ def inspect_trades(
     market: str | None,
     intervals: dict[str, Interval],
     columns: ColumnMap | None = None,
+    contract_size: Decimal | None = None,
 ) -> FileReport:
     """Read and judge a file of trades; `intervals` are those to sum up each symbol's trades by."""
     options: dict[str, Any] = {"market": market, "lenient": True, "columns": columns}
+    options["contract_size"] = contract_size
     try:
         file = open_trades(path, symbol=symbol, **options)
     except InputError:
         file = open_trades(path, symbol=symbol or _stem(path), **options)
     try:
-        reader = _TradesOfFile(file, intervals)
+        reader = _TradesOfFile(file, intervals, contract_size)
     except InputError as error:
         return _broken(path, error)
     unreadable = reader.run()
@@ -189,8 +196,11 @@ def _lines(tally: Tally, equations: Sequence[Equation]) -> None:
 class _TradesOfFile:
     """Reads a file of trades once, and hands each symbol's to its audit and its buckets."""
 
-    def __init__(self, file: TradeFile, intervals: dict[str, Interval]) -> None:
+    def __init__(
+        self, file: TradeFile, intervals: dict[str, Interval], contract_size: Decimal | None
+    ) -> None:
         self._file = file
+        self._contract_size = contract_size
         self._info: FileInfo = file.peek()
         self._intervals = intervals
         self.rows = 0
@@ -230,6 +240,7 @@ class _TradesOfFile:
             first_line=(2 if info.header else 1) if lines else None,
             ids_stated=info.ids_stated,
             sides_stated="sides" not in info.not_stated,
+            contract_size=self._contract_size,
             id_rule=id_rule_of(info),
         )
         if symbol in self._intervals:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,7 @@ class TradeAudit:
         ids_stated: bool = True,
         id_rule: IdRule = IdRule.EVERY_ID,
         sides_stated: bool = True,
+        contract_size: Decimal | None = None,
     ) -> None:
         self._tally = tally
         self._layout = layout
@@ -56,6 +58,7 @@ class TradeAudit:
         self._id_rule = id_rule
         self._is_aggregated = layout == "aggTrades"
         self._sides_stated = sides_stated
+        self._contract_size = contract_size
         self.ids = IdRanges()
         self._raw_ids = IdRanges()
         self._last: Tape | None = None
@@ -154,7 +157,9 @@ class TradeAudit:
     def _quotes(self, tape: Tape, instrument: Instrument) -> None:
         """Compare with the product at the finer of both scales, to one unit of the stated one."""
         if self._market == "cm":
-            derived, product = coin_margined(instrument, tape.price, tape.quantity)
+            derived, product = coin_margined(
+                instrument, tape.price, tape.quantity, self._contract_size
+            )
             scale = derived.quote_scale
         else:
             product = multiply(tape.price, tape.quantity)

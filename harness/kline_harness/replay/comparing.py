@@ -4,34 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from kline_harness.aggregators.roll_up import roll_up_klines
 from kline_harness.archives import ExchangeKlines, read_all_klines
-from kline_harness.comparison.compare import Comparison, Stored
+from kline_harness.checks.quote_rules import quote_outside_of_prices, symbols_of_no_rule
+from kline_harness.comparison.compare import CHECK, Comparison, Stored
 from kline_harness.comparison.coverage import Coverage
 from kline_harness.comparison.extent import OURS, NotCompared
 from kline_harness.comparison.pairing import compare_series
 from kline_harness.errors import OutputError, UsageError
 from kline_harness.interval import parse_interval
 from kline_harness.kline import FIELDS, KlineBatch
+from kline_harness.quote_rule import no_quote_rule
 from kline_harness.replay.folder import write_lines
 from kline_harness.replay.references import reference_of, table_of
 from kline_harness.storage.dataset import KlineDataset
 from kline_harness.storage.kline_table import to_arrow
 from kline_harness.units import NS_PER_MICROSECOND
+from kline_harness.verdict import Finding, Severity
 
 
 def compare_files(
-    ours: Sequence[Path], klines: Sequence[Path], symbol: str | None = None
+    ours: Sequence[Path],
+    klines: Sequence[Path],
+    symbol: str | None = None,
+    contract_size: Decimal | None = None,
 ) -> Comparison:
     """Compare our klines (kline files or run folders) with the exchange's.
 
     An interval that ours lack is rolled up from the longest of ours that divides it; only klines
     of which we have every part are compared then. Only fields that both sides state are compared,
-    and every kline of either side that has no partner is counted with the reason.
+    and every kline of either side that has no partner is counted with the reason. The quote
+    volumes of both sides' files are held to their prices; `contract_size` is what a contract is
+    worth that is settled in the base asset.
 
     Raises UserError when a file cannot be read or an interval cannot be made.
     """
@@ -58,7 +68,25 @@ def compare_files(
         for one in found.not_compared
         if one.reason != "interval_without_klines" or (one.symbol, one.interval) not in used
     )
-    return replace(found, not_compared=(*kept, *_unread(files)))
+    notes = [note for one in (*files, *theirs) for note in _quotes(one, contract_size)]
+    return replace(found, not_compared=(*kept, *_unread(files)), notes=(*found.notes, *notes))
+
+
+def _quotes(klines: ExchangeKlines, size: Decimal | None) -> Iterator[Finding]:
+    """Find the quote volumes of a file that its prices do not allow, and those of no rule."""
+    batch, series = klines.batch, (klines.symbol, klines.interval.text)
+    source = Path(klines.info.path).name
+    rows = np.flatnonzero(quote_outside_of_prices(batch, klines.fields, size))
+    if len(rows):
+        many = "kline's quote volume" if len(rows) == 1 else "klines' quote volumes"
+        sentence = f"{len(rows):,} {many} in {source} not within volume x [low, high]"
+        evidence = {"sentence": sentence, "source": source, "klines": len(rows)}
+        opens_ns = int(batch.open_time_ns[rows[0]])
+        kind = "quote_outside_of_prices"
+        yield Finding(CHECK, kind, Severity.ERROR, *series, opens_ns, evidence=evidence)
+    for symbol in symbols_of_no_rule(batch, klines.fields, size):
+        evidence = {"sentence": f"not checked: {no_quote_rule(symbol)}", "source": source}
+        yield Finding(CHECK, "quotes_not_checked", Severity.NOTICE, *series, evidence=evidence)
 
 
 def _unread(files: Sequence[ExchangeKlines]) -> Iterator[NotCompared]:

@@ -13,6 +13,7 @@ import types
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from enum import Enum
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -20,6 +21,7 @@ from kline_harness.errors import UsageError
 from kline_harness.faults.catalogue import CATALOGUE
 from kline_harness.faults.fault import Fault
 from kline_harness.interval import Interval, parse_interval
+from kline_harness.quote_rule import contract_size
 from kline_harness.units import (
     NS_PER_DAY,
     NS_PER_HOUR,
@@ -66,6 +68,10 @@ def decode(kind: Any, value: Any, where: str, *, unit_ns: bool = False) -> Any:
         if value not in choices:
             raise UsageError(f"{where}: expected one of {_list(choices)}, found {value!r}")
         return kind(value)
+    if kind is Decimal:
+        # A number with a point would be a float in TOML: exact ones are text.
+        text = _expect(value, (int, str), "a whole number, or a decimal as text", where)
+        return contract_size(text)
     if kind is Fault:
         return _decode_kind(CATALOGUE, value, where)
     if is_dataclass(kind):
@@ -82,6 +88,8 @@ def encode(value: Any) -> Any:
         return value.text
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, Decimal):
+        return int(value) if value == int(value) else f"{value:f}"
     if isinstance(value, (tuple, list)):
         return [encode(item) for item in value]
     if isinstance(value, Mapping):
@@ -205,7 +213,7 @@ def _key(name: str) -> str:
     return name.removesuffix("_ns")
 
 
-def _expect(value: Any, kind: type, what: str, where: str) -> Any:
+def _expect(value: Any, kind: Any, what: str, where: str) -> Any:
     if not isinstance(value, kind):
         raise UsageError(f"{where}: expected {what}, found {value!r}")
     return value

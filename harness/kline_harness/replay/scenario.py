@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from decimal import Decimal
 from enum import Enum
 from functools import partial
 from typing import Any
@@ -62,7 +63,7 @@ class Scenario:
     aggregator: str = "exact"
     symbol: str | None = None
     market: str | None = None
-    contract_size: int | None = None
+    contract_size: Decimal | None = None
     columns: ColumnMap | None = None
     seed: int = 0
     audit: Audit = Audit.FULL

@@ -147,7 +147,7 @@ class Run:
         self.own_consumers = make_own(self.substitutions.consumers)
         if scenario.audit is Audit.FULL:
             late = self.listens("lifecycle").subscribe_at_ns is not None
-            self.completeness = CompletenessAuditor()
+            self.completeness = CompletenessAuditor(contract_size=scenario.contract_size)
             self.lifecycle = LifecycleChecker(joined_late=late)
 
     @property

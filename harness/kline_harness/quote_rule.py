@@ -1,0 +1,261 @@
+"""What quote volumes can be, given volumes and the prices that they were traded at."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from enum import Enum
+from fractions import Fraction
+
+import numpy as np
+
+from kline_harness.errors import UsageError
+from kline_harness.units import (
+    BoolArray,
+    ExactArray,
+    Int64Array,
+    multiply,
+    narrow,
+    parse_exact,
+    rescale,
+)
+
+# Contracts worth a fixed amount of USD, settled in the base asset: BTCUSD_PERP, BTCUSD_240927.
+_COIN_M = re.compile(r"[A-Z0-9]+USD_(PERP|[0-9]{6})")
+# Other exchanges name a spot market and such contracts alike: BTCUSD can be either.
+_EITHER = re.compile(r"[A-Z0-9]+USD")
+_SIZE_DIGITS = 18
+# Exchanges state quotes of single trades to so many decimals; what sums have beyond is not exact.
+_TRADE_DECIMALS = 8
+# A number of so many digits is the text of a binary float: its last digits are not exact.
+_FLOAT_DIGITS = 16
+_FLOAT_ERROR = 100
+
+
+class Settlement(Enum):
+    """What a quote volume is an amount of."""
+
+    QUOTE = "volume x price"
+    BASE = "volume x contract size / price"
+    UNKNOWN = "contracts of a size that was not given"
+
+
+def contract_size(text: str | int) -> Decimal:
+    """Return the worth of a contract as an exact number.
+
+    Raises UsageError for what is no plain number above 0 of at most 18 digits on either side.
+    """
+    try:
+        size = Decimal(str(text))
+    except InvalidOperation:
+        size = Decimal(0)
+    exponent = size.as_tuple().exponent
+    if not size.is_finite() or size <= 0 or size >= 10**_SIZE_DIGITS:
+        exponent = -_SIZE_DIGITS - 1
+    if not isinstance(exponent, int) or exponent < -_SIZE_DIGITS:
+        expected = "expected a number above 0 of at most 18 digits, before and after the point"
+        raise UsageError(f"unknown contract size {text}: {expected}")
+    return size
+
+
+def is_coin_margined(symbol: str) -> bool:
+    """Tell whether a symbol is that of a contract settled in the base asset."""
+    return _COIN_M.fullmatch(symbol) is not None
+
+
+def size_of(symbol: str, given: Decimal | None) -> Decimal | None:
+    """Return what a contract is worth in USD, None where it is none or nobody said.
+
+    Source: COIN-M contract specifications, 100 USD for BTCUSD symbols and 10 USD for others.
+    """
+    if given is not None or not is_coin_margined(symbol):
+        return given
+    return Decimal(100 if symbol.startswith("BTCUSD") else 10)
+
+
+def no_quote_rule(symbol: str) -> str:
+    """Say that the quote volumes of a symbol were not checked, and why."""
+    return f"quote volumes of {symbol}: {Settlement.UNKNOWN.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """The prices and amounts of one symbol's klines, as integers with their scales.
+
+    `price_scale`, `quantity_scale` and `quote_scale` are also how fine the numbers of the source
+    are; `taker` are the takers' volume and quote volume, where they are stated, as is `count`.
+    """
+
+    low: ExactArray
+    high: ExactArray
+    volume: ExactArray
+    quote: ExactArray
+    taker: tuple[ExactArray, ExactArray] | None
+    count: Int64Array | None
+    price_scale: int
+    quantity_scale: int
+    quote_scale: int
+
+    def take(self, rows: Int64Array) -> Amounts:
+        """Return some of the klines."""
+        taker = None if self.taker is None else (self.taker[0][rows], self.taker[1][rows])
+        count = None if self.count is None else self.count[rows]
+        columns = (self.low[rows], self.high[rows], self.volume[rows], self.quote[rows])
+        scales = (self.price_scale, self.quantity_scale, self.quote_scale)
+        return Amounts(*columns, taker, count, *scales)
+
+    def parts(self) -> Iterator[tuple[ExactArray, ExactArray]]:
+        """Yield volume and quote volume: all, the takers', and what is left without these."""
+        yield self.volume, self.quote
+        if self.taker is not None:
+            yield self.taker
+            yield self.volume - self.taker[0], self.quote - self.taker[1]
+
+
+def settlement(symbol: str, klines: Amounts, given: Decimal | None) -> Settlement:
+    """Tell what the quote volumes of a symbol are amounts of.
+
+    A name such as BTCUSD is of a spot market or of contracts: it is of contracts, of a size that
+    nobody gave, where no kline's quote volume is volume x price, and one size would do for all.
+    """
+    if size_of(symbol, given) is not None:
+        return Settlement.BASE
+    traded = np.flatnonzero(_mask(klines.volume > 0))
+    if len(traded) == 0 or _EITHER.fullmatch(symbol) is None:
+        return Settlement.QUOTE
+    some, nothing = klines.take(traded), np.zeros(len(traded), dtype=np.int64)
+    for slack in (nothing, _slack(some, None)):
+        if not _wrong(some, some.volume, some.quote, slack, None).all():
+            return Settlement.QUOTE
+    return Settlement.UNKNOWN if _has_one_size(some) else Settlement.QUOTE
+
+
+def _has_one_size(klines: Amounts) -> bool:
+    """Tell whether quote x price / volume can be the same in every kline."""
+    slack = _slack(klines, Decimal(1))
+    least = multiply(np.maximum(klines.quote - slack, 0), klines.low)
+    most = multiply(klines.quote + slack, klines.high)
+    sizes = list(zip(least.tolist(), most.tolist(), klines.volume.tolist(), strict=True))
+    low = max(Fraction(least, volume) for least, _, volume in sizes)
+    return low <= min(Fraction(most, volume) for _, most, volume in sizes)
+
+
+def outside_of_prices(symbol: str, klines: Amounts, given: Decimal | None = None) -> BoolArray:
+    """Find where a quote volume is not within volume x [low, high].
+
+    The takers' part is held to the same, and so is what is left without it. Contracts are held
+    to volume x size / [high, low]. What each of `count` trades may have been rounded by, and the
+    row's own number, is allowed; where trades may have been and there is no count, and of
+    contracts of unknown size, nothing is said.
+
+    Source: a quote volume is the sum of price x quantity over the kline's trades.
+    """
+    size = size_of(symbol, given)
+    found = np.zeros(len(klines.volume), dtype=np.bool_)
+    if klines.count is None and _trades_rounded(klines, size):
+        return found
+    nothing = np.zeros(len(found), dtype=np.int64)
+    for place, (volume, quote) in enumerate(klines.parts()):
+        # Few rows are beyond their prices at all: only those are looked at closely.
+        rows = np.flatnonzero(_wrong(klines, volume, quote, nothing, size))
+        if len(rows):
+            some = klines.take(rows)
+            parts = list(some.parts())[place]
+            found[rows] |= _wrong(some, *parts, _slack(some, size), size)
+    if found.any() and settlement(symbol, klines, given) is Settlement.UNKNOWN:
+        return np.zeros(len(found), dtype=np.bool_)
+    return found
+
+
+def rounds_to_nothing(symbol: str, klines: Amounts, given: Decimal | None = None) -> BoolArray:
+    """Find where something was traded, for less than the smallest quotes that can be stated."""
+    traded = _mask((klines.quote == 0) & (klines.volume > 0))
+    if not traded.any() or size_of(symbol, given) is not None:
+        return traded
+    finest = min(_TRADE_DECIMALS, klines.quote_scale)
+    digits = klines.price_scale + klines.quantity_scale - finest
+    if digits <= 0:
+        return np.zeros(len(traded), dtype=np.bool_)
+    trades = np.ones(len(traded), dtype=np.int64)
+    if klines.count is not None:
+        trades = np.maximum(klines.count, 1)
+    return traded & _mask(multiply(klines.volume, klines.low) < rescale(trades, digits))
+
+
+def _trades_rounded(klines: Amounts, size: Decimal | None) -> bool:
+    """Tell whether quotes of single trades can have been rounded before they were added up."""
+    product = klines.price_scale + klines.quantity_scale
+    return size is not None or min(_TRADE_DECIMALS, klines.quote_scale) < product
+
+
+def _slack(klines: Amounts, size: Decimal | None) -> ExactArray:
+    """Return, in units of the quote scale, how far a row's quote may be from exact.
+
+    A unit of the decimals of single trades for each, and one of the row's own decimals where
+    these are fewer than its product has. The text of a binary float is off in its last digits.
+    """
+    count = klines.count
+    trades = np.ones(len(klines.quote), dtype=np.int64) if count is None else count
+    slack: ExactArray = np.zeros(len(klines.quote), dtype=np.int64)
+    if _trades_rounded(klines, size):
+        slack = rescale(trades, max(0, klines.quote_scale - _TRADE_DECIMALS))
+    quotes = [klines.quote] if klines.taker is None else [klines.quote, klines.taker[1]]
+    own = np.max([_decimals(column, klines.quote_scale) for column in quotes], axis=0)
+    prices = np.max([_decimals(p, klines.price_scale) for p in (klines.low, klines.high)], axis=0)
+    product = prices + _decimals(klines.volume, klines.quantity_scale)
+    unit = np.array([10 ** int(klines.quote_scale - one) for one in own], dtype=object)
+    fewer = own < klines.quote_scale if size is not None else own < product
+    slack = slack + np.where(fewer, unit, 0)
+    is_float = np.zeros(len(own), dtype=np.bool_)
+    for column in quotes:
+        is_float |= _mask(abs(column) >= unit * 10 ** (_FLOAT_DIGITS - 1))
+    return slack + np.where(is_float, trades * unit * _FLOAT_ERROR, 0)
+
+
+def _wrong(
+    klines: Amounts, volume: ExactArray, quote: ExactArray, slack: ExactArray, size: Decimal | None
+) -> BoolArray:
+    return (
+        _linear(klines, volume, quote, slack)
+        if size is None
+        else _inverse(klines, volume, quote, slack, size)
+    )
+
+
+def _linear(klines: Amounts, volume: ExactArray, quote: ExactArray, slack: ExactArray) -> BoolArray:
+    """Compare at the finer of both scales: quote against volume x price."""
+    product = klines.price_scale + klines.quantity_scale
+    finest = max(product, klines.quote_scale)
+    stated = rescale(quote, finest - klines.quote_scale)
+    room = rescale(slack, finest - klines.quote_scale)
+    least = rescale(multiply(volume, klines.low), finest - product)
+    most = rescale(multiply(volume, klines.high), finest - product)
+    return _mask((stated + room < least) | (stated - room > most))
+
+
+def _inverse(
+    klines: Amounts, volume: ExactArray, quote: ExactArray, slack: ExactArray, size: Decimal
+) -> BoolArray:
+    """Compare quote x price against volume x what a contract is worth."""
+    worth_of_one, decimals = parse_exact(f"{size:f}")
+    product = klines.price_scale + klines.quote_scale
+    finest = max(product, klines.quantity_scale + decimals)
+    most = rescale(multiply(quote + slack, klines.high), finest - product)
+    least = rescale(multiply(np.maximum(quote - slack, 0), klines.low), finest - product)
+    value = np.full(len(volume), worth_of_one, dtype=object)
+    worth = rescale(multiply(volume, narrow(value)), finest - klines.quantity_scale - decimals)
+    return _mask((most < worth) | (least > worth))
+
+
+def _decimals(values: ExactArray, scale: int) -> Int64Array:
+    """Return how many decimals each number has, zeros at the end left out."""
+    found = np.zeros(len(values), dtype=np.int64)
+    for digit in range(scale):
+        found[_mask(values % 10 ** (digit + 1) != 0) & (found == 0)] = scale - digit
+    return found
+
+
+def _mask(values: object) -> BoolArray:
+    return np.asarray(values, dtype=np.bool_)
