@@ -15,7 +15,7 @@ PACKAGE = ROOT / "harness" / "kline_harness"
 
 # Bottom up. Rooms of one level do not know each other, except along BESIDE.
 LEVELS: tuple[tuple[str, ...], ...] = (
-    ("errors", "exit_codes", "units", "interval"),
+    ("contracts", "errors", "exit_codes", "units", "interval"),
     ("arrow", "columns", "compiled", "id_rule", "kline_rule", "quote_rule", "verdict"),
     ("decimals", "tabular", "ledger", "arguments", "finding_text"),
     ("tape", "kline"),
@@ -45,6 +45,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
 # The few arrows inside a level: the tables of level 0 and 1 are built on one another.
 BESIDE = {
     ("exit_codes", "errors"),
+    ("contracts", "errors"),
     ("units", "errors"),
     ("interval", "errors"),
     ("interval", "units"),
@@ -72,6 +73,7 @@ HEAVY = {"pyarrow.compute", "markupsafe"}
 # Files that import rooms of ours late, each with its reason.
 LATE = {
     "aggregators/loader.py": "only a run of a program pays for what its pipes need",
+    "arguments.py": "only an option that is given pays for its numbers",
     "cli.py": "a verb imports what it runs: --help pays for none of it",
     "pytest_plugin.py": "pytest imports it in every project that has the package",
     "expectations/in_process.py": "a replay leaves the suite to its worker",

@@ -11,7 +11,15 @@ from typing import Any, NoReturn, TypeAlias
 from kline_harness.errors import UserError
 
 Verb: TypeAlias = Callable[[argparse.Namespace], int]
-_METAVARS: dict[Any, str] = {str: "TEXT", int: "N", Path: "PATH"}
+
+
+def _contract_size(text: str) -> Any:
+    from kline_harness.contracts import contract_size
+
+    return contract_size(text)
+
+
+_METAVARS: dict[Any, str] = {str: "TEXT", int: "N", Path: "PATH", _contract_size: "USD"}
 
 
 class Parser(argparse.ArgumentParser):
@@ -53,10 +61,11 @@ class Parser(argparse.ArgumentParser):
     def contract_size(self) -> None:
         """Add the option that says what a contract is worth."""
         help = "USD that a contract is worth which is settled in the base asset, such as 10 or 0.1."
-        self.option("--contract-size", help)
+        self.option("--contract-size", help, _contract_size)
 
     def about_trades(self) -> None:
         """Add the options that tell what files of trades do not."""
         self.symbol()
         self.choice("--market", "Told from the file where it is left out.", "spot", "um", "cm")
         self.option("--columns", "A TOML map of the columns of tables and CSV files.", Path)
+        self.contract_size()

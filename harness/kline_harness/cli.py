@@ -30,7 +30,6 @@ def _replay_arguments(parser: Parser) -> None:
     parser.files("trades", "Trade archives or recordings, or days as um:BTCUSDT:2024-07-18.")
     parser.files("--klines", "The exchange's kline files to compare with.")
     parser.about_trades()
-    parser.contract_size()
     parser.option("--intervals", "Comma-separated, such as 1m,5m,1h. [default: 1m to 1d]")
     parser.option("--aggregator", SUBJECTS)
     parser.option(
@@ -95,7 +94,7 @@ def _replay(given: argparse.Namespace, expectations: Any) -> int:
         aggregator=given.aggregator,
         symbol=given.symbol,
         market=given.market,
-        contract_size=_contract_size(given),
+        contract_size=given.contract_size,
         columns=ColumnMap.read(given.columns) if given.columns else None,
         seed=given.seed,
         audit=Audit(given.audit) if given.audit else None,
@@ -190,12 +189,6 @@ def report(given: argparse.Namespace) -> int:
     return 0
 
 
-def _contract_size(given: argparse.Namespace) -> Any:
-    from kline_harness.quote_rule import contract_size
-
-    return None if given.contract_size is None else contract_size(given.contract_size)
-
-
 def _compare_arguments(parser: Parser) -> None:
     parser.files("ours", "Our klines: kline files or run folders.")
     parser.files("--klines", "The exchange's kline files.")
@@ -214,7 +207,7 @@ def compare(given: argparse.Namespace) -> int:
 
     if not given.klines:
         raise UserError("compare: expected the exchange's files after --klines, found none")
-    comparison = compare_files(given.ours, given.klines, given.symbol, _contract_size(given))
+    comparison = compare_files(given.ours, given.klines, given.symbol, given.contract_size)
     if given.out:
         write_findings(given.out, comparison)
     show_comparison(comparison, given.out)
@@ -224,7 +217,6 @@ def compare(given: argparse.Namespace) -> int:
 def _inspect_arguments(parser: Parser) -> None:
     parser.files("files", "Files of trades or klines, in any mixture.")
     parser.about_trades()
-    parser.contract_size()
     parser.flag("--json", "Print JSON instead of a table.")
 
 
@@ -243,7 +235,7 @@ def inspect(given: argparse.Namespace) -> int:
             symbol=given.symbol,
             market=given.market,
             columns=ColumnMap.read(given.columns) if given.columns else None,
-            contract_size=_contract_size(given),
+            contract_size=given.contract_size,
             progress=progress,
         )
     if given.json:

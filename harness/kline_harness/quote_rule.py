@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
 
 import numpy as np
 
-from kline_harness.errors import UsageError
+from kline_harness.contracts import size_of
 from kline_harness.units import (
     BoolArray,
     ExactArray,
@@ -22,11 +22,8 @@ from kline_harness.units import (
     rescale,
 )
 
-# Contracts worth a fixed amount of USD, settled in the base asset: BTCUSD_PERP, BTCUSD_240927.
-_COIN_M = re.compile(r"[A-Z0-9]+USD_(PERP|[0-9]{6})")
 # Other exchanges name a spot market and such contracts alike: BTCUSD can be either.
 _EITHER = re.compile(r"[A-Z0-9]+USD")
-_SIZE_DIGITS = 18
 # Exchanges state quotes of single trades to so many decimals; what sums have beyond is not exact.
 _TRADE_DECIMALS = 8
 # A number of so many digits is the text of a binary float: its last digits are not exact.
@@ -40,39 +37,6 @@ class Settlement(Enum):
     QUOTE = "volume x price"
     BASE = "volume x contract size / price"
     UNKNOWN = "contracts of a size that was not given"
-
-
-def contract_size(text: str | int) -> Decimal:
-    """Return the worth of a contract as an exact number.
-
-    Raises UsageError for what is no plain number above 0 of at most 18 digits on either side.
-    """
-    try:
-        size = Decimal(str(text))
-    except InvalidOperation:
-        size = Decimal(0)
-    exponent = size.as_tuple().exponent
-    if not size.is_finite() or size <= 0 or size >= 10**_SIZE_DIGITS:
-        exponent = -_SIZE_DIGITS - 1
-    if not isinstance(exponent, int) or exponent < -_SIZE_DIGITS:
-        expected = "expected a number above 0 of at most 18 digits, before and after the point"
-        raise UsageError(f"unknown contract size {text}: {expected}")
-    return size
-
-
-def is_coin_margined(symbol: str) -> bool:
-    """Tell whether a symbol is that of a contract settled in the base asset."""
-    return _COIN_M.fullmatch(symbol) is not None
-
-
-def size_of(symbol: str, given: Decimal | None) -> Decimal | None:
-    """Return what a contract is worth in USD, None where it is none or nobody said.
-
-    Source: COIN-M contract specifications, 100 USD for BTCUSD symbols and 10 USD for others.
-    """
-    if given is not None or not is_coin_margined(symbol):
-        return given
-    return Decimal(100 if symbol.startswith("BTCUSD") else 10)
 
 
 def no_quote_rule(symbol: str) -> str:

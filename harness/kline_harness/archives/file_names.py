@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import PurePath
 
+from kline_harness.contracts import is_coin_margined
 from kline_harness.errors import UsageError
 from kline_harness.interval import INTERVALS, Interval, parse_interval
-from kline_harness.quote_rule import is_coin_margined
 from kline_harness.units import NS_PER_SECOND
 
 _NAME = re.compile(r"(?P<symbol>\w+?)[-_](?:aggTrades|trades|klines|[0-9]+[smhdwM]o?)(?:[-_.]|$)")

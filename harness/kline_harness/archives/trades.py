@@ -14,7 +14,7 @@ from kline_harness.archives.layout import Layout
 from kline_harness.archives.line_count import LinesRead
 from kline_harness.archives.table import Column, ExactTable, bodies
 from kline_harness.columns import Instrument
-from kline_harness.quote_rule import size_of
+from kline_harness.contracts import size_of
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.units import INT64_MAX, ExactArray, magnitude, narrow, parse_exact, widen
 

@@ -17,11 +17,11 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from kline_harness.contracts import contract_size
 from kline_harness.errors import UsageError
 from kline_harness.faults.catalogue import CATALOGUE
 from kline_harness.faults.fault import Fault
 from kline_harness.interval import Interval, parse_interval
-from kline_harness.quote_rule import contract_size
 from kline_harness.units import (
     NS_PER_DAY,
     NS_PER_HOUR,
