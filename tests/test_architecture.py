@@ -67,6 +67,8 @@ OWNERS = {
     "ctypes": {"compiled", "storage"},
     "pytest": {"pytest_plugin"},
     "_pytest": {"pytest_plugin"},
+    "aiohttp": {"exchange"},
+    "cryptography": {"exchange"},
 }
 # Beside the libraries above, imported late by the room that owns them.
 HEAVY = {"pyarrow.compute", "markupsafe"}
