@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -133,7 +134,8 @@ class Served:
                 os.fsync(file.fileno())
             made.replace(target)
         except OSError as error:
-            made.unlink(missing_ok=True)
+            with suppress(OSError):
+                made.unlink()
             raise OutputError(f"{target}: cannot be written: {error.strerror}") from error
         return target
 
