@@ -48,6 +48,10 @@ MUTANTS: Mapping[str, str] = {
     "ticks_only": "trades make nothing final",
     "end_drops": "the end of the feed publishes nothing",
     "end_publishes_flat": "the end of the feed publishes klines without a trade too",
+    "first_before_tick_late": "a first trade of a time before the last tick is late",
+    "first_before_tick_final": "a first trade of a time before the last tick is published at once",
+    "before_the_first_kline": "a trade from before a symbol's first kline begins the symbol anew",
+    "longer_with_shortest": "a longer interval ends only where the shortest does",
     "late_into_open": "a late trade counts in the kline that is open",
     "late_again": "a late trade publishes its kline again",
     "late_anywhere": "a trade that is late in one interval is dropped in all",
@@ -108,6 +112,7 @@ class Mutant:
         self.fresh: set[str] = set()
         self.added: set[str] = set()
         self.removed: set[str] = set()
+        self.ticked_ns = -(2**63)
         self.after = 0
         self.finals: list[dict[str, Any]] = []
 
@@ -156,6 +161,7 @@ class Mutant:
                     self.open.setdefault(
                         (symbol, interval), _Forming(*opened, carried=Decimal(0), by_tick=True)
                     )
+        self.ticked_ns = max(self.ticked_ns, now)
         now += {"tick_must_be_after": -1, "tick_early": _MS}.get(bug, 0)
         keys = list(self.open)
         if bug == "tick_for_one":
@@ -168,6 +174,8 @@ class Mutant:
             if bug == "one_interval_a_tick" and moved:
                 continue
             limit = max(now, forming.closed_ns) if bug == "every_tick_closes" else now
+            if bug == "longer_with_shortest" and key[1] != self.intervals[0]:
+                limit = self._bucket(self.intervals[0], now, key[0])[0]
             moved += forming.closed_ns <= limit
             self._advance(key, limit, by_tick=True)
         self.fresh.clear()
@@ -243,10 +251,18 @@ class Mutant:
                 self._advance(key, trade["time"], by_tick=False)
         for interval in self.intervals:
             key, bucket = (symbol, interval), self._bucket(interval, trade["time"], symbol)
+            first = key not in self.open
+            if first and bug == "first_before_tick_late" and bucket[1] <= self.ticked_ns:
+                continue
+            if bug == "before_the_first_kline" and self._is_older_than_all(key, bucket[0]):
+                del self.open[key]
             if key not in self.open:
                 self.open[key] = _Forming(*bucket, carried=trade["price"])
+            begun = bucket[0]
+            if bug == "longer_with_shortest":
+                begun = min(begun, self._bucket(self.intervals[0], trade["time"], symbol)[0])
             if bug != "ticks_only":
-                self._advance(key, bucket[0], by_tick=False)
+                self._advance(key, begun, by_tick=False)
             forming = self.open[key]
             if bucket[0] < forming.opened_ns:
                 late = True
@@ -255,7 +271,15 @@ class Mutant:
                     return True
             elif counts:
                 self._apply(forming, trade)
+                if first and bug == "first_before_tick_final":
+                    self._advance(key, self.ticked_ns, by_tick=True)
         return late
+
+    def _is_older_than_all(self, key: tuple[str, str], opened_ns: int) -> bool:
+        """Tell whether a kline is older than a series that has published none."""
+        if key not in self.open or opened_ns >= self.open[key].opened_ns:
+            return False
+        return not any((*key, one[2]) in self.closed for one in self.closed)
 
     def _apply(self, forming: _Forming, trade: dict[str, Any]) -> None:
         near = forming.closed_ns - trade["time"] < 100 * _MS

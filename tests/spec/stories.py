@@ -483,6 +483,24 @@ INTERVALS = _stories(
             "X 24:00:30 98x1; tick 24:01:00"
         ),
     ),
+    (
+        "3m-and-5m",
+        "Where intervals do not nest, the longer one begins within a kline of the shorter.",
+        "3m,5m",
+        "X 4:50 100x1; X 5:10 101x2; X 5:59 102x4; X 6:01 103x8; tick 9:00; tick 10:00",
+    ),
+    (
+        "3m-and-5m-by-ticks",
+        "A tick ends a kline of the longer interval within one of the shorter.",
+        "3m,5m",
+        "X 4:50 100x1; tick 5:00; X 4:55 150x7 @5:01; X 5:10 101x2; tick 6:00; tick 10:00",
+    ),
+    (
+        "8h-and-12h",
+        "12h begins at noon, within the 8h kline of 8 o'clock.",
+        "8h,12h",
+        "X 11:59:59 100x1; X 12:00:00 101x2; X 16:00:00 102x4; tick 24:00:00",
+    ),
 )
 
 FINAL = _stories(
@@ -637,6 +655,24 @@ LATE = _stories(
         "A trade of the last millisecond that comes with the next kline open is late.",
         "1m",
         "X 0:10 100x1; tick 1:00; X 0:59.999 150x7 @1:00.001; tick 2:00",
+    ),
+    (
+        "first-trade-after-its-tick",
+        "A symbol's first trade is never late: ticks before it close nothing of the symbol.",
+        "1m,5m",
+        "tick 1:00; tick 2:00; X 0:50 100x1 @2:05; X 2:06 101x1; tick 3:00; tick 5:00",
+    ),
+    (
+        "first-trade-after-its-tick-alone",
+        "A first trade of a time that is over is published with the next tick, not at once.",
+        "1m",
+        "tick 1:00; X 0:50 100x1 @1:05; X 0:40 99x2 @1:06; tick 1:10; tick 2:00",
+    ),
+    (
+        "from-before-the-first-kline",
+        "A trade from before its symbol's first kline is late.",
+        "1m,5m",
+        "X 2:10 100x1 #2; X 0:50 150x7 #1 @2:20; tick 3:00; tick 5:00",
     ),
 )
 
