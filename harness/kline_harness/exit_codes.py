@@ -18,6 +18,8 @@ EXIT_CRASH = 70
 # A shell's rule for what a signal ended: 128 and its number.
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 EXIT_TERMINATED = 128 + signal.SIGTERM
+# What ends a program that does not say otherwise: being told to, and a terminal that is closed.
+TERMINATING = (signal.SIGTERM, signal.SIGHUP)
 EXIT_BROKEN_PIPE = 128 + signal.SIGPIPE
 
 
@@ -27,17 +29,18 @@ _came: list[int] = []
 
 
 class Terminated(SystemExit):
-    """SIGTERM, raised where the program stands so that it clears away what it has begun."""
+    """SIGTERM or SIGHUP, raised where the program stands so that it clears away what it has begun."""
 
 
 def run_to_exit(verb: Callable[[], int]) -> int:
     """Run a verb and return the exit code of the process.
 
-    A user's error, a broken contract, Ctrl-C, SIGTERM and a crash are each one line on stderr;
+    A user's error, a broken contract, Ctrl-C, SIGTERM, SIGHUP and a crash are each one line on stderr;
     a crash names the file that holds its traceback.
     """
-    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, _terminate)
+    for number in TERMINATING:
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, _terminate)
     if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupt)
     try:
@@ -51,8 +54,8 @@ def run_to_exit(verb: Callable[[], int]) -> int:
         return _say(f"error: the contract is broken: {error}", EXIT_INVALID)
     except KeyboardInterrupt:
         return _say("interrupted", EXIT_INTERRUPTED)
-    except Terminated:
-        return _say("terminated", EXIT_TERMINATED)
+    except Terminated as ended:
+        return _say("terminated", int(ended.code or EXIT_TERMINATED))
     except BrokenPipeError:
         # Whoever read the output went away; what is still buffered must not fail once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -68,8 +71,9 @@ def raise_what_came() -> None:
     """
     if signal.SIGINT in _came:
         raise KeyboardInterrupt
-    if signal.SIGTERM in _came:
-        raise Terminated(EXIT_TERMINATED)
+    for number in TERMINATING:
+        if number in _came:
+            raise Terminated(128 + number)
 
 
 def crash_sentence(error: BaseException) -> str:
@@ -97,4 +101,4 @@ def _interrupt(number: int, frame: object) -> None:
 
 def _terminate(number: int, frame: object) -> None:
     _came.append(number)
-    raise Terminated(EXIT_TERMINATED)
+    raise Terminated(128 + number)

@@ -108,7 +108,11 @@ def wait_for(folder: Path, pattern: str) -> None:
 
 @pytest.mark.parametrize(
     ("number", "code", "line"),
-    [(signal.SIGINT, 130, "interrupted\n"), (signal.SIGTERM, 143, "terminated\n")],
+    [
+        (signal.SIGINT, 130, "interrupted\n"),
+        (signal.SIGTERM, 143, "terminated\n"),
+        (signal.SIGHUP, 129, "terminated\n"),
+    ],
 )
 @pytest.mark.parametrize("delay_s", [0.0, 0.1, 0.4])
 def test_a_signal_leaves_nothing_and_says_one_line(
@@ -227,7 +231,7 @@ cli.main()
 """
 
 
-@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
 def test_a_signal_whose_exception_a_library_loses_still_ends_the_run(
     name: str, code: int, tmp_path: Path
 ) -> None:

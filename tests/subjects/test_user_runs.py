@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import os
+import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -137,6 +139,33 @@ def running(word: str) -> list[str]:
         if folder.name.isdigit() and any(one.endswith(word) for one in words):
             found.append(folder.name)
     return found
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc to see processes")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_program_too(number: int, hour: Path, tmp_path: Path) -> None:
+    token = f"token-of-{os.getpid()}-{number}"
+    subject = f"process:{sys.executable} {HERE / 'misbehaving.py'} hangs {token}"
+    harness = Path(sys.executable).parent / "kline-harness"
+    words = ["--aggregator", subject, "--intervals", "1m", "--no-report"]
+    run = subprocess.Popen(
+        [harness, "replay", hour, *words, "--out", tmp_path / "out" / "run"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    # The harness has the words as one; the program alone ends with the token.
+    end = time.monotonic() + 30
+    while not (of_subject := [pid for pid in running(token) if pid != str(run.pid)]):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    run.send_signal(number)
+    output, errors = run.communicate(timeout=30)
+    assert (run.returncode, output) == (128 + number, "")
+    assert errors in ("interrupted\n", "terminated\n")
+    assert of_subject
+    assert running(token) == []
+    assert [path.name for path in tmp_path.iterdir()] == [hour.name]
 
 
 BUGS = ("EndIncluded", "ArrivalDecides", "CountsRows", "KeepsThePrice", "LateIsAdded")

@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from kline_harness.errors import OutputError
-from kline_harness.exit_codes import raise_what_came
+from kline_harness.exit_codes import TERMINATING, raise_what_came
 from kline_harness.storage.exchange import exchange
 
 RUN_FILE = "run.json"
 # What only a write can meet.
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
-_ENDING = (signal.SIGINT, signal.SIGTERM)
+_ENDING = (signal.SIGINT, *TERMINATING)
 
 
 @contextmanager
