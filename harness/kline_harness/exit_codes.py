@@ -29,14 +29,14 @@ _came: list[int] = []
 
 
 class Terminated(SystemExit):
-    """SIGTERM or SIGHUP, raised where the program stands so that it clears away what it has begun."""
+    """SIGTERM or SIGHUP, raised where the program stands so that it clears away what it began."""
 
 
 def run_to_exit(verb: Callable[[], int]) -> int:
     """Run a verb and return the exit code of the process.
 
-    A user's error, a broken contract, Ctrl-C, SIGTERM, SIGHUP and a crash are each one line on stderr;
-    a crash names the file that holds its traceback.
+    A user's error, a broken contract, Ctrl-C, SIGTERM, SIGHUP and a crash are each one line on
+    stderr; a crash names the file that holds its traceback.
     """
     for number in TERMINATING:
         if signal.getsignal(number) == signal.SIG_DFL:
