@@ -76,6 +76,7 @@ HEAVY = {"pyarrow.compute", "markupsafe"}
 LATE = {
     "aggregators/loader.py": "only a run of a program pays for what its pipes need",
     "arguments.py": "only an option that is given pays for its numbers",
+    "exit_codes.py": "a crash alone writes what it was to a file",
     "cli.py": "a verb imports what it runs: --help pays for none of it",
     "pytest_plugin.py": "pytest imports it in every project that has the package",
     "expectations/in_process.py": "a replay leaves the suite to its worker",

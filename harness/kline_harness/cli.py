@@ -76,8 +76,8 @@ def fetch(given: argparse.Namespace) -> int:
 
 
 def _replay(given: argparse.Namespace, expectations: Any) -> int:
+    gc.disable()
     from kline_harness.archives import ColumnMap
-    from kline_harness.history.taking import files_of
     from kline_harness.interval import parse_intervals
     from kline_harness.replay import replay as run
     from kline_harness.replay.place import REPORTS, RunPlace
@@ -88,6 +88,8 @@ def _replay(given: argparse.Namespace, expectations: Any) -> int:
     from kline_harness.terminal import show_json, show_outcome, show_sentence
     from kline_harness.terminal_progress import progress_of_trades
 
+    gc.freeze()
+    gc.enable()
     options = scenario_of(
         given.scenario,
         intervals=parse_intervals(given.intervals) if given.intervals else None,
@@ -100,7 +102,7 @@ def _replay(given: argparse.Namespace, expectations: Any) -> int:
         audit=Audit(given.audit) if given.audit else None,
         fidelity=Fidelity(given.fidelity) if given.fidelity else None,
     )
-    trades, klines = files_of(given.trades, given.klines)
+    trades, klines = history.files_of(given.trades, given.klines)
     name = given.scenario.stem if given.scenario else None
     with progress_of_trades() as progress:
         outcome = run(
@@ -380,7 +382,10 @@ def main() -> None:
     # Imports make many objects that stay: looking through them again and again is a tenth of the
     # time they take.
     gc.set_threshold(GC_THRESHOLD)
-    sys.exit(run_to_exit(lambda: run(sys.argv[1:])))
+    code = run_to_exit(lambda: run(sys.argv[1:]))
+    # Nor is there anything to find at the end, when Python looks through all of them once more.
+    gc.freeze()
+    sys.exit(code)
 
 
 def _command() -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import tempfile
-import traceback
 from collections.abc import Callable
 
 from kline_harness.errors import ContractError, UserError
@@ -78,6 +76,10 @@ def raise_what_came() -> None:
 
 def crash_sentence(error: BaseException) -> str:
     """Return one sentence of a crash, after writing its traceback to a file that it names."""
+    # A third of the time that the command takes to start, and hardly ever needed.
+    import tempfile
+    import traceback
+
     what = " ".join(f"{type(error).__name__}: {error}".split())
     details = "".join(traceback.format_exception(error))
     try:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kline_harness.tape import Tape, TradeKind
-from kline_harness.units import NS_PER_MINUTE, NS_PER_SECOND, utc_text
+from kline_harness.units import NS_PER_MINUTE, NS_PER_SECOND, Int64Array, utc_text
 from kline_harness.verdict import Finding, Severity, Verdict
 
 CHECK = "files"
@@ -49,29 +49,62 @@ class FileWatch:
 
     def add(self, tape: Tape) -> None:
         """Take the next rows of this symbol."""
-        times = tape.event_time_ns
         self.rows += len(tape)
-        market = tape.kind == TradeKind.MARKET
-        self.market += int(np.count_nonzero(market))
-        self.makers += int(np.count_nonzero(tape.buyer_is_maker & market))
-        own = (tape.first_id == tape.trade_id) & (tape.last_id == tape.trade_id)
-        self.is_aggregated |= self.ids_stated and bool(np.any(~own & (tape.first_id >= 0)))
-        if self.claimed is not None:
-            out = (times < self.claimed[0]) | (times >= self.claimed[1])
-            if out.any():
-                if self.first_outside_ns is None:
-                    self.first_outside_ns = int(times[int(np.argmax(out))])
-                self.outside += int(np.count_nonzero(out))
-                times = times[~out]
+        makers = tape.buyer_is_maker
+        if tape.kind.any():
+            market = tape.kind == TradeKind.MARKET
+            self.market += int(np.count_nonzero(market))
+            makers = makers & market
+        else:
+            self.market += len(tape)
+        self.makers += int(np.count_nonzero(makers))
+        if self.ids_stated and not self.is_aggregated:
+            own = (tape.first_id == tape.trade_id) & (tape.last_id == tape.trade_id)
+            self.is_aggregated = bool(np.any(~own & (tape.first_id >= 0)))
+        times = tape.event_time_ns
         if len(times) == 0:
             return
-        if self.last_ns is not None:
-            times = np.append(np.int64(self.last_ns), times)
-        reached = np.maximum.accumulate(times)
-        self.silence_ns = max(self.silence_ns, int(np.diff(reached).max(initial=0)))
-        low = int(times.min())
-        self.first_ns = low if self.first_ns is None else min(low, self.first_ns)
-        self.last_ns = int(reached[-1])
+        steps = np.diff(times)
+        goes_on = self.last_ns is None or times[0] >= self.last_ns
+        if not goes_on or steps.min(initial=0) < 0:
+            self._add_unordered(self._inside(times))
+        else:
+            if self.claimed and not self.claimed[0] <= times[0] <= times[-1] < self.claimed[1]:
+                times = self._inside(times)
+                steps = np.diff(times)
+            self._add_ordered(times, steps)
+
+    def _inside(self, times: Int64Array) -> Int64Array:
+        """Return the times that the name claims; count the others."""
+        if self.claimed is None:
+            return times
+        out = (times < self.claimed[0]) | (times >= self.claimed[1])
+        if not out.any():
+            return times
+        if self.first_outside_ns is None:
+            self.first_outside_ns = int(times[int(np.argmax(out))])
+        self.outside += int(np.count_nonzero(out))
+        return times[~out]
+
+    def _add_unordered(self, times: Int64Array) -> None:
+        """Take times of which some are earlier than one before, which end no silence."""
+        if len(times) == 0:
+            return
+        low = int(times.min()) if self.first_ns is None else min(self.first_ns, int(times.min()))
+        before = [] if self.last_ns is None else [self.last_ns]
+        reached = np.maximum.accumulate(np.concatenate([np.array(before, np.int64), times]))
+        self._add_ordered(reached, np.diff(reached))
+        self.first_ns = low
+
+    def _add_ordered(self, times: Int64Array, steps: Int64Array) -> None:
+        """Take times none of which is earlier than the one before, and the steps between them."""
+        if len(times) == 0:
+            return
+        first, last = int(times[0]), int(times[-1])
+        since = 0 if self.last_ns is None else first - self.last_ns
+        self.silence_ns = max(self.silence_ns, since, int(steps.max(initial=0)))
+        self.first_ns = first if self.first_ns is None else min(first, self.first_ns)
+        self.last_ns = last
 
     @property
     def limit_ns(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeAlias
@@ -12,6 +12,18 @@ from typing import TypeAlias
 Watch: TypeAlias = Callable[
     [int], AbstractContextManager[tuple[Callable[[str], None], Callable[[int], None] | None]]
 ]
+
+
+def files_of(words: Sequence[Path], klines: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """Return the files of trades and of klines that the words of a command stand for.
+
+    Raises UsageError and InputError as `taking.files_of` does, which days of the catalogue need.
+    """
+    if not any(":" in str(word) for word in words):
+        return [*words], [*klines]
+    from kline_harness.history import taking
+
+    return taking.files_of(words, klines)
 
 
 def fetch_arguments(parser: argparse.ArgumentParser) -> None:
