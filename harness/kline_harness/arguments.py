@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
@@ -69,3 +70,16 @@ class Parser(argparse.ArgumentParser):
         self.choice("--market", "Told from the file where it is left out.", "spot", "um", "cm")
         self.option("--columns", "A TOML map of the columns of tables and CSV files.", Path)
         self.contract_size()
+
+
+def command_line(arguments: Sequence[str]) -> str:
+    """Return the command as given, with files by name: where they lie changes nothing."""
+    words, skip = ["kline-harness"], False
+    for word in arguments:
+        if skip or word == "--out":
+            skip = not skip
+        elif not word.startswith("--out="):
+            # The command of an aggregator's process is no file.
+            is_file = "/" in word and "process:" not in word
+            words.append(Path(word).name if is_file else word)
+    return shlex.join(words)

@@ -9,13 +9,12 @@ import argparse
 import gc
 import json
 import os
-import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from kline_harness.arguments import Parser, Verb
+from kline_harness.arguments import Parser, Verb, command_line
 from kline_harness.errors import UserError
 from kline_harness.exchange import collect_command as collected
 from kline_harness.exit_codes import EXIT_USAGE, run_to_exit
@@ -110,7 +109,7 @@ def _replay(given: argparse.Namespace, expectations: Any) -> int:
             trades,
             klines,
             RunPlace(given.out, name, given.force),
-            command=_command(),
+            command=command_line(sys.argv[1:]),
             progress=progress,
             report=not given.no_report,
             expectations=expectations,
@@ -328,7 +327,7 @@ def collect(given: argparse.Namespace) -> int:
     """
     from kline_harness.terminal import show_outcome
 
-    return collected.collect(given, _command(), show_outcome)
+    return collected.collect(given, command_line(sys.argv[1:]), show_outcome)
 
 
 VERBS: dict[str, tuple[Verb, Callable[[Parser], None]]] = {
@@ -386,19 +385,6 @@ def main() -> None:
     # Nor is there anything to find at the end, when Python looks through all of them once more.
     gc.freeze()
     sys.exit(code)
-
-
-def _command() -> str:
-    """Return the command as given, with files by name: where they lie changes nothing."""
-    words, skip = ["kline-harness"], False
-    for word in sys.argv[1:]:
-        if skip or word == "--out":
-            skip = not skip
-        elif not word.startswith("--out="):
-            # The command of an aggregator's process is no file.
-            is_file = "/" in word and "process:" not in word
-            words.append(Path(word).name if is_file else word)
-    return shlex.join(words)
 
 
 if __name__ == "__main__":

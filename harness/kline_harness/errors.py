@@ -4,7 +4,8 @@ HarnessError
 ├── UserError                 the person who gave the command: exit code 2
 │   ├── UsageError            an option, a scenario or a combination of files is wrong
 │   ├── InputError            a file is not what it should be: file, line, expected, found
-│   │   └── OtherKind         it is of another kind, which is not looked at
+│   │   ├── OtherKind         it is of another kind, which is not looked at
+│   │   └── Damaged           its bytes cannot be unpacked, or end early
 │   └── OutputError           the run folder cannot be written
 └── ContractError             the author of an aggregator or consumer broke the seam's contract
 """
@@ -51,6 +52,10 @@ class OtherKind(InputError):
     def kind(self) -> str:
         """The kind's name."""
         return self.found.partition(",")[0]
+
+
+class Damaged(InputError):
+    """A file whose bytes cannot be unpacked, are not what the packing promises, or end early."""
 
 
 class OutputError(UserError):

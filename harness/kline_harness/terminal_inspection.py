@@ -61,7 +61,11 @@ def show_inspection(inspection: Inspection) -> None:
         for reason in verdict.not_checked if verdict.check == "same_trades" else ():
             console.print(Text(f"not checked: {reason}", style="dim"))
     validity = inspection.validity
-    console.print(Text(_SENTENCE[validity], style=_STYLE[validity]))
+    left_out = sum(not report.looked_at for report in inspection.files)
+    of_all = f"; {left_out} of {len(inspection.files)} files were not looked at" if left_out else ""
+    some = any(report.looked_at for report in inspection.files)
+    sentence = _SENTENCE[validity] if some else "unknown: nothing is known of what was given"
+    console.print(Text(sentence + of_all, style=_STYLE[validity]))
 
 
 def _files(inspection: Inspection) -> Table:
@@ -74,7 +78,7 @@ def _files(inspection: Inspection) -> Table:
         validity = report.verdict.validity
         is_judged = report.looked_at or report.verdict.findings
         verdict = Text(report.verdict_text, style=_STYLE[validity] if is_judged else "dim")
-        known = [report.other_kind or "", "", ""]
+        known = [report.other_kind or "broken", "", ""]
         if report.info:
             known = _known(report, report.info)
         table.add_row(Text(report.name), verdict, report.checksum.value, *known)

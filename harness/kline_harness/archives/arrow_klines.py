@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kline_harness.archives.compressed import TextFile
-from kline_harness.errors import InputError
+from kline_harness.errors import Damaged, InputError
 
 _BATCH_ROWS = 1 << 16
 TICKS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
@@ -50,7 +50,7 @@ class Table:
                 with pa.OSFile(path) as source:
                     self.schema = pa.ipc.open_file(source).schema
         except (pa.ArrowInvalid, OSError):
-            raise InputError(path, "a Parquet or Arrow table", "none") from None
+            raise Damaged(path, "a Parquet or Arrow table", "none") from None
 
     def batches(self, names: list[str]) -> Iterator[Any]:
         """Yield the columns named, as batches of rows.
@@ -66,7 +66,7 @@ class Table:
                 for number in range(reader.num_record_batches):
                     yield reader.get_batch(number).select(names)
         except (pa.ArrowException, OSError) as error:
-            raise InputError(self.path, "a whole table", str(error).splitlines()[0]) from None
+            raise Damaged(self.path, "a whole table", str(error).splitlines()[0]) from None
 
 
 def float_text(value: float | np.floating[Any]) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Generic, TypeVar
 
 from kline_harness.compiled.rows import count_feeds
-from kline_harness.errors import InputError, OtherKind
+from kline_harness.errors import Damaged, InputError, OtherKind
 
 inflater: Any
 try:
@@ -143,7 +143,7 @@ class TextFile:
                 deque(raw, maxlen=0)
             except _BROKEN:
                 found = "data that cannot be decompressed (corrupt)"
-                raise InputError(self.path, f"a complete {self.compression} file", found) from None
+                raise Damaged(self.path, f"a complete {self.compression} file", found) from None
             except OSError as error:
                 raise InputError(self.path, "a readable file", _reason(error)) from None
         self.sha256 = digest.hexdigest()
@@ -166,7 +166,7 @@ class TextFile:
                     stream = None
         # The trailer is read last, so nothing can be left inside the stream without it.
         if stream is not None:
-            raise InputError(self.path, "a complete gz file", "an early end (truncated)")
+            raise Damaged(self.path, "a complete gz file", "an early end (truncated)")
 
     def _zip_pieces(
         self, member: _Member, raw: Iterator[bytes], piece_bytes: int
@@ -179,10 +179,10 @@ class TextFile:
             yield piece
         if size != member.size:
             found = f"{size} (truncated or corrupt)"
-            raise InputError(self.path, f"{member.size} bytes of text in {member.name}", found)
+            raise Damaged(self.path, f"{member.size} bytes of text in {member.name}", found)
         if crc != member.crc:
             expected = f"crc32 {member.crc:08x} for {member.name}"
-            raise InputError(self.path, expected, f"{crc:08x} (corrupt)")
+            raise Damaged(self.path, expected, f"{crc:08x} (corrupt)")
 
 
 def _compression(magic: bytes) -> str:
@@ -231,7 +231,7 @@ def _find_member(path: str, file: BinaryIO) -> _Member:
             members = [entry for entry in archive.infolist() if _holds_data(entry)]
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error, IndexError):
         found = "no directory at its end (truncated or corrupt)"
-        raise InputError(path, "a complete zip file", found) from None
+        raise Damaged(path, "a complete zip file", found) from None
     if len(members) != 1:
         names = ", ".join(entry.filename for entry in members[:5])
         found = f"{len(members)}: {names}{', ...' if len(members) > 5 else ''}" if names else "none"
@@ -272,7 +272,7 @@ def _start_of(path: str, file: BinaryIO, entry: zipfile.ZipInfo) -> int:
     except (OSError, ValueError, OverflowError):
         header = b""
     if len(header) < 30 or header[:4] != b"PK\x03\x04":
-        raise InputError(path, "a complete zip file", "no header before its data (corrupt)")
+        raise Damaged(path, "a complete zip file", "no header before its data (corrupt)")
     name_length, extra_length = struct.unpack("<HH", header[26:30])
     return int(entry.header_offset + 30 + name_length + extra_length)
 

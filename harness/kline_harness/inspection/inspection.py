@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,6 +12,7 @@ from typing import Any
 
 from kline_harness import __version__
 from kline_harness.archives import ColumnMap, is_mapped
+from kline_harness.errors import InputError
 from kline_harness.inspection.aggregate_trades import check_aggregates
 from kline_harness.inspection.apart import check_apart, check_trades_apart
 from kline_harness.inspection.kline_series import KlineSeries
@@ -78,11 +80,17 @@ def inspect_files(
     are read first and whole; each file of trades is then read once, in blocks, and a second time
     only if another file states the same trades.
 
-    Raises InputError for what is no file, or nothing that is known and not named like an archive
-    file; what is wrong with any other file is a finding. Files of other kinds are not looked at.
+    Of directories every file is taken, those in folders within as well. What is wrong with a file
+    is a finding; files of other kinds, and what is not known, are not looked at.
+
+    Raises InputError for a name that nothing has, an empty directory, and a file given alone that
+    is nothing known and not named like an archive file.
     """
-    mapped = [columns is not None and is_mapped(path, columns) for path in paths]
-    kinds = ["trades" if by_map else kind_of(p) for p, by_map in zip(paths, mapped, strict=True)]
+    if len(paths) == 1 and not paths[0].is_dir() and columns is None:
+        kind_of(paths[0])
+    paths = _files(paths)
+    mapped = [columns is not None and _is_mapped(path, columns) for path in paths]
+    kinds = ["trades" if by_map else _kind(p) for p, by_map in zip(paths, mapped, strict=True)]
     reports: dict[int, list[FileReport]] = {}
     for row in sorted(range(len(paths)), key=lambda row: kinds[row] == "trades"):
         path, kind = paths[row], kinds[row]
@@ -101,6 +109,41 @@ def inspect_files(
             reports[row] = [not_looked_at(path, kind)]
     files = tuple(report for row in range(len(paths)) for report in reports[row])
     return Inspection(files, _across(files))
+
+
+def _files(paths: Sequence[Path]) -> list[Path]:
+    """Return the files given and those of the directories given, in order of their names.
+
+    Raises InputError for a name that nothing has, and a directory without files.
+    """
+    files: list[Path] = []
+    for path in paths:
+        if not os.path.lexists(path):
+            raise InputError(path, "a file", "none of that name")
+        if not path.is_dir():
+            files.append(path)
+            continue
+        within = [Path(folder, name) for folder, _, names in os.walk(path) for name in names]
+        if not within:
+            raise InputError(path, "a directory with files", "none")
+        files += sorted(within)
+    return files
+
+
+def _is_mapped(path: Path, columns: ColumnMap) -> bool:
+    try:
+        return is_mapped(path, columns)
+    except InputError:
+        return False
+
+
+def _kind(path: Path) -> str:
+    """Tell what a file holds, in words of what was found where that is nothing known."""
+    try:
+        return kind_of(path)
+    except InputError as error:
+        place = "" if error.line is None else f"line {error.line}, "
+        return f"not known: {place}expected {error.expected}, found {error.found}"
 
 
 def _finest(reports: Sequence[FileReport]) -> dict[str, Any]:

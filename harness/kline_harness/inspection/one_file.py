@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -23,8 +24,8 @@ from kline_harness.archives import (
 from kline_harness.archives.file_names import name_coverage
 from kline_harness.archives.recognition import names_column
 from kline_harness.columns import by_symbol
-from kline_harness.errors import InputError
-from kline_harness.inspection.checksum import check_checksum
+from kline_harness.errors import Damaged, InputError
+from kline_harness.inspection.checksum import Checksum, check_checksum
 from kline_harness.inspection.kline_audit import KlineAudit
 from kline_harness.inspection.kline_series import KlineSeries
 from kline_harness.inspection.subject import FileReport
@@ -47,8 +48,8 @@ _KLINES_NOT_CHECKED = (
 
 
 def kind_of(path: Path) -> str:
-    """Tell what a file holds: "trades", "klines", "broken" for an archive file of which nothing
-    can be read, or the name of another kind, which is not looked at.
+    """Tell what a file holds: "trades", "klines", "broken" for a file of which nothing can be
+    read, or the name of another kind, which is not looked at.
 
     Raises InputError for what is no file, or nothing that is known.
     """
@@ -57,8 +58,8 @@ def kind_of(path: Path) -> str:
     claims = name_coverage(path.name) is not None
     try:
         kind = detect(path)
-    except InputError:
-        if path.is_file() and claims:
+    except InputError as error:
+        if path.is_file() and (claims or isinstance(error, Damaged)):
             return BROKEN
         raise
     return BROKEN if kind == EMPTY and claims else kind
@@ -74,12 +75,22 @@ def inspect_broken(path: Path) -> FileReport:
 
 
 def not_looked_at(path: Path, kind: str) -> FileReport:
-    """Report a file of a kind that is neither trades nor klines, and not judged."""
+    """Report a file that holds neither trades nor klines as far as is known, and is not judged."""
     tally = Tally(CHECK)
-    checksum = check_checksum(str(path), None, tally)
-    reason = (f"everything: {kind} is neither trades nor klines",)
+    checksum = Checksum.ABSENT
+    if path.is_file():
+        checksum = check_checksum(str(path), _sha256(path), tally)
+    reason = (f"everything: {kind}",)
     verdict = Verdict.of(CHECK, {}, tally.findings(), reason)
     return FileReport(str(path), None, checksum, verdict, other_kind=kind)
+
+
+def _sha256(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
 
 
 def _broken(path: Path, error: InputError) -> FileReport:
@@ -137,8 +148,11 @@ def inspect_trades(
     options["contract_size"] = contract_size
     try:
         file = open_trades(path, symbol=symbol, **options)
-    except InputError:
-        file = open_trades(path, symbol=symbol or _stem(path), **options)
+    except InputError as error:
+        try:
+            file = open_trades(path, symbol=symbol or _stem(path), **options)
+        except InputError:
+            return _broken(path, error)
     try:
         reader = _TradesOfFile(file, intervals, contract_size)
     except InputError as error:
