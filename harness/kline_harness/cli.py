@@ -142,6 +142,14 @@ def _gate_arguments(parser: Parser) -> None:
         "gitlab",
     )
     parser.option("--work", "The run folders. [default: reports/gate-SUITE]", Path)
+    parser.add_argument(
+        "--case",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="Only this case, or those of a pattern such as 'btc-*'; may be repeated.",
+    )
+    parser.option("--workers", "Processes; the result is the same. [default: 1]", int, default=1)
 
 
 def gate(given: argparse.Namespace) -> int:
@@ -149,7 +157,7 @@ def gate(given: argparse.Namespace) -> int:
 
     Exit code: 0 green, 1 red, 2 bad suite or input, 3 unknown, 70 a case crashed.
     """
-    from kline_harness.gate import load_suite, run_suite
+    from kline_harness.gate import chosen, load_suite, run_suite
     from kline_harness.gate.destinations import Outputs, deliver
 
     outputs = Outputs(
@@ -159,8 +167,14 @@ def gate(given: argparse.Namespace) -> int:
         annotations=given.annotations,
         step_summary=os.environ.get("GITHUB_STEP_SUMMARY") or None,
     )
+    if given.workers < 1:
+        raise UserError(f"--workers: expected at least 1, found {given.workers}")
     suite = load_suite(given.suite)
-    result = run_suite(suite, given.update, work=given.work, progress=_say_case)
+    if given.case:
+        suite = chosen(suite, given.case)
+    result = run_suite(
+        suite, given.update, work=given.work, workers=given.workers, progress=_say_case
+    )
     print(deliver(result, outputs), end="")
     return result.exit_code
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from kline_harness.gate.gate import Gate, run_suite
 from kline_harness.gate.results import CaseResult, GateResult, GateStatus, Problem
-from kline_harness.gate.suite import Suite, SuiteCase, load_suite
+from kline_harness.gate.suite import Suite, SuiteCase, chosen, load_suite
 
 __all__ = [
     "CaseResult",
@@ -27,6 +27,7 @@ __all__ = [
     "Problem",
     "Suite",
     "SuiteCase",
+    "chosen",
     "load_suite",
     "run_suite",
 ]

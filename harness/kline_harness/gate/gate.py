@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import shlex
+import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
+from kline_harness.comparison.summary import summary
 from kline_harness.errors import ContractError, UserError
 from kline_harness.expectations import InProcessExpectations
 from kline_harness.gate import baseline
@@ -31,6 +35,7 @@ from kline_harness.gate.snapshot import COUNTERS, DIGEST, INPUT, Snapshot, take
 from kline_harness.gate.suite import Suite, SuiteCase
 from kline_harness.history.taking import is_catalogued, version
 from kline_harness.replay import Outcome, replay
+from kline_harness.replay.comparing import compare_files
 from kline_harness.report import build_report
 
 # Listed per case; the rest is counted. A changed aggregator can change every kline of a suite.
@@ -55,6 +60,25 @@ class Gate:
         With `update` the baseline is written, unless the case does not meet its expectations.
         What goes wrong is part of the result, so that the other cases run.
         """
+        begun = time.perf_counter()
+        result = self._compared(case) if case.ours else self._replayed(case)
+        return replace(result, seconds=time.perf_counter() - begun)
+
+    def _compared(self, case: SuiteCase) -> CaseResult:
+        """Hold klines that a service made against the exchange's; there is no baseline to keep."""
+        try:
+            comparison = compare_files(case.ours, case.klines, case.scenario.symbol)
+        except UserError as error:
+            return _failed(case, ProblemKind.BROKEN, str(error))
+        validity, told = comparison.verdict().validity, summary(comparison)
+        problems = list(judge_expectations(case, validity, told, comparison))
+        listed = tuple(problems[:LISTED_MAX])
+        more = f" (and {len(problems) - 1:,} more)" if len(problems) > 1 else ""
+        said = f"{problems[0].message}{more}" if problems else f"{validity.value}, {told}"
+        status, hidden = worst(tuple(problems)), len(problems) - len(listed)
+        return CaseResult(case, status, said, validity, listed, hidden)
+
+    def _replayed(self, case: SuiteCase) -> CaseResult:
         try:
             outcome = self._replay(case)
             stored = baseline.read(self.suite.baseline, case.name)
@@ -67,7 +91,10 @@ class Gate:
         except Exception as error:  # an aggregator under test may raise anything
             return _failed(case, ProblemKind.CRASH, self._crash(case, error))
         ratio = self._in_yardsticks(_work_s(outcome))
-        expectations = [*judge_expectations(case, outcome), *_too_slow(ratio, self.suite.max_ratio)]
+        expectations = [
+            *judge_expectations(case, outcome.validity, outcome.sentence, outcome.comparison),
+            *_too_slow(ratio, self.suite.max_ratio),
+        ]
         changes = _changes(stored, now, outcome, expectations, earlier)
         try:
             result = self._result(case, outcome, stored, now, expectations, changes, ratio)
@@ -158,7 +185,7 @@ class Gate:
             updated,
             {name: int(count) for name, count in now.figures[COUNTERS].items()},
             ratio,
-            outcome.directory,
+            folder=outcome.directory,
         )
 
 
@@ -167,27 +194,58 @@ def run_suite(
     update: bool = False,
     *,
     work: Path | None = None,
+    workers: int = 1,
     progress: Callable[[str], None] | None = None,
 ) -> GateResult:
     """Run every case of a suite; run folders go to `work` (default: reports/gate-SUITE).
 
     With `update` baselines are written where a case meets its expectations, and those of cases
-    that the suite no longer has are deleted. `progress` is told each case before it runs.
+    that the suite no longer has are deleted. `workers` processes share the cases; the result is
+    the same. `progress` is told each case before it runs, or once it is done by several workers.
     """
     folder = Path("reports") / f"gate-{suite.path.stem}" if work is None else work
-    gate = Gate(suite, folder, update=update)
-    results = []
-    for case in suite.cases:
-        if progress is not None:
-            progress(case.name)
-        results.append(gate.run(case))
-    orphans = _orphans(suite)
+    results = list(_results(suite, folder, update, workers, progress))
+    orphans = _orphans(suite) if suite.whole else ()
     removed: tuple[str, ...] = ()
     if update:
         for name in orphans:
             baseline.remove(suite.baseline, name)
         orphans, removed = (), orphans
     return GateResult(suite, tuple(results), orphans, removed)
+
+
+def _results(
+    suite: Suite,
+    folder: Path,
+    update: bool,
+    workers: int,
+    progress: Callable[[str], None] | None,
+) -> Iterator[CaseResult]:
+    """Yield the result of each case in the order of the suite."""
+    say = progress or (lambda name: None)
+    if workers == 1 or len(suite.cases) == 1:
+        gate = Gate(suite, folder, update=update)
+        for case in suite.cases:
+            say(case.name)
+            yield gate.run(case)
+        return
+    # A fresh process each, not a fork: Arrow's threads do not survive one.
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(min(workers, len(suite.cases)), _begin, (suite, folder, update)) as pool:
+        for result in pool.imap(_run, suite.cases):
+            say(result.case.name)
+            yield result
+
+
+_gates: list[Gate] = []
+
+
+def _begin(suite: Suite, folder: Path, update: bool) -> None:
+    _gates[:] = [Gate(suite, folder, update=update)]
+
+
+def _run(case: SuiteCase) -> CaseResult:
+    return _gates[0].run(case)
 
 
 def _orphans(suite: Suite) -> tuple[str, ...]:

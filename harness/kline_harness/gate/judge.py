@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kline_harness.comparison.compare import Comparison, Difference, text_of
 from kline_harness.gate.canonical import Days, digest, escape, fields_of, time_text
@@ -22,19 +22,26 @@ _KINDS = {
     INPUT: ProblemKind.INPUT,
 }
 _NO_PAIRS: Mapping[str, str] = {}
+_NOT_ALLOWED = ", which the case does not allow"
 _EDITED = "the baseline's klines are not those of its own digest, so it was edited"
 
 
-def judge_expectations(case: SuiteCase, outcome: Outcome) -> Iterator[Problem]:
-    """Hold a run to what its case expects, baseline aside: verdict and explanations."""
-    if outcome.validity is not case.verdict:
+def judge_expectations(
+    case: SuiteCase, validity: Validity, sentence: str, comparison: Comparison | None
+) -> Iterator[Problem]:
+    """Hold a run or a comparison to what its case expects, baseline aside: verdict and causes.
+
+    What would allow a cause is said once.
+    """
+    if validity is not case.verdict:
         yield Problem(
             ProblemKind.VERDICT,
-            f"verdict {outcome.validity.value}, expected {case.verdict.value}: {outcome.sentence}",
+            f"verdict {validity.value}, expected {case.verdict.value}: {sentence}",
             before=case.verdict.value,
-            now=outcome.validity.value,
+            now=validity.value,
         )
-    comparison = outcome.comparison or Comparison()
+    comparison = comparison or Comparison()
+    said: set[str] = set()
     for difference in comparison.differences:
         if difference.proof is None and case.verdict is not Validity.INVALID:
             cause = f"none found ({difference.klass.value})"
@@ -45,9 +52,15 @@ def judge_expectations(case: SuiteCase, outcome: Outcome) -> Iterator[Problem]:
             causes = difference.proof.cause.split("+")
             refused = [c for c in causes if not {c, f"{word}:{c}"} & set(case.allow)]
             if refused:
-                hint = f", which the case does not allow (allow = {json.dumps(refused)} would)"
                 cause = f"{difference.proof.cause} ({word})"
-                yield from _against_exchange(difference, ProblemKind.EXPLANATION, cause, hint)
+                kind = ProblemKind.EXPLANATION
+                for problem in _against_exchange(difference, kind, cause, _NOT_ALLOWED):
+                    if said.issuperset(refused):
+                        yield problem
+                        continue
+                    said.update(refused)
+                    message = f"{problem.message} (allow = {json.dumps(refused)} would)"
+                    yield replace(problem, message=message)
 
 
 @dataclass(frozen=True, slots=True)

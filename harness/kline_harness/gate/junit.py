@@ -15,7 +15,7 @@ def to_junit(result: GateResult) -> str:
     """Return the result as one test suite with a test per case.
 
     Red and unknown cases are failures, broken ones errors; baselines without a case are one
-    failure of their own. There are no times in it: the same result gives the same bytes.
+    failure of their own. Times are seconds of wall time.
     """
     suite = ElementTree.Element("testsuite", name=_xml(result.suite.path.stem))
     for case in result.cases:
@@ -32,6 +32,7 @@ def to_junit(result: GateResult) -> str:
     }
     root = ElementTree.Element("testsuites")
     for element in (root, suite):
+        element.set("time", f"{sum(case.seconds for case in result.cases):.3f}")
         for name, count in counts.items():
             element.set(name, str(count))
     root.append(suite)
@@ -42,6 +43,7 @@ def to_junit(result: GateResult) -> str:
 
 def _add_case(suite: ElementTree.Element, result: GateResult, case: CaseResult) -> None:
     test = _test(suite, result, case.case.name)
+    test.set("time", f"{case.seconds:.3f}")
     if case.status is GateStatus.GREEN:
         return
     tag = "error" if case.status is GateStatus.BROKEN else "failure"

@@ -30,6 +30,9 @@ def to_text(result: GateResult) -> str:
         lines.append(head.rstrip())
         lines += _listed(case.problems, case.more)
         lines += _listed(case.changes, case.more_changes)
+        page = None if case.folder is None else case.folder / "report.html"
+        if case.status is not GateStatus.GREEN and page is not None and page.is_file():
+            lines.append(f"        see {printable(str(page))}")
     lines += [f"red     baseline without a case: {name}" for name in result.orphans]
     lines += [f"deleted the baseline of {name}, a case no more" for name in result.removed]
     return "\n".join([*lines, result.sentence]) + "\n"

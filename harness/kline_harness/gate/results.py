@@ -87,7 +87,8 @@ class CaseResult:
 
     `problems` are what keeps it from green, `more` how many there are beyond those listed;
     `changes` and `more_changes` are what an update wrote. `ratio` is the wall time in
-    yardsticks: the one figure that differs from run to run, and not part of `to_dict`.
+    yardsticks and `seconds` that time: the figures that differ from run to run, and no part of
+    `to_dict`.
     """
 
     case: SuiteCase
@@ -101,6 +102,7 @@ class CaseResult:
     updated: bool = False
     counters: Mapping[str, int] = field(default_factory=dict)
     ratio: float | None = None
+    seconds: float = 0.0
     folder: Path | None = None
 
     def to_dict(self) -> dict[str, Any]:

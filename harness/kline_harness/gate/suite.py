@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,17 @@ from kline_harness.history.selection import is_selection
 from kline_harness.history.taking import files_of
 from kline_harness.interval import Interval, parse_intervals
 from kline_harness.replay import Audit, Scenario
+from kline_harness.replay.folder import RUN_FILE
 from kline_harness.replay.scenario_file import load_scenario
 from kline_harness.verdict import Validity
 
 _SUITE_KEYS = ("baseline", "max_ratio", "case")
 _CASE_KEYS = (
     *("name", "trades", "klines", "intervals", "aggregator", "scenario", "verdict", "allow"),
-    *("audit", "market", "symbol"),
+    *("audit", "market", "symbol", "ours"),
 )
+# What only a replay knows.
+_REPLAY_KEYS = ("trades", "intervals", "aggregator", "scenario", "audit", "market")
 # Names are file names of baselines and run folders on every system, and test ids.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 # What may stand before the name of a cause; nothing allows it in both classes.
@@ -38,6 +42,7 @@ class SuiteCase:
     `scenario` is the scenario file's, with what the case itself says on top; `options` are the
     command line's words for that. `verdict` is the one expected; `allow` the causes by which
     klines may differ from the exchange's; `line` where the case begins in the suite's file.
+    A case with `ours`, klines that a service made, has no trades and replays nothing.
     """
 
     name: str
@@ -48,19 +53,22 @@ class SuiteCase:
     verdict: Validity = Validity.VALID
     allow: tuple[str, ...] = ()
     line: int = 1
+    ours: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Suite:
     """The cases of a suite file in its order, and the directory of their baselines.
 
-    `max_ratio` bounds a case's wall time in yardsticks; None leaves it a mere report.
+    `max_ratio` bounds a case's wall time in yardsticks; None leaves it a mere report. A suite
+    that is not `whole` lacks cases of its file.
     """
 
     path: Path
     baseline: Path
     cases: tuple[SuiteCase, ...]
     max_ratio: float | None = None
+    whole: bool = True
 
 
 def load_suite(path: Path) -> Suite:
@@ -89,6 +97,19 @@ def load_suite(path: Path) -> Suite:
     )
 
 
+def chosen(suite: Suite, names: Sequence[str]) -> Suite:
+    """Return the suite with only the cases that one of the names or patterns (``btc-*``) is of.
+
+    Raises UsageError for a name or pattern that no case has.
+    """
+    for name in names:
+        if not any(fnmatchcase(case.name, name) for case in suite.cases):
+            known = ", ".join(case.name for case in suite.cases)
+            raise UsageError(f"{suite.path}: no case {name!r}; expected one of {known}")
+    cases = (one for one in suite.cases if any(fnmatchcase(one.name, name) for name in names))
+    return replace(suite, cases=tuple(cases), whole=False)
+
+
 def _parse(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -114,11 +135,16 @@ def _case(path: Path, number: int, content: Mapping[str, Any], line: int) -> Sui
     table.refuse_unknown(_CASE_KEYS)
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise table.wrong("name", "letters, digits and . _ - only, at most 100 of them", name)
+    given = "ours" in content
+    for key in _REPLAY_KEYS if given else ():
+        if key in content:
+            raise table.wrong(key, "nothing beside ours, which is compared as it is", content[key])
     scenario, options = _scenario(table)
     return SuiteCase(
         name=name,
-        trades=tuple(table.files("trades", required=True)),
-        klines=tuple(table.files("klines")),
+        trades=() if given else tuple(table.files("trades", required=True)),
+        klines=tuple(table.files("klines", required=given)),
+        ours=tuple(table.files("ours", required=True, folders=True)) if given else (),
         scenario=scenario,
         options=options,
         verdict=Validity(table.choice("verdict", [v.value for v in Validity]) or "valid"),
@@ -232,7 +258,8 @@ class _Table:
                 raise self.wrong("allow", f"{expected} to allow it only so", cause)
         return tuple(sorted(set(causes)))
 
-    def files(self, key: str, *, required: bool = False) -> list[Path]:
+    def files(self, key: str, *, required: bool = False, folders: bool = False) -> list[Path]:
+        """Return the files that a key's patterns match, run folders too where `folders` says."""
         patterns = self.texts(key)
         if required and not patterns:
             raise self.wrong(key, "at least one file", self.content.get(key))
@@ -242,7 +269,11 @@ class _Table:
                 found |= dict.fromkeys(self._catalogued(key, pattern))
                 continue
             try:
-                matches = [path for path in self._matches(key, pattern) if path.is_file()]
+                matches = [
+                    path
+                    for path in self._matches(key, pattern)
+                    if path.is_file() or (folders and (path / RUN_FILE).is_file())
+                ]
             except (OSError, ValueError, NotImplementedError) as error:
                 reason = getattr(error, "strerror", None) or str(error)
                 raise self.wrong(key, f"a file or a pattern ({reason})", pattern) from error
