@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import multiprocessing
 import shlex
-import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from kline_harness.comparison.summary import summary
@@ -22,7 +22,7 @@ from kline_harness.gate.judge import (
     judge_baseline,
     judge_expectations,
 )
-from kline_harness.gate.machine_speed import yardstick_s
+from kline_harness.gate.machine_speed import timed, yardstick_s
 from kline_harness.gate.results import (
     CaseResult,
     GateResult,
@@ -60,9 +60,9 @@ class Gate:
         With `update` the baseline is written, unless the case does not meet its expectations.
         What goes wrong is part of the result, so that the other cases run.
         """
-        begun = time.perf_counter()
-        result = self._compared(case) if case.ours else self._replayed(case)
-        return replace(result, seconds=time.perf_counter() - begun)
+        judge = self._compared if case.ours else self._replayed
+        result, seconds = timed(partial(judge, case))
+        return replace(result, seconds=seconds)
 
     def _compared(self, case: SuiteCase) -> CaseResult:
         """Hold klines that a service made against the exchange's; there is no baseline to keep."""

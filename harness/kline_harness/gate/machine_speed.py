@@ -7,9 +7,12 @@ process, moves much less. The work is half plain Python, half numpy, as a replay
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 
+T = TypeVar("T")
 _ROUNDS = 3
 _STEPS = 500_000
 _ROWS = 2_000_000
@@ -18,6 +21,13 @@ _ROWS = 2_000_000
 def yardstick_s() -> float:
     """Return the seconds that the work takes: the best of a few rounds, about 0.2 s in all."""
     return min(_round_s() for _ in range(_ROUNDS))
+
+
+def timed(work: Callable[[], T]) -> tuple[T, float]:
+    """Return what the work returns, and the seconds it took."""
+    begin = time.perf_counter()
+    done = work()
+    return done, time.perf_counter() - begin
 
 
 def _round_s() -> float:
