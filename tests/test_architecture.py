@@ -75,7 +75,7 @@ OWNERS = {
 HEAVY = {"pyarrow.compute", "markupsafe"}
 # Files that import rooms of ours late, each with its reason.
 LATE = {
-    "gate_command.py",
+    "gate_command.py": "a verb imports what it runs: --help pays for none of it",
     "aggregators/loader.py": "only a run of a program pays for what its pipes need",
     "arguments.py": "only an option that is given pays for its numbers",
     "exit_codes.py": "a crash alone writes what it was to a file",
