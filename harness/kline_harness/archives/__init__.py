@@ -7,7 +7,9 @@ from pathlib import Path
 
 from kline_harness.archives.arrow_klines import is_table
 from kline_harness.archives.column_map import ColumnMap
+from kline_harness.archives.compressed import EMPTY
 from kline_harness.archives.info import FileInfo
+from kline_harness.archives.kline_files import KlineFiles
 from kline_harness.archives.klines import ExchangeKlines, read_all_klines, read_klines
 from kline_harness.archives.mapped_text import is_mapped
 from kline_harness.archives.opening import open_text
@@ -23,6 +25,7 @@ __all__ = [
     "ColumnMap",
     "ExchangeKlines",
     "FileInfo",
+    "KlineFiles",
     "TradeFile",
     "detect",
     "exchange_of",
@@ -33,8 +36,6 @@ __all__ = [
     "read_all_klines",
     "read_klines",
 ]
-
-EMPTY = "an empty file"
 
 
 def detect(path: Path | str) -> str:

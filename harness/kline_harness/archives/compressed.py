@@ -35,6 +35,7 @@ _HEAD_BYTES = 64 << 10
 # No format here has lines near this long: more without a line end is not text in lines.
 _LINE_LIMIT = 4 << 20
 _BROKEN = (zlib.error, inflater.error)
+EMPTY = "an empty file"
 _RAW_DEFLATE, _GZIP = -15, 31
 
 
@@ -73,7 +74,7 @@ class TextFile:
             magic = file.read(4)
             self.compression = _compression(magic)
             if not magic:
-                raise OtherKind(self.path, "trades or klines", "an empty file")
+                raise OtherKind(self.path, "trades or klines", EMPTY)
             self._member = _find_member(self.path, file) if self.compression == "zip" else None
         self.member = self._member.name if self._member else None
 

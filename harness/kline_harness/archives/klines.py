@@ -25,6 +25,10 @@ from kline_harness.tabular import Tabular
 from kline_harness.units import Int64Array
 
 
+class NoClosedKlines(InputError):
+    """A recording in which no kline was closed."""
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class ExchangeKlines(Tabular):
     """The klines of one file: one symbol, one interval, in the order of the file.
@@ -110,7 +114,7 @@ def read_all_klines(path: Path | str, *, symbol: str | None = None) -> list[Exch
         return [read_klines(path, symbol=symbol)]
     found = _recorded(file, symbol)
     if not found:
-        raise InputError(file.path, "closed klines (x true) in a recording", "none")
+        raise NoClosedKlines(file.path, "closed klines (x true) in a recording", "none")
     return found
 
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from pathlib import PurePath
 
-from kline_harness.archives.compressed import TextFile
+from kline_harness.archives.compressed import EMPTY, TextFile
 from kline_harness.archives.exchange import Dialect, Exchange, KlineForm
 from kline_harness.archives.exchanges.binance import (
     AGGREGATE_COLUMNS,
@@ -96,7 +96,7 @@ def sniff(file: TextFile) -> Layout:
 def _sniffed(file: TextFile, head: bytes) -> Layout:
     lines = [line.rstrip(b"\r") for line in head.split(b"\n", 2)[:2]]
     if not head:
-        raise OtherKind(file.path, _EXPECTED, "an empty file")
+        raise OtherKind(file.path, _EXPECTED, EMPTY)
     if not lines[0].strip():
         raise InputError(file.path, "trades or klines", "an empty line", line=1)
     if _RECORDING.match(lines[0]):

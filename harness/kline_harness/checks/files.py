@@ -161,12 +161,13 @@ def files_verdict(
     watches: Iterable[FileWatch],
     reached: Mapping[str, tuple[int, int]],
     takers_compared: Collection[str],
+    left_out: Mapping[str, str],
 ) -> Verdict:
     """Judge files of trades by their names, and sides that never change.
 
     `reached` is, by symbol, the time in which the exchange's klines bear the trades out, and
     `takers_compared` the symbols whose taker volumes the exchange's klines bear out: there is no
-    doubt about those.
+    doubt about those. `left_out` are files given as the exchange's klines, with what they hold.
     """
     counts = {"files": 0, "outside_of_name": 0, "cut_short": 0}
     findings: list[Finding] = []
@@ -185,7 +186,14 @@ def files_verdict(
         stated = all(watch.sides_stated for watch in mine)
         if stated and market >= SAME_SIDE_MIN and makers in (0, market):
             findings.append(_same_side(symbol, market, makers, symbol in takers_compared))
+    findings += [_without_klines(name, holds) for name, holds in sorted(left_out.items())]
     return Verdict.of(CHECK, counts, findings, NOT_CHECKED)
+
+
+def _without_klines(name: str, holds: str) -> Finding:
+    sentence = f"{name}, given as the exchange's klines, holds none ({holds}) and was left out"
+    evidence = {"sentence": sentence, "file": name, "holds": holds}
+    return _finding("file_without_klines", Severity.NOTICE, None, evidence)
 
 
 def _outside(watch: FileWatch) -> Finding:
@@ -238,7 +246,9 @@ def _same_side(symbol: str, market: int, makers: int, is_compared: bool) -> Find
     return _finding("maker_never_changes", severity, symbol, evidence)
 
 
-def _finding(kind: str, severity: Severity, symbol: str, evidence: Mapping[str, Any]) -> Finding:
+def _finding(
+    kind: str, severity: Severity, symbol: str | None, evidence: Mapping[str, Any]
+) -> Finding:
     return Finding(CHECK, kind, severity, symbol, evidence=evidence)
 
 

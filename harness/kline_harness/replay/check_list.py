@@ -46,7 +46,7 @@ class Inputs:
     symbols states no trade ids, and `touching` are their files that meet at one instant;
     `id_rules` say, by symbol, what an id means that no trade has. `files` are what was seen of
     each file and symbol, and `claimed` is the time that the files' names claim; `lines` hold each
-    file's lines against what was read of it.
+    file's lines against what was read of it; `left_out` are files given as klines that hold none.
     """
 
     rows: int
@@ -59,6 +59,7 @@ class Inputs:
     files: Sequence[FileWatch] = ()
     claimed: tuple[int, int] | None = None
     lines: Sequence[Equation] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 class FinishedRun:
@@ -213,7 +214,7 @@ class FinishedRun:
         }
 
     def _files(self) -> Verdict:
-        return files_checked(self.inputs.files, self.after)
+        return files_checked(self.inputs.files, self.inputs.left_out, self.after)
 
     def _continuity(self) -> Verdict:
         after, watch = self.after, self.observed.continuity

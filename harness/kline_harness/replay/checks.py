@@ -129,7 +129,9 @@ def reception_verdict(receptions: Sequence[Reception]) -> Verdict:
     return Verdict.of("reception", counts, findings, not_checked)
 
 
-def files_checked(watches: Sequence[FileWatch], after: Aftermath) -> Verdict:
+def files_checked(
+    watches: Sequence[FileWatch], left_out: Mapping[str, str], after: Aftermath
+) -> Verdict:
     """Judge the files of trades, with what the exchange's klines say of their edges and sides."""
     reached: dict[str, tuple[int, int]] = {}
     takers: set[str] = set()
@@ -148,4 +150,4 @@ def files_checked(watches: Sequence[FileWatch], after: Aftermath) -> Verdict:
             low = min(low, reference.claimed[0])
         before = reached.get(result.symbol, (low, high))
         reached[result.symbol] = min(low, before[0]), max(high, before[1])
-    return files_verdict(watches, reached, takers)
+    return files_verdict(watches, reached, takers, left_out)

@@ -210,6 +210,7 @@ def _inputs(sources: Sources, shadow: ExactShadow | None) -> Inputs:
         sources.watches(),
         sources.claimed(),
         sources.equations(),
+        sources.left_out,
     )
 
 

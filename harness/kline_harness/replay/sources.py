@@ -11,12 +11,12 @@ from typing import Any
 from kline_harness.archives import (
     ExchangeKlines,
     FileInfo,
+    KlineFiles,
     TradeFile,
     detect,
     id_rule_of,
     is_mapped,
     open_trades,
-    read_all_klines,
 )
 from kline_harness.checks.files import FileWatch
 from kline_harness.columns import by_symbol, concat
@@ -36,13 +36,17 @@ from kline_harness.tape import Tape
 
 @dataclass(slots=True)
 class Sources:
-    """The files of a run, opened and put in order."""
+    """The files of a run, opened and put in order.
+
+    `left_out` are those given as the exchange's klines that hold none, by name, with what they do.
+    """
 
     trades: list[TradeFile]
     klines: list[ExchangeKlines]
     clock_offset_ns: int | None = None
     receptions: list[Reception] = field(default_factory=list)
     numbering: Numbering = field(default_factory=Numbering)
+    left_out: dict[str, str] = field(default_factory=dict)
     _watches: list[FileWatch] = field(default_factory=list)
 
     @staticmethod
@@ -67,11 +71,12 @@ class Sources:
             for path in paths
             if path not in extra
         ]
-        files = (read_all_klines(path, symbol=symbol) for path in [*kline_paths, *extra])
-        klines = [one for file in files for one in file]
+        files = KlineFiles([*kline_paths, *extra], symbol)
+        klines = list(files.klines())
         if not trades:
             raise UsageError("no file of trades was given, only klines")
         sources = Sources(sorted(trades, key=_first_time), klines, scenario.clock_offset_ns)
+        sources.left_out = files.left_out
         sources._refuse_overlap()
         refuse_mixture([file.peek() for file in sources.trades])
         return sources
