@@ -55,11 +55,11 @@ def replay(given: argparse.Namespace) -> int:
 
     Exit code: 0 valid, 1 invalid, 2 bad input or usage, 3 unknown.
     """
-    from kline_harness.expectations import ExpectationsWorker
+    from kline_harness.expectations import ExpectationsWorker, installed
 
     # Before anything else is imported, for it takes longest; where a scenario might do without,
     # the replay starts it.
-    if given.audit == "off" or given.scenario:
+    if given.audit == "off" or given.scenario or not installed():
         return _replay(given, ExpectationsWorker)
     with ExpectationsWorker() as worker:
         return _replay(given, lambda: worker)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 import pyarrow as pa
+
+from kline_harness.errors import UsageError
 
 _ROWS_SHOWN = 10
 
@@ -46,6 +49,8 @@ class Tabular:
 
 def frame_of(table: pa.Table) -> Any:
     """Return a table as a pandas DataFrame; Arrow imports pandas for that, nobody else does."""
+    if find_spec("pandas") is None:
+        raise UsageError("pandas is not installed; kline-harness[full] has it, to_arrow needs none")
     return plain_columns(table).to_pandas()
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from kline_harness.expectations import (
     Expectations,
     ExpectationsWorker,
     MakeExpectations,
+    installed,
     verdict_of,
 )
 from kline_harness.interfaces import Consumer
@@ -42,6 +43,9 @@ from kline_harness.verdict import Validity, Verdict, worst
 
 SCHEMA = "kline-harness/run/1"
 _PACKAGES = ("numpy", "pyarrow", "simpy", "great-expectations", "pandas")
+
+
+_LACKING = "Great Expectations is not installed, so that its suite was not run."
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,9 @@ def replay(
         out = out if isinstance(out, Path) else out.folder(sources, scenario)
         folder = stack.enter_context(run_folder(out))
         expects = scenario.audit is Audit.FULL and scenario.expectations
+        lacking = expects and not installed()
+        if lacking:
+            expects, scenario = False, replace(scenario, expectations=False)
         asked = stack.enter_context(expectations()) if expects else None
         with timings.stage("simulate"):
             storage = Storage.on_disk(folder / "klines")
@@ -101,6 +108,8 @@ def replay(
             run = FinishedRun(observed, _inputs(sources, observed.shadow))
         last = _Last(run, sources, folder, timings, whole=whole, report=report)
         outcome = _outcome(run, last.verdicts(asked), out, timings)
+        if lacking:
+            outcome = replace(outcome, sentence=f"{outcome.sentence.removesuffix('.')}; {_LACKING}")
         with timings.stage("write"):
             _write(folder, sources, run, outcome, command, last.faults)
         if report:
@@ -263,7 +272,7 @@ def _write(
         "versions": {
             "kline-harness": kline_harness.__version__,
             "python": ".".join(map(str, sys.version_info[:3])),
-            **{name: version(name) for name in _PACKAGES},
+            **{name: _version(name) for name in _PACKAGES},
         },
         "inputs": sources.to_list(),
         "receptions": [reception.to_dict() for reception in sources.receptions],
@@ -275,6 +284,13 @@ def _write(
         "faults": [fault.to_dict() for fault in faults],
     }
     write_json(folder / RUN_FILE, content)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def _statistics(run: FinishedRun) -> dict[str, Any]:

@@ -34,7 +34,7 @@ from kline_harness.report.format import (
     words,
 )
 from kline_harness.report.overview import laws, patterns, tested, uncompared, worst_first
-from kline_harness.report.pictures import Pictures, draw_pictures
+from kline_harness.report.pictures import Pictures, can_draw, draw_pictures
 from kline_harness.report.summary import Summary, summarise
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -114,6 +114,7 @@ def _report(
         sections=[(anchor, text) for anchor, text in SECTIONS if not absent.get(anchor)],
         summary=summary,
         pictures=pictures,
+        can_draw=can_draw(),
         tested=tested(run, summary.symbols),
         wrong=wrong,
         checks=worst_first(run["checks"]),
@@ -139,8 +140,9 @@ def _evidence_page(data: ReportData, summary: Summary, chunk: Chunk, total: int)
 
 def prepare() -> None:
     """Do what every page needs whatever is on it: import what draws, compile the templates."""
-    import matplotlib.backends.backend_svg
-    import matplotlib.figure  # noqa: F401
+    if can_draw():
+        import matplotlib.backends.backend_svg
+        import matplotlib.figure  # noqa: F401
 
     environment = _environment()
     for name in environment.list_templates(extensions=("j2",)):

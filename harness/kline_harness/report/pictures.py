@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 from kline_harness.report.coverage import STATES, CoverageMap, coverage_maps, draw_coverage, span_ns
 from kline_harness.report.data import ReportData
@@ -52,18 +53,23 @@ class Pictures:
         return sum(len(one.svg) for kind in (*kinds, self.lateness) for one in kind)
 
 
+def can_draw() -> bool:
+    """Tell whether matplotlib is installed, which draws candles, timeline and lateness."""
+    return find_spec("matplotlib") is not None
+
+
 def draw_pictures(data: ReportData, symbols: Sequence[str]) -> Pictures:
     """Draw every picture of a report."""
-    shown = worst_symbols(data, symbols)
+    shown, drawing = worst_symbols(data, symbols), can_draw()
     maps = list(coverage_maps(data, shown))
     states = {name for coverage in maps for name in coverage.totals()}
     return Pictures(
         coverage=tuple(map(_coverage, maps)),
-        candles=tuple(_candles(data, shown)),
+        candles=tuple(_candles(data, shown)) if drawing else (),
         ledger=_one(draw_ledger(data.run["ledger"]), _ledger_caption(data)),
         lifecycle=_one(draw_lifecycle(data.run["transitions"]), _LIFECYCLE),
-        timeline=_timeline(data),
-        lateness=_one(draw_lateness(data), _LATENESS),
+        timeline=_timeline(data) if drawing else (),
+        lateness=_one(draw_lateness(data), _LATENESS) if drawing else (),
         states=tuple(name for name in STATES if name in states),
         symbols_hidden=len(symbols) - len(shown),
     )
