@@ -33,8 +33,8 @@ def light(code: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
 def test_a_full_audit_says_that_the_suite_was_not_run(tmp_path: Path) -> None:
     code = "from kline_harness import cli\ncli.main()"
     klines = sorted(UM_DAY.glob("ALFAUSDT-1h-*.zip"))
-    words = ("replay", ALFA, "--intervals", "1h", "--out", tmp_path / "run", "--klines", *klines)
-    ran = light(code, *words)
+    out = tmp_path / "run"
+    ran = light(code, "replay", ALFA, "--intervals", "1h", "--out", out, "--klines", *klines)
     assert ran.returncode == 0, ran.stderr
     sentence = "; Great Expectations is not installed, so that its suite was not run."
     assert sentence in ran.stdout.replace("\n", " ")
