@@ -206,20 +206,52 @@ def concat(tables: list[T]) -> T:
     )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Grouped(Generic[T]):
+    """The rows of a table sorted by symbol, and else in their order.
+
+    `rows` are their places in the table, `starts` where each symbol begins, `codes` which it is.
+    """
+
+    table: T
+    rows: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    codes: list[int]
+
+    def sizes(self) -> NDArray[np.int64]:
+        """Return how many rows each symbol has."""
+        return np.diff(self.starts, append=len(self.table))
+
+    def parts(self) -> Iterator[tuple[int, T]]:
+        """Yield the code and the rows of each symbol."""
+        stops = self.starts + self.sizes()
+        bounds = zip(self.codes, self.starts.tolist(), stops.tolist(), strict=True)
+        for code, start, stop in bounds:
+            yield code, self.table[start:stop]
+
+
+def grouped(table: T) -> Grouped[T]:
+    """Return the rows sorted by symbol: once for all who ask it of one table."""
+    known: Grouped[T] | None = table.__dict__.get("_grouped")
+    if known is None:
+        rows, ordered = np.arange(len(table), dtype=np.int64), table
+        if len(table) and (len(table.instruments) > 1) and table.symbol.min() != table.symbol.max():
+            rows = np.argsort(table.symbol, kind="stable")
+            ordered = table.take(rows)
+        starts = np.flatnonzero(np.diff(ordered.symbol, prepend=-2))
+        known = Grouped(ordered, rows, starts, ordered.symbol[starts].tolist())
+        if ordered is not table:
+            table.__dict__["_grouped"] = known
+    return known
+
+
 def by_symbol(table: T) -> Iterator[tuple[int, T]]:
     """Yield the code and the rows of each symbol that has any, in order of codes."""
-    if len(table) == 0:
-        return
-    symbols = table.symbol
-    if len(table.instruments) == 1:
-        yield int(symbols[0]), table
-        return
-    # Sorted once: a mask for each symbol would look at every row as often as there are symbols.
-    order = np.argsort(symbols, kind="stable")
-    ordered = table.take(order)
-    starts = np.flatnonzero(np.diff(ordered.symbol, prepend=-2)).tolist()
-    for start, stop in zip(starts, [*starts[1:], len(ordered)], strict=True):
-        yield int(ordered.symbol[start]), ordered[start:stop]
+    symbols = grouped(table)
+    if len(symbols.codes) == 1:
+        yield symbols.codes[0], table
+    else:
+        yield from symbols.parts()
 
 
 def gathered(tables: Iterable[T], rows: int) -> Iterator[T]:

@@ -78,6 +78,11 @@ class Amounts:
             yield self.volume - self.taker[0], self.quote - self.taker[1]
 
 
+def is_ruled_by_name(symbol: str, given: Decimal | None) -> bool:
+    """Tell whether a symbol's name, and not only its numbers' scales, decides on the rule."""
+    return size_of(symbol, given) is not None or _EITHER.fullmatch(symbol) is not None
+
+
 def settlement(symbol: str, klines: Amounts, given: Decimal | None) -> Settlement:
     """Tell what the quote volumes of a symbol are amounts of.
 

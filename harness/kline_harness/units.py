@@ -23,6 +23,8 @@ NS_PER_HOUR = 60 * NS_PER_MINUTE
 NS_PER_DAY = 24 * NS_PER_HOUR
 
 INT64_MAX = 2**63 - 1
+# Half of int64's range: a float that estimates what is below it is off by far less than that.
+_SAFE = 2.0**62
 
 Int64Array: TypeAlias = NDArray[np.int64]
 BoolArray: TypeAlias = NDArray[np.bool_]
@@ -126,9 +128,17 @@ def rescale(values: ExactArray, digits: int) -> ExactArray:
 
 def multiply(left: ExactArray, right: ExactArray) -> ExactArray:
     """Multiply two columns element by element, exactly."""
-    if magnitude(left) * magnitude(right) > INT64_MAX:
+    if magnitude(left) * magnitude(right) > INT64_MAX and not _products_fit(left, right):
         left, right = widen(left), widen(right)
     return left * right
+
+
+def _products_fit(left: ExactArray, right: ExactArray) -> bool:
+    """Tell whether no product is near the end of int64: the largest factors may be far apart."""
+    if left.dtype == object or right.dtype == object:
+        return False
+    estimate = np.abs(left.astype(np.float64)) * np.abs(right.astype(np.float64))
+    return bool(estimate.max() < _SAFE)
 
 
 def sum_groups(values: ExactArray, starts: Int64Array) -> ExactArray:
@@ -138,7 +148,9 @@ def sum_groups(values: ExactArray, starts: Int64Array) -> ExactArray:
     if values.dtype != object and magnitude(values) * len(values) > INT64_MAX:
         longest = int(np.diff(starts, append=len(values)).max())
         if magnitude(values) * longest > INT64_MAX:
-            values = widen(values)
+            estimate = np.add.reduceat(np.abs(values.astype(np.float64)), starts)
+            if estimate.max() >= _SAFE:
+                values = widen(values)
     return np.add.reduceat(values, starts)
 
 

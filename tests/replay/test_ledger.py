@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from kline_harness.aggregators.exact import ExactAggregator
 from kline_harness.archives.trade_file import TradeFile
-from kline_harness.columns import Rows
+from kline_harness.columns import Grouped, Rows
 from kline_harness.interfaces import FeedSlice
 from kline_harness.kline import Emission, KlineBatch
 from kline_harness.ledger import Equation
@@ -52,9 +52,12 @@ def drop_in_the_aggregator(patch: pytest.MonkeyPatch) -> None:
     """A trade is received and counted as applied, but in no kline."""
     plain, once = ExactAggregator._accept, Once()
 
-    def accept(self: ExactAggregator, trades: Tape) -> Any:
-        rows = plain(self, trades)
-        return rows[1:] if once.now(len(rows) > 10) else rows
+    def accept(self: ExactAggregator, symbols: Grouped[Tape]) -> Any:
+        kept, rows = plain(self, symbols), len(symbols.table)
+        if once.now(rows > 10):
+            kept = np.ones(rows, dtype=np.bool_) if kept is None else kept
+            kept[kept.argmax()] = False
+        return kept
 
     patch.setattr(ExactAggregator, "_accept", accept)
 

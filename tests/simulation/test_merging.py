@@ -6,12 +6,10 @@ import itertools
 from collections.abc import Iterator
 
 import numpy as np
-import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from kline_harness.columns import Instrument, by_symbol
-from kline_harness.simulation import feed
-from kline_harness.simulation.feed import merged
+from kline_harness.simulation.merging import merged
 from kline_harness.tape import Tape
 
 SYMBOLS = ("AAA", "BBB", "CCC", "DDD")
@@ -60,21 +58,20 @@ def rows_of(tapes: list[Tape]) -> list[tuple[int, str, int]]:
     ]
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300)
 @given(sources(), st.integers(1, 12))
-def test_sources_are_merged_by_arrival(
-    monkeypatch: pytest.MonkeyPatch, given: list[list[list[int]]], slice_rows: int
-) -> None:
-    monkeypatch.setattr(feed, "SLICE_ROWS", slice_rows)
+def test_sources_are_merged_by_arrival(given: list[list[list[int]]], slice_rows: int) -> None:
     whole = []
     for symbol, pieces in zip(SYMBOLS, given, strict=False):
         arrivals = [arrival for piece in pieces for arrival in piece]
         whole += [(arrival, symbol, number) for number, arrival in enumerate(arrivals)]
-    found = list(merged([chunks(s, pieces) for s, pieces in zip(SYMBOLS, given, strict=False)]))
+    each = [chunks(s, pieces) for s, pieces in zip(SYMBOLS, given, strict=False)]
+    found = list(merged(each, slice_rows))
     # Equal arrivals keep the order of the sources.
     assert rows_of(found) == sorted(whole)
     at_once = max([0, *(sum(a == at for a, _, _ in whole) for at in range(31))])
-    assert all(len(one) <= max(slice_rows, at_once) for one in found)
+    # Pieces are about a slice: the feed cuts them to length.
+    assert all(len(one) <= slice_rows + at_once for one in found)
 
 
 @given(st.lists(st.integers(0, 3), max_size=30))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kline_harness.aggregators import partials as p
 from kline_harness.aggregators.emitting import emission_of
@@ -29,7 +30,7 @@ from kline_harness.aggregators.segments import (
     tick_partials,
     trade_partials,
 )
-from kline_harness.columns import Instrument, join_instruments
+from kline_harness.columns import Grouped, Instrument, grouped, join_instruments
 from kline_harness.interfaces import FeedSlice, Tick
 from kline_harness.interval import Interval
 from kline_harness.kline import Emission
@@ -52,25 +53,30 @@ class ExactAggregator:
         self._instruments: tuple[Instrument, ...] = ()
         self._seen: dict[str, SeenIds] = {}
         self._accounts: dict[str, TradeAccount] = {}
+        # By symbol, what is not in the accounts yet.
+        self._received: Int64Array = np.empty(0, dtype=np.int64)
+        self._applied: Int64Array = np.empty(0, dtype=np.int64)
         self._sequence = 0
 
     def advance(self, feed: FeedSlice) -> Emission:
         """Process the next slice of the feed."""
         start = self._sequence
         self._sequence += len(feed)
-        trades = self._align(feed.trades)
+        symbols = grouped(self._align(feed.trades))
         positions = np.asarray(feed.positions, dtype=np.int64)
-        rows = self._accept(trades)
         # A trade's place in the feed: the trades before it, and the signals.
+        trades, rows = symbols.table, symbols.rows
         place = np.arange(len(trades), dtype=np.int64)
         if len(positions):
             between = np.diff(positions, prepend=0, append=len(trades))
             place += np.repeat(np.arange(len(between)), between)
+        kept = self._accept(symbols)
+        if kept is not None:
+            trades, rows = trades.take(kept), rows[kept]
+        place = place[rows]
         ticks = [(k, s) for k, s in enumerate(feed.signals) if isinstance(s, Tick)]
         tick_rows = np.array([k for k, _ in ticks], dtype=np.int64)
         tick_seq = start + tick_rows + positions[tick_rows]
-        if len(rows) < len(trades) or len(self._instruments) > 1:
-            trades, place = trades.take(rows), place[rows]
         late = self._advance_base(
             trades,
             start + place,
@@ -115,6 +121,13 @@ class ExactAggregator:
 
     def accounts(self) -> Mapping[str, TradeAccount]:
         """Return, per symbol, what became of every trade."""
+        counts = zip(self._received.tolist(), self._applied.tolist(), strict=True)
+        for instrument, (received, applied) in zip(self._instruments, counts, strict=True):
+            account = self._accounts[instrument.symbol]
+            account.received += received
+            for series in account.series.values():
+                series.applied += applied
+        self._received[:] = self._applied[:] = 0
         return self._accounts
 
     def _align(self, trades: Tape) -> Tape:
@@ -126,6 +139,9 @@ class ExactAggregator:
                 if joined[code] != old:
                     self._rescale_state(code, old, joined[code])
             self._instruments = joined
+            more = np.zeros(len(joined) - len(self._received), dtype=np.int64)
+            self._received = np.concatenate([self._received, more])
+            self._applied = np.concatenate([self._applied, more])
             for instrument in joined:
                 self._seen.setdefault(instrument.symbol, SeenIds())
                 self._accounts.setdefault(
@@ -152,32 +168,43 @@ class ExactAggregator:
                 column[mask] = scaled
                 level.state[name] = column
 
-    def _accept(self, trades: Tape) -> Int64Array:
-        """Return the rows of acceptable trades sorted by symbol; account for all the others."""
-        rows = np.arange(len(trades), dtype=np.int64)
-        if len(self._instruments) > 1:
-            rows = np.argsort(trades.symbol, kind="stable")
-        symbols = trades.symbol[rows]
-        kept = [rows[:0]]
-        for start, stop in p.runs_of(symbols):
-            symbol = self._instruments[int(symbols[start])].symbol
-            account = self._accounts[symbol]
-            mine = rows[start:stop]
-            account.received += len(mine)
-            kinds = trades.kind[mine]
-            if kinds.any():
-                for kind in np.unique(kinds[kinds != TradeKind.MARKET]):
-                    ids = account.rejected.setdefault(TradeKind(kind).name.lower(), [])
-                    ids.extend(trades.trade_id[mine[kinds == kind]].tolist())
-                mine = mine[kinds == TradeKind.MARKET]
-            fresh = self._seen[symbol].add(trades.trade_id[mine])
-            if not fresh.all():
-                account.duplicate.extend(trades.trade_id[mine[~fresh]].tolist())
-                mine = mine[fresh]
-            for series in account.series.values():
-                series.applied += len(mine)
-            kept.append(mine)
-        return np.concatenate(kept)
+    def _accept(self, symbols: Grouped[Tape]) -> BoolArray | None:
+        """Tell which rows are acceptable, None for all; account for all the others."""
+        trades, starts, codes = symbols.table, symbols.starts, symbols.codes
+        if not codes:
+            return None
+        sizes = symbols.sizes()
+        self._received[codes] += sizes
+        ids = trades.trade_id
+        jumps = np.zeros(len(ids), dtype=np.bool_)
+        jumps[1:] = ids[1:] != ids[:-1] + 1
+        jumps[starts] = False
+        odd = np.logical_or.reduceat(jumps | (trades.kind != TradeKind.MARKET), starts)
+        kept = None
+        stops = starts + sizes
+        ends = zip(ids[starts].tolist(), ids[stops - 1].tolist(), strict=True)
+        for place, (code, (first, last)) in enumerate(zip(codes, ends, strict=True)):
+            symbol = self._instruments[code].symbol
+            # Consecutive ids beyond all before, as nearly always: their ends say it all.
+            if not odd[place] and self._seen[symbol].add_run(first, last):
+                continue
+            kept = np.ones(len(trades), dtype=np.bool_) if kept is None else kept
+            mine = slice(int(starts[place]), int(stops[place]))
+            kept[mine] = self._accept_one(symbol, ids[mine], trades.kind[mine])
+        self._applied[codes] += sizes if kept is None else np.add.reduceat(kept, starts, dtype=int)
+        return kept if kept is not None and not kept.all() else None
+
+    def _accept_one(self, symbol: str, ids: Int64Array, kinds: NDArray[np.int8]) -> BoolArray:
+        """Tell which trades of one symbol are acceptable; account for all the others."""
+        account = self._accounts[symbol]
+        kept: BoolArray = kinds == TradeKind.MARKET
+        for kind in np.unique(kinds[~kept]):
+            rejected = account.rejected.setdefault(TradeKind(kind).name.lower(), [])
+            rejected.extend(ids[kinds == kind].tolist())
+        fresh = self._seen[symbol].add(ids[kept])
+        account.duplicate.extend(ids[kept][~fresh].tolist())
+        kept[kept] = fresh
+        return kept
 
     def _tick_rows(self, trades: Tape, ticks: Sequence[Tick], seq: Int64Array) -> Partials:
         """Return a row per tick for every symbol that has klines or may get them here.

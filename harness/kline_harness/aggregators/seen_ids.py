@@ -29,6 +29,17 @@ class SeenIds:
         self._merge(ids)
         return fresh
 
+    def add_run(self, first: int, last: int) -> bool:
+        """Remember the ids first to last if they are beyond all seen; tell whether they are."""
+        if len(self._ends) and first < self._ends[-1]:
+            return False
+        if len(self._ends) and first == self._ends[-1]:
+            self._ends[-1] = last + 1
+        else:
+            self._starts = np.append(self._starts, first)
+            self._ends = np.append(self._ends, last + 1)
+        return True
+
     def _known(self, ids: Int64Array) -> BoolArray:
         place = np.searchsorted(self._starts, ids, side="right")
         known = place > 0

@@ -11,6 +11,7 @@ from kline_harness.kline import KlineBatch
 from kline_harness.quote_rule import (
     Amounts,
     Settlement,
+    is_ruled_by_name,
     outside_of_prices,
     rounds_to_nothing,
     settlement,
@@ -26,7 +27,7 @@ def quote_outside_of_prices(
 ) -> BoolArray:
     """Find where a quote volume is not within volume x [low, high]; see `outside_of_prices`."""
     found = np.zeros(len(klines), dtype=np.bool_)
-    for symbol, rows, mine in _by_symbol(klines, fields):
+    for symbol, rows, mine in _alike(klines, fields, size):
         found[rows] = outside_of_prices(symbol, mine, size)
     return found
 
@@ -34,7 +35,7 @@ def quote_outside_of_prices(
 def quote_rounds_to_nothing(klines: KlineBatch, size: Decimal | None = None) -> BoolArray:
     """Find where something was traded, for less than the smallest quotes that can be stated."""
     found = np.zeros(len(klines), dtype=np.bool_)
-    for symbol, rows, mine in _by_symbol(klines, (*AMOUNTS, "count")):
+    for symbol, rows, mine in _alike(klines, (*AMOUNTS, "count"), size):
         found[rows] = rounds_to_nothing(symbol, mine, size)
     return found
 
@@ -45,22 +46,36 @@ def symbols_of_no_rule(
     """Return the symbols of contracts whose size nobody gave: their quotes are not checked."""
     return [
         symbol
-        for symbol, _, mine in _by_symbol(klines, fields)
+        for symbol, _, mine in _alike(klines, fields, size)
         if settlement(symbol, mine, size) is Settlement.UNKNOWN
     ]
 
 
-def _by_symbol(
-    klines: KlineBatch, fields: Iterable[str]
+def _alike(
+    klines: KlineBatch, fields: Iterable[str], size: Decimal | None
 ) -> Iterator[tuple[str, Int64Array, Amounts]]:
+    """Yield the klines of symbols that the rule does not tell apart, and the name of one of them.
+
+    A step for each symbol would be the price of many; scales are few.
+    """
     known = set(fields)
     if not set(AMOUNTS) <= known:
         return
-    for code, instrument in enumerate(klines.instruments):
-        rows = np.flatnonzero(klines.symbol == code)
+    groups: dict[tuple[object, ...], int] = {}
+    codes, group_of = list[int](), list[int]()
+    for code, one in enumerate(klines.instruments):
+        own = one.symbol if is_ruled_by_name(one.symbol, size) else None
+        key = (own, one.price_scale, one.quantity_scale, one.quote_scale)
+        if key not in groups:
+            groups[key] = len(codes)
+            codes.append(code)
+        group_of.append(groups[key])
+    of_row = np.array(group_of, dtype=np.int64)[klines.symbol]
+    for group, code in enumerate(codes):
+        rows = np.flatnonzero(of_row == group)
         if len(rows):
             mine = klines if len(rows) == len(klines) else klines.take(rows)
-            yield instrument.symbol, rows, _amounts(mine, code, known)
+            yield klines.instruments[code].symbol, rows, _amounts(mine, code, known)
 
 
 def _amounts(klines: KlineBatch, code: int, known: set[str]) -> Amounts:

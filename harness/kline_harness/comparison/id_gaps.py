@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kline_harness.columns import by_symbol
+from kline_harness.columns import grouped
 from kline_harness.id_rule import IdRule
 from kline_harness.tape import Tape
 from kline_harness.units import BoolArray, Int64Array
@@ -126,6 +126,20 @@ class IdRuns:
             fresh = np.array(ends, dtype=np.int64).reshape(-1, 1)
         else:
             fresh = _joined(np.stack([first_id, last_id, times_ns, times_ns, rows, rows]))
+        self._join(fresh)
+
+    def add_rising(self, fresh: NDArray[np.int64]) -> None:
+        """Take runs, as columns (see `_COLUMNS`) that rise and do not touch."""
+        held = self._runs
+        if held.shape[1] == 0 or fresh[0, 0] > held[1, -1] + 1:
+            self._runs = np.concatenate([held, fresh], axis=1)
+        elif fresh[0, 0] == held[1, -1] + 1:
+            self._runs = np.concatenate([held, fresh[:, 1:]], axis=1)
+            self._runs[1::2, held.shape[1] - 1] = fresh[1::2, 0]
+        else:
+            self._join(fresh)
+
+    def _join(self, fresh: NDArray[np.int64]) -> None:
         # Runs behind the new ids are settled as long as nothing reaches back to them.
         held = self._runs
         back = int(np.searchsorted(held[1], fresh[0, 0] - 1))
@@ -177,6 +191,38 @@ class IdBook:
 
     def add(self, tape: Tape) -> None:
         """Take the next chunk."""
-        for _, mine in by_symbol(tape):
-            runs = self.runs.setdefault(mine.symbol_text(0), IdRuns())
-            runs.add(mine.trade_id, mine.first_id, mine.last_id, mine.event_time_ns)
+        symbols = grouped(tape)
+        if not symbols.codes:
+            return
+        trades, starts = symbols.table, symbols.starts
+        first_id, last_id, times_ns = trades.first_id, trades.last_id, trades.event_time_ns
+        numbers = trades.trade_id
+        # Trades whose ids go on where those of the one before end are one run.
+        new = np.ones(len(trades), dtype=np.bool_)
+        new[1:] = first_id[1:] != last_id[:-1] + 1
+        new[starts] = True
+        heads = np.flatnonzero(new)
+        tails = np.append(heads[1:], len(trades)) - 1
+        runs = np.stack(
+            [
+                *(first_id[heads], last_id[tails]),
+                *(times_ns[heads], times_ns[tails]),
+                *(numbers[heads], numbers[tails]),
+            ]
+        )
+        rising = np.ones(len(heads), dtype=np.bool_)
+        rising[1:] = runs[0, 1:] > runs[1, :-1]
+        rising[np.searchsorted(heads, starts)] = True
+        plain = np.logical_and.reduceat((last_id >= first_id) & (first_id >= 0), starts)
+        bounds = np.searchsorted(heads, starts)
+        plain &= np.logical_and.reduceat(rising, bounds)
+        ends = [*bounds[1:].tolist(), len(heads)]
+        rows = [*starts.tolist(), len(trades)]
+        groups = zip(symbols.codes, plain.tolist(), bounds.tolist(), ends, strict=True)
+        for place, (code, is_plain, start, end) in enumerate(groups):
+            mine = self.runs.setdefault(trades.instruments[code].symbol, IdRuns())
+            if is_plain:
+                mine.add_rising(runs[:, start:end])
+            else:
+                part = slice(rows[place], rows[place + 1])
+                mine.add(numbers[part], first_id[part], last_id[part], times_ns[part])

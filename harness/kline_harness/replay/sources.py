@@ -30,7 +30,8 @@ from kline_harness.replay.numbering import Numbering, refuse_mixture
 from kline_harness.replay.references import reference_of
 from kline_harness.replay.scenario import Scenario
 from kline_harness.replay.wiring import TradeSource
-from kline_harness.simulation.feed import Disorder, Reception, in_order, merged, received, streamed
+from kline_harness.simulation.feed import Disorder, Reception, in_order, received, streamed
+from kline_harness.simulation.merging import merged
 from kline_harness.tape import Tape
 
 

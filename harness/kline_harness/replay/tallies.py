@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from operator import add
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kline_harness.arrow import int64_of
-from kline_harness.columns import by_symbol, concat
+from kline_harness.columns import Columns, Grouped, Instrument, concat, grouped
 from kline_harness.comparison.compare import Stored
 from kline_harness.comparison.trades_of import Evidence
 from kline_harness.comparison.wanted import KINDS, among
@@ -25,6 +26,7 @@ from kline_harness.units import INT64_MAX, BoolArray, ExactArray, magnitude, sum
 # Numbers of all symbols and scales as integers of one unit, as the stored table has them.
 UNIT_SCALE = 18
 _WAITING_MAX = 4_096
+_PARTS_MAX = 256
 COLUMNS = ("count", "volume", "quote_volume", "taker_buy_volume", "taker_buy_quote_volume")
 
 Sums: TypeAlias = Mapping[str, int]
@@ -55,21 +57,17 @@ def trade_sums(trades: Tape, rows: NDArray[np.intp] | BoolArray | slice = slice(
     return sums
 
 
-def kline_sums(
-    klines: KlineBatch, order: NDArray[np.intp], starts: NDArray[np.intp]
-) -> Iterator[Sums]:
-    """Yield the sums of the same columns of each group of klines of one symbol.
-
-    A group begins at each of `starts` in the rows `order`.
-    """
-    totals = {name: sum_groups(getattr(klines, name)[order], starts).tolist() for name in COLUMNS}
-    for place, code in enumerate(klines.symbol[order[starts]].tolist()):
-        instrument = klines.instruments[code]
-        scales = dict.fromkeys(klines.quantity_columns(), instrument.quantity_scale)
-        scales |= dict.fromkeys(klines.quote_columns(), instrument.quote_scale)
-        yield {
-            name: _in_units(totals[name][place], scales.get(name, UNIT_SCALE)) for name in COLUMNS
-        }
+def _sums_by_symbol(symbols: Grouped[Tape]) -> NDArray[Any]:
+    """Return the same sums for every symbol, at its own scales: a row for each of `COLUMNS`."""
+    trades, starts = symbols.table, symbols.starts
+    # A sentinel has no ids, and is one trade.
+    spans = np.where(trades.first_id < 0, 0, trades.last_id - trades.first_id)
+    totals = {"count": sum_groups(spans, starts) + symbols.sizes()}
+    for name, values in (("volume", trades.quantity), ("quote_volume", trades.quote)):
+        totals[name] = sum_groups(values, starts)
+        makers = sum_groups(values * trades.buyer_is_maker, starts)
+        totals[f"taker_buy_{name}"] = totals[name] - makers
+    return np.stack([totals[name] for name in COLUMNS])
 
 
 def stored_sums(stored: Stored) -> dict[tuple[str, str], Sums]:
@@ -111,6 +109,16 @@ def _in_units(value: int, scale: int) -> int:
     return value * factor
 
 
+def _of_instrument(instrument: Instrument, sums: Sequence[int]) -> Sums:
+    """Return sums at an instrument's scales, in the order of `COLUMNS`, in units of 1e-18."""
+    scales = (instrument.quantity_scale, instrument.quote_scale)
+    digits = (UNIT_SCALE, *scales, *scales)
+    return {
+        name: _in_units(value, scale)
+        for name, value, scale in zip(COLUMNS, sums, digits, strict=True)
+    }
+
+
 def _add(left: Sums, right: Sums) -> Sums:
     return {name: left[name] + right[name] for name in COLUMNS}
 
@@ -119,28 +127,39 @@ def _add(left: Sums, right: Sums) -> Sums:
 class TradeTally:
     """Sums of the trades given to the aggregator, by symbol and kind, and rows by symbol."""
 
-    read: dict[tuple[str, TradeKind], Sums] = field(default_factory=dict)
     rows: Counter[str] = field(default_factory=Counter)
+    # In the order of `COLUMNS`, at the scales of each instrument that a symbol has had.
+    _read: dict[tuple[str, TradeKind], dict[Instrument, list[int]]] = field(default_factory=dict)
 
     def add(self, tape: Tape) -> None:
         """Take the next trades."""
-        for _, mine in by_symbol(tape):
-            symbol = mine.symbol_text(0)
-            self.rows[symbol] += len(mine)
-            alike = not mine.kind.any()
-            kinds = [TradeKind.MARKET] if alike else [TradeKind(k) for k in np.unique(mine.kind)]
-            for kind in kinds:
-                rows = slice(None) if alike else mine.kind == kind
-                before = self.of(symbol, kind)
-                self.read[symbol, kind] = _add(before, trade_sums(mine, rows))
+        symbols = grouped(tape)
+        for code, rows in zip(symbols.codes, symbols.sizes().tolist(), strict=True):
+            self.rows[tape.instruments[code].symbol] += rows
+        if not tape.kind.any():
+            self._add(symbols, TradeKind.MARKET)
+            return
+        for kind in np.unique(tape.kind):
+            self._add(grouped(tape.take(tape.kind == kind)), TradeKind(kind))
+
+    def _add(self, symbols: Grouped[Tape], kind: TradeKind) -> None:
+        rows = _sums_by_symbol(symbols).T.tolist()
+        for code, sums in zip(symbols.codes, rows, strict=True):
+            instrument = symbols.table.instruments[code]
+            mine = self._read.setdefault((instrument.symbol, kind), {})
+            before = mine.get(instrument)
+            mine[instrument] = sums if before is None else list(map(add, before, sums))
 
     def symbols(self) -> set[str]:
         """Return the symbols of which any trade came."""
-        return {symbol for symbol, _ in self.read}
+        return set(self.rows)
 
     def of(self, symbol: str, kind: TradeKind) -> Sums:
         """Return the sums of one symbol's trades of a kind."""
-        return self.read.get((symbol, kind), NOTHING)
+        total = NOTHING
+        for instrument, sums in self._read.get((symbol, kind), {}).items():
+            total = _add(total, _of_instrument(instrument, sums))
+        return total
 
     def total(self, symbol: str) -> Sums:
         """Return the sums of all of one symbol's trades."""
@@ -179,18 +198,57 @@ class TradesInBatches(Observer):
                 take(trades)
 
 
+@dataclass(frozen=True, eq=False)
+class _SeriesSums(Columns):
+    """Sums of the klines of each symbol and interval, at the symbol's scales."""
+
+    interval: NDArray[np.int8]
+    count: ExactArray
+    volume: ExactArray
+    quote_volume: ExactArray
+    taker_buy_volume: ExactArray
+    taker_buy_quote_volume: ExactArray
+
+    @classmethod
+    def quantity_columns(cls) -> tuple[str, ...]:
+        return KlineBatch.quantity_columns()
+
+    @classmethod
+    def quote_columns(cls) -> tuple[str, ...]:
+        return KlineBatch.quote_columns()
+
+    @staticmethod
+    def of(
+        table: KlineBatch | _SeriesSums,
+    ) -> tuple[_SeriesSums, NDArray[np.intp], NDArray[np.intp]]:
+        """Add up the rows of each series; return also their order, and where each one begins."""
+        keys = table.symbol.astype(np.int64) * len(INTERVALS) + table.interval
+        order = np.argsort(keys, kind="stable")
+        starts = np.flatnonzero(np.diff(keys[order], prepend=-1))
+        sums = {name: sum_groups(getattr(table, name)[order], starts) for name in COLUMNS}
+        heads = order[starts]
+        sums |= {"symbol": table.symbol[heads], "interval": table.interval[heads]}
+        return _SeriesSums.build(table.instruments, sums), order, starts
+
+    def names(self) -> Iterator[tuple[str, str]]:
+        """Yield symbol and interval of each row."""
+        for code, interval in zip(self.symbol.tolist(), self.interval.tolist(), strict=True):
+            yield self.instruments[code].symbol, INTERVALS[interval].text
+
+
 @dataclass(slots=True)
 class KlineTally(Observer):
     """Sums of the finals that an aggregator published.
 
-    `published` are the sums by series; `ended` the series with a kline that the end of the feed
-    published; `klines` and `events` count what came out.
+    `ended` are the series with a kline that the end of the feed published; `klines` and `events`
+    count what came out.
     """
 
-    published: dict[tuple[str, str], Sums] = field(default_factory=dict)
     ended: set[tuple[str, str]] = field(default_factory=set)
     klines: int = 0
     events: int = 0
+    # One of each emission, added up from time to time.
+    _parts: list[_SeriesSums] = field(default_factory=list)
 
     def on_emission(self, emission: Emission) -> None:
         """Add up an emission."""
@@ -199,16 +257,21 @@ class KlineTally(Observer):
         self.events += len(emission.events)
         if len(klines) == 0:
             return
-        keys = klines.symbol.astype(np.int64) * len(INTERVALS) + klines.interval
-        order = np.argsort(keys, kind="stable")
-        starts = np.flatnonzero(np.diff(keys[order], prepend=-1))
-        ends = np.maximum.reduceat(klines.trigger[order] == Trigger.END, starts).tolist()
-        sums = kline_sums(klines, order, starts)
-        for row, ended, more in zip(order[starts].tolist(), ends, sums, strict=True):
-            key = (klines.symbol_text(row), INTERVALS[int(klines.interval[row])].text)
-            self.published[key] = _add(self.published.get(key, NOTHING), more)
-            if ended:
-                self.ended.add(key)
+        part, order, starts = _SeriesSums.of(klines)
+        self._parts.append(part)
+        if len(self._parts) >= _PARTS_MAX:
+            self._parts = [_SeriesSums.of(concat(self._parts))[0]]
+        ended = np.logical_or.reduceat(klines.trigger[order] == Trigger.END, starts)
+        self.ended.update(part.take(ended).names())
+
+    def published(self) -> dict[tuple[str, str], Sums]:
+        """Return the sums of every series."""
+        if not self._parts:
+            return {}
+        whole, _, _ = _SeriesSums.of(concat(self._parts))
+        rows = zip(*(getattr(whole, name).tolist() for name in COLUMNS), strict=True)
+        codes = zip(whole.symbol.tolist(), whole.names(), rows, strict=True)
+        return {key: _of_instrument(whole.instruments[code], sums) for code, key, sums in codes}
 
 
 def value_equations(
@@ -224,18 +287,15 @@ def value_equations(
     None: the laws of the channel say so). A series is left out where open klines were never
     published: nobody knows their sums.
     """
-    on_disk = None if stored is None else stored_sums(stored)
+    klines_of = tally.published() if stored is None else stored_sums(stored)
     for symbol, account in accounts.items():
-        kept = evidence.get(symbol)
+        kept, total = evidence.get(symbol), given.total(symbol)
         for interval, series in account.series.items():
             key = (symbol, interval)
             if series.discarded or (series.open and key not in tally.ended):
                 continue
-            klines = tally.published.get(key, NOTHING)
-            if on_disk is not None:
-                klines = on_disk.get(key, NOTHING)
+            klines = klines_of.get(key, NOTHING)
             refused = _refused(given, symbol, kept, account, interval)
-            total = given.total(symbol)
             for name in COLUMNS:
                 parts = {"klines": klines[name]}
                 parts |= {group: sums[name] for group, sums in refused.items()}

@@ -8,16 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from kline_harness.columns import concat, gathered
+from kline_harness.columns import gathered
 from kline_harness.errors import InputError, UsageError
 from kline_harness.interfaces import FeedSlice, Observer, Signal
 from kline_harness.simulation.delivery import Delivery, DeliveryOptions
+from kline_harness.simulation.merging import SLICE_ROWS
 from kline_harness.simulation.signals import SignalOptions, Signals
 from kline_harness.tape import Tape
-from kline_harness.units import INT64_MAX, NS_PER_DAY, NS_PER_MINUTE, utc_text
+from kline_harness.units import NS_PER_DAY, NS_PER_MINUTE, utc_text
 
-# Large enough to be columnar, small enough that a slice's temporaries stay in tens of MB.
-SLICE_ROWS = 1 << 18
 # Klines of one interval that a slice may make while no trade comes.
 SLICE_KLINES = 1 << 15
 # Ticks and klines of one silence: 303 days at the default intervals and clock.
@@ -113,87 +112,6 @@ def in_order(tape: Tape) -> Tape:
     if np.all(later | ((times[1:] == times[:-1]) & (ids[1:] >= ids[:-1]))):
         return tape
     return tape.take(np.lexsort((ids, times)))
-
-
-def merged(sources: Sequence[Iterator[Tape]]) -> Iterator[Tape]:
-    """Merge sources, each in order of arrival, into one; equal arrivals keep the sources' order.
-
-    How the sources are cut into chunks does not matter.
-    """
-    if len(sources) == 1:
-        yield from sources[0]
-        return
-    waiting: list[Tape | None] = [next(source, None) for source in sources]
-    live = [tape is not None for tape in waiting]
-    while any(live):
-        ends = {
-            k: int(t.arrival_ns[-1]) for k, t in enumerate(waiting) if live[k] and t is not None
-        }
-        # What may still come of a live source arrives at its last arrival or later.
-        safe_ns = min(ends.values())
-        # Many small files end one after the other: pieces should not be as many.
-        if _rows_before(waiting, safe_ns) >= SLICE_ROWS // 2:
-            yield from _ready(waiting, safe_ns)
-        for k, end_ns in ends.items():
-            if end_ns == safe_ns:
-                more = next(sources[k], None)
-                live[k] = more is not None
-                held = waiting[k]
-                if more is not None and held is not None:
-                    waiting[k] = concat([held, more])
-    yield from _ready(waiting, INT64_MAX)
-
-
-def _ready(waiting: list[Tape | None], until_ns: int) -> Iterator[Tape]:
-    """Yield what arrives before an instant, in pieces of about a slice."""
-    while True:
-        instant_ns = _piece_end_ns(waiting, until_ns)
-        piece = _take_before(waiting, instant_ns)
-        if piece is not None:
-            yield piece
-        if instant_ns == until_ns:
-            return
-
-
-def _piece_end_ns(waiting: list[Tape | None], until_ns: int) -> int:
-    """Return an instant before which about a slice of rows arrives, `until_ns` if no more do."""
-    if _rows_before(waiting, until_ns) <= SLICE_ROWS:
-        return until_ns
-    arrivals = [tape.arrival_ns for tape in waiting if tape is not None and len(tape)]
-    low = min(int(column[0]) for column in arrivals)
-    high = min(until_ns, max(int(column[-1]) for column in arrivals) + 1)
-    while high - low > 1:
-        middle = (low + high) // 2
-        rows = _rows_before(waiting, middle)
-        if SLICE_ROWS // 2 <= rows <= SLICE_ROWS:
-            return middle
-        low, high = (middle, high) if rows < SLICE_ROWS else (low, middle)
-    # At one instant so much arrives that it fits no slice, or none that has begun.
-    return low if _rows_before(waiting, low) else high
-
-
-def _rows_before(waiting: list[Tape | None], instant_ns: int) -> int:
-    return sum(
-        int(np.searchsorted(tape.arrival_ns, instant_ns)) for tape in waiting if tape is not None
-    )
-
-
-def _take_before(waiting: list[Tape | None], instant_ns: int) -> Tape | None:
-    """Take the rows that arrive before an instant out of the waiting tapes."""
-    taken = []
-    for k, tape in enumerate(waiting):
-        if tape is None:
-            continue
-        stop = int(np.searchsorted(tape.arrival_ns, instant_ns, side="left"))
-        if stop:
-            taken.append(tape[:stop])
-            waiting[k] = tape[stop:]
-    if not taken:
-        return None
-    joined = concat(taken)
-    if len(taken) == 1:
-        return joined
-    return joined.take(np.argsort(joined.arrival_ns, kind="stable"))
 
 
 def _symbol_alone(symbol: str, trade_id: int, event_time_ns: int) -> str:
