@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kline_harness.columns import Instrument, by_symbol
-from kline_harness.simulation.merging import merged
+from kline_harness.simulation.merge import merged
 from kline_harness.tape import Tape
 
 SYMBOLS = ("AAA", "BBB", "CCC", "DDD")

@@ -31,7 +31,7 @@ from kline_harness.replay.references import reference_of
 from kline_harness.replay.scenario import Scenario
 from kline_harness.replay.wiring import TradeSource
 from kline_harness.simulation.feed import Disorder, Reception, in_order, received, streamed
-from kline_harness.simulation.merging import merged
+from kline_harness.simulation.merge import merged
 from kline_harness.tape import Tape
 
 

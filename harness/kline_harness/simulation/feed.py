@@ -12,7 +12,7 @@ from kline_harness.columns import gathered
 from kline_harness.errors import InputError, UsageError
 from kline_harness.interfaces import FeedSlice, Observer, Signal
 from kline_harness.simulation.delivery import Delivery, DeliveryOptions
-from kline_harness.simulation.merging import SLICE_ROWS
+from kline_harness.simulation.merge import SLICE_ROWS
 from kline_harness.simulation.signals import SignalOptions, Signals
 from kline_harness.tape import Tape
 from kline_harness.units import NS_PER_DAY, NS_PER_MINUTE, utc_text
