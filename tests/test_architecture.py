@@ -17,7 +17,7 @@ PACKAGE = ROOT / "harness" / "kline_harness"
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("contracts", "errors", "exit_codes", "units", "interval"),
     ("arrow", "columns", "compiled", "id_rule", "kline_rule", "quote_rule", "verdict"),
-    ("decimals", "tabular", "ledger", "arguments", "finding_text"),
+    ("decimals", "tabular", "ledger", "arguments", "project_defaults", "finding_text"),
     ("tape", "kline"),
     ("pending",),
     ("interfaces",),
@@ -39,7 +39,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
         "terminal_inspection",
         "api",
     ),
-    ("gate_command",),
+    ("gate_command", "completion"),
     ("cli", "pytest_plugin"),
     ("__main__",),
 )

@@ -20,6 +20,7 @@ from kline_harness.errors import UserError
 from kline_harness.exchange import collect_command as collected
 from kline_harness.exit_codes import EXIT_USAGE, run_to_exit
 from kline_harness.history import command as history
+from kline_harness.project_defaults import with_defaults
 
 GC_THRESHOLD = 50_000
 ABOUT = "Replay recorded trades through a kline aggregator and prove what it published."
@@ -110,7 +111,7 @@ def _replay(given: argparse.Namespace, expectations: Any) -> int:
             trades,
             klines,
             RunPlace(given.out, name, given.force),
-            command=command_line(sys.argv[1:]),
+            command=command_line(given.words),
             progress=progress,
             report=not given.no_report,
             expectations=expectations,
@@ -287,7 +288,22 @@ def collect(given: argparse.Namespace) -> int:
     """
     from kline_harness.terminal import show_outcome
 
-    return collected.collect(given, command_line(sys.argv[1:]), show_outcome)
+    return collected.collect(given, command_line(given.words), show_outcome)
+
+
+def _completion_arguments(parser: Parser) -> None:
+    parser.add_argument("shell", choices=("bash", "zsh", "tcsh"))
+
+
+def completion(given: argparse.Namespace) -> int:
+    """Print a script that completes this command's words in a shell."""
+    from kline_harness.completion import script
+
+    parsers = {name: (Parser(verb), arguments) for name, (verb, arguments) in VERBS.items()}
+    for parser, arguments in parsers.values():
+        arguments(parser)
+    print(script({name: parser for name, (parser, _) in parsers.items()}, given.shell))
+    return 0
 
 
 VERBS: dict[str, tuple[Verb, Callable[[Parser], None]]] = {
@@ -302,6 +318,7 @@ VERBS: dict[str, tuple[Verb, Callable[[Parser], None]]] = {
     "collect": (collect, collected.collect_arguments),
     "fetch": (fetch, history.fetch_arguments),
     "catalogue": (history.catalogue, history.catalogue_arguments),
+    "completion": (completion, _completion_arguments),
 }
 
 
@@ -323,7 +340,10 @@ def run(words: Sequence[str]) -> int:
     verb, arguments = VERBS[words[0]]
     parser = Parser(verb)
     arguments(parser)
-    return verb(parser.parse_intermixed_args(words[1:]))
+    words = with_defaults(words, parser, list(VERBS), Path.cwd())
+    given = parser.parse_intermixed_args(words[1:])
+    given.words = words
+    return verb(given)
 
 
 def _overview() -> str:
