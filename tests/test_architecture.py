@@ -83,6 +83,7 @@ LATE = {
     "pytest_plugin.py": "pytest imports it in every project that has the package",
     "expectations/in_process.py": "a replay leaves the suite to its worker",
     "history/command.py": "each form of the verb imports what it runs",
+    "exchange/command.py": "a verb imports what it runs: --help pays for none of it",
     "exchange/collect_command.py": "a verb imports what it runs: --help pays for none of it",
     "klagg/options.py": "most replays do without the model",
     "replay/check_list.py": "most replays do without the model's checks",

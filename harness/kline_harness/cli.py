@@ -18,6 +18,7 @@ from kline_harness import gate_command as gating
 from kline_harness.arguments import Parser, Verb, command_line
 from kline_harness.errors import UserError
 from kline_harness.exchange import collect_command as collected
+from kline_harness.exchange.command import serve, serve_arguments
 from kline_harness.exit_codes import EXIT_USAGE, run_to_exit
 from kline_harness.history import command as history
 from kline_harness.project_defaults import with_defaults
@@ -315,6 +316,7 @@ VERBS: dict[str, tuple[Verb, Callable[[Parser], None]]] = {
     "explore": (explore, _explore_arguments),
     "reproduce": (reproduce, _reproduce_arguments),
     "check-aggregator": (check_aggregator, _check_arguments),
+    "serve": (serve, serve_arguments),
     "collect": (collect, collected.collect_arguments),
     "fetch": (fetch, history.fetch_arguments),
     "catalogue": (history.catalogue, history.catalogue_arguments),

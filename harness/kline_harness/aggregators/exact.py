@@ -8,6 +8,7 @@ the lowest and highest trade id; a quiet interval is a flat kline at the previou
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy, deepcopy
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +34,7 @@ from kline_harness.aggregators.segments import (
 from kline_harness.columns import Grouped, Instrument, grouped, join_instruments
 from kline_harness.interfaces import FeedSlice, Tick
 from kline_harness.interval import Interval
-from kline_harness.kline import Emission
+from kline_harness.kline import Emission, KlineBatch
 from kline_harness.ledger import SeriesAccount, TradeAccount
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.units import NS_PER_SECOND, BoolArray, Int64Array, rescale
@@ -112,6 +113,16 @@ class ExactAggregator:
             (level.interval, level.closed, level.state) for level in self._levels if level.visible
         ]
         return emission_of(self._instruments, visible, start, [])
+
+    def open_klines(self, at_ns: int) -> KlineBatch:
+        """Return the klines with trades that are open, as `finish` would publish them.
+
+        Nothing is changed: the aggregator goes on from where it is.
+        """
+        twin = copy(self)
+        twin._levels = deepcopy(self._levels)
+        twin._accounts = deepcopy(self._accounts)
+        return twin.finish(at_ns).klines
 
     def _count_open(self, level: Level) -> None:
         rows = zip(level.closed["symbol"].tolist(), level.closed["applied"].tolist(), strict=True)

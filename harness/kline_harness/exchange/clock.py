@@ -1,0 +1,104 @@
+"""The server's clock: virtual time that keeps pace with the wall, stands, steps, or runs ahead."""
+
+from __future__ import annotations
+
+import asyncio
+
+from kline_harness.units import NS_PER_MINUTE, NS_PER_SECOND
+
+
+class VirtualClock:
+    """Says what time it is at the exchange.
+
+    With a `speed` of N, N virtual seconds pass a second; without one (None) time is where the
+    serving has come to, which waits for nobody but its clients. It stands until `resume`.
+    Which trades are served in which order does not depend on it, only when.
+    """
+
+    def __init__(self, start_ns: int, speed: int | None) -> None:
+        self.speed = speed
+        self._at_ns = start_ns
+        self._since: float | None = None
+        self._limit_ns: int | None = None
+        self._changed = asyncio.Event()
+
+    @property
+    def paused(self) -> bool:
+        """Whether time stands."""
+        return self._since is None
+
+    @property
+    def limit_ns(self) -> int | None:
+        """The instant at which a step ends, if one is under way."""
+        return self._limit_ns
+
+    def now_ns(self) -> int:
+        """Return the virtual time."""
+        if self._since is None or self.speed is None:
+            return self._at_ns
+        elapsed_ns = int((_wall() - self._since) * NS_PER_SECOND) * self.speed
+        now_ns = self._at_ns + elapsed_ns
+        return now_ns if self._limit_ns is None else min(now_ns, self._limit_ns)
+
+    def minute(self) -> int:
+        """Return the clock minute that limits of requests count in.
+
+        Where virtual time does not keep pace with the wall it is the wall's: a client that was
+        refused must be able to wait for the next one.
+        """
+        if self._since is None or self.speed is None:
+            return int(_wall() // 60)
+        return self.now_ns() // NS_PER_MINUTE
+
+    def wall_seconds(self, virtual_ns: int) -> float:
+        """Return how long a virtual time lasts; at full speed as long as on the wall."""
+        return virtual_ns / NS_PER_SECOND / (self.speed or 1)
+
+    def pause(self) -> None:
+        """Let time stand."""
+        self._at_ns = self.now_ns()
+        self._since = None
+        self._wake()
+
+    def resume(self) -> None:
+        """Let time pass."""
+        if self._since is None or self._limit_ns is not None:
+            self._at_ns = self.now_ns()
+            self._since = _wall()
+            self._limit_ns = None
+            self._wake()
+
+    def step(self, by_ns: int) -> None:
+        """Let that much time pass, and stand again."""
+        self._at_ns = self.now_ns()
+        self._since = _wall()
+        self._limit_ns = self._at_ns + by_ns
+        self._wake()
+
+    async def until(self, instant_ns: int) -> None:
+        """Wait until it is that late."""
+        while True:
+            self._changed.clear()
+            if self._since is not None and self.speed is None:
+                if self._limit_ns is None or instant_ns <= self._limit_ns:
+                    self._at_ns = max(self._at_ns, instant_ns)
+                    # Whoever else has work to do gets to it.
+                    await asyncio.sleep(0)
+                    return
+            elif self.now_ns() >= instant_ns:
+                await asyncio.sleep(0)
+                return
+            stands = self._since is None or self.speed is None
+            stands |= self._limit_ns is not None and self._limit_ns < instant_ns
+            left = None if stands else self.wall_seconds(instant_ns - self.now_ns())
+            try:
+                await asyncio.wait_for(self._changed.wait(), left)
+            except TimeoutError:
+                continue
+
+    def _wake(self) -> None:
+        self._changed.set()
+
+
+def _wall() -> float:
+    return asyncio.get_running_loop().time()

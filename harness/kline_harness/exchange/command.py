@@ -1,0 +1,43 @@
+"""``kline-harness serve``: the arguments of the verb."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from kline_harness.arguments import Parser
+from kline_harness.errors import UsageError
+
+ROUTES = ("legacy", "routed", "both", "retired")
+
+
+def serve_arguments(parser: Parser) -> None:
+    """Add the arguments of the verb."""
+    parser.files("archives", "Trade archives or recordings; kline files are history for REST.")
+    parser.option("--speed", "Virtual seconds a second, or max. [default: 1]", default="1")
+    parser.choice("--market", "Told from the files where it is left out.", "um", "spot")
+    parser.option("--port", "[default: any that is free]", int, default=0)
+    parser.option("--host", "The address to listen on. [default: 127.0.0.1]", default="127.0.0.1")
+    parser.option("--out", "The folder of served.json.", Path)
+    parser.choice("--routes", "retired: the old addresses fall silent. [default: both]", *ROUTES)
+    parser.option("--start", "Where the live part begins, such as 2024-05-15T06:00:00Z.")
+    parser.option("--hold", "Time stands until so many streams are subscribed. [default: 1]", int)
+    parser.option("--linger", "Seconds that sockets stay open after the end. [default: 2]", int)
+    parser.option("--scenario", "A TOML file with faults of the wire.", Path)
+
+
+def serve(given: argparse.Namespace) -> int:
+    """Serve recorded trades as the exchange does: REST and websockets, on a virtual clock.
+
+    Exit code: 0 served to the end, 2 bad input or usage, 130 interrupted.
+    """
+    try:
+        from kline_harness.exchange.serving import serve_files
+    except ModuleNotFoundError as error:
+        if error.name != "aiohttp":
+            raise
+        raise UsageError(
+            "serve: expected the extra `exchange`, found no aiohttp: "
+            "pip install 'kline-harness[exchange]'"
+        ) from error
+    return serve_files(given)

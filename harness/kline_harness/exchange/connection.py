@@ -1,0 +1,207 @@
+"""One websocket of a client: what it has subscribed to, and what it is sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from aiohttp import web
+
+from kline_harness.exchange.frames import Frames, frame
+from kline_harness.exchange.market import Said, Slice
+from kline_harness.exchange.served import ServedConnection, ServedSubscription
+from kline_harness.exchange.stream_names import TRADE_KINDS, Address, Stream
+from kline_harness.units import BoolArray
+
+# Bytes that may wait for a client; at full speed the server waits for it to read.
+WAITING_BYTES = 1 << 20
+
+
+@dataclass(slots=True)
+class Message:
+    """One message on its way: its time, its stream, what it is of, and its frame."""
+
+    at_ns: int
+    stream: str
+    symbol: str
+    key: int
+    data: bytes
+
+
+@dataclass(slots=True)
+class Subscription:
+    """A stream that a client asked for; `stream` is None where it says nothing for ever."""
+
+    name: str
+    stream: Stream | None
+    since_ns: int
+    messages: int = 0
+    ended_ns: int | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Connection:
+    """A websocket; times are virtual."""
+
+    id: int
+    address: Address
+    client: str
+    path: str
+    opened_ns: int
+    ws: web.WebSocketResponse
+    transport: asyncio.Transport
+    symbols: list[str]
+    streams: dict[str, Subscription] = field(default_factory=dict)
+    past: list[Subscription] = field(default_factory=list)
+    closed_ns: int | None = None
+    close_code: int | None = None
+    closed_by: str | None = None
+    silent: bool = False
+    last_pong: float = 0.0
+    chosen: dict[str, BoolArray] = field(default_factory=dict)
+    _counts: dict[str, np.ndarray[tuple[int], np.dtype[np.int64]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for kind in TRADE_KINDS:
+            self.chosen[kind] = np.zeros(len(self.symbols), dtype=np.bool_)
+            self._counts[kind] = np.zeros(len(self.symbols), dtype=np.int64)
+
+    @property
+    def open(self) -> bool:
+        """Whether anything can still be sent."""
+        return self.closed_ns is None and not self.transport.is_closing()
+
+    def subscribe(self, name: str, stream: Stream | None, at_ns: int) -> None:
+        """Begin a stream; one that is on already stays as it is."""
+        if name in self.streams:
+            return
+        self.streams[name] = Subscription(name, stream, at_ns)
+        self._choose(stream, True)
+
+    def unsubscribe(self, name: str, at_ns: int) -> None:
+        """End a stream; one that is not on is passed over."""
+        gone = self.streams.pop(name, None)
+        if gone is None:
+            return
+        self._settle(gone)
+        gone.ended_ns = at_ns
+        self.past.append(gone)
+        self._choose(gone.stream, False)
+
+    def closed(self, at_ns: int, code: int | None, by: str) -> None:
+        """Note that the connection is over; what is known first stays."""
+        if self.closed_ns is None:
+            self.closed_ns, self.close_code, self.closed_by = at_ns, code, by
+
+    def series(self) -> Iterator[tuple[str, str, str]]:
+        """Yield the streams of klines as (kind, symbol, interval)."""
+        for one in self.streams.values():
+            if one.stream is not None and one.stream.interval:
+                yield one.stream.kind, one.stream.symbol, one.stream.interval
+
+    def write_slice(self, happened: Slice, frames: Callable[[str, bool], Frames]) -> None:
+        """Send what happened, in one write."""
+        said = [one for one in happened.said if self._hears(one)]
+        mine = {}
+        for kind, chosen in self.chosen.items():
+            if chosen.any() and kind in happened.trades:
+                mine[kind] = frames(kind, self.address.combined).of(chosen)
+                self._count(kind, mine[kind])
+        if len(mine) < 2:
+            data = b"".join(self._interleaved(next(iter(mine.values()), None), said))
+        else:
+            data = b"".join(one.data for one in self._messages(mine, said))
+        if data:
+            self.transport.write(data)
+        for one in said:
+            self.streams[one.stream].messages += 1
+
+    def messages_of(self, happened: Slice, frames: Callable[[str, bool], Frames]) -> list[Message]:
+        """Return what happened message by message, for faults to change."""
+        mine = {
+            kind: frames(kind, self.address.combined).of(chosen)
+            for kind, chosen in self.chosen.items()
+            if chosen.any() and kind in happened.trades
+        }
+        return self._messages(mine, [one for one in happened.said if self._hears(one)])
+
+    def write_messages(self, messages: list[Message]) -> None:
+        """Send messages one after the other, in one write."""
+        if messages:
+            self.transport.write(b"".join(one.data for one in messages))
+        for one in messages:
+            if one.stream in self.streams:
+                self.streams[one.stream].messages += 1
+
+    def waiting(self) -> int:
+        """Return how many bytes wait for the client to read."""
+        return self.transport.get_write_buffer_size()
+
+    def record(self) -> ServedConnection:
+        """Return the connection as it is recorded."""
+        return ServedConnection(
+            *(self.id, self.client, self.path, self.opened_ns),
+            *(self.closed_ns, self.close_code, self.closed_by),
+        )
+
+    def subscriptions(self) -> list[ServedSubscription]:
+        """Return every stream the client ever had, as it is recorded."""
+        for one in self.streams.values():
+            self._settle(one)
+        return [
+            ServedSubscription(self.id, one.name, one.since_ns, one.messages, one.ended_ns)
+            for one in [*self.past, *self.streams.values()]
+        ]
+
+    def _hears(self, one: Said) -> bool:
+        sub = self.streams.get(one.stream)
+        return sub is not None and sub.stream is not None and one.at_ns > sub.since_ns
+
+    def _choose(self, stream: Stream | None, on: bool) -> None:
+        if stream is not None and stream.kind in self.chosen:
+            self.chosen[stream.kind][self.symbols.index(stream.symbol)] = on
+
+    def _count(self, kind: str, frames: Frames) -> None:
+        self._counts[kind] += np.bincount(frames.symbol, minlength=len(self.symbols))
+
+    def _settle(self, one: Subscription) -> None:
+        if one.stream is not None and one.stream.kind in self._counts:
+            code = self.symbols.index(one.stream.symbol)
+            one.messages += int(self._counts[one.stream.kind][code])
+            self._counts[one.stream.kind][code] = 0
+
+    def _interleaved(self, trades: Frames | None, said: list[Said]) -> Iterator[bytes]:
+        done = 0
+        for one in said:
+            if trades is not None:
+                # What is said at an instant comes before the trades of that instant.
+                stop = int(np.searchsorted(trades.at_ns, one.at_ns, side="left"))
+                yield trades.bytes_of(done, stop)
+                done = stop
+            yield self._frame(one)
+        if trades is not None:
+            yield trades.bytes_of(done, len(trades))
+
+    def _messages(self, mine: dict[str, Frames], said: list[Said]) -> list[Message]:
+        rows: list[tuple[tuple[int, int, int], Message]] = []
+        for place, one in enumerate(said):
+            data = self._frame(one)
+            rows.append(
+                ((one.at_ns, 0, place), Message(one.at_ns, one.stream, "", one.at_ns, data))
+            )
+        for order, (kind, frames) in enumerate(mine.items(), 1):
+            columns = (frames.symbol.tolist(), frames.at_ns.tolist(), frames.ids.tolist())
+            for row, (code, at_ns, key) in enumerate(zip(*columns, strict=True)):
+                symbol = self.symbols[code]
+                name = f"{symbol.lower()}@{kind}"
+                data = frames.bytes_of(row, row + 1)
+                rows.append(((at_ns, order, row), Message(at_ns, name, symbol, key, data)))
+        rows.sort(key=lambda row: row[0])
+        return [message for _, message in rows]
+
+    def _frame(self, one: Said) -> bytes:
+        if self.address.combined:
+            return frame(f'{{"stream":"{one.stream}","data":{one.text}}}'.encode())
+        return frame(one.text.encode())

@@ -1,0 +1,106 @@
+"""Klines as the exchange writes them: rows of REST replies and events of streams."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kline_harness.columns import Instrument
+from kline_harness.exchange.text_matrix import fixed_text
+from kline_harness.interval import CODE, INTERVALS
+from kline_harness.kline import KlineBatch
+from kline_harness.units import NS_PER_MILLISECOND
+
+
+@dataclass(slots=True)
+class KlineText:
+    """One kline; numbers are scaled integers of its instrument, times nanoseconds.
+
+    `close_ns` is exclusive. `first_id` and `last_id` are -1 without a trade.
+    """
+
+    instrument: Instrument
+    interval: str
+    open_ns: int
+    close_ns: int
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int
+    quote: int
+    count: int
+    taker_volume: int
+    taker_quote: int
+    first_id: int
+    last_id: int
+
+    def row(self) -> str:
+        """Return the row of a REST reply.
+
+        Source: the exchange's REST document, "Kline/Candlestick Data": twelve values, numbers
+        with decimals as text, the close time inside, the last value to be ignored.
+        """
+        price, quantity, quote = self._scales()
+        return (
+            f'[{self.open_ns // NS_PER_MILLISECOND},"{fixed_text(self.open, price)}",'
+            f'"{fixed_text(self.high, price)}","{fixed_text(self.low, price)}",'
+            f'"{fixed_text(self.close, price)}","{fixed_text(self.volume, quantity)}",'
+            f'{self.close_ns // NS_PER_MILLISECOND - 1},"{fixed_text(self.quote, quote)}",'
+            f'{self.count},"{fixed_text(self.taker_volume, quantity)}",'
+            f'"{fixed_text(self.taker_quote, quote)}","0"]'
+        )
+
+    def event(self, at_ns: int, kind: str, closed: bool) -> str:
+        """Return the event of a stream, of the kind ``kline`` or ``continuousKline``.
+
+        Source: the exchange's stream documents, "Kline/Candlestick Streams" and "Continuous
+        Contract Kline/Candlestick Streams".
+        """
+        price, quantity, quote = self._scales()
+        symbol = self.instrument.symbol
+        at = at_ns // NS_PER_MILLISECOND
+        continuous = kind == "continuousKline"
+        head = (
+            f'{{"e":"continuous_kline","E":{at},"ps":"{symbol}","ct":"PERPETUAL","k":{{'
+            if continuous
+            else f'{{"e":"kline","E":{at},"s":"{symbol}","k":{{'
+        )
+        own = "" if continuous else f'"s":"{symbol}",'
+        return (
+            f'{head}"t":{self.open_ns // NS_PER_MILLISECOND},'
+            f'"T":{self.close_ns // NS_PER_MILLISECOND - 1},{own}"i":"{self.interval}",'
+            f'"f":{self.first_id},"L":{self.last_id},"o":"{fixed_text(self.open, price)}",'
+            f'"c":"{fixed_text(self.close, price)}","h":"{fixed_text(self.high, price)}",'
+            f'"l":"{fixed_text(self.low, price)}","v":"{fixed_text(self.volume, quantity)}",'
+            f'"n":{self.count},"x":{"true" if closed else "false"},'
+            f'"q":"{fixed_text(self.quote, quote)}",'
+            f'"V":"{fixed_text(self.taker_volume, quantity)}",'
+            f'"Q":"{fixed_text(self.taker_quote, quote)}","B":"0"}}}}'
+        )
+
+    def _scales(self) -> tuple[int, int, int]:
+        one = self.instrument
+        return one.price_scale, one.quantity_scale, one.quote_scale
+
+
+def texts_of(batch: KlineBatch, instruments: Sequence[Instrument]) -> list[KlineText]:
+    """Return the klines of a batch, at the scales of `instruments`, by the batch's codes."""
+    names = {one.symbol: one for one in instruments}
+    batch = batch.over(tuple(names.get(one.symbol, one) for one in batch.instruments))
+    found = [names.get(one.symbol, one) for one in batch.instruments]
+    columns = (
+        *(batch.symbol, batch.interval, batch.open_time_ns, batch.close_time_ns()),
+        *(batch.open, batch.high, batch.low, batch.close, batch.volume, batch.quote_volume),
+        *(batch.count, batch.taker_buy_volume, batch.taker_buy_quote_volume),
+        *(batch.first_trade_id, batch.last_trade_id),
+    )
+    return [
+        KlineText(found[row[0]], INTERVALS[row[1]].text, *row[2:])
+        for row in zip(*(column.tolist() for column in columns), strict=True)
+    ]
+
+
+def code_of(text: str) -> int | None:
+    """Return the code of an interval's name, None where there is none of that name."""
+    return next((code for interval, code in CODE.items() if interval.text == text), None)

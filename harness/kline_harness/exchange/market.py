@@ -1,0 +1,279 @@
+"""The market as far as virtual time has come: trades, klines and tickers, slice by slice."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from kline_harness.aggregators.exact import ExactAggregator
+from kline_harness.columns import by_symbol, concat
+from kline_harness.exchange.forming import UPDATE_NS, FormingKline, steps
+from kline_harness.exchange.kline_store import KlineStore
+from kline_harness.exchange.kline_text import KlineText, texts_of
+from kline_harness.exchange.recorded import Recorded
+from kline_harness.exchange.spool import BUCKET_NS, SpoolReader
+from kline_harness.exchange.tickers import MINI_NS, Tickers
+from kline_harness.interfaces import FeedSlice, Tick
+from kline_harness.interval import INTERVALS, Interval, parse_interval
+from kline_harness.kline import KlineBatch
+from kline_harness.tape import Tape
+from kline_harness.units import INT64_MAX, NS_PER_MINUTE, NS_PER_SECOND
+
+# How many trades are made into frames at a time, and how much time a slice may span.
+SLICE_ROWS = 8_192
+SLICE_NS = 5 * NS_PER_MINUTE
+MINI_TICKERS = "!miniTicker@arr"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A message that is no trade: its time, its stream, and its text."""
+
+    at_ns: int
+    order: int
+    stream: str
+    text: str
+
+
+@dataclass(slots=True)
+class Slice:
+    """What happened in [start_ns, end_ns): trades by kind of stream, and everything else said."""
+
+    start_ns: int
+    end_ns: int
+    trades: dict[str, Tape]
+    said: list[Said] = field(default_factory=list)
+
+
+class Market:
+    """Moves on through the recorded trades, and knows the state that REST replies show.
+
+    Klines are made by the exact aggregator; one is over at its close time, before any trade of
+    that instant. What is said at an instant covers the trades before it.
+    """
+
+    def __init__(self, recorded: Recorded, start_ns: int) -> None:
+        self.recorded = recorded
+        self.reached_ns = start_ns
+        self.symbols = [one.symbol for one in recorded.trades.instruments]
+        # Source: the exchange's documents: klines of a second are of spot alone.
+        self.intervals = INTERVALS if recorded.market == "spot" else INTERVALS[1:]
+        self.store = KlineStore()
+        self.tickers = Tickers(recorded.trades.instruments)
+        self._readers = {kind: SpoolReader(spool) for kind, spool in recorded.spools.items()}
+        self._exact = ExactAggregator(self.intervals)
+        # Trades since the last tick: many short slices are one for the aggregator.
+        self._unfed: list[Tape] = []
+        self._tick_ns = NS_PER_SECOND if recorded.market == "spot" else NS_PER_MINUTE
+        self._forming: dict[tuple[str, str], FormingKline] = {}
+        # Trades since the last instant at which klines were said.
+        self._unsaid = recorded.trades.read(-1)
+        self._open: tuple[int, dict[tuple[str, str], KlineText]] | None = None
+        self._history()
+        self._catch_up(start_ns)
+
+    def next_end_ns(self, most_ns: int | None) -> int:
+        """Return where the next slice ends, at most `most_ns` of time further."""
+        span = min(SLICE_NS, most_ns or SLICE_NS)
+        ahead = [reader.time_ahead_ns(SLICE_ROWS) for reader in self._readers.values()]
+        times = [time for time in ahead if time is not None]
+        end_ns = self.reached_ns + span
+        if span < UPDATE_NS:
+            # No instant at which something is said lies inside of a slice that is shorter.
+            return min(end_ns, self.reached_ns // UPDATE_NS * UPDATE_NS + UPDATE_NS)
+        if span <= MINI_NS:
+            end_ns = min(end_ns, self.reached_ns // MINI_NS * MINI_NS + MINI_NS)
+        if times:
+            # Up to the next instant at which something is said: slices are never empty of time.
+            least = max(min(times), self.reached_ns) // UPDATE_NS * UPDATE_NS + UPDATE_NS
+            end_ns = min(end_ns, max(least, self.reached_ns + 1))
+        return end_ns
+
+    def advance(self, end_ns: int, series: Iterable[tuple[str, str, str]], minis: bool) -> Slice:
+        """Move on to an instant; return what happened.
+
+        `series` are the streams of klines that are subscribed to, as (kind, symbol, interval).
+        """
+        start_ns, self.reached_ns = self.reached_ns, end_ns
+        taken = {kind: reader.take(end_ns) for kind, reader in self._readers.items()}
+        main = taken.get("aggTrade", next(iter(taken.values())))
+        if start_ns % UPDATE_NS == 0:
+            self._follow(list(series))
+        wanted = [one for one in series if one[1:] in self._forming]
+        said = list(self._updates(main, wanted, end_ns))
+        said += self._closed(main, start_ns, end_ns, wanted)
+        said += self._minis(end_ns, minis)
+        self._open = None
+        trades = {kind: taken.get(kind, main) for kind in self.recorded.kinds()}
+        return Slice(start_ns, end_ns, trades, sorted(said, key=lambda s: (s.at_ns, s.order)))
+
+    def open_klines(self) -> dict[tuple[str, str], KlineText]:
+        """Return the klines that are forming, by symbol and interval."""
+        if self._open is None or self._open[0] != self.reached_ns:
+            self._feed(())
+            batch = self._exact.open_klines(self.reached_ns)
+            texts = texts_of(batch, self.recorded.trades.instruments)
+            found = {(one.instrument.symbol, one.interval): one for one in texts}
+            self._open = self.reached_ns, found
+        return self._open[1]
+
+    def klines(
+        self, symbol: str, interval: Interval, from_ns: int | None, until_ns: int | None, limit: int
+    ) -> list[bytes]:
+        """Return rows of REST: klines that are over, then the one that is forming."""
+        rows = self.store.rows(symbol, interval.text, from_ns, until_ns, limit)
+        forming = self.open_klines().get((symbol, interval.text))
+        inside = forming is not None and (until_ns is None or forming.open_ns <= until_ns)
+        if forming is not None and inside and (from_ns is None or forming.open_ns >= from_ns):
+            rows.append(forming.row().encode())
+        return rows[-limit:] if from_ns is None else rows[:limit]
+
+    def trades(
+        self,
+        kind: str,
+        symbol: str,
+        *,
+        from_ns: int = 0,
+        until_ns: int = INT64_MAX,
+        from_id: int = 0,
+        limit: int,
+        last: bool,
+    ) -> Tape:
+        """Return trades of a symbol that were made by now: the first, or the last, of a window."""
+        spool = self.recorded.spool_of(kind)
+        until_ns = min(until_ns, self.reached_ns)
+        first, stop = from_ns // BUCKET_NS, -(-until_ns // BUCKET_NS)
+        near = [bucket for bucket in spool.buckets() if first <= bucket < stop]
+        parts: list[Tape] = []
+        rows = 0
+        for bucket in reversed(near) if last else near:
+            tape = spool.read(bucket, symbol)
+            times = tape.event_time_ns
+            tape = tape.take((times >= from_ns) & (times < until_ns) & (tape.trade_id >= from_id))
+            if len(tape):
+                parts.append(tape)
+                rows += len(tape)
+            if rows >= limit:
+                break
+        if not parts:
+            return Tape.empty(spool.instruments)
+        whole = concat(parts[::-1] if last else parts)
+        return whole[-limit:] if last else whole[:limit]
+
+    def close(self) -> None:
+        """Give the room on disk back."""
+        self.store.close()
+        self.recorded.close()
+
+    def _history(self) -> None:
+        """Take the exchange's own klines from before the trades."""
+        first_ns = self.recorded.trades.first_ns or 0
+        for file in self.recorded.klines:
+            shift = self.recorded.shift_ns
+            batch = file.batch.with_columns({"open_time_ns": file.batch.open_time_ns + shift})
+            ends = batch.close_time_ns()
+            before = batch.take(ends <= first_ns)
+            self.store.add(texts_of(before, self.recorded.trades.instruments))
+
+    def _catch_up(self, start_ns: int) -> None:
+        """Make the klines of the trades before the start, which are history."""
+        first_ns = self.recorded.trades.first_ns
+        if first_ns is None or first_ns >= start_ns:
+            return
+        self.reached_ns = first_ns // NS_PER_MINUTE * NS_PER_MINUTE
+        while self.reached_ns < start_ns:
+            self.advance(min(start_ns, self.next_end_ns(None)), (), False)
+
+    def _follow(self, wanted: list[tuple[str, str, str]]) -> None:
+        """Begin to fold the klines that are subscribed to, and drop those that are no more."""
+        keys = {(symbol, interval) for _, symbol, interval in wanted}
+        for key in [key for key in self._forming if key not in keys]:
+            del self._forming[key]
+        instruments = {one.symbol: one for one in self.recorded.trades.instruments}
+        for symbol, interval in sorted(keys - self._forming.keys()):
+            now = copy.copy(self.open_klines().get((symbol, interval)))
+            self._forming[symbol, interval] = FormingKline(
+                instruments[symbol], parse_interval(interval), now
+            )
+
+    def _updates(
+        self, main: Tape, wanted: list[tuple[str, str, str]], end_ns: int
+    ) -> Iterator[Said]:
+        main = concat([self._unsaid, main]) if len(self._unsaid) else main
+        cut = int(np.searchsorted(main.event_time_ns, end_ns // UPDATE_NS * UPDATE_NS))
+        main, self._unsaid = main[:cut], main[cut:]
+        if not wanted:
+            return
+        kinds: dict[tuple[str, str], list[str]] = {}
+        for kind, symbol, interval in wanted:
+            kinds.setdefault((symbol, interval), []).append(kind)
+        of_symbol: dict[str, list[str]] = {}
+        for symbol, interval in kinds:
+            of_symbol.setdefault(symbol, []).append(interval)
+        for code, trades in by_symbol(main):
+            symbol = main.instruments[code].symbol
+            if symbol not in of_symbol:
+                continue
+            for part in steps(trades):
+                for interval in of_symbol[symbol]:
+                    now = self._forming[symbol, interval].add(part)
+                    if now.close_ns == part.at_ns:
+                        continue
+                    for kind in kinds[symbol, interval]:
+                        text = now.event(part.at_ns, kind, closed=False)
+                        yield Said(part.at_ns, 1, stream_of(kind, symbol, interval), text)
+
+    def _closed(
+        self, main: Tape, start_ns: int, end_ns: int, wanted: list[tuple[str, str, str]]
+    ) -> list[Said]:
+        self.tickers.add(main)
+        self._unfed.append(main)
+        first = start_ns // self._tick_ns * self._tick_ns + self._tick_ns
+        ticks = range(first, end_ns + 1, self._tick_ns)
+        if not ticks:
+            return []
+        klines = self._feed(ticks)
+        if len(klines) == 0:
+            return []
+        texts = texts_of(klines, self.recorded.trades.instruments)
+        self.store.add(texts)
+        asked: dict[tuple[str, str], list[str]] = {}
+        for kind, symbol, interval in wanted:
+            asked.setdefault((symbol, interval), []).append(kind)
+        return [
+            Said(
+                one.close_ns,
+                0,
+                stream_of(kind, one.instrument.symbol, one.interval),
+                one.event(one.close_ns, kind, closed=True),
+            )
+            for one in texts
+            for kind in asked.get((one.instrument.symbol, one.interval), ())
+        ]
+
+    def _feed(self, ticks: Sequence[int]) -> KlineBatch:
+        """Give the aggregator the trades it has not seen, and ticks; return what is over.
+
+        Without a tick nothing is: a kline is over before any trade of the next one.
+        """
+        trades = concat(self._unfed) if self._unfed else self._unsaid[:0]
+        self._unfed = []
+        places = np.searchsorted(trades.event_time_ns, ticks, side="left").tolist()
+        feed = FeedSlice(trades, tuple(Tick(t, t) for t in ticks), tuple(places))
+        return self._exact.advance(feed).klines
+
+    def _minis(self, end_ns: int, minis: bool) -> list[Said]:
+        if not minis or end_ns % MINI_NS:
+            return []
+        texts = self.tickers.changed_minis(end_ns)
+        return [Said(end_ns, 2, MINI_TICKERS, f"[{','.join(texts)}]")] if texts else []
+
+
+def stream_of(kind: str, symbol: str, interval: str) -> str:
+    """Return the name of a stream of klines."""
+    if kind == "continuousKline":
+        return f"{symbol.lower()}_perpetual@{kind}_{interval}"
+    return f"{symbol.lower()}@{kind}_{interval}"

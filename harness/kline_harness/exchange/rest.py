@@ -1,0 +1,254 @@
+"""The REST interface: parameters in, status and body out, as the exchange answers.
+
+Source: the exchange's REST documents, and answers received from it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kline_harness.exchange.kline_text import code_of
+from kline_harness.exchange.limits import WEIGHT_LIMITS
+from kline_harness.exchange.market import Market
+from kline_harness.exchange.text_matrix import fixed_text
+from kline_harness.interval import INTERVALS
+from kline_harness.tape import Tape
+from kline_harness.units import INT64_MAX, NS_PER_HOUR, NS_PER_MILLISECOND
+
+_KLINES_MAX = {"um": 1_500, "spot": 1_000}
+_TRADES_MAX = 1_000
+_DEFAULT = 500
+_OLDEST_NS = 48 * NS_PER_HOUR
+# Both ends of a window must lie within an hour of one another, where both are given.
+_WINDOW_NS = NS_PER_HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A status and a body of JSON."""
+
+    status: int
+    body: bytes
+
+
+class Refused(Exception):
+    """A request that is answered with an error of the exchange's: its code and its words."""
+
+    def __init__(self, code: int, message: str, status: int = 400) -> None:
+        super().__init__(code, message)
+        self.reply = Reply(status, _json({"code": code, "msg": message}))
+
+
+class Rest:
+    """Answers requests from the state of the market at the time `now_ns`."""
+
+    def __init__(self, market: Market) -> None:
+        self._market = market
+        self._kind = market.recorded.market
+        self._codes = {symbol: code for code, symbol in enumerate(market.symbols)}
+        self.endpoints: dict[str, Callable[[Mapping[str, str], int], bytes]] = {
+            "ping": lambda _given, _now: b"{}",
+            "time": lambda _given, now: b'{"serverTime":%d}' % (now // NS_PER_MILLISECOND),
+            "exchangeInfo": self._exchange_info,
+            "klines": self._klines,
+            "aggTrades": self._aggregates,
+            "trades": self._trades,
+            "ticker/24hr": self._ticker,
+        }
+        if self._kind == "um":
+            self.endpoints["continuousKlines"] = self._continuous
+
+    def answer(self, endpoint: str, given: Mapping[str, str], now_ns: int) -> Reply:
+        """Answer a request to an endpoint that exists."""
+        try:
+            return Reply(200, self.endpoints[endpoint](given, now_ns))
+        except Refused as refused:
+            return refused.reply
+
+    def _exchange_info(self, given: Mapping[str, str], now_ns: int) -> bytes:
+        spot = self._kind == "spot"
+        symbols = []
+        for one in self._market.recorded.trades.instruments:
+            base, quote = _assets(one.symbol)
+            common = {"symbol": one.symbol, "status": "TRADING", "baseAsset": base}
+            steps = [
+                {"filterType": "PRICE_FILTER", "tickSize": _step(one.price_scale)},
+                {"filterType": "LOT_SIZE", "stepSize": _step(one.quantity_scale)},
+            ]
+            if spot:
+                own = {"quoteAsset": quote, "baseAssetPrecision": 8, "quoteAssetPrecision": 8}
+            else:
+                own = {
+                    "pair": one.symbol.partition("_")[0],
+                    "contractType": "CURRENT_QUARTER" if "_" in one.symbol else "PERPETUAL",
+                    "quoteAsset": quote,
+                    "marginAsset": quote,
+                    "pricePrecision": one.price_scale,
+                    "quantityPrecision": one.quantity_scale,
+                    "underlyingType": "COIN",
+                }
+            symbols.append({**common, **own, "filters": steps})
+        info = {
+            "timezone": "UTC",
+            "serverTime": now_ns // NS_PER_MILLISECOND,
+            "rateLimits": [
+                {
+                    "rateLimitType": "REQUEST_WEIGHT",
+                    "interval": "MINUTE",
+                    "intervalNum": 1,
+                    "limit": WEIGHT_LIMITS[self._kind],
+                }
+            ],
+            "exchangeFilters": [],
+            "symbols": symbols,
+        }
+        return _json(info)
+
+    def _klines(self, given: Mapping[str, str], now_ns: int) -> bytes:
+        return self._kline_rows(self._symbol(given, "symbol"), given)
+
+    def _continuous(self, given: Mapping[str, str], now_ns: int) -> bytes:
+        symbol = self._symbol(given, "pair")
+        kind = given.get("contractType", "")
+        if not kind:
+            raise _mandatory("contractType")
+        if kind != "PERPETUAL":
+            return b"[]"
+        return self._kline_rows(symbol, given)
+
+    def _kline_rows(self, symbol: str, given: Mapping[str, str]) -> bytes:
+        text = given.get("interval", "")
+        if not text:
+            raise _mandatory("interval")
+        code = code_of(text)
+        if code is None or INTERVALS[code] not in self._market.intervals:
+            raise Refused(-1120, "Invalid interval.")
+        limit = _limit(given, _KLINES_MAX[self._kind])
+        start, end = _time(given, "startTime"), _time(given, "endTime")
+        rows = self._market.klines(symbol, INTERVALS[code], start, end, limit)
+        return b"[%s]" % b",".join(rows)
+
+    def _aggregates(self, given: Mapping[str, str], now_ns: int) -> bytes:
+        symbol = self._symbol(given, "symbol")
+        start, end = _time(given, "startTime"), _time(given, "endTime")
+        if self._kind == "um" and start is not None and start < now_ns - _OLDEST_NS:
+            raise Refused(-4166, "Search window is restricted to recent 48 hours only.")
+        if start is not None and end is not None and end - start > _WINDOW_NS:
+            raise Refused(-1127, "More than 1 hours between startTime and endTime.")
+        number = _whole(given, "fromId")
+        after = INT64_MAX if end is None else end + NS_PER_MILLISECOND
+        last = start is None and number is None
+        limit = _limit(given, _TRADES_MAX)
+        tape = self._market.trades(
+            "aggTrade",
+            symbol,
+            from_ns=start or 0,
+            until_ns=after,
+            from_id=number or 0,
+            limit=limit,
+            last=last,
+        )
+        return _rows(tape, _aggregate_row)
+
+    def _trades(self, given: Mapping[str, str], now_ns: int) -> bytes:
+        symbol = self._symbol(given, "symbol")
+        limit = _limit(given, _TRADES_MAX)
+        if "trade" not in self._market.recorded.kinds():
+            return b"[]"
+        return _rows(self._market.trades("trade", symbol, limit=limit, last=True), _raw_row)
+
+    def _ticker(self, given: Mapping[str, str], now_ns: int) -> bytes:
+        tickers, at_ns = self._market.tickers, self._market.reached_ns
+        if "symbol" in given:
+            symbol = self._symbol(given, "symbol")
+            return (tickers.day(self._codes[symbol], at_ns) or "{}").encode()
+        found = (tickers.day(code, at_ns) for code in range(len(self._codes)))
+        return f"[{','.join(text for text in found if text)}]".encode()
+
+    def _symbol(self, given: Mapping[str, str], name: str) -> str:
+        text = given.get(name, "")
+        if not text:
+            raise _mandatory(name)
+        # Names in lower case are accepted.
+        if text.upper() not in self._codes:
+            raise Refused(-1121, "Invalid symbol.")
+        return text.upper()
+
+
+def _json(table: Mapping[str, Any]) -> bytes:
+    return json.dumps(table, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def error_reply(status: int, code: int, message: str) -> Reply:
+    """Return an error as the exchange words one."""
+    return Refused(code, message, status).reply
+
+
+def _mandatory(name: str) -> Refused:
+    words = f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed."
+    return Refused(-1102, words)
+
+
+def _whole(given: Mapping[str, str], name: str) -> int | None:
+    text = given.get(name)
+    if text is None or text == "":
+        return None
+    if not (text.isascii() and text.isdigit()) or int(text) > INT64_MAX:
+        raise Refused(-1130, f"Data sent for parameter '{name}' is not valid.")
+    return int(text)
+
+
+def _limit(given: Mapping[str, str], most: int) -> int:
+    limit = _whole(given, "limit")
+    if limit is None:
+        return _DEFAULT
+    if not 1 <= limit <= most:
+        raise Refused(-1130, "Data sent for parameter 'limit' is not valid.")
+    return limit
+
+
+def _time(given: Mapping[str, str], name: str) -> int | None:
+    time = _whole(given, name)
+    return None if time is None else min(time * NS_PER_MILLISECOND, INT64_MAX - NS_PER_HOUR)
+
+
+def _step(scale: int) -> str:
+    return fixed_text(1, scale)
+
+
+def _assets(symbol: str) -> tuple[str, str]:
+    name = symbol.partition("_")[0]
+    quotes = ("USDT", "USDC", "FDUSD", "BUSD", "TUSD", "BTC", "ETH", "BNB", "EUR", "TRY")
+    quote = next((one for one in quotes if name.endswith(one) and name != one), "")
+    return name.removesuffix(quote), quote
+
+
+def _rows(tape: Tape, write: Callable[[Tape, int], str]) -> bytes:
+    return f"[{','.join(write(tape, row) for row in range(len(tape)))}]".encode()
+
+
+def _aggregate_row(tape: Tape, row: int) -> str:
+    one = tape.instruments[int(tape.symbol[row])]
+    return (
+        f'{{"a":{int(tape.trade_id[row])},'
+        f'"p":"{fixed_text(int(tape.price[row]), one.price_scale)}",'
+        f'"q":"{fixed_text(int(tape.quantity[row]), one.quantity_scale)}",'
+        f'"f":{int(tape.first_id[row])},"l":{int(tape.last_id[row])},'
+        f'"T":{int(tape.event_time_ns[row]) // NS_PER_MILLISECOND},'
+        f'"m":{"true" if tape.buyer_is_maker[row] else "false"}}}'
+    )
+
+
+def _raw_row(tape: Tape, row: int) -> str:
+    one = tape.instruments[int(tape.symbol[row])]
+    return (
+        f'{{"id":{int(tape.trade_id[row])},'
+        f'"price":"{fixed_text(int(tape.price[row]), one.price_scale)}",'
+        f'"qty":"{fixed_text(int(tape.quantity[row]), one.quantity_scale)}",'
+        f'"quoteQty":"{fixed_text(int(tape.quote[row]), one.quote_scale)}",'
+        f'"time":{int(tape.event_time_ns[row]) // NS_PER_MILLISECOND},'
+        f'"isBuyerMaker":{"true" if tape.buyer_is_maker[row] else "false"}}}'
+    )
