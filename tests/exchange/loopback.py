@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from kline_harness.exchange.market import Market
+from kline_harness.exchange.market import MarketState
 from kline_harness.exchange.recorded import Recorded
 from kline_harness.exchange.server import ExchangeServer, ServeOptions
 from kline_harness.replay.scenario import Scenario
@@ -80,7 +80,7 @@ async def server_of(
     recorded = Recorded.open(paths, scenario or Scenario())
     first_ns = recorded.trades.first_ns
     assert first_ns is not None
-    market = Market(recorded, first_ns // S * S if start_ns is None else start_ns)
+    market = MarketState(recorded, first_ns // S * S if start_ns is None else start_ns)
     options = {"linger_seconds": 0.0, **options}
     server = ExchangeServer(market, ServeOptions(**options))
     await server.start()

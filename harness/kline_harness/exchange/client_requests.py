@@ -24,7 +24,7 @@ _METHODS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class SocketAnswer:
     """A text to send back, and the code to close with afterwards, if it is the last."""
 
     text: str
@@ -41,7 +41,7 @@ class Rules:
     streams_max: int = STREAMS_MAX
 
 
-def answer(text: str, connection: Connection, rules: Rules, at_ns: int) -> Answer:
+def answer(text: str, connection: Connection, rules: Rules, at_ns: int) -> SocketAnswer:
     """Do what a client asks for and return what it is answered; its id comes back as given."""
     try:
         asked = json.loads(text)
@@ -68,7 +68,7 @@ def answer(text: str, connection: Connection, rules: Rules, at_ns: int) -> Answe
             connection.unsubscribe(name, at_ns)
         return _result(None, number)
     if not subscribe(names, connection, rules, at_ns):
-        return Answer(TOO_MANY, POLICY_VIOLATION)
+        return SocketAnswer(TOO_MANY, POLICY_VIOLATION)
     return _result(None, number)
 
 
@@ -89,13 +89,13 @@ def subscribe(names: list[str], connection: Connection, rules: Rules, at_ns: int
     return True
 
 
-def _result(result: Any, number: Any) -> Answer:
-    return Answer(_json({"result": result, "id": number}))
+def _result(result: Any, number: Any) -> SocketAnswer:
+    return SocketAnswer(_json({"result": result, "id": number}))
 
 
-def _error(code: int, message: str, number: Any) -> Answer:
+def _error(code: int, message: str, number: Any) -> SocketAnswer:
     error = {"error": {"code": code, "msg": message}, "id": number}
-    return Answer(_json(error))
+    return SocketAnswer(_json(error))
 
 
 def _json(answer: Any) -> str:

@@ -32,7 +32,7 @@ def serve(given: argparse.Namespace) -> int:
     Exit code: 0 served to the end, 2 bad input or usage, 130 interrupted.
     """
     try:
-        from kline_harness.exchange.serving import serve_files
+        from kline_harness.exchange.serve_run import serve_files
     except ModuleNotFoundError as error:
         if error.name != "aiohttp":
             raise

@@ -20,7 +20,7 @@ WAITING_BYTES = 1 << 20
 
 
 @dataclass(slots=True)
-class Message:
+class WireMessage:
     """One message on its way: its time, its stream, what it is of, and its frame."""
 
     at_ns: int
@@ -31,7 +31,7 @@ class Message:
 
 
 @dataclass(slots=True)
-class Subscription:
+class StreamSubscription:
     """A stream that a client asked for; `stream` is None where it says nothing for ever."""
 
     name: str
@@ -53,8 +53,8 @@ class Connection:
     ws: web.WebSocketResponse
     transport: asyncio.Transport
     symbols: list[str]
-    streams: dict[str, Subscription] = field(default_factory=dict)
-    past: list[Subscription] = field(default_factory=list)
+    streams: dict[str, StreamSubscription] = field(default_factory=dict)
+    past: list[StreamSubscription] = field(default_factory=list)
     closed_ns: int | None = None
     close_code: int | None = None
     closed_by: str | None = None
@@ -77,7 +77,7 @@ class Connection:
         """Begin a stream; one that is on already stays as it is."""
         if name in self.streams:
             return
-        self.streams[name] = Subscription(name, stream, at_ns)
+        self.streams[name] = StreamSubscription(name, stream, at_ns)
         self._choose(stream, True)
 
     def unsubscribe(self, name: str, at_ns: int) -> None:
@@ -118,7 +118,9 @@ class Connection:
         for one in said:
             self.streams[one.stream].messages += 1
 
-    def messages_of(self, happened: Slice, frames: Callable[[str, bool], Frames]) -> list[Message]:
+    def messages_of(
+        self, happened: Slice, frames: Callable[[str, bool], Frames]
+    ) -> list[WireMessage]:
         """Return what happened message by message, for faults to change."""
         mine = {
             kind: frames(kind, self.address.combined).of(chosen)
@@ -127,7 +129,7 @@ class Connection:
         }
         return self._messages(mine, [one for one in happened.said if self._hears(one)])
 
-    def write_messages(self, messages: list[Message]) -> None:
+    def write_messages(self, messages: list[WireMessage]) -> None:
         """Send messages one after the other, in one write."""
         if messages:
             self.transport.write(b"".join(one.data for one in messages))
@@ -166,7 +168,7 @@ class Connection:
     def _count(self, kind: str, frames: Frames) -> None:
         self._counts[kind] += np.bincount(frames.symbol, minlength=len(self.symbols))
 
-    def _settle(self, one: Subscription) -> None:
+    def _settle(self, one: StreamSubscription) -> None:
         if one.stream is not None and one.stream.kind in self._counts:
             code = self.symbols.index(one.stream.symbol)
             one.messages += int(self._counts[one.stream.kind][code])
@@ -184,12 +186,12 @@ class Connection:
         if trades is not None:
             yield trades.bytes_of(done, len(trades))
 
-    def _messages(self, mine: dict[str, Frames], said: list[Said]) -> list[Message]:
-        rows: list[tuple[tuple[int, int, int], Message]] = []
+    def _messages(self, mine: dict[str, Frames], said: list[Said]) -> list[WireMessage]:
+        rows: list[tuple[tuple[int, int, int], WireMessage]] = []
         for place, one in enumerate(said):
             data = self._frame(one)
             rows.append(
-                ((one.at_ns, 0, place), Message(one.at_ns, one.stream, "", one.at_ns, data))
+                ((one.at_ns, 0, place), WireMessage(one.at_ns, one.stream, "", one.at_ns, data))
             )
         for order, (kind, frames) in enumerate(mine.items(), 1):
             columns = (frames.symbol.tolist(), frames.at_ns.tolist(), frames.ids.tolist())
@@ -197,7 +199,7 @@ class Connection:
                 symbol = self.symbols[code]
                 name = f"{symbol.lower()}@{kind}"
                 data = frames.bytes_of(row, row + 1)
-                rows.append(((at_ns, order, row), Message(at_ns, name, symbol, key, data)))
+                rows.append(((at_ns, order, row), WireMessage(at_ns, name, symbol, key, data)))
         rows.sort(key=lambda row: row[0])
         return [message for _, message in rows]
 

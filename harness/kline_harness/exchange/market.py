@@ -10,9 +10,9 @@ import numpy as np
 
 from kline_harness.aggregators.exact import ExactAggregator
 from kline_harness.columns import by_symbol, concat
-from kline_harness.exchange.forming import UPDATE_NS, FormingKline, steps
 from kline_harness.exchange.kline_store import KlineStore
 from kline_harness.exchange.kline_text import KlineText, texts_of
+from kline_harness.exchange.open_kline import UPDATE_NS, FormingKline, steps
 from kline_harness.exchange.recorded import Recorded
 from kline_harness.exchange.spool import BUCKET_NS, SpoolReader
 from kline_harness.exchange.tickers import MINI_NS, Tickers
@@ -48,7 +48,7 @@ class Slice:
     said: list[Said] = field(default_factory=list)
 
 
-class Market:
+class MarketState:
     """Moves on through the recorded trades, and knows the state that REST replies show.
 
     Klines are made by the exact aggregator; one is over at its close time, before any trade of

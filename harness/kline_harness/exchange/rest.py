@@ -12,7 +12,7 @@ from typing import Any
 
 from kline_harness.exchange.kline_text import code_of
 from kline_harness.exchange.limits import WEIGHT_LIMITS
-from kline_harness.exchange.market import Market
+from kline_harness.exchange.market import MarketState
 from kline_harness.exchange.text_matrix import fixed_text
 from kline_harness.interval import INTERVALS
 from kline_harness.tape import Tape
@@ -27,7 +27,7 @@ _WINDOW_NS = NS_PER_HOUR
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class RestReply:
     """A status and a body of JSON."""
 
     status: int
@@ -39,13 +39,13 @@ class Refused(Exception):
 
     def __init__(self, code: int, message: str, status: int = 400) -> None:
         super().__init__(code, message)
-        self.reply = Reply(status, _json({"code": code, "msg": message}))
+        self.reply = RestReply(status, _json({"code": code, "msg": message}))
 
 
-class Rest:
+class RestApi:
     """Answers requests from the state of the market at the time `now_ns`."""
 
-    def __init__(self, market: Market) -> None:
+    def __init__(self, market: MarketState) -> None:
         self._market = market
         self._kind = market.recorded.market
         self._codes = {symbol: code for code, symbol in enumerate(market.symbols)}
@@ -61,10 +61,10 @@ class Rest:
         if self._kind == "um":
             self.endpoints["continuousKlines"] = self._continuous
 
-    def answer(self, endpoint: str, given: Mapping[str, str], now_ns: int) -> Reply:
-        """Answer a request to an endpoint that exists."""
+    def answer(self, endpoint: str, given: Mapping[str, str], now_ns: int) -> RestReply:
+        """SocketAnswer a request to an endpoint that exists."""
         try:
-            return Reply(200, self.endpoints[endpoint](given, now_ns))
+            return RestReply(200, self.endpoints[endpoint](given, now_ns))
         except Refused as refused:
             return refused.reply
 
@@ -182,7 +182,7 @@ def _json(table: Mapping[str, Any]) -> bytes:
     return json.dumps(table, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def error_reply(status: int, code: int, message: str) -> Reply:
+def error_reply(status: int, code: int, message: str) -> RestReply:
     """Return an error as the exchange words one."""
     return Refused(code, message, status).reply
 

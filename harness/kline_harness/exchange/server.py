@@ -14,13 +14,13 @@ from kline_harness.exchange.clock import VirtualClock
 from kline_harness.exchange.connection import Connection
 from kline_harness.exchange.frames import Frames, trade_frames
 from kline_harness.exchange.limits import RequestLimits, weight_of
-from kline_harness.exchange.market import MINI_TICKERS, Market, Slice
-from kline_harness.exchange.rest import Reply, Rest, error_reply
+from kline_harness.exchange.market import MINI_TICKERS, MarketState, Slice
+from kline_harness.exchange.rest import RestApi, RestReply, error_reply
 from kline_harness.exchange.served import Served, ServedRequest
 from kline_harness.exchange.sockets import Sockets
 from kline_harness.exchange.stream_names import Routes, address_of
 from kline_harness.exchange.tickers import MINI_NS
-from kline_harness.units import NS_PER_MILLISECOND, NS_PER_MINUTE, NS_PER_SECOND
+from kline_harness.units import INT64_MAX, NS_PER_MILLISECOND, NS_PER_MINUTE, NS_PER_SECOND
 
 # A request line of 500 streams has 10.5 kB; the exchange takes 1,024 of them.
 LINE_BYTES = 65_536
@@ -55,7 +55,7 @@ class ServeOptions:
 class ExchangeServer:
     """Serves a market once, from its start to its end."""
 
-    def __init__(self, market: Market, options: ServeOptions, tls: Any = None) -> None:
+    def __init__(self, market: MarketState, options: ServeOptions, tls: Any = None) -> None:
         self.market = market
         self.options = options
         self.port = 0
@@ -64,7 +64,7 @@ class ExchangeServer:
         self.complete = False
         self._tls = tls
         self._started_ns = market.reached_ns
-        self._rest = Rest(market)
+        self._rest = RestApi(market)
         self._limits = RequestLimits(market.recorded.market, options.weight_limit)
         self._requests: Counter[tuple[str, int]] = Counter()
         self._runner: web.AppRunner | None = None
@@ -143,9 +143,11 @@ class ExchangeServer:
         most = None if self.options.speed is None else _PACE_NS * self.options.speed
         if minis:
             most = min(most or MINI_NS, MINI_NS)
-        limit = self.clock.limit_ns
-        if limit is not None and limit > self.market.reached_ns:
-            most = min(most or limit, limit - self.market.reached_ns)
+        reached_ns = self.market.reached_ns
+        await self.sockets.retire(reached_ns)
+        for instant in (self.clock.limit_ns, self.sockets.next_retirement_ns()):
+            if instant is not None and instant > reached_ns:
+                most = min(most or INT64_MAX, instant - reached_ns)
         until = min(end_ns, self.market.next_end_ns(most))
         await self.clock.until(until)
         happened = self.market.advance(until, sorted(self.sockets.series()), minis)
@@ -205,7 +207,7 @@ class ExchangeServer:
             content_type="application/json",
         )
 
-    def _refused(self, address: str, status: int, until_minute: int) -> Reply:
+    def _refused(self, address: str, status: int, until_minute: int) -> RestReply:
         if status == 418:
             until = until_minute * NS_PER_MINUTE // NS_PER_MILLISECOND
             words = f"Way too many requests; IP({address}) banned until {until}."

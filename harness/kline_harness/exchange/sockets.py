@@ -18,7 +18,7 @@ from kline_harness.exchange.client_requests import (
 )
 from kline_harness.exchange.clock import VirtualClock
 from kline_harness.exchange.connection import WAITING_BYTES, Connection
-from kline_harness.exchange.market import Market
+from kline_harness.exchange.market import MarketState
 from kline_harness.exchange.stream_names import Address, Routes, by_lower_case, exists
 from kline_harness.units import NS_PER_HOUR, NS_PER_MILLISECOND, NS_PER_SECOND
 
@@ -35,14 +35,13 @@ _REQUESTS_SECONDS = 1.0
 # Where time is paced: bytes that wait for a client that reads too slowly.
 _SLOW_BYTES = 16 << 20
 _GOING_AWAY = 1001
-_CLOSE_SECONDS = 1.0
 
 
 class Sockets:
     """Every websocket that was ever opened, in order."""
 
     def __init__(
-        self, market: Market, clock: VirtualClock, routes: Routes, stall_seconds: float
+        self, market: MarketState, clock: VirtualClock, routes: Routes, stall_seconds: float
     ) -> None:
         self.all: list[Connection] = []
         self._market = market
@@ -72,7 +71,7 @@ class Sockets:
             return web.Response(status=404)
         # Frames are made ahead for all clients, so none can have them compressed.
         ws = web.WebSocketResponse(
-            autoping=False, compress=False, timeout=_CLOSE_SECONDS, max_msg_size=1 << 20
+            autoping=False, compress=False, timeout=self._stall, max_msg_size=1 << 20
         )
         await ws.prepare(request)
         transport = request.transport
@@ -104,7 +103,7 @@ class Sockets:
         return ws
 
     async def keep_alive(self) -> None:
-        """Ping clients, and close connections that do not answer or are a day old."""
+        """Ping clients, and close connections that do not answer."""
         pinged: dict[int, int] = {}
         while True:
             await asyncio.sleep(0.05)
@@ -119,8 +118,16 @@ class Sockets:
                         await one.ws.ping(b"%d" % (now_ns // NS_PER_MILLISECOND))
                 if _wall() - one.last_pong > limit:
                     await self._close(one, POLICY_VIOLATION, "server")
-                elif now_ns - one.opened_ns >= LIFE_NS:
-                    await self._close(one, _GOING_AWAY, "server")
+
+    async def retire(self, reached_ns: int) -> None:
+        """Close the connections that are a day old."""
+        for one in self.open():
+            if reached_ns - one.opened_ns >= LIFE_NS:
+                await self._close(one, _GOING_AWAY, "server")
+
+    def next_retirement_ns(self) -> int | None:
+        """Return when the oldest connection is a day old."""
+        return min((one.opened_ns + LIFE_NS for one in self.open()), default=None)
 
     async def drained(self) -> None:
         """At full speed, wait for the clients; drop one that does not read."""
@@ -138,8 +145,7 @@ class Sockets:
     async def close_all(self) -> None:
         """Close every connection: the recording is over, or the server stops."""
         self._closing = True
-        for one in self.open():
-            await self._close(one, _GOING_AWAY, "end")
+        await asyncio.gather(*(self._close(one, _GOING_AWAY, "end") for one in self.open()))
 
     async def _listen(self, connection: Connection) -> None:
         ws, recent = connection.ws, deque[float](maxlen=_REQUESTS_MAX)
@@ -163,7 +169,7 @@ class Sockets:
     async def _close(self, one: Connection, code: int, by: str, message: bytes = b"") -> None:
         one.closed(self._market.reached_ns, code, by)
         with suppress(ConnectionError, TimeoutError):
-            async with asyncio.timeout(_CLOSE_SECONDS):
+            async with asyncio.timeout(self._stall):
                 await one.ws.close(code=code, message=message)
         one.transport.abort()
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from kline_harness.errors import OutputError, UsageError
-from kline_harness.exchange.market import Market
+from kline_harness.exchange.market import MarketState
 from kline_harness.exchange.recorded import Recorded
 from kline_harness.exchange.server import ExchangeServer, ServeOptions
 from kline_harness.exchange.stream_names import Routes
@@ -42,14 +42,14 @@ def serve_files(given: argparse.Namespace) -> int:
     if given.out is not None:
         _make_folder(given.out)
     recorded = Recorded.open(given.archives, scenario)
-    market = Market(recorded, _start_of(recorded, start_ns))
+    market = MarketState(recorded, _start_of(recorded, start_ns))
     try:
         return asyncio.run(_run(market, options, given))
     finally:
         market.close()
 
 
-async def _run(market: Market, options: ServeOptions, given: argparse.Namespace) -> int:
+async def _run(market: MarketState, options: ServeOptions, given: argparse.Namespace) -> int:
     server = ExchangeServer(market, options)
     ended_by = _listen_to_signals()
     try:
