@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ import pytest
 from kline_harness.checks.completeness import CompletenessAuditor
 from kline_harness.columns import Rows
 from kline_harness.expectations import ExpectationsWorker, InProcessExpectations, verdict_of
+from kline_harness.expectations import roll_ups as roll_ups_module
+from kline_harness.expectations import series as series_module
+from kline_harness.expectations import table as table_module
 from kline_harness.expectations.rules import RULES
 from kline_harness.expectations.suite import run
 from kline_harness.kline import FIELDS, Trigger
@@ -59,7 +63,7 @@ def test_clean_dataset_meets_all(tmp_path: Path) -> None:
 
 
 def test_empty_dataset_is_a_clear_result(tmp_path: Path) -> None:
-    empty = {"rows": 0, "success": True, "expectations": []}
+    empty = {"rows": 0, "success": True, "expectations": [], "not_checked": []}
     assert run(tmp_path) == empty
     assert run(tmp_path / "absent") == empty
     assert verdict_of(empty).validity is Validity.VALID
@@ -93,6 +97,16 @@ MUTANTS: list[tuple[str, str, Callable[[Row], Row]]] = [
         "count_volume_mismatch",
         "quote_with_trades",
         lambda r: {"quote_volume": 0, "taker_buy_quote_volume": 0},
+    ),
+    (
+        "quote_outside_of_prices",
+        "quote_within_prices",
+        lambda r: {"quote_volume": r["volume"] * r["high"] + 1},
+    ),
+    (
+        "quote_outside_of_prices",
+        "quote_within_prices",
+        lambda r: {"taker_buy_quote_volume": r["taker_buy_volume"] * r["low"] - 1},
     ),
     ("quiet_not_flat", "flat_if_quiet", lambda r: quiet_at("1m", 1, 10_001) | {"high": 10_002}),
     ("quiet_not_flat", "flat_if_quiet", lambda r: quiet_at("1m", 1, 10_002)),
@@ -223,7 +237,7 @@ def test_the_answer_is_the_only_line_on_stdout(tmp_path: Path) -> None:
     store(tmp_path, series("0 1"))
     done = subprocess.run(
         [sys.executable, "-m", "kline_harness.expectations"],
-        input=f"{tmp_path}\n",
+        input=json.dumps({"directory": str(tmp_path), "contract_size": None}) + "\n",
         capture_output=True,
         text=True,
         check=True,
@@ -281,7 +295,7 @@ def test_a_replay_asks_whom_it_is_given(tmp_path: Path) -> None:
         def __exit__(self, *error: object) -> None:
             asked.append(["left"])
 
-        def result(self, directory: Path) -> dict[str, Any]:
+        def result(self, directory: Path, contract_size: Decimal | None = None) -> dict[str, Any]:
             asked.append(sorted(path.name for path in directory.iterdir()))
             return {"crashed": "no opinion"}
 
@@ -310,3 +324,35 @@ def test_parent_imports_neither_great_expectations_nor_pandas() -> None:
         "assert not {'great_expectations', 'pandas'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def odd(what: str) -> Stream:
+    """Return rows of several series with one thing wrong that takes more than one row to see."""
+    minutes = series("0 1 2q 3q 4 5 6 7 8 9 10 11 12 13 14q")
+    threes, fives = rolled(minutes, "3m"), rolled(minutes, "5m")
+    if what == "jump":
+        minutes[3] |= quiet_at("1m", 3, 10_777)
+    if what == "roll-up":
+        fives[2]["volume"] += 1
+        threes[0]["high"] += 1
+    if what == "ids":
+        minutes[7]["first_trade_id"] = minutes[6]["last_trade_id"]
+    rows = published(minutes, threes, fives, series("1 2 5", "3m", "BETAUSDT"))
+    if what == "again":
+        rows = [*rows, rows[2], rows[9], rows[2]]
+    if what == "backwards":
+        rows = [*rows[9:], *rows[:9]]
+    return rows
+
+
+@pytest.mark.parametrize("what", ["none", "jump", "roll-up", "ids", "again", "backwards"])
+@pytest.mark.parametrize("size", [1, 4])
+def test_pieces_give_the_same_answer(
+    tmp_path: Path, what: str, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = store(tmp_path, odd(what), part_rows=10)
+    whole = run(directory)
+    assert bool(unmet(whole)) == (what != "none") or unmet(whole) == ["no_gap"]
+    for module in (table_module, series_module, roll_ups_module):
+        monkeypatch.setattr(module, "PIECE_ROWS", size)
+    assert run(directory) == whole

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import Enum
 from fractions import Fraction
 
 import numpy as np
@@ -31,17 +30,9 @@ _FLOAT_DIGITS = 16
 _FLOAT_ERROR = 100
 
 
-class Settlement(Enum):
-    """What a quote volume is an amount of."""
-
-    QUOTE = "volume x price"
-    BASE = "volume x contract size / price"
-    UNKNOWN = "contracts of a size that was not given"
-
-
 def no_quote_rule(symbol: str) -> str:
     """Say that the quote volumes of a symbol were not checked, and why."""
-    return f"quote volumes of {symbol}: {Settlement.UNKNOWN.value}"
+    return f"quote volumes of {symbol}: contracts of a size that was not given"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +69,7 @@ class Amounts:
             yield self.volume - self.taker[0], self.quote - self.taker[1]
 
 
+<<<<<<< HEAD
 def is_ruled_by_name(symbol: str, given: Decimal | None) -> bool:
     """Tell whether a symbol's name, and not only its numbers' scales, decides on the rule."""
     return size_of(symbol, given) is not None or _EITHER.fullmatch(symbol) is not None
@@ -85,43 +77,71 @@ def is_ruled_by_name(symbol: str, given: Decimal | None) -> bool:
 
 def settlement(symbol: str, klines: Amounts, given: Decimal | None) -> Settlement:
     """Tell what the quote volumes of a symbol are amounts of.
+=======
+class QuoteRules:
+    """What the quote volumes of symbols are held to, once all of their klines were seen.
+>>>>>>> 7b16a91 (The suite holds quote volumes to their prices, and looks at the stored klines a piece at a time: a month of seconds takes its worker 278 MB, from 1,638, with the same answer)
 
     A name such as BTCUSD is of a spot market or of contracts: it is of contracts, of a size that
     nobody gave, where no kline's quote volume is volume x price, and one size would do for all.
     """
-    if size_of(symbol, given) is not None:
-        return Settlement.BASE
-    traded = np.flatnonzero(_mask(klines.volume > 0))
-    if len(traded) == 0 or _EITHER.fullmatch(symbol) is None:
-        return Settlement.QUOTE
-    some, nothing = klines.take(traded), np.zeros(len(traded), dtype=np.int64)
-    for slack in (nothing, _slack(some, None)):
-        if not _wrong(some, some.volume, some.quote, slack, None).all():
-            return Settlement.QUOTE
-    return Settlement.UNKNOWN if _has_one_size(some) else Settlement.QUOTE
+
+    def __init__(self, size: Decimal | None = None) -> None:
+        self._size = size
+        self._is_quote: set[str] = set()
+        self._sizes: dict[str, tuple[Fraction, Fraction]] = {}
+
+    def add(self, symbol: str, klines: Amounts) -> None:
+        """Look at further klines of a symbol."""
+        given = size_of(symbol, self._size) is not None
+        if given or symbol in self._is_quote or _EITHER.fullmatch(symbol) is None:
+            return
+        traded = np.flatnonzero(_mask(klines.volume > 0))
+        some, nothing = klines.take(traded), np.zeros(len(traded), dtype=np.int64)
+        for slack in (nothing, _slack(some, None)):
+            if not _wrong(some, some.volume, some.quote, slack, None).all():
+                self._is_quote.add(symbol)
+                return
+        if len(traded):
+            low, high = _sizes(some)
+            before = self._sizes.get(symbol, (low, high))
+            self._sizes[symbol] = max(low, before[0]), min(high, before[1])
+
+    def unknown(self) -> list[str]:
+        """Return the symbols of contracts whose size nobody gave: their quotes are not checked."""
+        one_size = (symbol for symbol, (low, high) in self._sizes.items() if low <= high)
+        return sorted(symbol for symbol in one_size if symbol not in self._is_quote)
+
+    def outside(self, symbol: str, klines: Amounts) -> BoolArray:
+        """Find where a quote volume is not within its prices; see `outside_of_prices`."""
+        found = outside_of_prices(klines, size_of(symbol, self._size))
+        return found & (symbol not in self.unknown()) if found.any() else found
+
+    def rounds_to_nothing(self, symbol: str, klines: Amounts) -> BoolArray:
+        """Find where something was traded, for less than the smallest quotes that can be stated."""
+        return _rounds_to_nothing(klines, size_of(symbol, self._size))
 
 
-def _has_one_size(klines: Amounts) -> bool:
-    """Tell whether quote x price / volume can be the same in every kline."""
+def _sizes(klines: Amounts) -> tuple[Fraction, Fraction]:
+    """Return what quote x price / volume can be in every kline: low is above high for nothing."""
     slack = _slack(klines, Decimal(1))
-    least = multiply(np.maximum(klines.quote - slack, 0), klines.low)
-    most = multiply(klines.quote + slack, klines.high)
-    sizes = list(zip(least.tolist(), most.tolist(), klines.volume.tolist(), strict=True))
-    low = max(Fraction(least, volume) for least, _, volume in sizes)
-    return low <= min(Fraction(most, volume) for _, most, volume in sizes)
+    least = multiply(np.maximum(klines.quote - slack, 0), klines.low).tolist()
+    most = multiply(klines.quote + slack, klines.high).tolist()
+    volumes = klines.volume.tolist()
+    low = max(map(Fraction, least, volumes))
+    return low, min(map(Fraction, most, volumes))
 
 
-def outside_of_prices(symbol: str, klines: Amounts, given: Decimal | None = None) -> BoolArray:
+def outside_of_prices(klines: Amounts, size: Decimal | None = None) -> BoolArray:
     """Find where a quote volume is not within volume x [low, high].
 
-    The takers' part is held to the same, and so is what is left without it. Contracts are held
-    to volume x size / [high, low]. What each of `count` trades may have been rounded by, and the
-    row's own number, is allowed; where trades may have been and there is no count, and of
-    contracts of unknown size, nothing is said.
+    The takers' part is held to the same, and so is what is left without it. Contracts of a `size`
+    are held to volume x size / [high, low]. What each of `count` trades may have been rounded by,
+    and the row's own number, is allowed; where trades may have been and there is no count, nothing
+    is said.
 
     Source: a quote volume is the sum of price x quantity over the kline's trades.
     """
-    size = size_of(symbol, given)
     found = np.zeros(len(klines.volume), dtype=np.bool_)
     if klines.count is None and _trades_rounded(klines, size):
         return found
@@ -133,15 +153,12 @@ def outside_of_prices(symbol: str, klines: Amounts, given: Decimal | None = None
             some = klines.take(rows)
             parts = list(some.parts())[place]
             found[rows] |= _wrong(some, *parts, _slack(some, size), size)
-    if found.any() and settlement(symbol, klines, given) is Settlement.UNKNOWN:
-        return np.zeros(len(found), dtype=np.bool_)
     return found
 
 
-def rounds_to_nothing(symbol: str, klines: Amounts, given: Decimal | None = None) -> BoolArray:
-    """Find where something was traded, for less than the smallest quotes that can be stated."""
+def _rounds_to_nothing(klines: Amounts, size: Decimal | None) -> BoolArray:
     traded = _mask((klines.quote == 0) & (klines.volume > 0))
-    if not traded.any() or size_of(symbol, given) is not None:
+    if not traded.any() or size is not None:
         return traded
     finest = min(_TRADE_DECIMALS, klines.quote_scale)
     digits = klines.price_scale + klines.quantity_scale - finest

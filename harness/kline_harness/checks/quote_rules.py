@@ -8,14 +8,7 @@ from decimal import Decimal
 import numpy as np
 
 from kline_harness.kline import KlineBatch
-from kline_harness.quote_rule import (
-    Amounts,
-    Settlement,
-    is_ruled_by_name,
-    outside_of_prices,
-    rounds_to_nothing,
-    settlement,
-)
+from kline_harness.quote_rule import Amounts, QuoteRules, is_ruled_by_name
 from kline_harness.units import BoolArray, Int64Array
 
 AMOUNTS = ("volume", "quote_volume")
@@ -28,7 +21,7 @@ def quote_outside_of_prices(
     """Find where a quote volume is not within volume x [low, high]; see `outside_of_prices`."""
     found = np.zeros(len(klines), dtype=np.bool_)
     for symbol, rows, mine in _alike(klines, fields, size):
-        found[rows] = outside_of_prices(symbol, mine, size)
+        found[rows] = _rules(symbol, mine, size).outside(symbol, mine)
     return found
 
 
@@ -36,7 +29,7 @@ def quote_rounds_to_nothing(klines: KlineBatch, size: Decimal | None = None) -> 
     """Find where something was traded, for less than the smallest quotes that can be stated."""
     found = np.zeros(len(klines), dtype=np.bool_)
     for symbol, rows, mine in _alike(klines, (*AMOUNTS, "count"), size):
-        found[rows] = rounds_to_nothing(symbol, mine, size)
+        found[rows] = QuoteRules(size).rounds_to_nothing(symbol, mine)
     return found
 
 
@@ -44,11 +37,15 @@ def symbols_of_no_rule(
     klines: KlineBatch, fields: Iterable[str], size: Decimal | None = None
 ) -> list[str]:
     """Return the symbols of contracts whose size nobody gave: their quotes are not checked."""
-    return [
-        symbol
-        for symbol, _, mine in _alike(klines, fields, size)
-        if settlement(symbol, mine, size) is Settlement.UNKNOWN
-    ]
+    rows = _alike(klines, fields, size)
+    found = [_rules(symbol, mine, size).unknown() for symbol, _, mine in rows]
+    return [symbol for symbols in found for symbol in symbols]
+
+
+def _rules(symbol: str, klines: Amounts, size: Decimal | None) -> QuoteRules:
+    rules = QuoteRules(size)
+    rules.add(symbol, klines)
+    return rules
 
 
 def _alike(

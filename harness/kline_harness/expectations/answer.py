@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -21,8 +22,11 @@ Answer: TypeAlias = dict[str, Any]
 class Expectations(Protocol):
     """Whoever holds stored klines to the suite: a worker of one run, or this process for many."""
 
-    def result(self, directory: Path) -> Answer:
-        """Return what the suite says of a stored dataset; a crash is an answer too."""
+    def result(self, directory: Path, contract_size: Decimal | None = None) -> Answer:
+        """Return what the suite says of a stored dataset; a crash is an answer too.
+
+        `contract_size` is what a contract is worth, if it was given.
+        """
         ...
 
 
@@ -49,7 +53,8 @@ def verdict_of(answer: Answer) -> Verdict:
         "met": len(entries) - len(unmet),
     }
     counts |= {entry["name"]: entry["unexpected_count"] for entry in unmet}
-    return Verdict.of(CHECK, counts, [_finding(entry) for entry in unmet], NOT_CHECKED)
+    not_checked = (*NOT_CHECKED, *answer["not_checked"])
+    return Verdict.of(CHECK, counts, [_finding(entry) for entry in unmet], not_checked)
 
 
 def _finding(entry: dict[str, Any]) -> Finding:

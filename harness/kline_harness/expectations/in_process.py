@@ -11,6 +11,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from decimal import Decimal
 from pathlib import Path
 
 from kline_harness.expectations.answer import Answer, crashed
@@ -22,13 +23,13 @@ class InProcessExpectations(AbstractContextManager["InProcessExpectations"]):
     def __exit__(self, *error: object) -> None:
         """Nothing was started, so there is nothing to end."""
 
-    def result(self, directory: Path) -> Answer:
+    def result(self, directory: Path, contract_size: Decimal | None = None) -> Answer:
         """Return what the suite says of a stored dataset, or that it crashed."""
         from kline_harness.expectations.suite import run
 
         try:
             with _quiet():
-                found = run(directory)
+                found = run(directory, contract_size)
         except Exception as error:  # what kills a worker must not kill its caller
             return crashed(f"{type(error).__name__}: {error}")
         # By way of JSON, as a worker's answer.

@@ -42,6 +42,12 @@ def _at_least(large: str, small: str, words: str) -> Rule:
     return Rule(f"{large}_not_below_{small}", kind, arguments, words)
 
 
+UNIQUE = Rule(
+    "stored_once",
+    "ExpectCompoundColumnsToBeUnique",
+    {"column_list": IDENTITY},
+    "every kline of a symbol and interval is stored once",
+)
 RULES: tuple[Rule, ...] = (
     _holds("complete", "no value of a stored kline is missing"),
     Rule(
@@ -50,12 +56,7 @@ RULES: tuple[Rule, ...] = (
         {"column": "interval", "value_set": [interval.text for interval in INTERVALS]},
         "the interval is one of the exchange's",
     ),
-    Rule(
-        "stored_once",
-        "ExpectCompoundColumnsToBeUnique",
-        {"column_list": IDENTITY},
-        "every kline of a symbol and interval is stored once",
-    ),
+    UNIQUE,
     Rule(
         "no_gap",
         "ExpectColumnValuesToBeInSet",
@@ -77,7 +78,16 @@ RULES: tuple[Rule, ...] = (
     _at_least("volume", "taker_buy_volume", "takers buy no more than is traded"),
     _at_least("quote_volume", "taker_buy_quote_volume", "takers buy no more than is traded"),
     _equal("volume_with_trades", "has_trades", "has_volume", "volume is 0 only without trades"),
-    _equal("quote_with_trades", "has_trades", "has_quote", "quote volume is 0 only without trades"),
+    _equal(
+        "quote_with_trades",
+        "has_trades",
+        "has_quote",
+        "quote volume is 0 only without trades, or rounded to it",
+    ),
+    _holds(
+        "quote_within_prices",
+        "quote volumes are volume x [low, high]; of contracts volume x size / [high, low]",
+    ),
     _holds("prices_positive", "all four prices are above zero"),
     _holds("no_amount_negative", "no volume and no count is below zero"),
     _holds("flat_if_quiet", "without trades the four prices are the close before"),

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+import numpy as np
 
 from kline_harness.expectations.lazy_import import imported_lazily
-from kline_harness.expectations.rules import IDENTITY, RULES, Rule
+from kline_harness.expectations.rules import IDENTITY, RULES, UNIQUE, Rule
 from kline_harness.expectations.stored import StoredKlines
+from kline_harness.expectations.table import StoredTable
+from kline_harness.quote_rule import no_quote_rule
 
 SHOWN_ROWS = 5
 # One expectation of Great Expectations' many compares distributions and draws them; its libraries
@@ -34,23 +37,25 @@ def load() -> Any:
     return great_expectations
 
 
-def run(directory: Path) -> dict[str, Any]:
-    """Hold the stored klines of a directory to the suite.
+def run(directory: Path, contract_size: Decimal | None = None) -> dict[str, Any]:
+    """Hold the stored klines of a directory to the suite, a piece at a time.
 
-    Returns a JSON object: `rows`, `success`, and per expectation its name, columns, rule in
-    words, success, number of unexpected rows and a few of them. The same klines give the same
-    object: no times, no ids, everything sorted. Without klines no expectation is evaluated.
+    `contract_size` is what a contract is worth, if the klines are of such and it was given.
+    Returns a JSON object: `rows`, `success`, `not_checked`, and per expectation its name, columns,
+    rule in words, success, number of unexpected rows and a few of them. The same klines give the
+    same object: no times, no ids, everything sorted. Without klines nothing is evaluated.
     """
-    tables = [pq.read_table(path, partitioning=None) for path in _parts(directory)]
-    rows = sum(table.num_rows for table in tables)
-    if rows == 0:
-        return {"rows": 0, "success": True, "expectations": []}
-    table = pa.concat_tables(tables)
-    found = _validate(_frame(StoredKlines(table)))
+    parts = _parts(directory)
+    table = StoredTable(parts) if parts else None
+    if table is None or table.rows == 0:
+        return {"rows": 0, "success": True, "expectations": [], "not_checked": []}
+    stored = StoredKlines(table, contract_size)
+    found = _validated(stored)
     return {
-        "rows": rows,
+        "rows": table.rows,
         "success": all(entry["success"] for entry in found),
         "expectations": found,
+        "not_checked": [no_quote_rule(symbol) for symbol in stored.quotes.unknown()],
     }
 
 
@@ -58,43 +63,64 @@ def _parts(directory: Path) -> list[Path]:
     return sorted(directory.glob("part-*.parquet"))
 
 
-def _frame(stored: StoredKlines) -> Any:
-    import pandas
+def _validated(stored: StoredKlines) -> list[dict[str, Any]]:
+    """Return what the suite says of all rows, put together from what it says of each piece."""
+    suite = _Suite()
+    entries: dict[str, dict[str, Any]] = {}
+    for columns in stored.pieces():
+        for entry in suite.evaluate([rule for rule in RULES if rule is not UNIQUE], columns):
+            _join(entries.setdefault(entry["name"], entry), entry)
+    # Rows of one kline can stand in any two pieces: those are looked at together.
+    repeated = stored.repeated
+    rows = repeated if len(repeated) else np.arange(1, dtype=np.int32)
+    for entry in suite.evaluate([UNIQUE], stored.identity(rows)):
+        entries[entry["name"]] = entry
+    return [entries[name] for name in sorted(entries)]
 
-    texts = {
-        "symbol": (stored.symbol, stored.symbols),
-        "interval": (stored.interval_codes, stored.intervals),
-    }
-    columns = {
-        name: pandas.Categorical.from_codes(codes, categories=pandas.Index(names))
-        for name, (codes, names) in texts.items()
-    }
-    return pandas.DataFrame(columns | stored.columns(), copy=False)
+
+def _join(found: dict[str, Any], more: dict[str, Any]) -> None:
+    """Add what the suite says of a later piece."""
+    if found is more:
+        return
+    found["success"] &= more["success"]
+    found["unexpected_count"] += more["unexpected_count"]
+    room = SHOWN_ROWS - len(found["unexpected_rows"])
+    found["unexpected_rows"] += more["unexpected_rows"][:room]
 
 
-def _validate(frame: Any) -> list[dict[str, Any]]:
-    gx = load()
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}
-    suite = gx.ExpectationSuite(name="stored klines")
-    for rule in RULES:
-        kind = getattr(gx.expectations, rule.expectation)
-        meta = {"name": rule.name, "rule": rule.words}
-        suite.add_expectation(kind(**rule.arguments, meta=meta))
-    source = context.data_sources.add_pandas("stored")
-    definition = source.add_dataframe_asset("klines").add_batch_definition_whole_dataframe("all")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        outcome = definition.get_batch({"dataframe": frame}).validate(
-            suite,
-            result_format={
-                "result_format": "SUMMARY",
-                "unexpected_index_column_names": IDENTITY,
-                "partial_unexpected_count": SHOWN_ROWS,
-            },
-        )
-    by_name = {result.expectation_config.meta["name"]: result for result in outcome.results}
-    return [_entry(rule, by_name[rule.name]) for rule in sorted(RULES, key=lambda r: r.name)]
+class _Suite:
+    """The expectations of some rules, evaluated over one frame after the other."""
+
+    def __init__(self) -> None:
+        self._gx = load()
+        context = self._gx.get_context(mode="ephemeral")
+        context.variables.progress_bars = {"globally": False}
+        source = context.data_sources.add_pandas("stored")
+        asset = source.add_dataframe_asset("klines")
+        self._definition = asset.add_batch_definition_whole_dataframe("all")
+
+    def evaluate(self, rules: Sequence[Rule], columns: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return what some rules say of a frame, sorted by their names."""
+        import pandas
+
+        suite = self._gx.ExpectationSuite(name="stored klines")
+        for rule in rules:
+            kind = getattr(self._gx.expectations, rule.expectation)
+            meta = {"name": rule.name, "rule": rule.words}
+            suite.add_expectation(kind(**rule.arguments, meta=meta))
+        frame = pandas.DataFrame(columns, copy=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            outcome = self._definition.get_batch({"dataframe": frame}).validate(
+                suite,
+                result_format={
+                    "result_format": "SUMMARY",
+                    "unexpected_index_column_names": IDENTITY,
+                    "partial_unexpected_count": SHOWN_ROWS,
+                },
+            )
+        by_name = {result.expectation_config.meta["name"]: result for result in outcome.results}
+        return [_entry(rule, by_name[rule.name]) for rule in rules]
 
 
 def _entry(rule: Rule, outcome: Any) -> dict[str, Any]:

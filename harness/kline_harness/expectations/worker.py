@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -14,6 +15,13 @@ from typing import IO
 from kline_harness.expectations.answer import Answer, crashed
 
 TIMEOUT_S = 600.0
+# What is freed goes back to the system at once: columns of a month of seconds come and go.
+_FRUGAL = {
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": "131072",
+    "MALLOC_TRIM_THRESHOLD_": "131072",
+}
 
 
 class ExpectationsWorker:
@@ -48,15 +56,17 @@ class ExpectationsWorker:
             stderr=self._stderr,
             text=True,
             encoding="utf-8",
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+            env=os.environ | _FRUGAL | {"PYTHONPATH": os.pathsep.join(paths)},
         )
 
-    def result(self, directory: Path) -> Answer:
+    def result(self, directory: Path, contract_size: Decimal | None = None) -> Answer:
         """Return what the suite says of a stored dataset, or that it crashed."""
         self.start()
         assert self._process is not None
+        size = None if contract_size is None else f"{contract_size:f}"
+        question = json.dumps({"directory": str(directory), "contract_size": size})
         try:
-            output, _ = self._process.communicate(f"{directory}\n", timeout=self._timeout_s)
+            output, _ = self._process.communicate(f"{question}\n", timeout=self._timeout_s)
             code = self._process.returncode
             answer: Answer = json.loads(output) if code == 0 else self._crashed(code)
         except subprocess.TimeoutExpired:

@@ -165,7 +165,7 @@ class _Last:
             with self._timings.stage("prepare report"):
                 prepare()
         with self._timings.stage("expectations"):
-            expected = asked.result(self._folder / "klines")
+            expected = asked.result(self._folder / "klines", self._run.scenario.contract_size)
         write_json(self._folder / "expectations.json", expected)
         return self._run.after.reconciled_expectations(verdict_of(expected))
 
