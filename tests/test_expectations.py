@@ -140,6 +140,16 @@ def test_mutants_of_one_kline(
     assert (shown["symbol"], shown["interval"]) == ("ALFAUSDT", "1m")
 
 
+def test_a_row_shown_has_the_numbers_that_are_stored(tmp_path: Path) -> None:
+    rows = series("0 1 2")
+    rows[1] |= {"close": rows[1]["high"] + 1}
+    result = run(store(tmp_path, rows))
+    (entry,) = (e for e in result["expectations"] if e["name"] == "high_not_below_close")
+    (shown,) = entry["unexpected_rows"]
+    (stored,) = (p for p in KlineDataset(tmp_path).read().to_pylist()[1:2])
+    assert Decimal(shown["close"]) == stored["close"] == Decimal(rows[1]["close"]).scaleb(-2)
+
+
 STREAMS: list[tuple[str, list[str], Stream]] = [
     ("gap", ["no_gap"], series("0 1 3")),
     ("gap", ["no_gap"], series("0 2", "1M")),

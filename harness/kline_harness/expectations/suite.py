@@ -20,6 +20,7 @@ from kline_harness.expectations.rules import IDENTITY, RULES, UNIQUE, Rule
 from kline_harness.expectations.stored import StoredKlines
 from kline_harness.expectations.table import StoredTable
 from kline_harness.quote_rule import no_quote_rule
+from kline_harness.units import format_exact
 
 SHOWN_ROWS = 5
 # One expectation of Great Expectations' many compares distributions and draws them; its libraries
@@ -65,7 +66,7 @@ def _parts(directory: Path) -> list[Path]:
 
 def _validated(stored: StoredKlines) -> list[dict[str, Any]]:
     """Return what the suite says of all rows, put together from what it says of each piece."""
-    suite = _Suite()
+    suite = _Suite(stored.table)
     entries: dict[str, dict[str, Any]] = {}
     for columns in stored.pieces():
         for entry in suite.evaluate([rule for rule in RULES if rule is not UNIQUE], columns):
@@ -91,7 +92,8 @@ def _join(found: dict[str, Any], more: dict[str, Any]) -> None:
 class _Suite:
     """The expectations of some rules, evaluated over one frame after the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, table: StoredTable) -> None:
+        self._table = table
         self._gx = load()
         context = self._gx.get_context(mode="ephemeral")
         context.variables.progress_bars = {"globally": False}
@@ -120,22 +122,30 @@ class _Suite:
                 },
             )
         by_name = {result.expectation_config.meta["name"]: result for result in outcome.results}
-        return [_entry(rule, by_name[rule.name]) for rule in rules]
+        return [self._entry(rule, by_name[rule.name]) for rule in rules]
 
+    def _entry(self, rule: Rule, outcome: Any) -> dict[str, Any]:
+        raised = outcome.exception_info.get("exception_message")
+        if raised:
+            raise RuntimeError(f"expectation {rule.name}: {raised}")
+        rows = outcome.result.get("partial_unexpected_index_list") or []
+        return {
+            "name": rule.name,
+            "columns": rule.columns,
+            "rule": rule.words,
+            "success": bool(outcome.success),
+            "unexpected_count": int(outcome.result["unexpected_count"]),
+            "unexpected_rows": [
+                {name: self._shown(name, row[name]) for name in sorted(row)} for row in rows
+            ],
+        }
 
-def _entry(rule: Rule, outcome: Any) -> dict[str, Any]:
-    raised = outcome.exception_info.get("exception_message")
-    if raised:
-        raise RuntimeError(f"expectation {rule.name}: {raised}")
-    rows = outcome.result.get("partial_unexpected_index_list") or []
-    return {
-        "name": rule.name,
-        "columns": rule.columns,
-        "rule": rule.words,
-        "success": bool(outcome.success),
-        "unexpected_count": int(outcome.result["unexpected_count"]),
-        "unexpected_rows": [{name: _plain(row[name]) for name in sorted(row)} for row in rows],
-    }
+    def _shown(self, name: str, value: Any) -> str | int | bool:
+        """Return a value as JSON knows it, a decimal as its text."""
+        plain = _plain(value)
+        if isinstance(plain, int) and name in self._table.decimals:
+            return format_exact(plain, self._table.scale(name))
+        return plain
 
 
 def _plain(value: Any) -> str | int | bool:

@@ -122,6 +122,11 @@ class StoredTable:
             return integers(column)
         return _unscaled(column.cast(pa.decimal128(38, self.scale(name))))
 
+    @property
+    def decimals(self) -> set[str]:
+        """The columns that are decimals."""
+        return {name for group in self._scales for name in group}
+
     def scale(self, name: str) -> int:
         """Return how many decimals a column and those of its kind have, in all rows."""
         return next(scale for group, scale in self._scales.items() if name in group)
