@@ -135,12 +135,12 @@ class StoredKlines:
         codes = np.unique(symbols)
         # Symbols that the rule does not tell apart go together.
         named = self._by_name[codes]
-        groups = [codes[~named], *([code] for code in codes[named])]
+        groups: list[list[int]] = [codes[~named].tolist(), *([c] for c in codes[named].tolist())]
         for group in groups:
             rows = np.flatnonzero(np.isin(symbols, group))
             if len(rows):
                 alone = every if len(rows) == len(symbols) else every.take(rows)
-                yield table.symbols[int(group[0])], rows, alone
+                yield table.symbols[group[0]], rows, alone
 
 
 def _flat_if_quiet(values: dict[str, ExactArray], no_jump: BoolArray) -> BoolArray:
