@@ -292,6 +292,24 @@ def collect(given: argparse.Namespace) -> int:
     return collected.collect(given, command_line(given.words), show_outcome)
 
 
+def _diff_arguments(parser: Parser) -> None:
+    parser.add_argument("before", type=Path, help="A run folder.")
+    parser.add_argument("after", type=Path, help="Another run folder.")
+    parser.flag("--json", "Print every line as JSON.")
+
+
+def diff(given: argparse.Namespace) -> int:
+    """Tell in what two runs differ: verdict, options, files, checks, differences, klines.
+
+    Exit code: 0 in nothing, 1 in something, 2 bad input.
+    """
+    from kline_harness.run_difference import difference_of
+
+    found = difference_of(given.before, given.after)
+    print(found.to_json() if given.json else "\n".join(found.lines()))
+    return 0 if found.same else 1
+
+
 def _completion_arguments(parser: Parser) -> None:
     parser.add_argument("shell", choices=("bash", "zsh", "tcsh"))
 
@@ -312,6 +330,7 @@ VERBS: dict[str, tuple[Verb, Callable[[Parser], None]]] = {
     "inspect": (inspect, _inspect_arguments),
     "compare": (compare, _compare_arguments),
     "report": (report, _report_arguments),
+    "diff": (diff, _diff_arguments),
     "gate": (gating.gate, gating.gate_arguments),
     "explore": (explore, _explore_arguments),
     "reproduce": (reproduce, _reproduce_arguments),

@@ -1,0 +1,128 @@
+"""What one run has that another has not: verdict, options, files, checks, differences, klines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from kline_harness.gate.equality import difference as kline_difference
+from kline_harness.report.data import ReportData, read_run
+from kline_harness.report.differences import DifferenceRow
+from kline_harness.report.format import flatten
+from kline_harness.units import utc_text
+
+_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class RunDifference:
+    """The lines in which two runs differ, by what they are about; empty where they do not."""
+
+    verdict: tuple[str, ...]
+    options: tuple[str, ...]
+    inputs: tuple[str, ...]
+    checks: tuple[str, ...]
+    differences: tuple[str, ...]
+    klines: tuple[str, ...]
+
+    @property
+    def same(self) -> bool:
+        """Whether nothing differs."""
+        return not any(asdict(self).values())
+
+    def lines(self, shown: int = _SHOWN) -> Iterator[str]:
+        """Yield the lines for a terminal, no more than `shown` of each part."""
+        for name, found in asdict(self).items():
+            if not found:
+                continue
+            yield f"{name}:"
+            yield from (f"  {line}" for line in found[:shown])
+            if len(found) > shown:
+                yield f"  and {len(found) - shown:,} more"
+        if self.same:
+            yield "no difference"
+
+    def to_json(self) -> str:
+        """Return every line as JSON."""
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False)
+
+
+def difference_of(before: Path, after: Path) -> RunDifference:
+    """Compare two run folders.
+
+    Raises InputError for a folder that holds no run.
+    """
+    old, new = read_run(before), read_run(after)
+    klines = kline_difference(after, before, 1 << 62) if _stored(old) and _stored(new) else ""
+    if _stored(old) != _stored(new):
+        klines = f"{_stored(old):,} klines before, {_stored(new):,} now"
+    return RunDifference(
+        tuple(_pairs({"verdict": old.run["verdict"]}, {"verdict": new.run["verdict"]})),
+        tuple(_pairs(dict(flatten(old.run["scenario"])), dict(flatten(new.run["scenario"])))),
+        tuple(_pairs(_files(old), _files(new))),
+        tuple(_pairs(_figures(old), _figures(new))),
+        tuple(_differences(old, new)),
+        tuple(line.strip() for line in klines.splitlines()),
+    )
+
+
+def _stored(data: ReportData) -> int:
+    return sum(len(series) for series in data.klines)
+
+
+def _pairs(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    for name in dict.fromkeys([*old, *new]):
+        if name not in old:
+            yield f"{name}: new, {new[name]}"
+        elif name not in new:
+            yield f"{name}: no more, was {old[name]}"
+        elif old[name] != new[name]:
+            yield f"{name}: {old[name]} -> {new[name]}"
+
+
+def _files(data: ReportData) -> dict[str, str]:
+    return {f"{row['role']} {row['path']}": str(row["sha256"])[:12] for row in data.run["inputs"]}
+
+
+def _figures(data: ReportData) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for check in data.run["checks"]:
+        found[check["check"]] = check["verdict"]
+        for name, count in (check["counts"] | check["findings"]).items():
+            found[f"{check['check']} {name.replace('_', ' ')}"] = count
+    return found
+
+
+def _differences(old: ReportData, new: ReportData) -> Iterator[str]:
+    """Yield differences from the exchange that are new, changed or gone, in this order."""
+    before, after = ({_key(row): row for row in data.differences} for data in (old, new))
+    for key, row in after.items():
+        if key not in before:
+            yield f"new: {_told(row)}"
+    for key, row in after.items():
+        was = before.get(key)
+        if was is not None and _sides(was) != _sides(row):
+            yield f"changed: {_told(row)}; before: {was.kind} {was.cause or ''}".rstrip()
+    for key, row in before.items():
+        if key not in after:
+            yield f"gone: {_told(row)}"
+
+
+def _key(row: DifferenceRow) -> tuple[str, str, int]:
+    return row.symbol, row.interval, row.open_time_ns
+
+
+def _sides(row: DifferenceRow) -> tuple[Any, ...]:
+    """Return what makes a difference another one; how it was proved is none of it."""
+    return row.kind, row.cause, row.ours, row.theirs
+
+
+def _told(row: DifferenceRow) -> str:
+    fields = ", ".join(row.differing) or (
+        "ours is missing" if None in row.ours else "ours is extra"
+    )
+    cause = f", cause: {row.cause}" if row.cause else ""
+    return f"{row.symbol} {row.interval} {utc_text(row.open_time_ns)} {row.kind} ({fields}{cause})"

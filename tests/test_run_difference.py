@@ -1,0 +1,57 @@
+"""Two run folders against each other, from the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.gate.suites import replace_text
+from tests.replays import UM_STREAM, command, replay
+
+TRADES = UM_STREAM / "ALFAUSDT-trade-stream.txt.gz"
+KLINES = UM_STREAM / "ALFAUSDT-1m-2024-05-15.csv"
+QUICK = ("--intervals", "1m", "--audit", "off")
+
+
+def test_a_run_and_its_repetition_differ_in_nothing(tmp_path: Path) -> None:
+    for name in "ab":
+        replay(tmp_path / name, TRADES, "--klines", KLINES, *QUICK)
+    ran = command("diff", tmp_path / "a", tmp_path / "b")
+    assert (ran.exit_code, ran.output) == (0, "no difference\n")
+
+
+def test_a_changed_kline_of_the_exchange_is_a_new_difference(tmp_path: Path) -> None:
+    changed = tmp_path / KLINES.name
+    changed.write_bytes(KLINES.read_bytes())
+    replace_text(changed, "3151.50,145.447", "3151.60,145.447")
+    replay(tmp_path / "a", TRADES, "--klines", KLINES, *QUICK)
+    replay(tmp_path / "b", TRADES, "--klines", changed, *QUICK)
+    ran = command("diff", tmp_path / "a", tmp_path / "b")
+    assert ran.exit_code == 1
+    lines = ran.output.splitlines()
+    assert "  verdict: valid -> invalid" in lines
+    [new] = [line for line in lines if line.startswith("  new: ")]
+    assert new.startswith("  new: ALFAUSDT 1m 2024-05-15T")
+    assert new.endswith(" unexplained (close)")
+    assert any(line.startswith(f"  klines {KLINES.name}: ") and "->" in line for line in lines)
+    assert "klines:" not in lines
+    back = json.loads(command("diff", tmp_path / "b", tmp_path / "a", "--json").output)
+    assert [line.replace("gone", "new") for line in back["differences"]] == [new.strip()]
+
+
+def test_options_and_klines_that_changed_are_named(tmp_path: Path) -> None:
+    replay(tmp_path / "a", TRADES, *QUICK)
+    scenario = tmp_path / "late.toml"
+    scenario.write_text('intervals = ["1m"]\naudit = "off"\nshutdown = 2024-05-15T12:00:00Z\n')
+    replay(tmp_path / "b", TRADES, "--scenario", scenario)
+    ran = command("diff", tmp_path / "a", tmp_path / "b")
+    assert ran.exit_code == 1
+    assert "  shutdown: none -> 2024-05-15 12:00:00" in ran.output.splitlines()
+    assert "klines:" in ran.output.splitlines()
+
+
+def test_what_is_no_run_is_one_sentence(tmp_path: Path) -> None:
+    replay(tmp_path / "a", TRADES, *QUICK)
+    ran = command("diff", tmp_path / "a", tmp_path)
+    assert ran.exit_code == 2
+    assert "run.json" in ran.output
