@@ -24,8 +24,10 @@ from kline_harness.aggregators.subject_messages import (
     WANTS,
     encode,
     encode_signal,
+    encode_sync,
 )
 from kline_harness.aggregators.subject_process import (
+    Buffer,
     FloodError,
     LateError,
     LongLineError,
@@ -90,7 +92,7 @@ class ProcessAggregator:
         self._arrow = False
         self._sent = 0
         self._pending: deque[tuple[int, Instant]] = deque()
-        self._last_line = ""
+        self._last_line: Buffer = b""
         self._line, self._lines = b"", 0
         self._answers = 0
         self._keeps_ids: bool | None = None
@@ -201,23 +203,23 @@ class ProcessAggregator:
                     continue
                 self._found.counts["trades"] += len(part)
                 write = encode_arrow if self._arrow else encode_trades
-                line = write(part, self._columns)
+                pieces = write(part, self._columns)
                 self._now_ns = max(self._now_ns, int(part.arrival_ns[0]))
-                self._exchange(line, Trigger.TRADE)
+                self._exchange(pieces, Trigger.TRADE)
             elif not isinstance(part, Pull):
                 if not isinstance(part, Tick):
                     self._known[part.symbol] = None
                 self._now_ns = max(self._now_ns, part.at_ns)
                 if ("ticks" if isinstance(part, Tick) else "commands") in self._wants:
-                    self._exchange(encode_signal(part), Trigger.TICK)
+                    self._exchange([encode_signal(part)], Trigger.TICK)
         self._drain(0)
 
-    def _exchange(self, line: bytes, trigger: Trigger) -> None:
+    def _exchange(self, pieces: list[Buffer], trigger: Trigger) -> None:
         """Send a message and its sync; wait while too many are on their way."""
         self._drain(self._options.unsynced_max - 1)
         self._sent += 1
         self._pending.append((self._sent, Instant(self._now_ns, trigger)))
-        self._send(line + encode("sync", n=self._sent))
+        self._send(*pieces, encode_sync(self._sent))
 
     def _finish(self, at_ns: int) -> None:
         if self._process is None:
@@ -250,11 +252,11 @@ class ProcessAggregator:
         elif how.get("exit_code") != 0:
             self._found.add("exit_code", Severity.NOTICE, how)
 
-    def _send(self, line: bytes) -> None:
+    def _send(self, line: Buffer, *more: Buffer) -> None:
         assert self._process is not None
-        self._last_line = line[:200].decode(errors="replace").rstrip("\n")
+        self._last_line = line
         self._found.counts["messages"] += 1
-        self._process.send(line)
+        self._process.send(line, *more)
 
     # --- receiving -----------------------------------------------------------------------------
 
@@ -345,7 +347,7 @@ class ProcessAggregator:
         self.failed_at_ns = self._pending[0][1].at_ns if self._pending else self._now_ns
         how = process.stop(patiently=kind in ("exited", "gave_up")) if process else {}
         self._found.ended(how)
-        last = {"last_message": self._last_line}
+        last = {"last_message": bytes(self._last_line[:200]).decode(errors="replace").rstrip()}
         self._found.add(kind, severity, {**evidence, **last, **how}, self.failed_at_ns)
 
 

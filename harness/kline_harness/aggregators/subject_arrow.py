@@ -3,35 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
 
 from kline_harness.aggregators.subject_messages import encode
+from kline_harness.aggregators.subject_process import Buffer
 from kline_harness.arrow import array_of
+from kline_harness.columns import Instrument
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.units import ExactArray
 
 _DIGITS = 38
+# What ends an IPC stream: a message of no length.
+_END = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 _LOW_WORD = 2**64 - 1
+_KINDS = {kind.value: kind.name for kind in TradeKind}
 
 
-def encode_arrow(tape: Tape, columns: Sequence[str]) -> bytes:
-    """Return trades of one symbol; `columns` are the names of those to send.
+def encode_arrow(tape: Tape, columns: Sequence[str]) -> list[Buffer]:
+    """Return trades of one symbol in pieces to write; `columns` are the names of those to send.
 
-    Prices and quantities are decimal128(38, scale), times and ids int64, `kind` text.
+    Prices and quantities are decimal128(38, scale), times and ids int64, `kind` text. The pieces
+    are those of an IPC stream, each copied once: a stream's writer would copy them together again.
     """
-    arrays = [_column(tape, name) for name in columns]
-    batch = pa.record_batch(arrays, names=list(columns))
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, batch.schema) as stream:
-        stream.write_batch(batch)
-    body = sink.getvalue()
-    return encode("trades", symbol=tape.symbol_text(0), arrow=body.size) + bytes(body)
-
-
-def _column(tape: Tape, name: str) -> pa.Array:
     instrument = tape.instruments[int(tape.symbol[0])]
+    arrays = [_column(tape, instrument, name) for name in columns]
+    scales = (instrument.price_scale, instrument.quantity_scale, instrument.quote_scale)
+    schema, head = _schema(tuple(columns), *scales)
+    body = pa.RecordBatch.from_arrays(arrays, schema=schema).serialize()
+    size = head.size + body.size + len(_END)
+    return [encode("trades", symbol=instrument.symbol, arrow=size), head, body, _END]
+
+
+@lru_cache(maxsize=1_000)
+def _schema(columns: Sequence[str], *scales: int) -> tuple[pa.Schema, pa.Buffer]:
+    """Return the schema of some columns and how it stands in a stream."""
+    decimals = {
+        name: pa.decimal128(_DIGITS, scale)
+        for name, scale in zip(("price", "quantity", "quote"), scales, strict=True)
+    }
+    others = {"kind": pa.string(), "buyer_is_maker": pa.bool_()}
+    kinds = {**dict.fromkeys(columns, pa.int64()), **others, **decimals}
+    schema = pa.schema([(name, kinds[name]) for name in columns])
+    return schema, schema.serialize()
+
+
+def _column(tape: Tape, instrument: Instrument, name: str) -> pa.Array:
     scales = {
         "price": instrument.price_scale,
         "quantity": instrument.quantity_scale,
@@ -40,7 +59,7 @@ def _column(tape: Tape, name: str) -> pa.Array:
     if name in scales:
         return _decimals(getattr(tape, name), scales[name])
     if name == "kind":
-        return pa.array([TradeKind(kind).name for kind in tape.kind.tolist()], pa.string())
+        return pa.array([_KINDS[kind] for kind in tape.kind.tolist()], pa.string())
     if name == "buyer_is_maker":
         bits = np.packbits(tape.buyer_is_maker, bitorder="little")
         return pa.Array.from_buffers(pa.bool_(), len(tape), [None, pa.py_buffer(bits)])
@@ -55,7 +74,8 @@ def _decimals(values: ExactArray, scale: int) -> pa.Array:
         words[:, 0] = [number & _LOW_WORD for number in numbers]
         words[:, 1] = [number >> 64 & _LOW_WORD for number in numbers]
     else:
-        words[:, 0] = values.view(np.uint64)
-        words[:, 1] = (values >> 63).view(np.uint64)
+        signed = words.view(np.int64)
+        signed[:, 0] = values
+        np.right_shift(values, 63, out=signed[:, 1])
     buffers = [None, pa.py_buffer(words)]
     return pa.Array.from_buffers(pa.decimal128(_DIGITS, scale), len(values), buffers)

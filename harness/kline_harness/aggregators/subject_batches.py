@@ -50,7 +50,11 @@ def _trades(tape: Tape, intervals: Sequence[Interval], rows_max: int) -> Iterato
 def _begins(tape: Tape, intervals: Sequence[Interval]) -> BoolArray:
     """Tell where the next trade is in another kline of any of the intervals."""
     begins = np.zeros(max(0, len(tape) - 1), dtype=np.bool_)
+    # Between two ticks most trades are in one kline: its ends are sooner known than each trade's.
+    first_ns, last_ns = int(tape.event_time_ns.min()), int(tape.event_time_ns.max())
     for place, interval in enumerate(intervals):
+        if interval.open_time_ns(first_ns) == interval.open_time_ns(last_ns):
+            continue
         if not any(shorter.refines(interval) for shorter in intervals[:place]):
             begins |= np.diff(interval.open_times_ns(tape.event_time_ns)) != 0
     return begins

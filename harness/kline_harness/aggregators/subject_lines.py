@@ -13,6 +13,7 @@ from kline_harness.aggregators.subject_messages import MESSAGES, Field, Kind, Me
 # Decimal text: digits, and a point with digits around it.
 _DECIMAL = re.compile(r"-?[0-9]{1,60}(\.[0-9]{1,60})?")
 _OF_SUBJECT = {message.type: message for message in MESSAGES if message.sender == "subject"}
+_SYNCED = re.compile(rb'\{"type": ?"synced", ?"n": ?([1-9][0-9]{0,17})\}')
 _SHOWN = 200
 # More digits than any integer of 64 bits has.
 _DIGITS_MAX = 20
@@ -53,6 +54,9 @@ def decode(line: bytes, ignored: dict[str, None] | None = None) -> dict[str, Any
 
     Raises ProtocolError with the rule that is broken.
     """
+    synced = _SYNCED.fullmatch(line)
+    if synced is not None:  # most lines of a fast subject: without the cost of a parser
+        return {"type": "synced", "n": int(synced[1])}
     text = _text(line)
     try:
         return _message(text, _object(text), ignored)

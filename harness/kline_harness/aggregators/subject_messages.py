@@ -169,6 +169,11 @@ def encode(type_: str, **fields: Any) -> bytes:
     return json.dumps({"type": type_, **fields}, ensure_ascii=False).encode() + b"\n"
 
 
+def encode_sync(number: int) -> bytes:
+    """Return a sync as one line."""
+    return b'{"type":"sync","n":%d}\n' % number
+
+
 def encode_signal(signal: Tick | AddSymbol | RemoveSymbol) -> bytes:
     """Return a tick or a command as one line."""
     if isinstance(signal, Tick):

@@ -14,11 +14,13 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from queue import SimpleQueue
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
 
 from kline_harness.aggregators.subject_group import MARK, end_group, family
 from kline_harness.errors import UsageError
 
+# What has the bytes of a message, or a piece of it: bytes, or a buffer of Arrow.
+Buffer: TypeAlias = Any
 STDERR_LINES = 64
 # Beyond that much output that nobody has read yet, a program is taken to flood.
 _WAITING_BYTES_MAX = 256 << 20
@@ -77,7 +79,7 @@ class SubjectProcess:
         # Also when the replay is given up half-way: at the latest as the interpreter exits.
         self._ended = weakref.finalize(self, end_group, self._child, mark, self._seen)
         self._stderr: deque[str] = deque(maxlen=STDERR_LINES)
-        self._outbox: SimpleQueue[bytes | None] = SimpleQueue()
+        self._outbox: SimpleQueue[tuple[Buffer, ...] | None] = SimpleQueue()
         self._inbox = _Lines(line_bytes_max)
         assert self._child.stdin is not None
         assert self._child.stdout is not None
@@ -95,9 +97,9 @@ class SubjectProcess:
         """Return the id of the program, which is that of its group."""
         return self._child.pid
 
-    def send(self, line: bytes) -> None:
-        """Write to the program's stdin, some time."""
-        self._outbox.put(line)
+    def send(self, *pieces: Buffer) -> None:
+        """Write to the program's stdin, some time, one piece after the other."""
+        self._outbox.put(pieces)
 
     def expect_within(self, seconds: float) -> None:
         """Begin to wait for an answer; other lines that come before it put nothing off."""
@@ -222,12 +224,17 @@ def _thread(work: object, *arguments: object) -> threading.Thread:
     return thread
 
 
-def _write(pipe: IO[bytes], outbox: SimpleQueue[bytes | None]) -> None:
+def _write(pipe: IO[bytes], outbox: SimpleQueue[tuple[Buffer, ...] | None]) -> None:
+    """Write pieces as they are, in one call to the system where the pipe takes them."""
     try:
-        while (data := outbox.get()) is not None:
-            view = memoryview(data)
-            while view:
-                view = view[pipe.write(view) :]
+        while (pieces := outbox.get()) is not None:
+            views = [memoryview(piece).cast("B") for piece in pieces]
+            while views:
+                written = os.writev(pipe.fileno(), views)
+                while views and written >= len(views[0]):
+                    written -= len(views.pop(0))
+                if views:
+                    views[0] = views[0][written:]
     except OSError:
         # The program has closed its stdin or is gone; its stdout will say so.
         pass

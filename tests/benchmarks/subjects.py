@@ -1,0 +1,81 @@
+"""Programs that speak kline-subject/1, in whole processes: ``scripts/bench subjects``.
+
+The same archives of raw trades are replayed into 1m klines with ``--audit off``, once by the exact
+aggregator and once by a program; beside a program the exact aggregator runs too, and compares
+every kline. What a program adds is the difference of the two, start-up of both programs included;
+with a longer archive beside the short one, the start-up of both falls out.
+
+``BENCH_TRADES`` is the size of a day, ``BENCH_DAYS`` how many days the longer archive has,
+``BENCH_ROUNDS`` how often each is run, in turn; the least of each counts. Archives are made once
+and kept in ``BENCH_DIR``. Every run has to end valid.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tests.benchmarks.processes import ROOT, Timed, archives, run
+
+TRADES = int(os.environ.get("BENCH_TRADES", "3000000"))
+DAYS = int(os.environ.get("BENCH_DAYS", "4"))
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
+SUBJECTS = ROOT / "tests" / "subjects"
+
+
+def aggregators() -> Mapping[str, str]:
+    """Return what is run, by its name in the table; Node where it is installed."""
+    found = {
+        "exact": "exact",
+        "Python, Arrow": f"process:{sys.executable} {SUBJECTS / 'arrow_subject.py'}",
+    }
+    if shutil.which("node") is not None:
+        found["Node, JSON columns"] = f"process:node {SUBJECTS / 'fast_subject.js'}"
+    return found
+
+
+def replayed(files: Sequence[Path], aggregator: str, out: Path) -> Timed:
+    """Replay archives in one process, which fails unless the run is valid."""
+    command = [str(Path(sys.executable).parent / "kline-harness"), "replay", *map(str, files)]
+    options = ["--intervals", "1m", "--audit", "off", "--no-report", "--force"]
+    return run([*command, *options, "--aggregator", aggregator, "--out", str(out / "run")])
+
+
+def main() -> None:
+    """Print what each took, what it added to `exact`, and how many trades a second that is."""
+    days = archives(TRADES, "--raw", "--days", str(DAYS))
+    found = aggregators()
+    taken: dict[tuple[str, int], list[Timed]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(ROUNDS):
+            for name, aggregator in found.items():
+                for count in (1, DAYS):
+                    timed = replayed(days[:count], aggregator, Path(folder))
+                    taken.setdefault((name, count), []).append(timed)
+    walls = {key: min(one.wall_s for one in several) for key, several in taken.items()}
+    cpus = {key: min(one.cpu_s for one in several) for key, several in taken.items()}
+    print("| | trades | wall s | cpu s | added wall s | trades a second of that |")
+    print("|---|---|---|---|---|---|")
+    for (name, count), wall in walls.items():
+        added = wall - walls["exact", count]
+        rate = "" if name == "exact" else f"{count * TRADES / added:,.0f}"
+        shown = "" if name == "exact" else f"{added:.2f}"
+        cpu = cpus[name, count]
+        print(f"| {name} | {count * TRADES:,} | {wall:.2f} | {cpu:.2f} | {shown} | {rate} |")
+    print("\nwithout the start of either program, from the difference of the two sizes:")
+    for name in found:
+        more_s = walls[name, DAYS] - walls[name, 1]
+        if name == "exact":
+            exact_s = more_s
+            continue
+        trades = (DAYS - 1) * TRADES
+        print(f"* {name}: {trades / (more_s - exact_s):,.0f} trades a second added to exact,")
+        print(f"  {trades / more_s:,.0f} a second in all")
+
+
+if __name__ == "__main__":
+    main()
