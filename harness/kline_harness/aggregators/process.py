@@ -215,8 +215,9 @@ class ProcessAggregator:
         self._drain(0)
 
     def _exchange(self, pieces: list[Buffer], trigger: Trigger) -> None:
-        """Send a message and its sync; wait while too many are on their way."""
-        self._drain(self._options.unsynced_max - 1)
+        """Send a message and its sync; where too many are on their way, wait for half of them."""
+        if len(self._pending) >= self._options.unsynced_max:
+            self._drain(self._options.unsynced_max // 2)
         self._sent += 1
         self._pending.append((self._sent, Instant(self._now_ns, trigger)))
         self._send(*pieces, encode_sync(self._sent))

@@ -31,6 +31,9 @@ _SHOWN = 1_000
 _READ_BYTES = 1 << 16
 _PIPE_BYTES = 1 << 20
 _LOOKED_AFTER = 1_024
+# What is written at once: well below what a pipe holds, and what writev takes.
+_HELD_BYTES = 1 << 18
+_HELD_PIECES = 512
 _numbers = itertools.count(1)
 
 
@@ -80,6 +83,7 @@ class SubjectProcess:
         self._ended = weakref.finalize(self, end_group, self._child, mark, self._seen)
         self._stderr: deque[str] = deque(maxlen=STDERR_LINES)
         self._outbox: SimpleQueue[tuple[Buffer, ...] | None] = SimpleQueue()
+        self._held, self._held_bytes = list[Buffer](), 0
         self._inbox = _Lines(line_bytes_max)
         assert self._child.stdin is not None
         assert self._child.stdout is not None
@@ -98,8 +102,19 @@ class SubjectProcess:
         return self._child.pid
 
     def send(self, *pieces: Buffer) -> None:
-        """Write to the program's stdin, some time, one piece after the other."""
-        self._outbox.put(pieces)
+        """Write to the program's stdin, some time, one piece after the other.
+
+        Messages are written some at a time: each time costs both sides a switch.
+        """
+        self._held += pieces
+        self._held_bytes += sum(memoryview(piece).nbytes for piece in pieces)
+        if self._held_bytes >= _HELD_BYTES or len(self._held) >= _HELD_PIECES:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._held:
+            self._outbox.put(tuple(self._held))
+            self._held, self._held_bytes = [], 0
 
     def expect_within(self, seconds: float) -> None:
         """Begin to wait for an answer; other lines that come before it put nothing off."""
@@ -110,6 +125,7 @@ class SubjectProcess:
 
         Raises LateError when the time of the answer is over, FloodError, LongLineError.
         """
+        self._flush()
         left_s = self._deadline_s - time.monotonic()
         self._taken += 1
         # A line that is there is taken, however late it is looked at: but not for ever.
@@ -125,6 +141,7 @@ class SubjectProcess:
         """
         child = self._child
         self._seen |= family(child.pid, self._mark)
+        self._flush()
         self._outbox.put(None)
         exited = _has_exited(child, _GRACE_S if patiently else 0.0)
         escaped = self._ended()
