@@ -21,7 +21,8 @@ _KINDS = {kind.value: f'"{kind.name}"' for kind in TradeKind}
 def encode_trades(tape: Tape, columns: Sequence[str]) -> list[Buffer]:
     """Return trades of one symbol as the pieces of one line.
 
-    `columns` are the names of those to send. Numbers of int64 are turned into text by Arrow, which takes a tenth of the time.
+    `columns` are the names of those to send. Numbers of int64 are turned into text by Arrow,
+    which takes a tenth of the time.
     """
     parts = [f'{{"type":"trades","symbol":{json.dumps(tape.symbol_text(0), ensure_ascii=False)}']
     parts += [f'"{name}":[{_column(tape, name)}]' for name in columns]
