@@ -92,7 +92,8 @@ class ProcessAggregator:
         self._arrow = False
         self._sent = 0
         self._pending: deque[tuple[int, Instant]] = deque()
-        self._last_line: Buffer = b""
+        # How the last message began, and the sync that followed it.
+        self._last_line: tuple[Buffer, Buffer] = (b"", b"")
         self._line, self._lines = b"", 0
         self._answers = 0
         self._keeps_ids: bool | None = None
@@ -255,7 +256,7 @@ class ProcessAggregator:
 
     def _send(self, line: Buffer, *more: Buffer) -> None:
         assert self._process is not None
-        self._last_line = line
+        self._last_line = (line, more[-1] if more else b"")
         self._found.counts["messages"] += 1
         self._process.send(line, *more)
 
@@ -348,7 +349,7 @@ class ProcessAggregator:
         self.failed_at_ns = self._pending[0][1].at_ns if self._pending else self._now_ns
         how = process.stop(patiently=kind in ("exited", "gave_up")) if process else {}
         self._found.ended(how)
-        last = {"last_message": bytes(self._last_line[:200]).decode(errors="replace").rstrip()}
+        last = {"last_message": " ".join(shown(one).rstrip() for one in self._last_line).rstrip()}
         self._found.add(kind, severity, {**evidence, **last, **how}, self.failed_at_ns)
 
 
