@@ -29,6 +29,7 @@ from hypothesis import strategies as st
 from kline_harness.aggregators.per_event import exact_column
 from kline_harness.columns import Instrument
 from kline_harness.interfaces import AddSymbol, FeedSlice, Pull, RemoveSymbol, Signal, Tick
+from kline_harness.klagg.ticker import Ticker
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.units import format_exact, parse_exact
 
@@ -99,7 +100,7 @@ def _signal(words: list[str], now: int) -> Signal | None:
         return RemoveSymbol(max(now, at(rest[1])), rest[0])
     if verb == "add":
         first = 0 if rest[2:3] in ([], ["none"]) else at(rest[2])
-        return AddSymbol(max(now, at(rest[1])), rest[0], first, *rest[3:])
+        return AddSymbol(max(now, at(rest[1])), rest[0], Ticker(first, *rest[3:]))
     return None
 
 

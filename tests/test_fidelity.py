@@ -41,6 +41,9 @@ class Recorder:
         self.log: list[tuple[str, int, int]] = []
         self.rows: list[Rows[Any]] = []
 
+    def rows_until_flush(self) -> None:
+        """Every value is handed over at its own instant."""
+
     def take(self, now_ns: int, rows: Rows[Any]) -> None:
         self.rows.append(rows)
         self.log.extend([("row", now_ns, 1)] * len(rows))

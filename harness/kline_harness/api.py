@@ -17,7 +17,7 @@ from kline_harness.columns import concat
 from kline_harness.comparison.summary import summary
 from kline_harness.errors import UsageError
 from kline_harness.inspection import inspect_files
-from kline_harness.interfaces import Aggregator, Consumer
+from kline_harness.interfaces import Aggregator, Consumer, Subject
 from kline_harness.interval import Interval, parse_interval, parse_intervals
 from kline_harness.replay import Audit, Scenario
 from kline_harness.replay import replay as replay_files
@@ -40,7 +40,7 @@ def replay(
     trades: Files,
     *,
     klines: Files = (),
-    aggregator: str | Aggregator | AggregatorFactory | None = None,
+    aggregator: str | Aggregator | Subject | AggregatorFactory | None = None,
     consumers: Sequence[Consumer | ConsumerFactory] = (),
     scenario: Scenario | str | Path | None = None,
     out: str | Path | None = None,
@@ -50,7 +50,7 @@ def replay(
     """Replay files of trades through an aggregator, and check and compare every kline.
 
     `klines` are the exchange's own to compare with. `aggregator` is a name (``"exact"``,
-    ``"klagg"``, ``"module:Class"``, ``"file.py:Class"``), a class or factory called with the
+    a registered one, ``"module:Class"``, ``"file.py:Class"``), a class or factory called with the
     intervals and the symbols as far as it takes them, or an aggregator, which is copied for each
     run. `consumers` listen to the klines beside the run's own: each is a class, a factory, or an
     object, which is copied for each run; its verdict is a check of the run under its name, and
@@ -63,6 +63,8 @@ def replay(
 
     Raises UserError for anything the caller can mend; nothing is left half-written then.
     """
+    if isinstance(aggregator, Subject):
+        options |= {"aggregator": NamedFactory.given(aggregator).name, "subject": aggregator}
     chosen = _scenario(scenario, options, aggregator if isinstance(aggregator, str) else None)
     inputs, exchange = _paths(trades), _paths(klines)
     place = Path(tempfile.mkdtemp(prefix="kline-harness-")) if out is None else None
@@ -163,6 +165,11 @@ def _scenario(given: Scenario | str | Path | None, options: dict[str, Any], name
         raise UsageError(f"unknown option {unknown!r}: expected one of {', '.join(known)}")
     if name is not None:
         options["aggregator"] = name
+        if scenario.subject is not None and name != scenario.aggregator:
+            raise UsageError(
+                f"aggregator {name!r}: expected {scenario.aggregator!r}, whose tables the "
+                "scenario has, or a scenario without them"
+            )
     if "intervals" in options:
         options["intervals"] = _intervals(options["intervals"])
     if isinstance(options.get("audit"), str):
@@ -193,7 +200,7 @@ def _columns(given: ColumnMap | str | Path | None) -> ColumnMap | None:
 def _substitutions(aggregator: Any, consumers: Sequence[Any]) -> Substitutions:
     """Return the parts that the caller gave: an aggregator for the scenario's, and consumers."""
     chosen = NONE
-    if aggregator is not None and not isinstance(aggregator, str):
+    if aggregator is not None and not isinstance(aggregator, (str, Subject)):
         chosen = Substitutions(aggregator=NamedFactory.given(aggregator).build)
     return replace(chosen, consumers=own_factories(consumers))
 

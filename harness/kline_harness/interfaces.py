@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
 from kline_harness.columns import Rows, T
+from kline_harness.interval import Interval
 from kline_harness.kline import Emission
 from kline_harness.ledger import TradeAccount
 from kline_harness.tape import Tape
+from kline_harness.units import Window
 from kline_harness.verdict import Verdict
 
 
@@ -23,29 +25,26 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Pull:
-    """A request for the aggregator's current state: changed klines, or all of them."""
+    """A request for the aggregator's current state: changed klines, or all of them.
+
+    It is processed at `at_ns`, and was made at `asked_ns`: earlier where the loop was busy.
+    """
 
     at_ns: int
     full: bool
+    asked_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AddSymbol:
     """A command: begin to aggregate a symbol.
 
-    Prices and volumes are plain decimal text as the exchange's ticker states them;
-    `first_time_ns` is the ticker's event time, 0 or less when unknown.
+    `stated` is what the command says of the symbol: an instance of the subject's `STATED`.
     """
 
     at_ns: int
     symbol: str
-    first_time_ns: int = 0
-    open: str = "0"
-    high: str = "0"
-    low: str = "0"
-    close: str = "0"
-    volume: str = "0"
-    quote_volume: str = "0"
+    stated: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +185,7 @@ class Consumer(Protocol):
     """Listens to finals or lifecycle events; a state machine that knows no simulator or clock.
 
     `timer_period_ns` asks for `on_timer` at multiples of that many nanoseconds after its start.
+    One that has `channel = "lifecycle"` is given lifecycle events, any other klines.
     """
 
     name: str
@@ -219,6 +219,78 @@ class Consumer(Protocol):
         ...
 
 
+class SubjectWatch(Observer):
+    """Sees a run of a subject, and has the checks that are the subject's own."""
+
+    def checks(self) -> Sequence[Check]:
+        """Return the checks; called before the run, their verdicts are asked when it is over."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pulls:
+    """What is pulled: deltas every `period_ns` from the first trade on; snapshots after ticks."""
+
+    period_ns: int | None = None
+    snapshots: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Duties:
+    """Which trades a subject is to aggregate, whether or not they reach it.
+
+    `times` are, by symbol, windows: of the trades that arrive after the begin and not after the
+    end of one. A trade of a time more than `future_bound_ns` after its arrival is to be refused.
+    `continued` are klines that it had begun before, by symbol, interval and open time, each with
+    its first trade id: they are compared only where the trades hold that one.
+    """
+
+    times: Mapping[str, Sequence[Window]]
+    future_bound_ns: int | None = None
+    continued: Mapping[tuple[str, str, int], int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What belongs to an aggregator beside itself; a subclass overrides what it has of it.
+
+    A name given for an aggregator may stand for a subclass, which is a frozen dataclass. Its
+    fields are keys and tables of a scenario file that are its own: a field's default is that of a
+    scenario without the key, and a table is a dataclass in turn.
+    """
+
+    # What a command that adds a symbol says beside `at` and `add`: a dataclass of its keys.
+    STATED: ClassVar[type | None] = None
+
+    def make(self, intervals: Sequence[Interval], symbols: Sequence[str]) -> Aggregator:
+        """Make the aggregator; `symbols` are those of the trade files."""
+        raise NotImplementedError
+
+    def pulls(self) -> Pulls:
+        """Return what is pulled from it."""
+        return Pulls()
+
+    def duties(self, symbols: Sequence[str], commands: Sequence[Command]) -> Duties | None:
+        """Return what it is to aggregate; None: every trade that it is given."""
+        return None
+
+    def consumers(self) -> Sequence[Consumer]:
+        """Return new consumers of a run, which listen beside the harness's."""
+        return ()
+
+    def watch(self, aggregator: Aggregator) -> SubjectWatch:
+        """Return what sees a run of an aggregator that `make` made, and checks it."""
+        return SubjectWatch()
+
+    def channel_designs(self) -> Mapping[str, Callable[..., Any]]:
+        """Return designs of the channel of finals beside the broadcast, by the scenario's names.
+
+        Each is called with name, capacity and sole consumer, and returns a
+        `kline_harness.simulation.designs.Channel`.
+        """
+        return {}
+
+
 __all__ = [
     "AccountingAggregator",
     "AddSymbol",
@@ -226,11 +298,15 @@ __all__ = [
     "Check",
     "Command",
     "Consumer",
+    "Duties",
     "FeedSlice",
     "Observer",
     "Pull",
+    "Pulls",
     "RemoveSymbol",
     "Signal",
+    "Subject",
+    "SubjectWatch",
     "T",
     "Tick",
     "TradeAt",

@@ -13,9 +13,9 @@ from kline_harness.archives import open_trades
 from kline_harness.checks.completeness import CompletenessAuditor
 from kline_harness.checks.lifecycle import LifecycleChecker
 from kline_harness.columns import Rows, concat
-from kline_harness.interfaces import FeedSlice
+from kline_harness.interfaces import FeedSlice, Pulls
 from kline_harness.interval import DEFAULT_INTERVALS, parse_interval
-from kline_harness.klagg.options import KlaggOptions
+from kline_harness.klagg.options import ModelOptions
 from kline_harness.kline import Emission, KlineBatch, LifeBatch
 from kline_harness.simulation.feed import Feed, streamed
 from kline_harness.simulation.listener import ListenerOptions
@@ -93,10 +93,10 @@ def test_klagg(
     intervals = [parse_interval(text) for text in ["1m", "5m", "15m", "30m", "1h", "4h", "1d"]]
     symbols = [instrument.symbol for instrument in tapes[0].instruments]
     period_ns = None if pull_period_ms is None else pull_period_ms * 1_000_000
-    feed = list(_feed(tapes, SignalOptions(pull_period_ns=period_ns)))
+    feed = list(_feed(tapes, SignalOptions(pulls=Pulls(period_ns))))
 
     def run() -> int:
-        model = KlaggOptions(quirks).make(intervals, symbols)
+        model = ModelOptions(quirks).make(intervals, symbols)
         return sum(len(model.advance(piece).klines) for piece in feed)
 
     assert benchmark.pedantic(run, rounds=3) == 1903  # type: ignore[no-untyped-call]

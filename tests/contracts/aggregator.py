@@ -7,6 +7,7 @@ from dataclasses import asdict
 from random import Random
 
 from kline_harness.interfaces import AddSymbol, Aggregator, Pull, RemoveSymbol
+from kline_harness.klagg.ticker import Ticker
 from kline_harness.testing import aggregator_kit
 from kline_harness.testing.aggregator_kit import (
     Told,
@@ -76,8 +77,8 @@ def _disturbance(random: Random, run: list[Item], now: int) -> Item:
         again,
         late,
         Pull(now, random.random() < 0.5),
-        AddSymbol(now, symbol, now, "9", "12", "8", "10", "77", "770"),
-        AddSymbol(now, symbol, now),
+        AddSymbol(now, symbol, Ticker(now, "9", "12", "8", "10", "77", "770")),
+        AddSymbol(now, symbol, Ticker(now)),
         RemoveSymbol(now, symbol),
     ]
     return random.choice(choices)

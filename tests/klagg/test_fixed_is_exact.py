@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from kline_harness.klagg.options import KlaggOptions
+from kline_harness.klagg.options import KlaggOptions, ModelOptions
 from kline_harness.replay import Scenario
 from kline_harness.replay import replay as run
 from kline_harness.verdict import Severity
@@ -19,7 +19,11 @@ STREAMS = sorted(DATA.glob("*/*-trade-stream.txt.gz")) if DATA.is_dir() else []
 
 
 def check_exactness(trades: list[Path], folder: Path) -> None:
-    options = Scenario(aggregator="klagg", klagg=KlaggOptions(quirks="fixed"), expectations=False)
+    options = Scenario(
+        aggregator="klagg",
+        subject=KlaggOptions(ModelOptions(quirks="fixed")),
+        expectations=False,
+    )
     outcome = run(options, trades, [], folder / "run", command="", report=False)
     checks = {check.check: check for check in outcome.checks}
     counts = checks["exactness"].counts

@@ -15,6 +15,7 @@ from kline_harness.interfaces import AddSymbol, Aggregator, FeedSlice, Tick
 from kline_harness.klagg.aggregator import KlaggAggregator
 from kline_harness.klagg.quirks import FAITHFUL, FIXED, Quirk
 from kline_harness.klagg.records import DatabaseRow
+from kline_harness.klagg.ticker import Ticker
 from kline_harness.kline import Life, Trigger
 from kline_harness.tape import Tape
 
@@ -201,7 +202,10 @@ def test_a_tick_closes_what_expired_only() -> None:
 
 
 def test_a_symbol_added_while_running() -> None:
-    add = AddSymbol(BASE, "ETHUSDT", BASE, "50000", "51000", "49000", "50500", "100", "5050000")
+    add = AddSymbol(
+        *(BASE, "ETHUSDT"),
+        Ticker(BASE, "50000", "51000", "49000", "50500", "100", "5050000"),
+    )
     ran = run_klagg(FeedSlice(Tape.empty(), (add,), (0,)), database=at_base("1m 5m"))
     assert ran.aggregator.observations() == []
     for slot, interval in zip(

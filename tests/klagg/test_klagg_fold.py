@@ -10,14 +10,16 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kline_harness.compiled import fold, library
+from kline_harness.compiled import library
 from kline_harness.interfaces import AddSymbol, FeedSlice, Pull, RemoveSymbol, Tick
 from kline_harness.interval import parse_interval
 from kline_harness.klagg import fold as klagg_fold
+from kline_harness.klagg import fold_loop as fold
 from kline_harness.klagg.aggregator import KlaggAggregator
 from kline_harness.klagg.quirks import FAITHFUL, FIXED, Quirk
 from kline_harness.klagg.records import BarRecord, DatabaseRow
 from kline_harness.klagg.slots import Slot, SymbolSlots
+from kline_harness.klagg.ticker import Ticker
 from kline_harness.kline import Emission
 from kline_harness.tape import TradeKind
 
@@ -193,7 +195,7 @@ def rare(draw: st.DrawFn, symbols: Sequence[str], now: int) -> Item:
         return RemoveSymbol(now, symbol)
     first = draw(st.sampled_from([0, now, now - 90 * SECOND]))
     texts = [draw(st.sampled_from(TEXTS)) for _ in range(6)] if choice == 2 else []
-    return AddSymbol(now, symbol, first, *texts)
+    return AddSymbol(now, symbol, Ticker(first, *texts))
 
 
 @st.composite

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from kline_harness.errors import UsageError
-from kline_harness.klagg.options import KlaggOptions, StoredRow, parse_quirks
+from kline_harness.klagg.options import ModelOptions, StoredRow, parse_quirks
 from kline_harness.klagg.quirks import FAITHFUL, FIXED, Quirk
 
 from tests.klagg.klagg_cases import intervals_of
@@ -36,6 +36,6 @@ def test_what_is_none(given: str | list[str]) -> None:
 def test_a_stored_row_stands_for_all_its_intervals() -> None:
     intervals = tuple(intervals_of("1m 5m"))
     row = StoredRow("ALFA", intervals, 60, "1", "2", "1", "2", "5", count=3)
-    KlaggOptions("faithful", database=(row,)).make(intervals, ["ALFA"])
+    ModelOptions("faithful", database=(row,)).make(intervals, ["ALFA"])
     with pytest.raises(UsageError, match="a stored kline of BETA 1m"):
-        KlaggOptions("faithful", database=(row,)).make(intervals, ["ALFA", "BETA"])
+        ModelOptions("faithful", database=(row,)).make(intervals, ["ALFA", "BETA"])

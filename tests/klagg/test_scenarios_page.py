@@ -14,11 +14,11 @@ from kline_harness.kline import KlineBatch
 from kline_harness.replay import replay as run
 from kline_harness.replay.scenario import CONSUMERS, Scenario
 from kline_harness.replay.scenario_file import decode_scenario, load_scenario, scenario_of
-from kline_harness.simulation.designs import Design
 from kline_harness.simulation.records import ChannelRecord, ConsumerRecord
 from kline_harness.simulation.simulation import Simulation
 
 from tests.klagg.made import FOLDER
+from tests.klagg.queued import Queued
 
 FIXTURES = FOLDER.parent
 PAGE = FIXTURES.parent / "docs" / "scenarios.md"
@@ -49,12 +49,12 @@ def figures(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[str]:
     monkeypatch.setattr(Simulation, "run", kept)
     base = decode_scenario(tomllib.loads(EXAMPLES[-1]), "example")
     lines = ["| design | consumer | received | lost | of these |", "|---|---|---|---|---|"]
-    designs = ((Design.MPSC, "writer"), (Design.MPSC, "completeness"), (Design.BROADCAST, "writer"))
+    designs = (("mpsc", "writer"), ("mpsc", "completeness"), ("broadcast", "writer"))
     for design, sole in designs:
         channels = replace(base.channels, design=design, sole_consumer=sole)
-        options = replace(base, channels=channels)
-        run(options, [DAY], [], folder / design.value / sole, command="", report=False)
-        name = design.value + (f" to the {sole}" if design is Design.MPSC else "")
+        options = replace(base, channels=channels, subject=Queued())
+        run(options, [DAY], [], folder / design / sole, command="", report=False)
+        name = design + (f" to the {sole}" if design == "mpsc" else "")
         for consumer in carried[-1].consumers:
             lines.append(_line(name, carried[-1], consumer))
     return lines
@@ -89,13 +89,29 @@ def test_the_figures_are_those_of_a_replay(monkeypatch: pytest.MonkeyPatch, tmp_
             "aggregator = 'klag'",
             "unknown aggregator 'klag': expected exact, klagg, module:Class",
         ),
-        ("[klagg]\nquirks = ['Q99']", "unknown quirk 'Q99'"),
+        ("aggregator = 'klagg'\n[klagg]\nquirks = ['Q99']", "unknown quirk 'Q99'"),
+        ("[klagg]\nquirks = ['Q01']", "unknown key 'klagg'"),
+        ("aggregator = 'klagg'\n[klag]", "unknown key 'klag': expected one of intervals"),
+        (
+            "aggregator = 'klagg'\n[[commands]]\nat = 5\nremove = 'A'\nopen = '1'",
+            "commands[0]: open: expected of a symbol to add alone",
+        ),
+        (
+            "aggregator = 'klagg'\n[[commands]]\nat = 5\nadd = 'A'\nopne = '1'",
+            "commands[0]: unknown key 'opne'",
+        ),
         ("[[commands]]\nadd = 'A'", "missing key at"),
         ("aggregator = 'klagg'\n[[commands]]\nat = 5", "either to add or to remove"),
         ("[[commands]]\nat = 5\nadd = 'A'", "the exact aggregator takes none"),
-        ("[gateway]\npull_timeout = '1s'", "pull_timeout above zero and below pull_period"),
-        ("[listeners.auditor]", "unknown consumer 'auditor'"),
-        ("[channels]\ndesign = 'spmc'", "expected one of broadcast, mpsc"),
+        (
+            "aggregator = 'klagg'\n[gateway]\npull_timeout = '1s'",
+            "pull_timeout above zero and below pull_period",
+        ),
+        ("[channels]\ndesign = 'spmc'", "expected one of broadcast beside the aggregator exact"),
+        (
+            "aggregator = 'klagg'\n[channels]\ndesign = 'spmc'",
+            "expected one of broadcast, mpsc beside the aggregator klagg",
+        ),
         ("[channels]\nklines = 0", "expected capacities above zero"),
         ("[[outages]]\nfrom = 5\nuntil = 5", "an outage that ends after it begins"),
         ("[loop]\nbusy = [{ from = 5, until = 4 }]", "a window that ends after it begins"),
@@ -123,13 +139,13 @@ def test_options_come_before_the_files_own(tmp_path: Path) -> None:
     path.write_text('seed = 3\nsymbol = "ALFAUSDT"\n[gateway]', encoding="utf-8")
     options = scenario_of(path, aggregator="klagg", seed=4, symbol=None)
     assert (options.aggregator, options.seed, options.symbol) == ("klagg", 4, "ALFAUSDT")
-    with pytest.raises(UsageError, match="gateway: the exact aggregator takes none"):
+    with pytest.raises(UsageError, match="unknown key 'gateway'"):
         scenario_of(path)
     assert scenario_of(None) == Scenario()
 
 
 def test_a_scenario_is_told_whole() -> None:
-    told = Scenario().to_dict()
+    told = scenario_of(None, aggregator="klagg").to_dict()
     assert told["klagg"]["quirks"] == "faithful"
     assert told["clock"]["period_ns"] == 60_000_000_000
     assert told["channels"]["design"] == "broadcast"

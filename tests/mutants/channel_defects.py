@@ -34,6 +34,9 @@ class _End:
     def on_timer(self, now_ns: int) -> None:
         self.consumer.on_timer(now_ns)
 
+    def rows_until_flush(self) -> None:
+        """Every value is handed over at its own instant."""
+
     def on_close(self, now_ns: int) -> None:
         self.consumer.on_close(now_ns)
 

@@ -17,7 +17,7 @@ from kline_harness.faults.trades import DropTrades
 from kline_harness.interfaces import Tick
 from kline_harness.interval import parse_intervals
 from kline_harness.klagg.gateway import GatewayOptions
-from kline_harness.klagg.options import KlaggOptions
+from kline_harness.klagg.options import KlaggOptions, ModelOptions
 from kline_harness.klagg.snapshot_writer import SnapshotOptions
 from kline_harness.replay import Scenario, replay
 from kline_harness.replay.run import Outcome
@@ -95,12 +95,11 @@ def received_early(plain: Read) -> Read:
     return chunks
 
 
+RIGHT = KlaggOptions(ModelOptions(quirks="fixed"), GatewayOptions(), SnapshotOptions())
 KLAGG = replace(
     PLAIN,
     aggregator="klagg",
-    klagg=KlaggOptions(quirks="fixed"),
-    gateway=GatewayOptions(),
-    snapshots=SnapshotOptions(),
+    subject=RIGHT,
 )
 STALLED = (Window(*STALL),)
 
@@ -147,7 +146,9 @@ MUTANTS = (
     Mutant(
         "gateway_reader",
         scenario=KLAGG,
-        scripted=replace(KLAGG, gateway=GatewayOptions(reader_stalls=STALLED)),
+        scripted=replace(
+            KLAGG, subject=replace(RIGHT, gateway=GatewayOptions(reader_stalls=STALLED))
+        ),
     ),
 )
 

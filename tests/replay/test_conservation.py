@@ -15,10 +15,11 @@ from kline_harness.ledger import Equation
 from kline_harness.replay.market import Market
 from kline_harness.replay.scenario import Audit, Scenario
 from kline_harness.replay.trial import Trial, run_trial
-from kline_harness.simulation.designs import ChannelOptions, Design
+from kline_harness.simulation.designs import ChannelOptions
 from kline_harness.storage.parquet_writer import WriterOptions
 from kline_harness.units import NS_PER_MINUTE
 
+from tests.klagg.queued import Queued
 from tests.mutants.stage import MINUTES, START_NS, minutes
 
 BASE = Scenario(intervals=parse_intervals("1m,3m"))
@@ -69,7 +70,7 @@ def test_equations_join_whatever_happens(seed: int) -> None:
 SETTINGS: dict[str, Scenario] = {
     "as it is": BASE,
     "one listener": replace(BASE, audit=Audit.OFF),
-    "a queue": replace(BASE, channels=ChannelOptions(klines=2, design=Design.MPSC)),
+    "a queue": replace(BASE, subject=Queued(), channels=ChannelOptions(klines=2, design="mpsc")),
     "no lifecycle": replace(BASE, channels=ChannelOptions(life_published=False)),
     "failing commits": replace(BASE, writer=WriterOptions(part_rows=4, failing_commits=(1, 3))),
 }

@@ -15,7 +15,7 @@ from kline_harness.faults.trades import DropTrades
 from kline_harness.interfaces import FeedSlice, Observer
 from kline_harness.interval import parse_intervals
 from kline_harness.klagg.gateway import GatewayOptions
-from kline_harness.klagg.options import KlaggOptions
+from kline_harness.klagg.options import KlaggOptions, ModelOptions
 from kline_harness.klagg.snapshot_writer import SnapshotOptions
 from kline_harness.replay.effects import Results, control_run, without_fault
 from kline_harness.replay.emission_log import EmissionLog
@@ -64,10 +64,11 @@ OPTIONS: dict[str, tuple[str, Any]] = {
     "loop": ("klagg", LoopOptions((Window(after(1.5), after(3.5)),))),
     "outages": ("exact", (Outage(after(1), after(3)),)),
     "commands": ("klagg", (ScriptedCommand(after(2), remove="ALFAUSDT"),)),
-    "klagg": ("klagg", KlaggOptions(quirks="fixed")),
     "process": (SUBJECT, ProcessOptions(unsynced_max=1)),
-    "gateway": ("klagg", GatewayOptions()),
-    "snapshots": ("klagg", SnapshotOptions()),
+    "subject": (
+        "klagg",
+        KlaggOptions(ModelOptions(quirks="fixed"), GatewayOptions(), SnapshotOptions()),
+    ),
     "channels": ("exact", ChannelOptions(klines=1, life_published=False)),
     "writer": ("exact", WriterOptions(part_rows=1, failing_commits=(1, 2))),
     "listeners": (

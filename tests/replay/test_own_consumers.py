@@ -12,7 +12,7 @@ from typing import Any
 
 import kline_harness as kh
 import pytest
-from kline_harness.replay.own_consumers import CHECK_IDS
+from kline_harness.checks.check_list import CHECK_IDS
 from kline_harness.simulation.simulation import Fidelity
 from kline_harness.units import INT64_MAX
 

@@ -14,6 +14,9 @@ from typing import Any, get_args, get_type_hints
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from kline_harness.klagg.options import KlaggOptions
+from kline_harness.klagg.ticker import Ticker
+from kline_harness.replay.decode import keys_of
 from kline_harness.errors import UserError
 from kline_harness.faults.catalogue import CATALOGUE
 from kline_harness.gate import load_suite
@@ -89,10 +92,12 @@ def paths(table: Any, kind: Any, place: tuple[Any, ...] = ()) -> list[tuple[Any,
 
 def hints_of(kind: Any) -> dict[str, Any]:
     hints = get_type_hints(kind)
-    return {field.name.removesuffix("_ns"): hints[field.name] for field in fields(kind)}
+    # What a subject declares is no key of a file but its own fields are.
+    return {key: hints[name] for key, name in keys_of(kind).items()}
 
 
-PATHS = paths(WHOLE, Scenario)
+PATHS = paths(WHOLE, Scenario) + paths(WHOLE, KlaggOptions)
+PATHS += [("commands", 0, key) for key in keys_of(Ticker)]
 PATHS += [
     ("faults", number, key)
     for number, fault in enumerate(WHOLE["faults"])
@@ -181,7 +186,7 @@ def test_a_suite_is_taken_or_refused(key: str, value: Any, tmp_path: Path) -> No
         ((CRASHES / "no-intervals.toml").read_text(), "intervals: expected at least one"),
         ((CRASHES / "period-1ns.toml").read_text(), "clock: expected a period of at least 1ms"),
         (
-            '[gateway]\npull_period="2ns"\npull_timeout="1ns"\n',
+            'aggregator="klagg"\n[gateway]\npull_period="2ns"\npull_timeout="1ns"\n',
             "expected a pull_period of at least",
         ),
         ('[clock]\nmissed=[{until="2s"}]\n', "clock.missed[0]: missing key from"),

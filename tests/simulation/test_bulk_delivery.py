@@ -49,6 +49,9 @@ class Diary:
         self.calls.append(("timer", now_ns, *self._held))
         self._held = []
 
+    def rows_until_flush(self) -> int | None:
+        return None
+
     def on_close(self, now_ns: int) -> None:
         self.calls.append(("close", now_ns, *self._held))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from kline_harness.interfaces import FeedSlice, Pull, Tick
+from kline_harness.interfaces import FeedSlice, Pull, Pulls, Tick
 from kline_harness.simulation.clock import ClockOptions
 from kline_harness.simulation.delivery import Delivery, DeliveryOptions, Outage
 from kline_harness.simulation.feed import Feed
@@ -31,19 +31,20 @@ def _kind(signal: object) -> str:
 def test_the_order_within_an_instant() -> None:
     tick_ns = T0 + MINUTE + GRACE
     commands = (ScriptedCommand(tick_ns, add="NEWA"), ScriptedCommand(tick_ns, remove="ALFA"))
-    options = SignalOptions(CLOCK, LoopOptions(), commands, MINUTE, True)
-    signals = Signals(options, T0 + GRACE, 0)
-    assert told(signals, "1:01") == [
+    options = SignalOptions(CLOCK, LoopOptions(), commands, Pulls(MINUTE, True))
+    assert told(Signals(options, T0 + GRACE, 0), "1:01") == [
         *(("deltas", 0.11), ("Tick", 60.11), ("snapshot", 60.11), ("deltas", 60.11)),
         *(("AddSymbol", 60.11), ("RemoveSymbol", 60.11)),
     ]
-    assert signals.requested_ns == [T0 + GRACE, tick_ns]
+    handed = Signals(options, T0 + GRACE, 0).before(at("1:01"))
+    asked_ns = [one.asked_ns for one in handed if isinstance(one, Pull)]
+    assert asked_ns == [T0 + GRACE, tick_ns, tick_ns]
 
 
 def test_a_busy_loop_sees_the_last_tick_only() -> None:
     busy = (Window(at("0:59"), at("3:05")),)
     commands = (ScriptedCommand(at("2:00"), remove="ALFA"),)
-    signals = Signals(SignalOptions(CLOCK, LoopOptions(busy), commands, MINUTE), T0, 0)
+    signals = Signals(SignalOptions(CLOCK, LoopOptions(busy), commands, Pulls(MINUTE)), T0, 0)
     # The end of the window is not before itself.
     assert told(signals, "3:05") == [("deltas", 0)]
     handed = signals.before(at("3:06"))
@@ -51,7 +52,8 @@ def test_a_busy_loop_sees_the_last_tick_only() -> None:
     assert handed[0] == Tick(at("3:05"), at("3:00.110"))
     assert [_kind(signal) for signal in handed[1:]] == ["deltas"] * 3 + ["RemoveSymbol"]
     assert signals.coalesced == 2
-    assert signals.requested_ns == [T0 + k * MINUTE for k in range(4)]
+    asked_ns = [one.asked_ns for one in handed if isinstance(one, Pull)]
+    assert asked_ns == [T0 + k * MINUTE for k in range(1, 4)]
 
 
 def test_missed_ticks_and_a_late_synchronisation() -> None:
@@ -70,7 +72,7 @@ def test_missed_ticks_and_a_late_synchronisation() -> None:
 def test_how_often_it_is_asked_changes_nothing(cuts: list[int], busy: bool) -> None:
     loop = LoopOptions((Window(at("0:59"), at("3:05")),) if busy else ())
     commands = tuple(ScriptedCommand(at(f"{m}:30"), add=f"S{m}") for m in range(5))
-    options = SignalOptions(CLOCK, loop, commands, 7 * SECOND, True)
+    options = SignalOptions(CLOCK, loop, commands, Pulls(7 * SECOND, True))
     whole, pieces = Signals(options, T0, 0), Signals(options, T0, 0)
     in_pieces = []
     for cut in sorted(cuts):
@@ -79,7 +81,7 @@ def test_how_often_it_is_asked_changes_nothing(cuts: list[int], busy: bool) -> N
     end_ns = at("6:00")
     in_pieces += pieces.rest(end_ns, None)
     assert in_pieces == whole.rest(end_ns, None)
-    assert (pieces.coalesced, pieces.requested_ns) == (whole.coalesced, whole.requested_ns)
+    assert pieces.coalesced == whole.coalesced
 
 
 def slices(

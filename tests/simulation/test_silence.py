@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kline_harness.errors import UsageError
-from kline_harness.interfaces import Pull, Tick, TradeAt
+from kline_harness.interfaces import Pull, Pulls, Tick, TradeAt
 from kline_harness.simulation import feed as feeds
 from kline_harness.simulation.clock import ClockOptions
 from kline_harness.simulation.feed import Feed
@@ -73,7 +73,7 @@ def test_where_a_silence_is_cut_changes_nothing(
     options = SignalOptions(
         ClockOptions(period_ns=period_s * NS_PER_SECOND),
         LoopOptions(tuple(windows)),
-        pull_period_ns=None if pull_s is None else pull_s * NS_PER_SECOND,
+        pulls=Pulls(None if pull_s is None else pull_s * NS_PER_SECOND),
     )
     until_ns = None if until_s is None else T0 + until_s * NS_PER_SECOND
     found = []

@@ -4,8 +4,7 @@ A name is ``exact``, an entry point of the group ``kline_harness.aggregators``, 
 ``file.py:Class``, or ``process:COMMAND`` for a program that speaks kline-subject/1.
 
 Whatever a name stands for is called as a factory, with the intervals and the symbols as far as it
-takes them; a dataclass with a method `make` is a table of options. `build` is the one place where
-anything is made.
+takes them; of a `Subject` its `make` is. `build` is the one place where anything is made.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import entry_points
 from importlib.util import module_from_spec, spec_from_file_location
@@ -26,7 +25,7 @@ from typing import Any
 
 from kline_harness.aggregators.exact import ExactAggregator
 from kline_harness.errors import UsageError, UserError
-from kline_harness.interfaces import Aggregator
+from kline_harness.interfaces import Aggregator, Subject
 from kline_harness.interval import Interval
 
 GROUP = "kline_harness.aggregators"
@@ -74,6 +73,9 @@ class NamedFactory:
         """
         if isinstance(given, str):
             return NamedFactory.named(given)
+        if isinstance(given, Subject):
+            kind = type(given)
+            return NamedFactory(f"{kind.__module__}:{kind.__qualname__}", given.make)
         made = given if inspect.isroutine(given) or isinstance(given, type) else type(given)
         name = f"{made.__module__}:{made.__qualname__}"
         if isinstance(given, type) or not _missing(given) or not callable(given):
@@ -81,17 +83,20 @@ class NamedFactory:
             return NamedFactory(name, factory)
         return NamedFactory(name, given)
 
+    @property
+    def subject(self) -> type[Subject] | None:
+        """Return the `Subject` that the name stands for, None where it is a factory alone."""
+        factory = self.factory
+        return factory if isinstance(factory, type) and issubclass(factory, Subject) else None
+
     def build(self, intervals: Sequence[Interval], symbols: Sequence[str]) -> Aggregator:
         """Make an aggregator of intervals; `symbols` are those of the trades.
 
         Raises UsageError when it cannot be made, or is no aggregator.
         """
         try:
-            factory = self.factory
-            if is_dataclass(factory) and hasattr(factory, "make"):
-                # A table of options that makes the aggregator: here with its defaults.
-                options: Any = factory
-                factory = options().make
+            kind = self.subject
+            factory = self.factory if kind is None else kind().make
             made = called(factory, intervals, symbols)
         except UserError:
             raise

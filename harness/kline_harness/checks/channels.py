@@ -114,7 +114,7 @@ def channel_dict(channel: ChannelRecord) -> dict[str, Any]:
     more = ("unread", "after_leaving", "connected", "died_at_ns")
     return {
         "name": channel.name,
-        "design": channel.design.value,
+        "design": channel.design,
         "capacity": channel.capacity,
         "published": channel.published,
         "sent": channel.sent,

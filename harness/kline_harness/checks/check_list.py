@@ -9,6 +9,31 @@ from kline_harness.errors import HarnessError
 from kline_harness.interfaces import Check
 from kline_harness.verdict import Verdict
 
+# The ids of the harness's own checks: no consumer's or subject's verdict can stand under one.
+CHECK_IDS = frozenset(
+    {
+        "channels",
+        "clock",
+        "comparison",
+        "completeness",
+        "continuity",
+        "delivery",
+        "exactness",
+        "expectations",
+        "faults",
+        "feed",
+        "files",
+        "ledger",
+        "lifecycle",
+        "reception",
+        "reference",
+        "stored",
+        "subject",
+        "trades",
+        "writer",
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Question:

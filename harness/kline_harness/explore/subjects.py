@@ -22,6 +22,8 @@ class Subject:
         """
         if self.substitutions != NONE:
             return base
-        scenario = replace(base, aggregator=self.name)
+        # Tables of another aggregator's own say nothing of this one.
+        own = base.subject if base.aggregator == self.name else None
+        scenario = replace(base, aggregator=self.name, subject=own)
         scenario.make_aggregator(())
         return scenario

@@ -18,7 +18,7 @@ from kline_harness.history.taking import files_of
 from kline_harness.interval import Interval, parse_intervals
 from kline_harness.replay import Audit, Scenario
 from kline_harness.replay.folder import RUN_FILE
-from kline_harness.replay.scenario_file import load_scenario
+from kline_harness.replay.scenario_file import scenario_of
 from kline_harness.verdict import Validity
 
 _SUITE_KEYS = ("baseline", "max_ratio", "case")
@@ -170,10 +170,12 @@ def _scenario(table: _Table) -> tuple[Scenario, tuple[str, ...]]:
     if "audit" in given:
         given["audit"] = Audit(given["audit"])
     try:
-        base = Scenario() if file is None else load_scenario(table.folder / file)
+        if file is None:
+            scenario = replace(Scenario(), **given)
+        else:
+            scenario = scenario_of(table.folder / file, **given)
     except UserError as error:
         raise UsageError(f"{table.label}, key scenario: {error}") from error
-    scenario = replace(base, **given)
     try:
         scenario.make_aggregator()
     except UserError as error:

@@ -10,13 +10,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from kline_harness.aggregators.id_runs import IdRuns
 from kline_harness.aggregators.per_event import Step, TradeRow
-from kline_harness.compiled.fold import FoldLoop
 from kline_harness.errors import UsageError
 from kline_harness.interfaces import AddSymbol, Command, FeedSlice, Pull, Tick
 from kline_harness.interval import Interval
 from kline_harness.klagg.bars import KlaggBars, StuckError
 from kline_harness.klagg.commands import Commands
 from kline_harness.klagg.fold import Folding
+from kline_harness.klagg.fold_loop import FoldLoop
 from kline_harness.klagg.pulled import PullLog
 from kline_harness.klagg.quirks import FAITHFUL, Quirk
 from kline_harness.klagg.records import (

@@ -12,6 +12,7 @@ from kline_harness.klagg.numbers import Measure, Numbers
 from kline_harness.klagg.quirks import Quirk
 from kline_harness.klagg.slots import Slot
 from kline_harness.klagg.symbols import SymbolMap
+from kline_harness.klagg.ticker import Ticker
 from kline_harness.kline import Life
 from kline_harness.ledger import SeriesAccount
 
@@ -106,13 +107,14 @@ class Commands:
             for place, slot in enumerate(slots):
                 slots[place] = Slot(account=slot.account, dirty=slot.dirty, waits=True)
             return
-        if command.first_time_ns <= 0:
+        ticker = command.stated or Ticker()
+        if ticker.first_time_ns <= 0:
             return
-        close = self._numbers.parse(command.close, Measure.PRICE)
-        self._seed_genesis(command, index)
+        close = self._numbers.parse(ticker.close, Measure.PRICE)
+        self._seed_genesis(ticker, index)
         for place in range(len(slots)):
             if self._is_seeded_flat(place):
-                self._begin(index, place, command.first_time_ns, close)
+                self._begin(index, place, ticker.first_time_ns, close)
                 self._host.tell(Life.OPENED_PROVISIONAL, index, place)
                 if Quirk.SEEDS_UNANNOUNCED not in self._quirks:
                     self._board.touch(index, place)
@@ -122,14 +124,14 @@ class Commands:
             return place != 0
         return place != self._genesis
 
-    def _seed_genesis(self, command: AddSymbol, index: int) -> None:
+    def _seed_genesis(self, ticker: Ticker, index: int) -> None:
         """Put the ticker's numbers, which are of 24 hours, into the shortest period's bar."""
         parse = self._numbers.parse
-        texts = (command.open, command.high, command.low, command.close)
+        texts = (ticker.open, ticker.high, ticker.low, ticker.close)
         prices = [parse(text, Measure.PRICE) for text in texts]
-        volume = parse(command.volume, Measure.QUANTITY)
-        quote_volume = parse(command.quote_volume, Measure.QUOTE)
-        slot = self._begin(index, self._genesis, command.first_time_ns, prices[3])
+        volume = parse(ticker.volume, Measure.QUANTITY)
+        quote_volume = parse(ticker.quote_volume, Measure.QUOTE)
+        slot = self._begin(index, self._genesis, ticker.first_time_ns, prices[3])
         slot.set_fields((*prices, volume, quote_volume, 0, 0), 1)
         self._host.tell(Life.OPENED_LIVE, index, self._genesis)
         self._board.touch(index, self._genesis)

@@ -16,9 +16,9 @@ import numpy as np
 
 from kline_harness.aggregators.id_runs import IdRuns
 from kline_harness.aggregators.per_event import Amount, Step, TradeRow
-from kline_harness.compiled.fold import RECORD_WORDS, FoldLoop, Stop
 from kline_harness.interfaces import FeedSlice, Pull, Signal, Tick
 from kline_harness.klagg.board import Board
+from kline_harness.klagg.fold_loop import RECORD_WORDS, FoldLoop, Stop
 from kline_harness.klagg.numbers import SAFE
 from kline_harness.klagg.pulled import LoggedAnswers, LogKey, PullLog
 from kline_harness.klagg.slots import BarRules

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from kline_harness.compiled.fold import FIRST_AMOUNT
+from kline_harness.klagg.fold_loop import FIRST_AMOUNT
 from kline_harness.klagg.numbers import Factors, Numbers
 from kline_harness.klagg.records import BarRecord, PullAnswer
 from kline_harness.units import Int64Array

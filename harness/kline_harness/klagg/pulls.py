@@ -169,7 +169,7 @@ def _differing(shown: Bar | None, values: dict[str, str]) -> dict[str, str]:
     }
 
 
-def tell_batch(checker: PullChecker, klines: KlineBatch, events: LifeBatch) -> Iterable[Any]:
+def batch_steps(checker: PullChecker, klines: KlineBatch, events: LifeBatch) -> Iterable[Any]:
     """Yield, for every row of an emission, its instant and trigger, what to call, and with what."""
     for row, (at_ns, life) in enumerate(
         zip(events.at_ns.tolist(), events.life.tolist(), strict=True)

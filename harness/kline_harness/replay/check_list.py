@@ -235,12 +235,7 @@ class FinishedRun:
             needs = "the exact aggregator on the same feed"
             checks.append(Question("exactness", needs, observed.shadow.verdict))
         checks.append(Question("clock", "the ticks of the feed", observed.clock.verdict))
-        if observed.log is not None and observed.run.scenario.aggregator == "klagg":
-            # Late: most replays are not of klagg.
-            from kline_harness.replay.pulling import klagg_checks
-
-            checks += klagg_checks(observed.run, observed.log.emissions)
-        return checks
+        return [*checks, *observed.watch.checks()]
 
     def _of_feed(self) -> list[Check]:
         """Return the checks that name what faults struck."""

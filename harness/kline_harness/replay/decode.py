@@ -107,7 +107,7 @@ def _interval(text: str, where: str) -> Interval:
 def _decode_dataclass(kind: Any, value: Any, where: str) -> Any:
     table = _expect(value, dict, "a table", where)
     hints = get_type_hints(kind)
-    known = {_key(field.name): field.name for field in fields(kind) if field.init}
+    known = keys_of(kind)
     for key in table:
         if key not in known:
             raise UsageError(f"{where}: unknown key {key!r}: expected one of {_list(known)}")
@@ -124,6 +124,12 @@ def _decode_dataclass(kind: Any, value: Any, where: str) -> Any:
         return kind(**given)
     except (ValueError, UsageError) as error:
         raise UsageError(f"{where}: {error}") from error
+
+
+def keys_of(kind: Any) -> dict[str, str]:
+    """Return the keys that a table of a dataclass can have, each with its field's name."""
+    asked = [field for field in fields(kind) if field.init and field.metadata.get("in_file", True)]
+    return {_key(field.name): field.name for field in asked}
 
 
 def _is_needed(field: Field[Any]) -> bool:

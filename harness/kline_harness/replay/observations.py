@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from kline_harness.checks.check_list import CHECK_IDS
 from kline_harness.checks.clock import ClockCheck, DueTicks
 from kline_harness.checks.delivery import DeliveryCheck, Subscription
 from kline_harness.checks.feed import FeedCheck
@@ -11,12 +12,13 @@ from kline_harness.checks.stored import StoredCheck
 from kline_harness.comparison.continuity import ContinuityWatch
 from kline_harness.interfaces import FeedSlice, Observer
 from kline_harness.replay.emission_log import EmissionLog, PublishedFinals
+from kline_harness.replay.own_checks import GuardedWatch, asked
 from kline_harness.replay.scenario import Audit, Scenario
-from kline_harness.replay.shadow import ExactShadow, ManagedShadow
+from kline_harness.replay.shadow import DutyShadow, ExactShadow
 from kline_harness.replay.tallies import KlineTally, TradesInBatches, TradeTally
 from kline_harness.replay.wiring import NONE, Run, Storage, Substitutions, TradeSource
 from kline_harness.simulation.broadcast import rounded_capacity
-from kline_harness.simulation.designs import Design
+from kline_harness.simulation.designs import BROADCAST
 from kline_harness.simulation.listener import ListenerOptions
 
 
@@ -63,15 +65,15 @@ class ObservedRun:
         self.shadow = _shadow(self.run)
         self.feed: FeedCheck | None = None
         self.delivery: DeliveryCheck | None = None
-        if keeps or scenario.faults or scenario.aggregator == "klagg":
-            self.log = EmissionLog()
+        self.watch = _watch(self.run)
         if keeps or scenario.faults:
+            self.log = EmissionLog()
             self.stored = StoredCheck("writer", self.run.injection.down("writer"))
             self.feed = FeedCheck(source.latency_max_ns)
-            if scenario.channels.design is Design.BROADCAST:
+            if scenario.channels.design == BROADCAST:
                 self.delivery = _delivery(self.run)
         batches = TradesInBatches(self.given.add, self.continuity.add)
-        watching = (batches, self.tally, self.clock)
+        watching = (batches, self.tally, self.clock, self.watch)
         kept = (self.published, self.log, self.stored, self.shadow, self.feed, self.delivery)
         more = (*kept, progress and Progress(progress))
         self.run.observers += [*watching, *(one for one in more if one is not None)]
@@ -94,9 +96,21 @@ def _shadow(run: Run) -> ExactShadow | None:
     scenario, guard = run.scenario, run.guard
     if guard is None:
         return None
-    if run.substitutions.aggregator is None and scenario.aggregator == "klagg":
-        return ManagedShadow(scenario, run.source.symbols(), lambda: guard.failed_at_ns)
+    duties = asked(
+        scenario.aggregator,
+        "duties",
+        lambda: run.own.duties(run.source.symbols(), scenario.given_commands()),
+    )
+    if duties is not None:
+        return DutyShadow(scenario, duties, lambda: guard.failed_at_ns)
     return ExactShadow(scenario.intervals, lambda: guard.failed_at_ns, lambda: guard.keeps_ids)
+
+
+def _watch(run: Run) -> GuardedWatch:
+    """Return what sees the run for its subject, with checks under ids of their own."""
+    name, own = run.scenario.aggregator, run.own
+    made = asked(name, "watch", lambda: own.watch(run.subject))
+    return GuardedWatch(name, made, {*CHECK_IDS, *(one.name for one in run.own_consumers)})
 
 
 def _delivery(run: Run) -> DeliveryCheck:
@@ -106,7 +120,7 @@ def _delivery(run: Run) -> DeliveryCheck:
     channel_of = {"writer": "klines"}
     if scenario.audit is Audit.FULL:
         channel_of |= {"completeness": "klines", "lifecycle": "lifecycle"}
-    channel_of |= {own.name: "klines" for own in run.own_consumers}
+    channel_of |= {own.name: own.channel for own in run.own_consumers}
     capacities["lifecycle"] = channels.life
     consumers = []
     for consumer, channel in channel_of.items():

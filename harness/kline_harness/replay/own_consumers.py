@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeAlias
 
 from kline_harness.columns import Rows
@@ -14,33 +14,7 @@ from kline_harness.verdict import Verdict
 MakeConsumer: TypeAlias = Callable[[], Any]
 
 _METHODS = ("on_rows", "on_lag", "on_timer", "rows_until_flush", "on_close", "verdict")
-# Ids of a run's own checks, under which no other consumer's verdict can stand.
-CHECK_IDS = frozenset(
-    {
-        "channels",
-        "clock",
-        "comparison",
-        "completeness",
-        "continuity",
-        "delivery",
-        "exactness",
-        "expectations",
-        "faults",
-        "feed",
-        "files",
-        "gateway",
-        "klagg",
-        "ledger",
-        "lifecycle",
-        "pulls",
-        "reception",
-        "snapshots",
-        "stored",
-        "subject",
-        "trades",
-        "writer",
-    }
-)
+CHANNELS = ("klines", "lifecycle")
 
 
 def own_factories(given: Sequence[Any]) -> tuple[MakeConsumer, ...]:
@@ -58,15 +32,17 @@ def _missing(made: Any) -> list[str]:
     return [name for name in _METHODS if not callable(getattr(made, name, None))]
 
 
-def make_own(factories: Sequence[MakeConsumer]) -> list[GuardedConsumer]:
-    """Make the consumers of a run.
+def make_own(
+    factories: Sequence[MakeConsumer], reserved: Collection[str] = ()
+) -> list[GuardedConsumer]:
+    """Make the consumers of a run; `reserved` are the names of its checks.
 
     Raises UsageError for one that cannot be made, is no consumer, or has a name that is taken.
     """
     made: list[GuardedConsumer] = []
     for factory in factories:
         consumer = GuardedConsumer(_made(factory))
-        if consumer.name in CHECK_IDS:
+        if consumer.name in reserved:
             raise UsageError(
                 f"consumer {consumer.name!r}: expected a name of its own, found that of a check"
             )
@@ -95,6 +71,10 @@ def _made(factory: MakeConsumer) -> Consumer:
     if not whole and period_ns is not None:
         expected = "expected timer_period_ns in whole nanoseconds above 0, or None"
         raise UsageError(f"consumer {kind}: {expected}, found {period_ns!r}")
+    channel = getattr(made, "channel", CHANNELS[0])
+    if channel not in CHANNELS:
+        expected = f"expected a channel {' or '.join(CHANNELS)}"
+        raise UsageError(f"consumer {kind}: {expected}, found {channel!r}")
     consumer: Consumer = made
     return consumer
 
@@ -109,6 +89,7 @@ class GuardedConsumer:
         self.consumer = consumer
         self.name = consumer.name
         self.timer_period_ns = consumer.timer_period_ns
+        self.channel: str = getattr(consumer, "channel", CHANNELS[0])
         self._error: Exception | None = None
 
     def on_rows(self, now_ns: int, rows: Rows[Any]) -> None:

@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields, replace
 from decimal import Decimal
 from enum import Enum
 from functools import partial
 from typing import Any
 
-from kline_harness.aggregators.loader import PROCESS, NamedFactory
+from kline_harness.aggregators.loader import EXACT, PROCESS, NamedFactory
 from kline_harness.aggregators.process_options import ProcessOptions
 from kline_harness.archives import ColumnMap
 from kline_harness.errors import UsageError
 from kline_harness.faults.fault import Fault
-from kline_harness.interfaces import Aggregator
+from kline_harness.interfaces import Aggregator, Command, Subject
 from kline_harness.interval import CODE, DEFAULT_INTERVALS, Interval
-from kline_harness.klagg.gateway import GatewayOptions
-from kline_harness.klagg.options import KlaggOptions
-from kline_harness.klagg.snapshot_writer import SnapshotOptions
-from kline_harness.replay.decode import encode
+from kline_harness.replay.decode import decode, encode
 from kline_harness.simulation.clock import ClockOptions
 from kline_harness.simulation.delivery import DeliveryOptions, Outage
-from kline_harness.simulation.designs import ChannelOptions
+from kline_harness.simulation.designs import BROADCAST, ChannelOptions
 from kline_harness.simulation.feed import SILENCE_MAX
 from kline_harness.simulation.listener import ListenerOptions
 from kline_harness.simulation.signals import LoopOptions, ScriptedCommand, SignalOptions
 from kline_harness.simulation.simulation import Fidelity
 from kline_harness.storage.parquet_writer import WriterOptions
 
-# Who can listen; `listeners` names them.
+# The harness's own listeners.
 CONSUMERS = ("writer", "completeness", "lifecycle")
 
 
@@ -56,11 +53,12 @@ class Scenario:
       by default the smallest arrival minus trade time.
     * `faults` are injected, drawn from the seed.
     * `process` is about an aggregator that is a program of its own.
-    * `gateway` and `snapshots` pull deltas and full snapshots from the aggregator.
+    * `listeners` are by name of the consumer: the harness's, the subject's or the caller's.
+    * `subject` has the keys and tables that are the aggregator's own; None: their defaults.
     """
 
     intervals: tuple[Interval, ...] = DEFAULT_INTERVALS
-    aggregator: str = "exact"
+    aggregator: str = EXACT
     symbol: str | None = None
     market: str | None = None
     contract_size: Decimal | None = None
@@ -77,39 +75,57 @@ class Scenario:
     loop: LoopOptions = field(default_factory=LoopOptions)
     outages: tuple[Outage, ...] = ()
     commands: tuple[ScriptedCommand, ...] = ()
-    klagg: KlaggOptions = field(default_factory=KlaggOptions)
     process: ProcessOptions = field(default_factory=ProcessOptions)
-    gateway: GatewayOptions | None = None
-    snapshots: SnapshotOptions | None = None
     channels: ChannelOptions = field(default_factory=ChannelOptions)
     writer: WriterOptions = field(default_factory=WriterOptions)
     listeners: dict[str, ListenerOptions] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
+    subject: Subject | None = field(default=None, metadata={"in_file": False})
 
     def __post_init__(self) -> None:
         if not self.intervals:
             raise UsageError("intervals: expected at least one, found none")
-        for name in (*self.listeners, self.channels.sole_consumer):
-            if name not in CONSUMERS:
-                raise UsageError(
-                    f"unknown consumer {name!r}: expected one of {', '.join(CONSUMERS)}"
-                )
-        asked = {
-            "commands": self.commands,
-            "gateway": self.gateway,
-            "snapshots": self.snapshots,
-        }
-        for name, given in asked.items():
-            if given and self.aggregator == "exact":
-                raise UsageError(f"{name}: the exact aggregator takes none, expected klagg")
+        if self.commands and self.subject is None and self.aggregator == EXACT:
+            raise UsageError("commands: the exact aggregator takes none, expected another one")
+
+    def own(self) -> Subject:
+        """Return what belongs to the aggregator beside itself: nothing where it declares nothing.
+
+        Raises UsageError for an unknown name, and for a subject that needs more of the scenario.
+        """
+        if self.subject is not None:
+            return self.subject
+        kind = None if self.aggregator == EXACT else NamedFactory.named(self.aggregator).subject
+        if kind is None:
+            return Subject()
+        made = decode(kind, {}, f"aggregator {self.aggregator}")
+        assert isinstance(made, Subject)
+        return made
+
+    def design(self) -> Callable[..., Any] | None:
+        """Return what makes the channel of finals, None where it is a broadcast.
+
+        Raises UsageError for a design that neither the harness nor the subject has.
+        """
+        name = self.channels.design
+        if name == BROADCAST:
+            return None
+        designs = self.own().channel_designs()
+        if name not in designs:
+            known = ", ".join((BROADCAST, *designs))
+            raise UsageError(
+                f"channels.design: expected one of {known} beside the aggregator "
+                f"{self.aggregator}, found {name!r}"
+            )
+        return designs[name]
 
     def make_aggregator(self, symbols: Sequence[str] = ()) -> Aggregator:
         """Build the aggregator that the scenario names; `symbols` are those of the trade files.
 
         Raises UsageError for an unknown name, and where it cannot be made.
         """
-        if self.aggregator == "klagg":
-            return self.klagg.make(self.intervals, symbols)
+        if self.subject is not None:
+            return NamedFactory.given(self.subject).build(self.intervals, symbols)
         named = NamedFactory.named(self.aggregator)
         if self.aggregator.startswith(PROCESS):
             own = {"market": self.market or "unknown", "options": self.process}
@@ -117,15 +133,17 @@ class Scenario:
         return named.build(self.intervals, symbols)
 
     def check(self) -> None:
-        """Refuse, before anything is read, an aggregator that does not exist.
+        """Refuse, before anything is read, an aggregator or a channel that does not exist.
 
         Raises UsageError.
         """
-        NamedFactory.named(self.aggregator)
+        if self.subject is None:
+            NamedFactory.named(self.aggregator)
+        self.design()
 
     def with_intervals(self, intervals: Iterable[Interval]) -> Scenario:
         """Return the scenario with further intervals."""
-        # The order given is kept: klagg looks at its periods in that order.
+        # The order given is kept: an aggregator may look at its intervals in that order.
         further = sorted({*intervals} - {*self.intervals}, key=CODE.__getitem__)
         return replace(self, intervals=(*self.intervals, *further))
 
@@ -135,9 +153,11 @@ class Scenario:
 
     def signal_options(self) -> SignalOptions:
         """Return what reaches the aggregator beside trades."""
-        pull_period_ns = None if self.gateway is None else self.gateway.pull_period_ns
-        snapshots = self.snapshots is not None
-        return SignalOptions(self.clock, self.loop, self.commands, pull_period_ns, snapshots)
+        return SignalOptions(self.clock, self.loop, self.commands, self.own().pulls())
+
+    def given_commands(self) -> list[Command]:
+        """Return the commands, each at the instant at which it was given."""
+        return [scripted.command() for scripted in self.commands]
 
     def delivery_options(self) -> DeliveryOptions:
         """Return which trades do not reach the aggregator."""
@@ -145,11 +165,33 @@ class Scenario:
 
     def to_dict(self) -> dict[str, Any]:
         """Return every option as plain data for JSON."""
-        return {one.name: encode(getattr(self, one.name)) for one in fields(self)}
+        names = [one.name for one in fields(self) if one.name != "subject"]
+        plain = {name: encode(getattr(self, name)) for name in names}
+        # What a command states stands beside its own keys, as in a file.
+        plain["commands"] = [
+            {**own, **(stated or {})} for own, stated in map(_parted, plain["commands"])
+        ]
+        own: dict[str, Any] = encode(self.own())
+        return plain | own
 
     def changed(self) -> dict[str, Any]:
         """Return the options that are not the defaults, as plain data for JSON."""
-        return _changed(self.to_dict(), Scenario().to_dict())
+        return _changed(self.to_dict(), Scenario().to_dict() | _defaults(type(self.own())))
+
+
+def _parted(command: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    return {name: one for name, one in command.items() if name != "stated"}, command["stated"]
+
+
+def _defaults(kind: type[Subject]) -> dict[str, Any]:
+    """Return what a scenario holds of a subject when its file says nothing."""
+    plain = {}
+    for one in fields(kind):
+        if one.default_factory is not MISSING:
+            plain[one.name] = encode(one.default_factory())
+        elif one.default is not MISSING:
+            plain[one.name] = encode(one.default)
+    return plain
 
 
 def _changed(now: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, Any]:

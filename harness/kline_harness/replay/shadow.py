@@ -9,7 +9,7 @@ import numpy as np
 from kline_harness.aggregators.exact import ExactAggregator
 from kline_harness.checks.exactness import Exactness, Spared
 from kline_harness.columns import by_symbol
-from kline_harness.interfaces import AddSymbol, FeedSlice, Observer, RemoveSymbol
+from kline_harness.interfaces import Duties, FeedSlice, Observer
 from kline_harness.interval import Interval
 from kline_harness.kline import Emission
 from kline_harness.replay.scenario import Scenario
@@ -78,22 +78,24 @@ class ExactShadow(Observer):
         return None if failed_at_ns is None else self._exactness.due_ns(symbol, failed_at_ns)
 
 
-class ManagedShadow(ExactShadow):
-    """Beside an aggregator with symbols of its own: the trades of those it is to aggregate.
+class DutyShadow(ExactShadow):
+    """Beside a subject with duties: the exact aggregator on the trades that it is to aggregate.
 
-    Trades that an outage keeps from the other one count, and those too far in the future do not:
+    Trades that an outage keeps from the subject count, and those too far in the future do not:
     it is to know what it does not know, and to refuse what cannot be.
     """
 
     def __init__(
-        self, scenario: Scenario, symbols: Sequence[str], failed_at_ns: Callable[[], int | None]
+        self,
+        scenario: Scenario,
+        duties: Duties,
+        failed_at_ns: Callable[[], int | None],
     ) -> None:
         # When its klines become final is judged by the events of their life.
         super().__init__(scenario.intervals, failed_at_ns, holds_instants=False)
-        self._scenario = scenario
+        self._outages = [Window(outage.from_ns, outage.until_ns) for outage in scenario.outages]
+        self._duties = duties
         self._first_ids: dict[str, int] = {}
-        known = scenario.klagg.symbols
-        self._managed = managed_times(scenario, symbols if known is None else known)
 
     def on_slice(self, feed: FeedSlice) -> None:
         """Leave it: what was offered counts, whether it came or not."""
@@ -102,16 +104,17 @@ class ManagedShadow(ExactShadow):
         """Aggregate a slice as it would be had no trade been kept from the other one."""
         trades = feed.trades
         self._note_first_ids(trades)
-        bound_ns = self._scenario.klagg.future_bound_ns
-        kept = self._is_managed(trades) & (trades.event_time_ns <= trades.arrival_ns + bound_ns)
+        kept = self._is_managed(trades)
+        bound_ns = self._duties.future_bound_ns
+        if bound_ns is not None:
+            kept &= trades.event_time_ns <= trades.arrival_ns + bound_ns
         if not kept.all():
             positions = np.append(0, np.cumsum(kept))[list(feed.positions)].tolist()
             feed = FeedSlice(trades.take(kept), feed.signals, tuple(positions))
         self._advance(feed)
 
     def _spared(self) -> Spared:
-        outages = [Window(outage.from_ns, outage.until_ns) for outage in self._scenario.outages]
-        return Spared(self._managed, dict(self._continued()), outages)
+        return Spared(self._duties.times, dict(self._continued()), self._outages)
 
     def _note_first_ids(self, trades: Tape) -> None:
         for _, mine in by_symbol(trades):
@@ -122,8 +125,8 @@ class ManagedShadow(ExactShadow):
         kept = np.ones(len(trades), dtype=np.bool_)
         at_ns = trades.arrival_ns
         for code, instrument in enumerate(trades.instruments):
-            windows = self._managed.get(instrument.symbol, [])
-            if windows == [ALWAYS]:
+            windows = self._duties.times.get(instrument.symbol, [])
+            if list(windows) == [ALWAYS]:
                 continue
             inside = np.zeros(len(trades), dtype=np.bool_)
             for window in windows:
@@ -133,32 +136,10 @@ class ManagedShadow(ExactShadow):
 
     def _continued(self) -> Iterator[tuple[tuple[str, str], int]]:
         """Yield stored klines of which the trade files do not hold every trade."""
-        for stored in self._scenario.klagg.database:
-            held = self._first_ids.get(stored.symbol)
-            if held is None or not held <= stored.first_trade_id:
-                for interval in stored.intervals:
-                    yield (stored.symbol, interval.text), stored.open_time_ns
+        for (symbol, interval, open_ns), first_id in self._duties.continued.items():
+            held = self._first_ids.get(symbol)
+            if held is None or not held <= first_id:
+                yield (symbol, interval), open_ns
 
 
 ALWAYS = Window(-INT64_MAX, INT64_MAX)
-
-
-def managed_times(scenario: Scenario, symbols: Sequence[str]) -> dict[str, list[Window]]:
-    """Return when each symbol is to be aggregated, from the commands that can succeed.
-
-    A trade at the instant of a command is processed before it.
-    """
-    since = dict.fromkeys(symbols, ALWAYS.from_ns)
-    times: dict[str, list[Window]] = {}
-    commands = sorted((s.command() for s in scenario.commands), key=lambda c: c.at_ns)
-    for command in commands:
-        if isinstance(command, RemoveSymbol) and command.symbol in since:
-            window = Window(since.pop(command.symbol), command.at_ns)
-            times.setdefault(command.symbol, []).append(window)
-        elif isinstance(command, AddSymbol) and command.symbol not in since:
-            fits = len(since) < scenario.klagg.max_symbols
-            if fits and command.symbol not in scenario.klagg.unsubscribable:
-                since[command.symbol] = command.at_ns
-    for symbol, from_ns in since.items():
-        times.setdefault(symbol, []).append(Window(from_ns, ALWAYS.until_ns))
-    return times

@@ -15,7 +15,7 @@ from kline_harness.arrow import array_of, dictionary_text
 from kline_harness.checks.channels import lost_klines
 from kline_harness.comparison.compare import Difference
 from kline_harness.kline import FIELDS
-from kline_harness.simulation.designs import Design
+from kline_harness.simulation.designs import BROADCAST
 from kline_harness.simulation.records import ChannelRecord, ConsumerRecord
 from kline_harness.units import NS_PER_MICROSECOND, Int64Array
 
@@ -114,8 +114,8 @@ def write_timeline(
 
 
 def _refused(channel: ChannelRecord, consumer: ConsumerRecord) -> tuple[Int64Array, Int64Array]:
-    """Return when a queue had no room, and for how many values."""
-    if channel.design is not Design.MPSC:
+    """Return when a channel had no room, and for how many values; a broadcast always has."""
+    if channel.design == BROADCAST:
         return _NONE, _NONE
     at_ns, counts = np.unique(lost_klines(consumer).at_ns, return_counts=True)
     return at_ns, counts.astype(np.int64)

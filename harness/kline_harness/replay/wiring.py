@@ -10,9 +10,11 @@ from typing import Any
 
 from kline_harness.aggregators.guarded import GuardedAggregator
 from kline_harness.aggregators.loader import EXACT, called
+from kline_harness.checks.check_list import CHECK_IDS
 from kline_harness.checks.completeness import CompletenessAuditor
 from kline_harness.checks.lifecycle import LifecycleChecker
 from kline_harness.columns import Rows, concat
+from kline_harness.errors import UsageError
 from kline_harness.faults.catalogue import Injection
 from kline_harness.faults.trades import (
     Disconnect,
@@ -21,9 +23,10 @@ from kline_harness.faults.trades import (
     ShutdownMidBurst,
     TradeFault,
 )
-from kline_harness.interfaces import AddSymbol, Aggregator, FeedSlice, Observer
+from kline_harness.interfaces import AddSymbol, Aggregator, Consumer, FeedSlice, Observer, Subject
+from kline_harness.replay.own_checks import asked
 from kline_harness.replay.own_consumers import GuardedConsumer, MakeConsumer, make_own
-from kline_harness.replay.scenario import Audit, Scenario
+from kline_harness.replay.scenario import CONSUMERS, Audit, Scenario
 from kline_harness.simulation.crashing import CrashingConsumer
 from kline_harness.simulation.delivery import Delivery
 from kline_harness.simulation.feed import Feed
@@ -95,7 +98,7 @@ class Substitutions:
 
     `aggregator` is a factory of intervals and symbols. `channel` wraps one consumer's end of a
     channel; `feed` what goes to the aggregator; `listener` gives how a consumer behaves in time.
-    `consumers` make those of a caller's own, which listen to the klines beside the run's.
+    `consumers` make those of a caller's own, which listen beside the run's.
     """
 
     aggregator: Callable[..., Aggregator] | None = None
@@ -144,7 +147,11 @@ class Run:
             self.guard = GuardedAggregator(self.subject)
             self.aggregator = self.guard
         self.writer = self._writer()
-        self.own_consumers = make_own(self.substitutions.consumers)
+        self.own_consumers = make_own(self._own_factories(), CHECK_IDS)
+        names = (*CONSUMERS, *(own.name for own in self.own_consumers))
+        for name in (*scenario.listeners, scenario.channels.sole_consumer):
+            if name not in names:
+                raise UsageError(f"unknown consumer {name!r}: expected one of {', '.join(names)}")
         if scenario.audit is Audit.FULL:
             late = self.listens("lifecycle").subscribe_at_ns is not None
             self.completeness = CompletenessAuditor(contract_size=scenario.contract_size)
@@ -177,7 +184,12 @@ class Run:
             pieces = self.substitutions.feed(pieces)
         scenario = self.scenario
         simulation = Simulation(
-            self.aggregator, pieces, scenario.channels, scenario.fidelity, self.observers
+            self.aggregator,
+            pieces,
+            scenario.channels,
+            scenario.fidelity,
+            self.observers,
+            scenario.design(),
         )
         klines, life = simulation.listen_to_klines, simulation.listen_to_life
         self._listen(klines, self.writer, self.writer.on_rows)
@@ -186,7 +198,7 @@ class Run:
         if self.lifecycle is not None:
             self._listen(life, self.lifecycle, self.lifecycle.on_rows)
         for own in self.own_consumers:
-            self._listen(klines, own, own.on_rows)
+            self._listen(life if own.channel == "lifecycle" else klines, own, own.on_rows)
         self.channels = simulation.run(self._end_ns)
         self.work = simulation.work
 
@@ -212,6 +224,17 @@ class Run:
             return scenario.make_aggregator(symbols)
         aggregator: Aggregator = called(made, scenario.intervals, symbols)
         return aggregator
+
+    @property
+    def own(self) -> Subject:
+        """Return what belongs to the aggregator beside itself: nothing to one that stands in."""
+        return self.scenario.own() if self.substitutions.aggregator is None else Subject()
+
+    def _own_factories(self) -> list[MakeConsumer]:
+        """Return what makes the consumers of the subject and of the caller."""
+        name = self.scenario.aggregator
+        made: list[Consumer] = asked(name, "consumers", lambda: list(self.own.consumers()))
+        return [*((lambda one=one: one) for one in made), *self.substitutions.consumers]
 
     def _end_ns(self) -> int:
         self.end_ns = self.injection.end_ns(self.feed.end_ns)

@@ -13,8 +13,8 @@ _LISTED = (
     (("outages",), "outage"),
     (("clock", "missed"), "ticks missed"),
     (("loop", "busy"), "loop busy"),
-    (("gateway", "reader_stalls"), "reader stalled"),
 )
+_GENERAL = ("clock", "loop", "listeners")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,11 @@ def _listed(scenario: Mapping[str, Any]) -> Iterator[Disturbance]:
         for step in path:
             value = _mapping(value).get(step)
         yield from _windows(name, value)
+    # Windows in the tables of a subject's own.
+    for table, options in scenario.items():
+        if table not in _GENERAL:
+            for key, value in _mapping(options).items():
+                yield from _windows(f"{table} {words(key)}", value)
 
 
 def _of_listener(name: str, options: Mapping[str, Any]) -> Iterator[Disturbance]:
@@ -79,7 +84,7 @@ def _of_listener(name: str, options: Mapping[str, Any]) -> Iterator[Disturbance]
 
 def _windows(name: str, value: Any) -> Iterator[Disturbance]:
     for one in value if isinstance(value, list) else []:
-        if isinstance(one, Mapping):
+        if isinstance(one, Mapping) and one.keys() >= {"from_ns", "until_ns"}:
             yield Disturbance(name, one.get("from_ns"), one.get("until_ns"))
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeGuard
+from typing import Any
 
 import numpy as np
 import simpy
@@ -19,7 +19,7 @@ import simpy
 from kline_harness.columns import Columns, Rows
 from kline_harness.interfaces import Observer
 from kline_harness.kline import Emission
-from kline_harness.simulation.designs import Design, Lost, Received
+from kline_harness.simulation.designs import BROADCAST, Lost, Received
 from kline_harness.simulation.kernel import CONSUMER, PRODUCER, TIMER, Due
 from kline_harness.simulation.listener import Listening
 from kline_harness.simulation.records import ChannelRecord, ConsumerRecord, pairs_of
@@ -27,19 +27,6 @@ from kline_harness.simulation.work import Meter
 from kline_harness.units import INT64_MAX, Int64Array
 
 Deliver = Callable[[int, Rows[Any]], None]
-
-
-class TakesMany(Listening, Protocol):
-    """A consumer that says how many values may come at once."""
-
-    def rows_until_flush(self) -> int:
-        """Return how many values it takes before it matters to it when the next one comes."""
-        ...
-
-
-def takes_many(consumer: Listening) -> TypeGuard[TakesMany]:
-    """Tell whether a consumer may be handed the values of many instants at once."""
-    return getattr(consumer, "rows_until_flush", None) is not None
 
 
 @dataclass(slots=True)
@@ -100,7 +87,7 @@ class BulkListener:
     """One consumer of a `BulkChannel`."""
 
     env: simpy.Environment
-    consumer: TakesMany
+    consumer: Listening
     deliver: Deliver
     capacity: int
     remembers: bool
@@ -177,7 +164,8 @@ class BulkListener:
         """Deliver some instants, as many at once as the consumer takes."""
         while begin < stop:
             before = int(stretch.ends[begin - 1]) if begin else 0
-            room = before + min(self.consumer.rows_until_flush(), INT64_MAX - before)
+            more = self.consumer.rows_until_flush() or 1
+            room = before + min(more, INT64_MAX - before)
             end = stop
             if stretch.ends[stop - 1] >= room:
                 # The value that fills the buffer comes with its own instant alone.
@@ -238,7 +226,7 @@ class BulkChannel:
     published: int = 0
     listeners: list[BulkListener] = field(default_factory=list)
 
-    def listen(self, env: simpy.Environment, consumer: TakesMany, deliver: Deliver) -> None:
+    def listen(self, env: simpy.Environment, consumer: Listening, deliver: Deliver) -> None:
         """Subscribe a consumer, before anything is published."""
         self.listeners.append(BulkListener(env, consumer, deliver, self.capacity, self.remembers))
 
@@ -261,7 +249,7 @@ class BulkChannel:
         sent = self.published if self.listeners else 0
         return ChannelRecord(
             self.name,
-            Design.BROADCAST,
+            BROADCAST,
             self.capacity,
             published=self.published,
             sent=sent,

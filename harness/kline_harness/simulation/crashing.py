@@ -57,6 +57,9 @@ class CrashingConsumer:
         if not self._is_down(now_ns):
             self.consumer.on_timer(now_ns)
 
+    def rows_until_flush(self) -> None:
+        """Return None: what comes before the crash and what after it is told by its instant."""
+
     def on_close(self, now_ns: int) -> None:
         """Close the consumer, which is up again by then."""
         self._is_down(now_ns)

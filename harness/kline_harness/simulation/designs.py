@@ -1,46 +1,39 @@
-"""The two designs of a channel to consumers: the broadcast, and the queue it replaced."""
+"""Channels to consumers: what a channel is, and the broadcast, which is one.
+
+Other designs of the channel of finals are a subject's own (`interfaces.Subject`).
+"""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any, Protocol, cast
 
 from kline_harness.columns import Columns, Rows
-from kline_harness.simulation import mpsc
 from kline_harness.simulation.broadcast import Receiver, Sender, SendError
 from kline_harness.simulation.segments import Batch
 
+# The design that every scenario has.
+BROADCAST = "broadcast"
 KLINE_CAPACITY = 10_000
 LIFE_CAPACITY = 4_096
 Lost = list[Rows[Any]]
-
-
-class Design(Enum):
-    """Who gets the finals: every subscriber, or one consumer alone.
-
-    When a consumer is too slow the broadcast overwrites the oldest value it has not read; the
-    queue (the older design) refuses the newest.
-    """
-
-    BROADCAST = "broadcast"
-    MPSC = "mpsc"
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelOptions:
     """The two channels: capacities in values, and the design of that of the finals.
 
-    A broadcast's capacity is rounded up to a power of two, a queue's is not. With the queue, only
-    `sole_consumer` receives finals. Without `life_published` the channel of lifecycle events
-    exists but nothing is sent.
+    With the broadcast every subscriber gets them, the oldest value that a slow one has not read is
+    overwritten, and capacities are rounded up to a power of two. A design of a subject's own may
+    serve `sole_consumer` alone. Without `life_published` the channel of lifecycle events exists
+    but nothing is sent.
     """
 
     klines: int = KLINE_CAPACITY
     life: int = LIFE_CAPACITY
-    design: Design = Design.BROADCAST
+    design: str = BROADCAST
     sole_consumer: str = "writer"
     life_published: bool = True
 
@@ -82,7 +75,7 @@ class Channel(Protocol):
     """
 
     name: str
-    design: Design
+    design: str
     published: int
 
     @property
@@ -106,7 +99,7 @@ class BroadcastChannel:
     With `remember` it also keeps which values each consumer lost.
     """
 
-    design = Design.BROADCAST
+    design = BROADCAST
     refused = 0
 
     def __init__(self, name: str, capacity: int, *, remember: bool = False) -> None:
@@ -200,62 +193,3 @@ class BroadcastChannel:
     def lost(self, consumer: str) -> Lost:
         """Return the values that were overwritten before a consumer had read them."""
         return self._lost.get(consumer, [])
-
-
-class QueueChannel:
-    """One consumer; what it has not taken waits, and what finds no room is refused.
-
-    The queue exists before its consumer: nothing is missed by starting late. Whoever else
-    subscribes receives nothing.
-    """
-
-    design = Design.MPSC
-
-    def __init__(self, name: str, capacity: int, sole_consumer: str) -> None:
-        self.name = name
-        self.published = 0
-        self.capacity = capacity
-        self._sole_consumer = sole_consumer
-        self.unsent = 0
-        self._sender: mpsc.Sender[Any]
-        self._receiver: mpsc.Receiver[Any]
-        self._sender, self._receiver = mpsc.channel(capacity)
-        self._refused: Lost = []
-        self.refused = 0
-
-    @property
-    def sent(self) -> int:
-        """Return how many values were taken by the queue."""
-        return self._sender.statistics().sent
-
-    def publish(self, table: Columns, start: int, stop: int) -> None:
-        """Offer rows of a table; the newest are refused when there is no room."""
-        rows: Rows[Any] = Rows(table, start, stop)
-        self.published += len(rows)
-        try:
-            accepted = self._sender.send_many(cast("Batch[Any]", rows))
-        except mpsc.SendClosed:
-            self.unsent += len(rows)
-            return
-        if accepted < len(rows):
-            self._refused.append(rows[accepted:])
-            self.refused += len(rows) - accepted
-
-    def subscribe(self, consumer: str) -> tuple[Inlet | None, int]:
-        """Return the one receiver to the one consumer."""
-        return (self._receiver if consumer == self._sole_consumer else None), 0
-
-    def close(self) -> None:
-        """End it: what waits can still be received."""
-        self._sender.drop()
-
-    def received(self, consumer: str) -> Received:
-        """Return what became of everything sent."""
-        if consumer != self._sole_consumer:
-            return Received(0, 0, 0, 0, self.sent, 0)
-        s = self._receiver.statistics()
-        return Received(s.delivered, 0, 0, s.depth + s.abandoned, 0, s.depth_peak)
-
-    def lost(self, consumer: str) -> Lost:
-        """Return the values that were refused."""
-        return self._refused if consumer == self._sole_consumer else []

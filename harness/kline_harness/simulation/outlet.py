@@ -22,10 +22,6 @@ class Outlet:
         self.name = consumer.name
         self.timer_period_ns = consumer.timer_period_ns
         self.consumer = consumer
-        # Only a consumer that says how many values may come at once is handed many.
-        self.rows_until_flush: Callable[[], int] | None = getattr(
-            consumer, "rows_until_flush", None
-        )
         self._deliver = deliver
         self._observers = observers
 
@@ -44,6 +40,10 @@ class Outlet:
     def on_timer(self, now_ns: int) -> None:
         """Let the consumer do what is due by time."""
         self.consumer.on_timer(now_ns)
+
+    def rows_until_flush(self) -> int | None:
+        """Return how many values the consumer may be handed at once."""
+        return self.consumer.rows_until_flush()
 
     def on_close(self, now_ns: int) -> None:
         """Tell the consumer that nothing more comes."""

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
-from kline_harness.interfaces import AddSymbol, Command, Pull, RemoveSymbol, Signal, Tick
+from kline_harness.interfaces import (
+    AddSymbol,
+    Command,
+    Pull,
+    Pulls,
+    RemoveSymbol,
+    Signal,
+    Tick,
+)
 from kline_harness.simulation.clock import Clock, ClockOptions
 from kline_harness.units import Int64Array, Window
 
@@ -50,20 +59,13 @@ class LoopOptions:
 class ScriptedCommand:
     """A command at an instant: a symbol to `add` or one to `remove`.
 
-    The rest is what the exchange's ticker said of an added symbol: its event time, and numbers
-    as plain decimal text.
+    `stated` is what it says of an added symbol beside, in terms of the subject's own.
     """
 
     at_ns: int
     add: str | None = None
     remove: str | None = None
-    first_time_ns: int = 0
-    open: str = "0"
-    high: str = "0"
-    low: str = "0"
-    close: str = "0"
-    volume: str = "0"
-    quote_volume: str = "0"
+    stated: Any = field(default=None, metadata={"in_file": False})
 
     def __post_init__(self) -> None:
         if (self.add is None) == (self.remove is None):
@@ -74,24 +76,17 @@ class ScriptedCommand:
         if self.add is None:
             assert self.remove is not None
             return RemoveSymbol(self.at_ns, self.remove)
-        prices = (self.open, self.high, self.low, self.close)
-        volumes = (self.volume, self.quote_volume)
-        return AddSymbol(self.at_ns, self.add, self.first_time_ns, *prices, *volumes)
+        return AddSymbol(self.at_ns, self.add, self.stated)
 
 
 @dataclass(frozen=True, slots=True)
 class SignalOptions:
-    """What there is beside trades.
-
-    Deltas are pulled every `pull_period_ns` from the first trade on; with `snapshots`, a full
-    snapshot after every tick.
-    """
+    """What there is beside trades."""
 
     clock: ClockOptions = field(default_factory=ClockOptions)
     loop: LoopOptions = field(default_factory=LoopOptions)
     commands: tuple[ScriptedCommand, ...] = ()
-    pull_period_ns: int | None = None
-    snapshots: bool = False
+    pulls: Pulls = field(default_factory=Pulls)
 
 
 # Pulls that may be made in one piece.
@@ -101,12 +96,10 @@ _PULLS = 1 << 16
 class Signals:
     """Hands out signals in processing order: by instant, then tick, snapshot, deltas, command.
 
-    `requested_ns` are the instants at which the pulls of deltas were asked for, in order;
     `coalesced` ticks were overwritten by a later one before the loop looked.
     """
 
     def __init__(self, options: SignalOptions, start_ns: int, delay_ns: int) -> None:
-        self.requested_ns: list[int] = []
         self.coalesced = 0
         self._options = options
         self._loop = options.loop
@@ -126,8 +119,8 @@ class Signals:
         One that holds no tick is left out, and so none is yielded of a short time.
         """
         span_ns = max(span_ns, self._options.clock.period_ns)
-        if self._options.pull_period_ns is not None:
-            span_ns = min(span_ns, _PULLS * self._options.pull_period_ns)
+        if self._options.pulls.period_ns is not None:
+            span_ns = min(span_ns, _PULLS * self._options.pulls.period_ns)
         cut_ns = self._clock.next_ns + span_ns
         while cut_ns < instant_ns:
             yield cut_ns
@@ -150,12 +143,12 @@ class Signals:
         commands = [command for command in self._commands if command.at_ns < cutoff_ns]
         self._commands = self._commands[len(commands) :]
         pulls = self._pulls_before(cutoff_ns)
-        if not (commands or pulls or self._loop.busy or self._options.snapshots):
+        if not (commands or pulls or self._loop.busy or self._options.pulls.snapshots):
             return list(ticks)
         kept = self._latest(ticks)
         signals: list[Signal] = [*kept]
-        if self._options.snapshots:
-            signals += [Pull(tick.at_ns, True) for tick in kept]
+        if self._options.pulls.snapshots:
+            signals += [Pull(tick.at_ns, True, tick.at_ns) for tick in kept]
         signals += [replace(s, at_ns=self._loop.processed_ns(s.at_ns)) for s in (*pulls, *commands)]
         return sorted(signals, key=_order)
 
@@ -170,10 +163,9 @@ class Signals:
 
     def _pulls_before(self, cutoff_ns: int) -> list[Pull]:
         pulls: list[Pull] = []
-        period_ns = self._options.pull_period_ns
+        period_ns = self._options.pulls.period_ns
         while period_ns is not None and self._next_pull_ns < cutoff_ns:
-            pulls.append(Pull(self._next_pull_ns, False))
-            self.requested_ns.append(self._next_pull_ns)
+            pulls.append(Pull(self._next_pull_ns, False, self._next_pull_ns))
             self._next_pull_ns += period_ns
         return pulls
 

@@ -14,13 +14,12 @@ from kline_harness.columns import Rows
 from kline_harness.errors import ContractError
 from kline_harness.interfaces import Aggregator, FeedSlice, Observer
 from kline_harness.kline import Emission
-from kline_harness.simulation.bulk_delivery import BulkChannel, BulkProducer, takes_many
+from kline_harness.simulation.bulk_delivery import BulkChannel, BulkProducer
 from kline_harness.simulation.designs import (
+    BROADCAST,
     BroadcastChannel,
     Channel,
     ChannelOptions,
-    Design,
-    QueueChannel,
 )
 from kline_harness.simulation.kernel import PRODUCER, Due, Kernel
 from kline_harness.simulation.listener import Listener, ListenerOptions, Listening
@@ -41,7 +40,10 @@ class Fidelity(Enum):
 
 
 class Simulation:
-    """Wires an aggregator, two channels and their consumers to one virtual clock."""
+    """Wires an aggregator, two channels and their consumers to one virtual clock.
+
+    `design` makes the channel of finals where the scenario asks for one that is no broadcast.
+    """
 
     def __init__(
         self,
@@ -50,6 +52,7 @@ class Simulation:
         channels: ChannelOptions | None = None,
         fidelity: Fidelity = Fidelity.BATCH,
         observers: Sequence[Observer] = (),
+        design: Callable[[str, int, str], Channel] | None = None,
     ) -> None:
         self._options = channels or ChannelOptions()
         self._aggregator = aggregator
@@ -57,9 +60,9 @@ class Simulation:
         self._fidelity = fidelity
         self._observers = observers
         self._klines: Channel = BroadcastChannel("klines", self._options.klines, remember=True)
-        if self._options.design is Design.MPSC:
+        if design is not None:
             sole_consumer = self._options.sole_consumer
-            self._klines = QueueChannel("klines", self._options.klines, sole_consumer)
+            self._klines = design("klines", self._options.klines, sole_consumer)
         self._life: Channel = BroadcastChannel("lifecycle", self._options.life)
         self._env = Kernel()
         self._planned: list[tuple[Channel, Listening, Any, ListenerOptions]] = []
@@ -107,10 +110,13 @@ class Simulation:
 
     def _delivers_in_bulk(self) -> bool:
         """Tell whether nothing can come between a publication and its consumers."""
-        if self._fidelity is not Fidelity.BATCH or self._options.design is not Design.BROADCAST:
+        if self._fidelity is not Fidelity.BATCH or self._klines.design != BROADCAST:
             return False
         calm = ListenerOptions()
-        return all(takes_many(consumer) and o == calm for _, consumer, _, o in self._planned)
+        return all(
+            consumer.rows_until_flush() is not None and options == calm
+            for _, consumer, _, options in self._planned
+        )
 
     def _run_in_bulk(
         self, pieces: Iterable[FeedSlice], end_ns: Callable[[], int]
@@ -120,7 +126,6 @@ class Simulation:
             for channel, remembers in ((self._klines, True), (self._life, False))
         ]
         for channel, consumer, deliver, _ in self._planned:
-            assert takes_many(consumer)
             channels[channel is self._life].listen(self._env, consumer, deliver)
         published = (self._options.life_published, self._observers)
         producer = BulkProducer(self._env, channels, self._meter, *published)

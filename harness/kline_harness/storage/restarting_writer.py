@@ -94,6 +94,9 @@ class RestartingWriter:
         except WriterKilled:
             self.restart(now_ns)
 
+    def rows_until_flush(self) -> None:
+        """Return None: what comes before a restart and what after it is told by its instant."""
+
     def on_close(self, now_ns: int) -> None:
         """Hand the close on; a writer that dies in it is started again, and closed."""
         try:

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kline_harness.simulation import broadcast, mpsc
+from kline_harness.klagg import mpsc
+from kline_harness.klagg.mpsc import Full, Receiver, SendClosed, Sender, Statistics
+from kline_harness.simulation import broadcast
 from kline_harness.simulation.broadcast import Closed, Empty, HandleDropped
-from kline_harness.simulation.mpsc import Full, Receiver, SendClosed, Sender, Statistics
 
 
 def channel(capacity: int) -> tuple[Sender[int], Receiver[int]]:

@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kline_harness.simulation import watch
+from kline_harness.klagg import watch
+from kline_harness.klagg.watch import ReceiverStatistics, SenderStatistics
 from kline_harness.simulation.broadcast import HandleDropped, SendError
-from kline_harness.simulation.watch import ReceiverStatistics, SenderStatistics
 
 
 def test_first_value_counts_as_seen() -> None:
