@@ -22,8 +22,9 @@ from kline_harness.interval import Interval, parse_interval, parse_intervals
 from kline_harness.replay import Audit, Scenario
 from kline_harness.replay import replay as replay_files
 from kline_harness.replay.comparing import compare_files
+from kline_harness.replay.decode import decode
 from kline_harness.replay.own_consumers import own_factories
-from kline_harness.replay.scenario_file import load_scenario
+from kline_harness.replay.scenario_file import scenario_of
 from kline_harness.replay.tables import differences_table
 from kline_harness.replay.wiring import NONE, Substitutions
 from kline_harness.results import Compared, Inspected, Replayed, Table, inspected
@@ -40,7 +41,7 @@ def replay(
     trades: Files,
     *,
     klines: Files = (),
-    aggregator: str | Aggregator | Subject | AggregatorFactory | None = None,
+    aggregator: str | Aggregator | Subject | type[Subject] | AggregatorFactory | None = None,
     consumers: Sequence[Consumer | ConsumerFactory] = (),
     scenario: Scenario | str | Path | None = None,
     out: str | Path | None = None,
@@ -63,9 +64,7 @@ def replay(
 
     Raises UserError for anything the caller can mend; nothing is left half-written then.
     """
-    if isinstance(aggregator, Subject):
-        options |= {"aggregator": NamedFactory.given(aggregator).name, "subject": aggregator}
-    chosen = _scenario(scenario, options, aggregator if isinstance(aggregator, str) else None)
+    chosen = _scenario(scenario, options, aggregator)
     inputs, exchange = _paths(trades), _paths(klines)
     place = Path(tempfile.mkdtemp(prefix="kline-harness-")) if out is None else None
     target = Path(str(out)) if place is None else place / "run"
@@ -155,9 +154,15 @@ def read_klines(
     return read_kline_file(_paths(path)[0], symbol=symbol, interval=chosen)
 
 
-def _scenario(given: Scenario | str | Path | None, options: dict[str, Any], name: Any) -> Scenario:
+def _scenario(
+    given: Scenario | str | Path | None, options: dict[str, Any], aggregator: Any
+) -> Scenario:
+    name = aggregator if isinstance(aggregator, str) else None
+    if _is_subject(aggregator):
+        subject = decode(aggregator, {}, "aggregator") if callable(aggregator) else aggregator
+        options |= {"aggregator": NamedFactory.given(subject).name, "subject": subject}
     if isinstance(given, str | Path):
-        scenario = load_scenario(Path(given))
+        scenario = scenario_of(Path(given), aggregator=name)
     else:
         scenario = Scenario() if given is None else given
     known = [one.name for one in fields(Scenario)]
@@ -197,10 +202,15 @@ def _columns(given: ColumnMap | str | Path | None) -> ColumnMap | None:
     return ColumnMap.read(Path(given)) if isinstance(given, str | Path) else given
 
 
+def _is_subject(given: Any) -> bool:
+    """Tell whether an aggregator is given with what else belongs to it, or its class."""
+    return isinstance(given, Subject) or (isinstance(given, type) and issubclass(given, Subject))
+
+
 def _substitutions(aggregator: Any, consumers: Sequence[Any]) -> Substitutions:
     """Return the parts that the caller gave: an aggregator for the scenario's, and consumers."""
     chosen = NONE
-    if aggregator is not None and not isinstance(aggregator, (str, Subject)):
+    if aggregator is not None and not isinstance(aggregator, str) and not _is_subject(aggregator):
         chosen = Substitutions(aggregator=NamedFactory.given(aggregator).build)
     return replace(chosen, consumers=own_factories(consumers))
 

@@ -18,7 +18,7 @@ from kline_harness.explore.metamorphic import metamorphic
 from kline_harness.explore.sampler import draw_scenario
 from kline_harness.explore.search import explore
 from kline_harness.explore.shrink import ddmin
-from kline_harness.explore.subjects import Subject
+from kline_harness.explore.subjects import Explored
 from kline_harness.faults.trades import DelayTrades, DropTrades
 from kline_harness.interval import parse_intervals
 from kline_harness.replay.effects import faults_verdict
@@ -51,7 +51,7 @@ KLAGG_SEED = 1
 
 
 def test_the_exact_aggregator_is_sound() -> None:
-    found = explore(Subject("exact"), BASE, MARKET, seeds=25)
+    found = explore(Explored("exact"), BASE, MARKET, seeds=25)
     assert found.sound, found.to_dict()
     assert found.seeds == 25
     assert found.laws.validity is Validity.VALID
@@ -61,7 +61,12 @@ def test_the_exact_aggregator_is_sound() -> None:
 def test_workers_change_nothing(tmp_path: Path) -> None:
     for workers in (1, 2):
         explore(
-            Subject("exact"), BASE, MARKET, seeds=25, workers=workers, out=tmp_path / str(workers)
+            Explored("exact"),
+            BASE,
+            MARKET,
+            seeds=25,
+            workers=workers,
+            out=tmp_path / str(workers),
         )
     one, two = ((tmp_path / n / "explore.json").read_bytes() for n in ("1", "2"))
     assert one == two
@@ -71,7 +76,9 @@ def test_workers_change_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", RARE)
 def test_a_rare_defect_shrinks_to_a_bundle_that_replays(name: str, tmp_path: Path) -> None:
     seed = SEEDS[name]
-    found = explore(Subject(name, RARE[name]), BASE, MARKET, seeds=1, first_seed=seed, out=tmp_path)
+    found = explore(
+        Explored(name, RARE[name]), BASE, MARKET, seeds=1, first_seed=seed, out=tmp_path
+    )
     assert not found.sound
     bundle = json.loads((tmp_path / f"seed-{seed}" / "bundle.json").read_text(encoding="utf-8"))
     assert bundle["faults"] <= 3
@@ -97,7 +104,7 @@ def test_a_silence_without_ticks_is_drawn_soon() -> None:
 
 @pytest.mark.unbalanced
 def test_a_bundle_holds_what_it_was_made_of(tmp_path: Path) -> None:
-    explore(Subject("klagg"), BASE, MARKET, seeds=1, first_seed=KLAGG_SEED, out=tmp_path)
+    explore(Explored("klagg"), BASE, MARKET, seeds=1, first_seed=KLAGG_SEED, out=tmp_path)
     (bundle,) = tmp_path.glob("seed-*")
     tape = read_tape(bundle / "trades.csv")
     rows = plain_rows(MARKET.tape)
@@ -172,7 +179,7 @@ def test_a_run_that_dies_is_a_violation() -> None:
 
 def test_wrong_use_is_one_clear_sentence(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="unknown aggregator 'nothing'"):
-        explore(Subject("nothing"), BASE, MARKET, seeds=1)
+        explore(Explored("nothing"), BASE, MARKET, seeds=1)
     with pytest.raises(UsageError, match="found none"):
         explore_files(
             [], "exact", "1m", minutes=5, seeds=1, first_seed=0, workers=1,

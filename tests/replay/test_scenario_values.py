@@ -14,12 +14,12 @@ from typing import Any, get_args, get_type_hints
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from kline_harness.klagg.options import KlaggOptions
-from kline_harness.klagg.ticker import Ticker
-from kline_harness.replay.decode import keys_of
 from kline_harness.errors import UserError
 from kline_harness.faults.catalogue import CATALOGUE
 from kline_harness.gate import load_suite
+from kline_harness.klagg.options import KlaggOptions
+from kline_harness.klagg.ticker import Ticker
+from kline_harness.replay.decode import keys_of
 from kline_harness.replay.scenario import Scenario
 
 from tests.replays import UM_DAY, UM_STREAM, replay

@@ -17,7 +17,7 @@ from kline_harness.columns import Instrument
 from kline_harness.errors import InputError, UsageError
 from kline_harness.explore.judge import Judge
 from kline_harness.explore.shrink import Shrunk
-from kline_harness.explore.subjects import Subject
+from kline_harness.explore.subjects import Explored
 from kline_harness.faults.catalogue import to_table
 from kline_harness.replay.market import Market
 from kline_harness.replay.scenario import Scenario
@@ -91,7 +91,7 @@ def reproduce(directory: Path, substitutions: Substitutions = NONE) -> Reproduct
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(path, f"a bundle of schema {SCHEMA}", str(error)) from error
-    subject = Subject(name, substitutions)
+    subject = Explored(name, substitutions)
     scenario = subject.scenario(load_scenario(directory / "scenario.toml"))
     market = Market(read_tape(directory / "trades.csv"), delay_ns, latency_ns, until_ns)
     judged = Judge(market, substitutions).judge(scenario)

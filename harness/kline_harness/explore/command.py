@@ -10,7 +10,7 @@ import numpy as np
 
 from kline_harness.errors import UsageError
 from kline_harness.explore.search import Exploration, explore
-from kline_harness.explore.subjects import Subject
+from kline_harness.explore.subjects import Explored
 from kline_harness.interval import parse_intervals
 from kline_harness.replay.decode import decode
 from kline_harness.replay.market import Market
@@ -50,7 +50,7 @@ def explore_files(
     except Disorder:
         market = sources.market(whole=True)
     found = explore(
-        Subject(name),
+        Explored(name),
         base,
         busiest(market, minutes) if minutes else market,
         seeds=seeds,

@@ -17,7 +17,7 @@ from kline_harness.explore.judge import Judge, Violation
 from kline_harness.explore.metamorphic import metamorphic
 from kline_harness.explore.sampler import draw_scenario
 from kline_harness.explore.shrink import Shrinker
-from kline_harness.explore.subjects import Subject
+from kline_harness.explore.subjects import Explored
 from kline_harness.replay.folder import write_json
 from kline_harness.replay.market import Market
 from kline_harness.replay.scenario import Scenario
@@ -87,7 +87,7 @@ class Exploration:
 
 
 def explore(
-    subject: Subject,
+    subject: Explored,
     base: Scenario,
     market: Market,
     *,
@@ -123,7 +123,11 @@ def explore(
 
 
 def _shrink(
-    found: Exploration, subject: Subject, base: Scenario, market: Market, out: Path | None
+    found: Exploration,
+    subject: Explored,
+    base: Scenario,
+    market: Market,
+    out: Path | None,
 ) -> None:
     """Shrink the first violation of each sort, those of one seed by their first only."""
     scenario = subject.scenario(base)
@@ -146,7 +150,11 @@ def _shrink(
 
 
 def _runs(
-    subject: Subject, base: Scenario, market: Market, shares: Sequence[range], workers: int
+    subject: Explored,
+    base: Scenario,
+    market: Market,
+    shares: Sequence[range],
+    workers: int,
 ) -> Iterator[list[SeedResult]]:
     """Yield the results of each share in the order of the seeds."""
     if workers <= 1:
@@ -167,14 +175,14 @@ class _Worker:
     judge: Judge
 
     @classmethod
-    def begin_process(cls, subject: Subject, base: Scenario, market: Market) -> None:
+    def begin_process(cls, subject: Explored, base: Scenario, market: Market) -> None:
         """Take the market in a process of its own."""
         # Ctrl-C reaches every process of the terminal; the one that asked ends the others.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         cls.begin(subject, base, market)
 
     @classmethod
-    def begin(cls, subject: Subject, base: Scenario, market: Market) -> None:
+    def begin(cls, subject: Explored, base: Scenario, market: Market) -> None:
         """Take the market, once."""
         pa.set_cpu_count(1)
         cls.scenario = subject.scenario(base)

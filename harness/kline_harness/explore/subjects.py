@@ -9,7 +9,7 @@ from kline_harness.replay.wiring import NONE, Substitutions
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class Explored:
     """An aggregator by its `name`; `substitutions` are for trying the search on broken parts."""
 
     name: str

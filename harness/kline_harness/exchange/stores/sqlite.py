@@ -1,4 +1,4 @@
-"""SQLite: one table per symbol and interval (klagg's layout), or tables with such columns."""
+"""SQLite: one table per symbol and interval (k_btc_1m), or tables with such columns."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def read_sqlite(
     Raises InputError for a file that is no database, or is locked.
     """
     content = StoreContent(path.name)
-    named = klagg_tables(symbols)
+    named = series_tables(symbols)
     # Not `immutable`: that would leave out what still stands in the write-ahead log.
     address = f"file:{quote(str(path))}?mode=ro"
     try:
@@ -48,11 +48,11 @@ def read_sqlite(
     return content
 
 
-def klagg_tables(symbols: Iterable[str]) -> dict[str, tuple[str, Interval]]:
-    """Return klagg's table name of each symbol and interval: k_btc_1m of BTCUSDT.
+def series_tables(symbols: Iterable[str]) -> dict[str, tuple[str, Interval]]:
+    """Return a service's table of each symbol and interval by its name: k_btc_1m of BTCUSDT.
 
-    Source: its code: the symbol in lower case without every "usdt", and the interval in lower
-    case, so that 1M has the table of 1m: it is taken for 1m.
+    The name has the symbol in lower case without every "usdt", and the interval in lower case, so
+    that 1M has the table of 1m: it is taken for 1m. Source: such a service's code.
     """
     return {
         f"k_{symbol.lower().replace('usdt', '')}_{interval.text.lower()}": (symbol, interval)
