@@ -1,4 +1,4 @@
-"""The channel of finals, in both designs: every listener gets all, or each gets what others leave."""
+"""The channel of finals, in both designs: every listener gets all, or they share what there is."""
 
 from __future__ import annotations
 
