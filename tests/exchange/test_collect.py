@@ -280,7 +280,9 @@ def test_what_was_overwritten_is_seen_between_snapshots(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("text", ["NaN", "inf", "", "-1", "1,5", "0x10"])
+@pytest.mark.parametrize(
+    "text", ["NaN", "inf", "", "-1", "1,5", "0x10", "1.0000000000000000001", "1e21"]
+)
 def test_a_row_that_is_no_kline_is_named(tmp_path: Path, text: str) -> None:
     run = Run()
     tables = stored(("1m",), run.ended_ns)

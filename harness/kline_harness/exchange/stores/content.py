@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from decimal import Context, Decimal
 
 from kline_harness.archives import ExchangeKlines
 from kline_harness.archives.fields import unit_of
@@ -13,6 +14,7 @@ from kline_harness.archives.iso_times import is_iso
 from kline_harness.archives.klines import klines_of
 from kline_harness.archives.made_text import RowsText
 from kline_harness.archives.recognition import kline_meanings, sniff
+from kline_harness.decimals import DECIMAL_DIGITS, DECIMAL_SCALE
 from kline_harness.errors import InputError
 from kline_harness.interval import Interval
 from kline_harness.kline import FIELDS
@@ -20,6 +22,8 @@ from kline_harness.units import TimeUnit
 
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?|\.[0-9]+", re.ASCII)
 _WHOLE = re.compile(r"[0-9]{1,18}", re.ASCII)
+_WHOLE_DIGITS = DECIMAL_DIGITS - DECIMAL_SCALE
+_EXACT = Context(prec=1_100)
 # The fields without which a row is no kline.
 _NEEDED = ("open_time", "open", "high", "low", "close")
 
@@ -211,11 +215,21 @@ class _Split:
             pattern, expected = (_WHOLE, "a count") if name == "count" else (_NUMBER, "a number")
             if pattern.fullmatch(text) is None:
                 return self._wrong(row, name, f"{expected} that is not negative", text)
+            if len(text) > DECIMAL_SCALE and not _fits(text):
+                expected = f"at most {DECIMAL_SCALE} decimals and {_WHOLE_DIGITS} digits before"
+                return self._wrong(row, name, expected, text)
         return None
 
     def _wrong(self, row: int, name: str, expected: str, found: str) -> BadRow:
         column = self._table.names[self._places[name]]
         return BadRow(self._table.place, row + 1, column, expected, found or "no value")
+
+
+def _fits(text: str) -> bool:
+    """Tell whether a number fits the table of a run's klines."""
+    number = Decimal(text).normalize(_EXACT)
+    exponent = number.as_tuple().exponent
+    return isinstance(exponent, int) and -exponent <= DECIMAL_SCALE and number < 10**_WHOLE_DIGITS
 
 
 def symbols_by_text(served: Iterable[str]) -> Callable[[str], str | None]:
