@@ -215,7 +215,7 @@ class _Split:
             pattern, expected = (_WHOLE, "a count") if name == "count" else (_NUMBER, "a number")
             if pattern.fullmatch(text) is None:
                 return self._wrong(row, name, f"{expected} that is not negative", text)
-            if len(text) > DECIMAL_SCALE and not _fits(text):
+            if (len(text) > DECIMAL_SCALE or "e" in text.lower()) and not _fits(text):
                 expected = f"at most {DECIMAL_SCALE} decimals and {_WHOLE_DIGITS} digits before"
                 return self._wrong(row, name, expected, text)
         return None
