@@ -191,6 +191,7 @@ class JudgedStore:
             faulty=False,
             unnumbered=self.trades.sources.unnumbered(),
             fields={key: one.stated for key, one in self.series.items()},
+            exact=True,
         )
 
     def _whole_table(self) -> pa.Table:

@@ -58,13 +58,15 @@ class Aftermath:
         faulty: bool,
         unnumbered: Collection[str] = (),
         fields: Mapping[tuple[str, str], tuple[str, ...]] | None = None,
+        exact: bool = False,
     ) -> Aftermath:
         """Compare with the references, if any, and explain what differs.
 
         `again` gives the trades as the aggregator got them, each time with those that it would
         have got, had none been kept from it; only if `faulty` they are not the same. The source
         of `unnumbered` symbols states no trade ids. `fields` are those that a series of ours
-        states, where it does not state all.
+        states, where it does not state all. References that are `exact` klines of the same trades
+        are not looked into for other rules.
         """
         after = Aftermath(stored, accounts, references=references)
         if references:
@@ -86,7 +88,10 @@ class Aftermath:
             witnesses = Witnesses(after.evidence, coverage, references, undone)
             explained = explain(after.comparison, witnesses)
             kept_out = {symbol: one.refused for symbol, one in wanted.items()}
-            explained = diagnosed(explained, references, lambda: (given for given, _ in again()))
+            if not exact:
+                explained = diagnosed(
+                    explained, references, lambda: (given for given, _ in again())
+                )
             after.comparison = with_trades(explained, kept_out, (given for given, _ in again()))
         return after
 
