@@ -1,0 +1,127 @@
+"""The example service and the server as processes of their own, on loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.exchange.stored import MIDNIGHT, MINUTE, SYMBOLS, archive
+
+SERVICE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "service" / "service.py"
+START = "2024-05-15T00:30:00Z"
+START_NS = MIDNIGHT + 30 * MINUTE
+
+
+def excerpt(folder: Path, minutes: int) -> list[Path]:
+    """The trades of the day up to so many minutes after half past midnight."""
+    paths = []
+    for symbol in SYMBOLS:
+        with zipfile.ZipFile(archive(symbol)) as file:
+            lines = file.read(file.namelist()[0]).decode().splitlines()
+        end_ms = (START_NS + minutes * MINUTE) // 1_000_000
+        kept = [x for x in lines if not x[:1].isdigit() or int(x.split(",")[5]) < end_ms]
+        path = folder / f"{symbol}-aggTrades.csv"
+        path.write_text("\n".join(kept) + "\n")
+        paths.append(path)
+    return paths
+
+
+@dataclass
+class Server:
+    """A server that runs: its port, and the folder of served.json."""
+
+    process: subprocess.Popen[str]
+    port: int
+    folder: Path
+
+    def ended(self) -> None:
+        """Wait for its end by itself; nothing listens any more then."""
+        self.process.wait(60)
+        assert not listens(self.port)
+
+
+@contextmanager
+def serving(folder: Path, minutes: int, *words: str, speed: str = "60") -> Iterator[Server]:
+    """Serve the first minutes after half past midnight."""
+    run = folder / "run"
+    command = [sys.executable, "-m", "kline_harness", "serve", *map(str, excerpt(folder, minutes))]
+    command += ["--market", "um", "--speed", speed, "--start", START, "--out", str(run), *words]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder
+    )
+    try:
+        assert process.stdout is not None
+        ready = process.stdout.readline()
+        assert " on 127.0.0.1:" in ready, ready + process.stdout.read()
+        port = int(ready.split(" on 127.0.0.1:")[1].split()[0])
+        yield Server(process, port, run)
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate(timeout=30)
+
+
+def service(
+    port: int, store: Path, *words: str, clock: str = "60", before: Sequence[str] = (), **more: Any
+) -> subprocess.Popen[str]:
+    """Start the service on a server of this machine."""
+    options = ["--rest", f"http://127.0.0.1:{port}", "--stream", f"ws://127.0.0.1:{port}"]
+    options += ["--db", str(store), "--clock", clock, "--grace", "5000", "--retries", "1"]
+    options += ["--pace", "0.2", "--intervals", "1m,5m", *words]
+    return subprocess.Popen(
+        [*before, sys.executable, str(SERVICE), *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **more,
+    )
+
+
+def summary(process: subprocess.Popen[str]) -> tuple[int, dict[str, Any], list[dict[str, Any]]]:
+    """Wait for a service's end: its exit code, its counts, the lines of its log."""
+    out, log = process.communicate(timeout=60)
+    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    return process.returncode, json.loads(out.splitlines()[-1]) if out else {}, lines
+
+
+def listens(port: int) -> bool:
+    """Whether somebody accepts connections there."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def wait_for_rows(store: Path, rows: int) -> None:
+    """Wait until the service has stored something beside its history."""
+    import sqlite3
+
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        if store.exists():
+            try:
+                with sqlite3.connect(f"file:{store}?mode=ro", uri=True) as database:
+                    query = "SELECT count(*) FROM k_alfa_1m WHERE open_time >= ?"
+                    found = database.execute(query, (START_NS // 1_000_000,)).fetchone()[0]
+                if found >= rows:
+                    return
+            except sqlite3.Error:
+                pass
+        time.sleep(0.05)
+    raise AssertionError(f"no {rows} rows in {store}")
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """End a process as a crash of the machine would."""
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(30)
