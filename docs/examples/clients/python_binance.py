@@ -1,0 +1,51 @@
+"""python-binance: aggregate trades and klines as its socket manager's `recv` returns them."""
+
+import asyncio
+import json
+import sys
+
+from binance import AsyncClient, BinanceSocketManager
+
+rest, stream, out, queue = sys.argv[1:5]
+
+
+async def listen(socket, take, file):
+    async with socket as messages:
+        while True:
+            try:
+                message = await asyncio.wait_for(messages.recv(), 4)
+            except TimeoutError:
+                return
+            if message.get("e") == "error":
+                file.write(json.dumps({"error": message["type"], "said": str(message["m"])}) + "\n")
+                return
+            take(message.get("data", message), file)
+
+
+def trade(data, file):
+    row = {"id": data["a"], "price": data["p"], "quantity": data["q"], "time": data["T"]}
+    file.write(json.dumps({**row, "maker": data["m"]}) + "\n")
+
+
+def kline(data, file):
+    file.write(json.dumps(data) + "\n")
+
+
+async def main():
+    AsyncClient.API_URL, AsyncClient.FUTURES_URL = f"{rest}/api", f"{rest}/fapi"
+    BinanceSocketManager.STREAM_URL = BinanceSocketManager.FSTREAM_URL = f"{stream}/"
+    client = await AsyncClient.create()
+    history = await client.futures_klines(symbol="ALFAUSDT", interval="1m", limit=100)
+    manager = BinanceSocketManager(
+        client, **({"max_queue_size": int(queue)} if queue != "default" else {})
+    )
+    with open(f"{out}.trades", "w") as trades, open(f"{out}.klines", "w") as klines:
+        await asyncio.gather(
+            listen(manager.kline_futures_socket("ALFAUSDT"), kline, klines),
+            listen(manager.aggtrade_futures_socket("ALFAUSDT"), trade, trades),
+        )
+    await client.close_connection()
+    print(json.dumps({"history": len(history)}))
+
+
+asyncio.run(main())
