@@ -45,14 +45,23 @@ def address() -> Iterator[str]:
         port = probe.getsockname()[1]
     if user is not None:
         shutil.chown(place, user)
-    words = [folder / "initdb", "-D", place / "data", "-A", "trust", "-U", "postgres", "-N"]
+    words: list[str | Path] = [
+        folder / "initdb",
+        "-D",
+        place / "data",
+        "-A",
+        "trust",
+        "-U",
+        "postgres",
+        "-N",
+    ]
     quiet: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "user": user}
     quiet |= {"stdin": subprocess.DEVNULL, "cwd": place}
     subprocess.run(words, check=True, timeout=60, **quiet)
-    options = ["-h", "127.0.0.1", "-p", str(port), "-k", place, "-F"]
+    options: list[str | Path] = ["-h", "127.0.0.1", "-p", str(port), "-k", place, "-F"]
     server = subprocess.Popen([folder / "postgres", "-D", place / "data", *options], **quiet)
     try:
-        ready = [folder / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
+        ready: list[str | Path] = [folder / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
         end = time.monotonic() + 30
         while subprocess.run(ready, check=False).returncode:
             assert time.monotonic() < end
