@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from kline_harness.units import BoolArray, Int64Array
+from kline_harness.units import BoolArray, ExactArray, Int64Array
 
 _EXACT = Context(prec=80)
 
@@ -46,11 +46,85 @@ def total_of(column: pa.ChunkedArray) -> Decimal:
 
     Arrow's own sum is in a module that costs more to import than most replays take.
     """
-    words = _values(column.combine_chunks(), np.dtype([("low", "<u8"), ("high", "<i8")]))
+    words = decimal_words(column)
     # Halves of the low words, so that their sums fit.
     lower, upper = words["low"] & np.uint64(2**32 - 1), words["low"] >> np.uint64(32)
     unscaled = (int(words["high"].sum()) << 64) + (int(upper.sum()) << 32) + int(lower.sum())
     return _EXACT.scaleb(Decimal(unscaled), -column.type.scale)
+
+
+def decimal_words(column: pa.ChunkedArray | pa.Array) -> NDArray[Any]:
+    """Return the 128-bit words of a column of decimal128, `low` unsigned and `high` signed.
+
+    Those of a missing value are whatever stands there.
+    """
+    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    words: NDArray[Any] = _values(whole, np.dtype([("low", "<u8"), ("high", "<i8")]))
+    return words
+
+
+def unscaled(column: pa.ChunkedArray | pa.Array) -> ExactArray:
+    """Return the integers behind a column of decimal128 without nulls, as Python's where int64 is
+    not enough: it is where the high word only repeats the low one's sign."""
+    words = decimal_words(column)
+    low, high = words["low"].astype(np.int64), words["high"]
+    if np.array_equal(low >> np.int64(63), high):
+        return low
+    wide: ExactArray = high.astype(object) * 2**64 + words["low"].astype(object)
+    return wide
+
+
+def narrowed(column: pa.ChunkedArray | pa.Array) -> tuple[ExactArray, int]:
+    """Return the integers behind a column of decimal128 without nulls, and their scale.
+
+    Where int64 is not enough for the type's scale but is for a smaller one that loses nothing, it
+    is that one.
+    """
+    scale = int(column.type.scale)
+    words = decimal_words(column)
+    low, high = words["low"].astype(np.int64), words["high"]
+    if np.array_equal(low >> np.int64(63), high):
+        return low, scale
+    negative = high < 0
+    limbs = _limbs(words, negative)
+    for digits in (9, 9, 3, 3, 3, 1, 1):
+        if digits <= scale and not _fits(limbs):
+            quotient, rest = _divided(limbs, 10**digits)
+            if not rest.any():
+                limbs, scale = quotient, scale - digits
+    if not _fits(limbs):
+        return unscaled(column), int(column.type.scale)
+    amounts = ((limbs[2] << np.uint64(32)) | limbs[3]).astype(np.int64)
+    return np.where(negative, -amounts, amounts), scale
+
+
+def _limbs(words: NDArray[Any], negative: BoolArray) -> list[NDArray[np.uint64]]:
+    """Return the amounts as four limbs of 32 bits, the highest first."""
+    low, high = words["low"].copy(), words["high"].astype(np.uint64)
+    if negative.any():
+        # Two's complement: invert, add one, carry into the high word.
+        low[negative] = ~low[negative] + np.uint64(1)
+        high[negative] = ~high[negative] + (low[negative] == 0)
+    half, mask = np.uint64(32), np.uint64(2**32 - 1)
+    return [high >> half, high & mask, low >> half, low & mask]
+
+
+def _fits(limbs: list[NDArray[np.uint64]]) -> bool:
+    return not (limbs[0].any() or limbs[1].any() or (limbs[2] >> np.uint64(31)).any())
+
+
+def _divided(
+    limbs: list[NDArray[np.uint64]], divisor: int
+) -> tuple[list[NDArray[np.uint64]], NDArray[np.uint64]]:
+    """Divide by a number below 2**32, limb by limb as one does on paper."""
+    rest = np.zeros_like(limbs[0])
+    quotient = []
+    for limb in limbs:
+        whole = (rest << np.uint64(32)) | limb
+        digit = whole // np.uint64(divisor)
+        quotient.append(digit)
+        rest = whole - digit * np.uint64(divisor)
+    return quotient, rest
 
 
 def take_rows(table: pa.Table, rows: NDArray[Any]) -> pa.Table:

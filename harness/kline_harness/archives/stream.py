@@ -11,8 +11,8 @@ import numpy as np
 
 from kline_harness.archives.compressed import BLOCK_BYTES, TextFile, in_background
 from kline_harness.archives.file_names import market_of
+from kline_harness.archives.grammar import DIGITS_MAX
 from kline_harness.archives.messages import TRADE_IN_TEXT, Line, ReceiveClock, in_unit
-from kline_harness.archives.table import DIGITS_MAX
 from kline_harness.archives.trades import coin_margined
 from kline_harness.columns import Instrument, concat
 from kline_harness.errors import InputError

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from kline_harness.arrow import int64_of
+from kline_harness.arrow import decimal_words, int64_of
 from kline_harness.columns import Columns, Grouped, Instrument, concat, grouped
 from kline_harness.comparison.compare import Stored
 from kline_harness.comparison.trades_of import Evidence
@@ -84,14 +84,12 @@ def stored_sums(stored: Stored) -> dict[tuple[str, str], Sums]:
         if name == "count":
             sums[name] = sum_groups(int64_of(stored.column(name))[order], starts).tolist()
             continue
-        column = stored.column(name).combine_chunks()
-        words = np.frombuffer(column.buffers()[1], dtype=np.uint64).reshape(-1, 2)
-        words = words[column.offset : column.offset + len(column)]
+        words = decimal_words(stored.column(name))
         low_half = np.uint64(0xFFFFFFFF)
         # One after the other: three copies of a column at a time would be the run's peak.
-        high = sum_groups(words[order, 1].view(np.int64), starts).tolist()
-        middle = sum_groups((words[order, 0] >> np.uint64(32)).view(np.int64), starts).tolist()
-        low = sum_groups((words[order, 0] & low_half).view(np.int64), starts).tolist()
+        high = sum_groups(words["high"][order], starts).tolist()
+        middle = sum_groups((words["low"][order] >> np.uint64(32)).view(np.int64), starts).tolist()
+        low = sum_groups((words["low"][order] & low_half).view(np.int64), starts).tolist()
         sums[name] = [(a << 64) + (b << 32) + c for a, b, c in zip(high, middle, low, strict=True)]
     return {
         key: {name: sums[name][place] for name in COLUMNS} for place, key in enumerate(stored.rows)
