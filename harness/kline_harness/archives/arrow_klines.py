@@ -1,10 +1,9 @@
-"""Parquet and Arrow (Feather) tables: opening them, and klines in them as lines of text."""
+"""Parquet and Arrow (Feather) tables: opening them, and single values of them as text."""
 
 from __future__ import annotations
 
 import os
 import stat
-from collections import deque
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -14,8 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kline_harness.archives.compressed import TextFile
-from kline_harness.errors import Damaged, InputError
+from kline_harness.errors import Damaged
 
 _BATCH_ROWS = 1 << 16
 TICKS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
@@ -36,11 +34,15 @@ def is_table(path: Path | str) -> bool:
 class Table:
     """A Parquet or Arrow file, batch by batch.
 
+    `rows` is how many rows the file says that it has, or an Arrow file's batches have together;
+    known once they were read.
+
     Raises InputError for a file that is neither.
     """
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self.rows: int | None = None
         with open(path, "rb") as file:
             self._is_parquet = file.read(4) == b"PAR1"
         try:
@@ -59,11 +61,15 @@ class Table:
         """
         try:
             if self._is_parquet:
-                yield from pq.ParquetFile(self.path).iter_batches(_BATCH_ROWS, columns=names)
+                file = pq.ParquetFile(self.path)
+                self.rows = file.metadata.num_rows
+                yield from file.iter_batches(_BATCH_ROWS, columns=names)
                 return
-            with pa.OSFile(self.path) as file:
-                reader = pa.ipc.open_file(file)
-                for number in range(reader.num_record_batches):
+            with pa.OSFile(self.path) as source:
+                reader = pa.ipc.open_file(source)
+                batches = range(reader.num_record_batches)
+                self.rows = sum(reader.get_batch(number).num_rows for number in batches)
+                for number in batches:
                     yield reader.get_batch(number).select(names)
         except (pa.ArrowException, OSError) as error:
             raise Damaged(self.path, "a whole table", str(error).splitlines()[0]) from None
@@ -99,33 +105,6 @@ def _text(value: Any) -> str:
     if isinstance(value, Decimal):
         return format(value, "f")
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-class KlineTable(TextFile):
-    """A table of klines as CSV lines with its column names as header; rows stand for lines.
-
-    Floats are taken for the shortest decimal text that reads back as the same float: what was
-    written into them, unless it was computed. `has_floats` tells that there are some.
-    """
-
-    def __init__(self, path: Path | str) -> None:
-        super().__init__(path)
-        self._table = Table(self.path)
-        self.has_floats = any(pa.types.is_floating(field.type) for field in self._table.schema)
-
-    def _pieces(self, piece_bytes: int) -> Iterator[bytes]:
-        names = list(self._table.schema.names)
-        yield (",".join(name.replace(",", " ") for name in names) + "\n").encode()
-        first = 1
-        for batch in self._table.batches(names):
-            texts = [texts_of(column) for column in batch.columns]
-            for row, line in enumerate(zip(*texts, strict=True), first):
-                if any("," in text or "\n" in text for text in line):
-                    raise InputError(self.path, "values without a comma", repr(line), line=row)
-            first += batch.num_rows
-            yield "".join(f"{','.join(row)}\n" for row in zip(*texts, strict=True)).encode()
-        # To the end of the file, for its digest.
-        deque(super()._pieces(piece_bytes), maxlen=0)
 
 
 def holds_klines(path: Path | str) -> bool:

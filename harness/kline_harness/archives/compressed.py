@@ -99,6 +99,13 @@ class TextFile:
         """
         return next(self._pieces(_HEAD_BYTES), b"")
 
+    def beginning(self, size: int) -> bytes:
+        """Return the first lines of the text, about `size` bytes of whole lines.
+
+        Raises InputError for a file that is corrupt from the start.
+        """
+        return next(self.blocks(size), b"")
+
     def blocks(self, block_bytes: int = BLOCK_BYTES) -> Iterator[bytes]:
         """Yield the text in blocks of about `block_bytes`, cut after a line end.
 

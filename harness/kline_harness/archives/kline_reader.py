@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kline_harness.archives.compressed import TextFile
+from kline_harness.archives.exact_columns import Rows
 from kline_harness.archives.fields import unit_name, unit_range
 from kline_harness.archives.file_names import name_interval, name_symbol, symbol_of_name
 from kline_harness.archives.grammar import Column
 from kline_harness.archives.iso_times import instant_ns, is_iso, iso_to_ns
+from kline_harness.archives.kline_table import KlineTable
 from kline_harness.archives.layout import Layout
 from kline_harness.archives.line_count import LinesRead
 from kline_harness.archives.registry import exchange_of
@@ -40,70 +43,82 @@ class KlineReader:
         self._file = file
         self._layout = layout
         self._unit: TimeUnit = layout.unit
-        columns = tuple(_column(name, layout.iso) for name in layout.columns)
-        self._table = ExactTable(file.path, columns)
+        self._columns = tuple(_column(name, layout.iso) for name in layout.columns)
         self._symbol = symbol
         self._interval = interval
         self._stated: dict[str, str] = {}
         self.lines = LinesRead()
 
     def read(self, block_bytes: int) -> tuple[KlineBatch, Int64Array]:
+        """Return the klines and their close times, exclusive, in nanoseconds.
+
+        Raises InputError for the first bad row.
+        """
         batches: list[KlineBatch] = []
         closes: list[Int64Array] = []
-        line = self._layout.first_line
-        blocks = self._file.blocks(block_bytes)
-        for block in bodies(self._file.path, blocks, self._layout, self.lines):
-            columns = self._table.read(block, line)
-            self._check_times(columns, block, line)
-            self._check_counts(columns, block, line)
-            self._check_signs(columns, block, line)
-            self._take_names(columns, block, line)
-            batches.append(self._batch(columns))
-            closes.append(self._closes(columns, batches[-1]))
-            line += len(batches[-1])
+        for rows in self._rows(block_bytes):
+            self._check_times(rows)
+            self._check_counts(rows)
+            self._check_signs(rows)
+            self._take_names(rows)
+            batches.append(self._batch(rows))
+            closes.append(self._closes(rows.columns, batches[-1]))
         if not batches:
             raise InputError(self._file.path, "klines", "no rows")
         return concat(batches), np.concatenate(closes)
 
-    def _check_times(self, columns: dict[str, Any], block: bytes, line: int) -> None:
+    def _rows(self, block_bytes: int) -> Iterator[Rows]:
+        line = self._layout.first_line
+        if isinstance(self._file, KlineTable):
+            self.lines.header = line - 1
+            yield from self._file.rows(self._columns, line)
+            return
+        table = ExactTable(self._file.path, self._columns)
+        blocks = self._file.blocks(block_bytes)
+        for block in bodies(self._file.path, blocks, self._layout, self.lines):
+            rows = table.rows(block, line)
+            yield rows
+            line += len(rows)
+
+    def _check_times(self, rows: Rows) -> None:
         # Only open times: old files are known to hold close times that are off by anything.
+        columns = rows.columns
         times = columns["open_time"]
         if self._layout.iso:
-            times = self._dates(times, block, line)
+            times = self._dates(times, rows)
         low, high = unit_range(self._unit)
         if times.min() < low or times.max() > high:
             row = int(np.argmax((times < low) | (times > high)))
             expected = f"an open time in {unit_name(self._unit)} like the rows before"
-            raise self._table.bad_row(block, line, row, expected, "open_time")
+            raise rows.bad(row, expected, "open_time")
         columns["open_time"] = times * self._unit.value
         if self._layout.iso and "close_time" in columns:
             found = [instant_ns(text) for text in columns["close_time"]]
             if None in found:
                 expected = "a time such as 2024-05-15 12:00:59.999"
                 row = found.index(None)
-                raise self._table.bad_row(block, line, row, expected, "close_time")
+                raise rows.bad(row, expected, "close_time")
             columns["close_time"] = np.array(found, dtype=np.int64)
 
-    def _dates(self, texts: NDArray[Any], block: bytes, line: int) -> Int64Array:
+    def _dates(self, texts: NDArray[Any], rows: Rows) -> Int64Array:
         bad = [row for row, text in enumerate(texts) if not is_iso(text)]
         seconds, rest = np.divmod(iso_to_ns([] if bad else texts), self._unit.value)
         if bad or rest.any():
             row = bad[0] if bad else int(np.argmax(rest != 0))
             expected = "a time such as 2024-05-15 12:00:00"
-            raise self._table.bad_row(block, line, row, expected, "open_time")
+            raise rows.bad(row, expected, "open_time")
         return seconds
 
-    def _take_names(self, columns: dict[str, Any], block: bytes, line: int) -> None:
+    def _take_names(self, rows: Rows) -> None:
         """Take symbol and interval from their columns, and see that there is one of each."""
+        columns = rows.columns
         for name in ("symbol", "timeframe"):
             if name in columns:
                 stated = self._stated.setdefault(name, columns[name][0])
                 other = columns[name] != stated
                 if other.any():
                     row = int(np.argmax(other))
-                    raise self._table.bad_row(
-                        block, line, row, f"one {name} in a file, {stated}", name
-                    )
+                    raise rows.bad(row, f"one {name} in a file, {stated}", name)
         path, member = self._file.path, self._file.member
         self._symbol = self._symbol or self._stated.get("symbol") or name_symbol(path, member)
         if not self._symbol and (pattern := exchange_of(self._layout.source).symbol_in_name):
@@ -114,26 +129,26 @@ class KlineReader:
             try:
                 self._interval = parse_interval(columns["timeframe"][0])
             except UsageError:
-                raise self._table.bad_row(
-                    block, line, 0, "a known timeframe", "timeframe"
-                ) from None
+                raise rows.bad(0, "a known timeframe", "timeframe") from None
         if self._interval is None:
             named = name_interval(path) or name_interval(member or "")
             self._interval = named or self._measured(columns)
 
-    def _check_counts(self, columns: dict[str, Any], block: bytes, line: int) -> None:
-        if scale := self._table.scales.get("count"):
+    def _check_counts(self, rows: Rows) -> None:
+        columns = rows.columns
+        if scale := rows.scales.get("count"):
             row = int(np.argmax(columns["count"] % 10**scale != 0))
-            raise self._table.bad_row(block, line, row, "a whole number for count", "count")
+            raise rows.bad(row, "a whole number for count", "count")
 
-    def _check_signs(self, columns: dict[str, Any], block: bytes, line: int) -> None:
+    def _check_signs(self, rows: Rows) -> None:
         """See that a price is below 0 only where nothing is ever traded, as of a premium index."""
+        columns = rows.columns
         traded = np.asarray(columns.get("volume", 1) != 0)
         for name in PRICE_FIELDS:
             wrong = np.asarray(columns[name] < 0, dtype=np.bool_) & traded
             if wrong.any():
                 expected = f"a number that is not negative for {name}"
-                raise self._table.bad_row(block, line, int(np.argmax(wrong)), expected, name)
+                raise rows.bad(int(np.argmax(wrong)), expected, name)
 
     def _measured(self, columns: dict[str, Any]) -> Interval:
         """Tell the interval from open to close, else from the smallest step of open times."""
@@ -154,30 +169,30 @@ class KlineReader:
         expected = "an interval, in the file's name, in a column, in its times or given"
         raise InputError(self._file.path, expected, "none")
 
-    def _batch(self, columns: dict[str, Any]) -> KlineBatch:
+    def _batch(self, rows: Rows) -> KlineBatch:
         assert self._interval is not None
-        scales = self._table.scales
+        columns, scales = rows.columns, rows.scales
         instrument = Instrument(
             self._symbol or "",
             scales["price"],
             scales.get("quantity", 0),
             scales.get("quote", 0),
         )
-        rows = len(columns["open_time"])
-        nothing = np.zeros(rows, dtype=np.int64)
-        unknown = np.full(rows, -1, dtype=np.int64)
+        count = len(columns["open_time"])
+        nothing = np.zeros(count, dtype=np.int64)
+        unknown = np.full(count, -1, dtype=np.int64)
         known = {name: columns.get(name, nothing) for name in FIELDS}
         return KlineBatch.build(
             (instrument,),
             known
             | {
                 "symbol": nothing.astype(np.int16),
-                "interval": np.full(rows, CODE[self._interval], dtype=np.int8),
+                "interval": np.full(count, CODE[self._interval], dtype=np.int8),
                 "open_time_ns": columns["open_time"],
                 "first_trade_id": unknown,
                 "last_trade_id": unknown,
                 "at_ns": self._interval.close_times_ns(columns["open_time"]),
-                "trigger": np.full(rows, Trigger.TICK, dtype=np.int8),
+                "trigger": np.full(count, Trigger.TICK, dtype=np.int8),
             },
         )
 

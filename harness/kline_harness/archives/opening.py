@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kline_harness.archives.arrow_klines import KlineTable, holds_klines, is_table
+from kline_harness.archives.arrow_klines import holds_klines, is_table
 from kline_harness.archives.compressed import TextFile
+from kline_harness.archives.kline_table import KlineTable
 from kline_harness.archives.replies import Reply, is_reply
 from kline_harness.errors import InputError
 

@@ -79,7 +79,7 @@ def sniff(file: TextFile) -> Layout:
 
     Raises OtherKind for a file known to be neither trades nor klines, InputError for any other.
     """
-    head = next(file.blocks(_HEAD_BYTES), b"").removeprefix(BOM)
+    head = file.beginning(_HEAD_BYTES).removeprefix(BOM)
     address = _ADDRESS.match(head)
     if address is None:
         return _sniffed(file, head)
