@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from kline_harness.archives.arrow_klines import TICKS, texts_of
-from kline_harness.archives.exact_columns import ExactColumns, Rows
+from kline_harness.archives.exact_columns import ExactColumns, RowBlock
 from kline_harness.archives.grammar import DIGITS_MAX, Column, Grammar, shown
 from kline_harness.archives.table import ExactTable
 from kline_harness.arrow import int64_of, narrowed
@@ -29,7 +29,7 @@ class ArrowTable(ExactColumns):
         self._grammars = [Grammar(path, (column,)) for column in columns]
         self._texts = [ExactTable(path, (column,)) for column in columns]
 
-    def rows(self, arrays: Sequence[Any], first_line: int) -> Rows:
+    def rows(self, arrays: Sequence[Any], first_line: int) -> RowBlock:
         """Return the rows of a batch, an array for each column.
 
         Raises InputError for the first row with a value that its column cannot have.
@@ -54,7 +54,7 @@ class ArrowTable(ExactColumns):
             raise self._first_odd(places, arrays, first_line)
         self._settle(found, read)
         self.check(found, error)
-        return Rows(first_line, found, dict(self.scales), error)
+        return RowBlock(first_line, found, dict(self.scales), error)
 
     def _values(self, place: int, array: Any) -> tuple[ExactArray, int] | None:
         """Return a column's integers and their scale, None where a value is none."""

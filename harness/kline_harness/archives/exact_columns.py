@@ -17,7 +17,7 @@ RowError = Callable[[int, str, str], InputError]
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class RowBlock:
     """Some rows of a file as columns: int64, bool, or text as objects; exact ones at `scales`.
 
     The first stands in line `line`; `error` names one of them.

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kline_harness.archives.compressed import TextFile
-from kline_harness.archives.exact_columns import Rows
+from kline_harness.archives.exact_columns import RowBlock
 from kline_harness.archives.fields import unit_name, unit_range
 from kline_harness.archives.file_names import name_interval, name_symbol, symbol_of_name
 from kline_harness.archives.grammar import Column
@@ -67,7 +67,7 @@ class KlineReader:
             raise InputError(self._file.path, "klines", "no rows")
         return concat(batches), np.concatenate(closes)
 
-    def _rows(self, block_bytes: int) -> Iterator[Rows]:
+    def _rows(self, block_bytes: int) -> Iterator[RowBlock]:
         line = self._layout.first_line
         if isinstance(self._file, KlineTable):
             self.lines.header = line - 1
@@ -80,7 +80,7 @@ class KlineReader:
             yield rows
             line += len(rows)
 
-    def _check_times(self, rows: Rows) -> None:
+    def _check_times(self, rows: RowBlock) -> None:
         # Only open times: old files are known to hold close times that are off by anything.
         columns = rows.columns
         times = columns["open_time"]
@@ -100,7 +100,7 @@ class KlineReader:
                 raise rows.bad(row, expected, "close_time")
             columns["close_time"] = np.array(found, dtype=np.int64)
 
-    def _dates(self, texts: NDArray[Any], rows: Rows) -> Int64Array:
+    def _dates(self, texts: NDArray[Any], rows: RowBlock) -> Int64Array:
         bad = [row for row, text in enumerate(texts) if not is_iso(text)]
         seconds, rest = np.divmod(iso_to_ns([] if bad else texts), self._unit.value)
         if bad or rest.any():
@@ -109,7 +109,7 @@ class KlineReader:
             raise rows.bad(row, expected, "open_time")
         return seconds
 
-    def _take_names(self, rows: Rows) -> None:
+    def _take_names(self, rows: RowBlock) -> None:
         """Take symbol and interval from their columns, and see that there is one of each."""
         columns = rows.columns
         for name in ("symbol", "timeframe"):
@@ -134,13 +134,13 @@ class KlineReader:
             named = name_interval(path) or name_interval(member or "")
             self._interval = named or self._measured(columns)
 
-    def _check_counts(self, rows: Rows) -> None:
+    def _check_counts(self, rows: RowBlock) -> None:
         columns = rows.columns
         if scale := rows.scales.get("count"):
             row = int(np.argmax(columns["count"] % 10**scale != 0))
             raise rows.bad(row, "a whole number for count", "count")
 
-    def _check_signs(self, rows: Rows) -> None:
+    def _check_signs(self, rows: RowBlock) -> None:
         """See that a price is below 0 only where nothing is ever traded, as of a premium index."""
         columns = rows.columns
         traded = np.asarray(columns.get("volume", 1) != 0)
@@ -169,7 +169,7 @@ class KlineReader:
         expected = "an interval, in the file's name, in a column, in its times or given"
         raise InputError(self._file.path, expected, "none")
 
-    def _batch(self, rows: Rows) -> KlineBatch:
+    def _batch(self, rows: RowBlock) -> KlineBatch:
         assert self._interval is not None
         columns, scales = rows.columns, rows.scales
         instrument = Instrument(

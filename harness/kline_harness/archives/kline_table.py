@@ -11,7 +11,7 @@ import pyarrow as pa
 from kline_harness.archives.arrow_klines import Table, texts_of
 from kline_harness.archives.arrow_table import ArrowTable
 from kline_harness.archives.compressed import TextFile
-from kline_harness.archives.exact_columns import Rows
+from kline_harness.archives.exact_columns import RowBlock
 from kline_harness.archives.grammar import Column
 
 _READ_BYTES = 1 << 20
@@ -41,7 +41,7 @@ class KlineTable(TextFile):
                 break
         return ("\n".join(lines) + "\n").encode()
 
-    def rows(self, columns: tuple[Column, ...], first_line: int) -> Iterator[Rows]:
+    def rows(self, columns: tuple[Column, ...], first_line: int) -> Iterator[RowBlock]:
         """Yield the rows, batch by batch; `columns` are all of the table's, in their order.
 
         Raises InputError for the first bad row, and for a damaged table.

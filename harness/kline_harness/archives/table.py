@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 from numpy.typing import NDArray
 
-from kline_harness.archives.exact_columns import ExactColumns, Rows
+from kline_harness.archives.exact_columns import ExactColumns, RowBlock
 from kline_harness.archives.fields import FALSE_WORDS, TRUE_WORDS
 from kline_harness.archives.grammar import EXPONENT, Column, Grammar, shown
 from kline_harness.archives.layout import Layout
@@ -58,11 +58,11 @@ class ExactTable(ExactColumns):
         self.check(found, lambda row, *what: self.bad_row(block, first_line, row, *what))
         return found
 
-    def rows(self, block: bytes, first_line: int) -> Rows:
+    def rows(self, block: bytes, first_line: int) -> RowBlock:
         """Return the rows of a block, as `read` does."""
         columns = self.read(block, first_line)
         scales = dict(self.scales)
-        return Rows(
+        return RowBlock(
             first_line,
             columns,
             scales,

@@ -11,10 +11,10 @@ from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from kline_harness.arrow import unscaled
 from kline_harness.interval import INTERVALS, Interval
 from kline_harness.units import ExactArray, Int64Array, magnitude, trailing_zeros
 
@@ -185,15 +185,5 @@ def integers(column: pa.ChunkedArray) -> Int64Array:
 
 
 def _unscaled(column: pa.ChunkedArray) -> ExactArray:
-    """Return the integers behind a decimal column: int64 where they fit, else Python's."""
-    whole = _whole(column)
-    words = np.frombuffer(whole.buffers()[1], dtype=np.int64)
-    words = words[2 * whole.offset : 2 * (whole.offset + len(whole))].reshape(-1, 2)
-    low, high = words[:, 0], words[:, 1]
-    if whole.null_count:
-        missing = pc.is_null(whole).to_numpy(zero_copy_only=False)
-        low, high = np.where(missing, 0, low), np.where(missing, 0, high)
-    if np.array_equal(high, low >> np.int64(63)):
-        return low.copy()
-    wide: ExactArray = high.astype(object) * 2**64 + low.view(np.uint64).astype(object)
-    return wide
+    """Return the integers behind a decimal column; a missing one is 0."""
+    return unscaled(column.fill_null(0) if column.null_count else column)
