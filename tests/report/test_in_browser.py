@@ -216,3 +216,29 @@ def test_without_scripts_the_figures_are_there(browser: Browser, reports: dict[s
     with opened(browser, reports["valid"] / "report.html", java_script_enabled=False) as page:
         expect(page.locator("h1")).to_contain_text("valid")
         expect(page.locator("noscript p").first).to_contain_text("differences.parquet")
+
+
+def test_the_index_is_searched_sorted_and_filtered(
+    browser: Browser, reports: dict[str, Path]
+) -> None:
+    index = build_index(reports["valid"].parent)
+    with opened(browser, index) as page:
+        names = page.locator("#runs-table tbody tr:visible th")
+        verdicts = page.locator("#runs-table tbody tr:visible td:nth-child(2)")
+        count = names.count()
+        assert count == len(reports)
+        page.get_by_role("button", name="Verdict").click()
+        assert verdicts.all_inner_texts() == sorted(verdicts.all_inner_texts())
+        page.get_by_role("button", name="Verdict").click()
+        assert verdicts.all_inner_texts() == sorted(verdicts.all_inner_texts(), reverse=True)
+        chosen = page.locator(".filters label", has_text="Verdict").locator("select")
+        chosen.select_option("unknown")
+        assert set(verdicts.all_inner_texts()) == {"unknown"}
+        chosen.select_option("")
+        whole = page.locator("#runs-table tbody tr").all_inner_texts()
+        page.locator(".filters input").fill("UNKNOWN")
+        shown = [text for text in whole if "unknown" in text.lower()]
+        assert 0 < len(shown) < count
+        assert page.locator("#runs-table tbody tr:visible").all_inner_texts() == shown
+        assert page.get_by_role("status").inner_text() == f"{len(shown)} of {count} runs"
+        assert violations(page) == []

@@ -10,8 +10,9 @@ from typing import Any
 
 from kline_harness.errors import InputError, OutputError
 from kline_harness.report.data import read_run_json
+from kline_harness.report.overview import tested
 from kline_harness.report.page import render, write_whole
-from kline_harness.report.summary import CLASSES
+from kline_harness.report.summary import CLASSES, period_of, symbols_of
 from kline_harness.report.svg import Drawing, box
 
 _WIDTH, _HEIGHT = 960.0, 120.0
@@ -24,7 +25,10 @@ _BARS = (
 
 @dataclass(frozen=True, slots=True)
 class PastRun:
-    """One run of the history; `figures` are the comparison's classes, None without one."""
+    """One run of the history; `figures` are the comparison's classes, None without one.
+
+    `subject` is the aggregator, `days` the period of the trades, `scenario` what is not default.
+    """
 
     name: str
     verdict: str
@@ -33,6 +37,11 @@ class PastRun:
     klines: int
     figures: Mapping[str, int | None]
     has_page: bool
+    subject: str = ""
+    symbols: str = ""
+    days: str = ""
+    scenario: str = ""
+    version: str = ""
 
 
 def build_index(reports_dir: Path) -> Path:
@@ -101,6 +110,18 @@ def _figures(folder: Path, run: Mapping[str, Any], has_page: bool) -> PastRun:
         for name in CLASSES
     }
     klines = sum(row.get("klines", 0) for row in run["series"])
+    options = dict(tested(run, symbols_of(run["inputs"])))
     return PastRun(
-        folder.name, run["verdict"], run["sentence"], run["seed"], klines, figures, has_page
+        folder.name,
+        run["verdict"],
+        run["sentence"],
+        run["seed"],
+        klines,
+        figures,
+        has_page,
+        subject=options.get("Subject", ""),
+        symbols=options.get("Symbols", ""),
+        days=period_of(run["inputs"]),
+        scenario=options.get("Scenario", ""),
+        version=str(run["versions"].get("kline-harness", "")),
     )

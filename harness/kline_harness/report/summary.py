@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,7 +48,7 @@ def summarise(data: ReportData) -> Summary:
     """Return the summary of a run."""
     run = data.run
     symbols = _symbols(data)
-    period = _period(run)
+    period = period_of(run["inputs"])
     series = sorted(run["comparison"]["series"] if run["comparison"] else [], key=_by_interval)
     differing = [row for row in series if any(row.get(name) for name in CLASSES[1:6])]
     same = [row for row in series if not any(row.get(name) for name in CLASSES[1:6])]
@@ -86,15 +86,21 @@ def _by_interval(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return row["symbol"], *interval_order(row["interval"])
 
 
+def symbols_of(inputs: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return the symbols of the input files, each once, in their order."""
+    return tuple(dict.fromkeys(name for row in inputs for name in row.get("symbols") or ()))
+
+
 def _symbols(data: ReportData) -> tuple[str, ...]:
-    named = [name for row in data.run["inputs"] for name in row.get("symbols") or ()]
+    named = list(symbols_of(data.run["inputs"]))
     named += [line.symbol for line in data.klines]
     named += [row.symbol for row in data.differences]
     return tuple(dict.fromkeys(named))
 
 
-def _period(run: Mapping[str, Any]) -> str:
-    trades = [row for row in run["inputs"] if row.get("role") == "trades"]
+def period_of(inputs: Iterable[Mapping[str, Any]]) -> str:
+    """Return the days of the files of trades, ``first to last``; empty where none tells."""
+    trades = [row for row in inputs if row.get("role") == "trades"]
     firsts = [row["first_event_time_ns"] for row in trades if row.get("first_event_time_ns")]
     lasts = [row["last_event_time_ns"] for row in trades if row.get("last_event_time_ns")]
     if not firsts or not lasts:

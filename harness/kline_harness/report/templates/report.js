@@ -314,6 +314,47 @@
 
   for (const root of document.querySelectorAll("[data-viewer]")) view(root, root.dataset.viewer);
 
+  // A table as it stands on the page, with a search, choices by column, and an order by any column.
+  const sortable = (root) => {
+    const body = root.querySelector("tbody"), heads = [...root.querySelectorAll("thead th")];
+    const rows = [...body.rows], chosen = new Map();
+    const value = (row, at) => row.cells[at].textContent.trim();
+    const status = el("p", { class: "status", role: "status" });
+    const search = el("input", { type: "search", autocomplete: "off", oninput: () => refilter() });
+    const refilter = () => {
+      const needle = search.value.trim().toLowerCase();
+      for (const row of rows) {
+        row.hidden = !row.textContent.toLowerCase().includes(needle) || [...chosen].some(([at, text]) => text && value(row, at) !== text);
+      }
+      status.textContent = `${grouped(rows.filter((row) => !row.hidden).length)} of ${grouped(rows.length)} runs`;
+    };
+    const compare = (left, right) => {
+      const numbers = [left, right].map((text) => Number(text.replaceAll(",", "")));
+      return left && right && !numbers.some(Number.isNaN) ? numbers[0] - numbers[1] : left < right ? -1 : left > right ? 1 : 0;
+    };
+    heads.forEach((head, at) => {
+      const button = el("button", { type: "button", class: "order", onclick: () => {
+        const down = head.getAttribute("aria-sort") === "ascending";
+        for (const other of heads) other.removeAttribute("aria-sort");
+        head.setAttribute("aria-sort", down ? "descending" : "ascending");
+        const sign = down ? -1 : 1;
+        body.append(...rows.sort((left, right) => sign * compare(value(left, at), value(right, at))));
+      } }, head.textContent);
+      head.replaceChildren(button);
+    });
+    const choices = heads.map((head, at) => {
+      const texts = "choose" in head.dataset ? [...new Set(rows.map((row) => value(row, at)))].sort() : [];
+      if (texts.length < 2) return null;
+      const control = el("select", { onchange: () => { chosen.set(at, control.value); refilter(); } },
+        el("option", { value: "" }, "all"), ...texts.filter(Boolean).map((text) => el("option", { value: text }, text)));
+      return el("label", {}, head.textContent, control);
+    });
+    root.prepend(el("div", { class: "filters", role: "search", "aria-label": "Filter runs" }, ...choices,
+      el("label", { class: "search" }, "Text", search)), status);
+    refilter();
+  };
+  for (const root of document.querySelectorAll("[data-sortable]")) sortable(root);
+
   // A box that scrolls must be reachable by keyboard; one that does not must not be a stop.
   const reach = () => {
     for (const box of document.querySelectorAll(".scroll")) {
