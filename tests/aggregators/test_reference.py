@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from decimal import Context, Decimal
 
-from kline_harness.aggregators.id_runs import IdRuns
 from kline_harness.aggregators.reference import ReferenceAggregator
 from kline_harness.interfaces import Aggregator
 from kline_harness.interval import parse_interval
 from kline_harness.kline import Life, Trigger
+from kline_harness.ranges import IntSet
 
 from tests.contracts.aggregator import check_aggregator, plain_rows, run
 from tests.feeds import MINUTE, T0, at, feed
@@ -97,7 +97,7 @@ def test_numbers_beyond_64_bits_stay_exact() -> None:
 
 
 def test_seen_ids_hold_runs() -> None:
-    seen = IdRuns()
+    seen = IntSet()
     assert [seen.add(i) for i in (5, 6, 6, 2, 4, 3, 5, 9, 1, 8, 7)] == [
         *(True, True, False, True, True, True, False, True, True, True, True),
     ]

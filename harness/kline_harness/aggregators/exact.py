@@ -24,7 +24,6 @@ from kline_harness.aggregators.levels import (
     roll_up,
 )
 from kline_harness.aggregators.partials import Partials
-from kline_harness.aggregators.seen_ids import SeenIds
 from kline_harness.aggregators.segments import (
     segment_starts,
     tick_cuts,
@@ -36,6 +35,7 @@ from kline_harness.interfaces import FeedSlice, Tick
 from kline_harness.interval import Interval
 from kline_harness.kline import Emission, KlineBatch
 from kline_harness.ledger import SeriesAccount, TradeAccount
+from kline_harness.ranges import RangeSet
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.units import NS_PER_SECOND, BoolArray, Int64Array, rescale
 
@@ -52,7 +52,7 @@ class ExactAggregator:
     def __init__(self, intervals: Sequence[Interval]) -> None:
         self._levels = plan_levels(intervals)
         self._instruments: tuple[Instrument, ...] = ()
-        self._seen: dict[str, SeenIds] = {}
+        self._seen: dict[str, RangeSet] = {}
         self._accounts: dict[str, TradeAccount] = {}
         # By symbol, what is not in the accounts yet.
         self._received: Int64Array = np.empty(0, dtype=np.int64)
@@ -154,7 +154,7 @@ class ExactAggregator:
             self._received = np.concatenate([self._received, more])
             self._applied = np.concatenate([self._applied, more])
             for instrument in joined:
-                self._seen.setdefault(instrument.symbol, SeenIds())
+                self._seen.setdefault(instrument.symbol, RangeSet())
                 self._accounts.setdefault(
                     instrument.symbol,
                     TradeAccount(
@@ -197,7 +197,7 @@ class ExactAggregator:
         for place, (code, (first, last)) in enumerate(zip(codes, ends, strict=True)):
             symbol = self._instruments[code].symbol
             # Consecutive ids beyond all before, as nearly always: their ends say it all.
-            if not odd[place] and self._seen[symbol].add_run(first, last):
+            if not odd[place] and self._seen[symbol].add_last(first, last + 1):
                 continue
             kept = np.ones(len(trades), dtype=np.bool_) if kept is None else kept
             mine = slice(int(starts[place]), int(stops[place]))
@@ -212,7 +212,7 @@ class ExactAggregator:
         for kind in np.unique(kinds[~kept]):
             rejected = account.rejected.setdefault(TradeKind(kind).name.lower(), [])
             rejected.extend(ids[kinds == kind].tolist())
-        fresh = self._seen[symbol].add(ids[kept])
+        fresh = self._seen[symbol].add_new(ids[kept])
         account.duplicate.extend(ids[kept][~fresh].tolist())
         kept[kept] = fresh
         return kept

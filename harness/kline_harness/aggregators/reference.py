@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from kline_harness.aggregators.id_runs import IdRuns
 from kline_harness.aggregators.per_event import Amount, PerEventAggregator, TradeRow
 from kline_harness.columns import Instrument
 from kline_harness.interfaces import Tick
 from kline_harness.interval import CODE, Interval
 from kline_harness.kline import Life
 from kline_harness.ledger import SeriesAccount, TradeAccount
+from kline_harness.ranges import IntSet
 from kline_harness.tape import TradeKind
 
 
@@ -108,7 +108,7 @@ class ReferenceAggregator(PerEventAggregator):
     def __init__(self, intervals: Sequence[Interval]) -> None:
         super().__init__(sorted(set(intervals), key=CODE.__getitem__))
         self._series: dict[int, list[_Series]] = {}
-        self._seen: dict[int, IdRuns] = {}
+        self._seen: dict[int, IntSet] = {}
 
     def on_trade(self, trade: TradeRow, at_ns: int) -> None:
         """Apply a trade to each interval by rules 1 to 4."""
@@ -116,7 +116,7 @@ class ReferenceAggregator(PerEventAggregator):
         if trade.kind != TradeKind.MARKET:
             kind = TradeKind(trade.kind).name.lower()
             account.rejected.setdefault(kind, []).append(trade.trade_id)
-        elif not self._seen.setdefault(trade.symbol, IdRuns()).add(trade.trade_id):
+        elif not self._seen.setdefault(trade.symbol, IntSet()).add(trade.trade_id):
             account.duplicate.append(trade.trade_id)
         else:
             for series in self._series_of(trade.symbol):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from kline_harness.checks.life_events import Events
 from kline_harness.checks.life_table import AFTER_CODES, LEGAL, KlineState
 from kline_harness.checks.series import NONE, starts_of
-from kline_harness.checks.time_ranges import TimeRanges
+from kline_harness.ranges import IntSet
 from kline_harness.units import BoolArray, Int64Array
 
 
@@ -48,7 +48,7 @@ class OneSeries:
     since: int = NONE
     run_start_ns: int = NONE
     lost: bool = False
-    final: TimeRanges = field(default_factory=TimeRanges)
+    final: IntSet = field(default_factory=IntSet)
     older: dict[int, tuple[int, int, int]] = field(default_factory=dict)
 
     def step(self, open_ns: int, close_ns: int, after: int, position: int) -> tuple[int, int, int]:
@@ -76,7 +76,7 @@ class OneSeries:
         if self.latest_ns != NONE and not (is_final and open_ns == self.latest_close_ns):
             end_ns = self.latest_close_ns if is_final else self.latest_ns
             if end_ns > self.run_start_ns:
-                self.final.add(self.run_start_ns, end_ns)
+                self.final.add_range(self.run_start_ns, end_ns)
             if not is_final:
                 self.older[self.latest_ns] = (self.state, self.since, self.latest_close_ns)
             self.run_start_ns = open_ns
@@ -92,7 +92,7 @@ class OneSeries:
         before, since, _ = self.older.pop(open_ns, (KlineState.ABSENT, position, NONE))
         since = position if since == NONE else since
         if after == KlineState.FINAL:
-            self.final.add(open_ns, close_ns)
+            self.final.add_range(open_ns, close_ns)
         else:
             self.older[open_ns] = (after, since, close_ns)
         return before, since, self.latest_close_ns if before == KlineState.ABSENT else NONE

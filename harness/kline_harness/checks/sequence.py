@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kline_harness.checks.series import NONE, Block, SeriesBook
-from kline_harness.checks.time_ranges import TimeRanges
+from kline_harness.ranges import IntSet
 from kline_harness.units import BoolArray
 
 
@@ -54,7 +54,7 @@ class Sequence:
 
     def __init__(self, book: SeriesBook) -> None:
         self._book = book
-        self._earlier: dict[int, TimeRanges] = {}
+        self._earlier: dict[int, IntSet] = {}
 
     def place(self, block: Block) -> Places:
         """Place every row of a block.
@@ -88,7 +88,7 @@ class Sequence:
     def _begin_run(self, block: Block, row: int, latest: int) -> None:
         key = int(block.key[row])
         start, end = int(self._book.run_start_ns[key]), int(block.close_time_ns[latest])
-        self._earlier.setdefault(key, TimeRanges()).add(start, end)
+        self._earlier.setdefault(key, IntSet()).add_range(start, end)
         self._book.run_start_ns[key] = block.klines.open_time_ns[row]
 
     def _place_one_by_one(self, block: Block, places: Places, rows: NDArray[np.intp]) -> None:
@@ -114,8 +114,8 @@ class Sequence:
         if open_ns > block.klines.open_time_ns[latest]:
             self._begin_run(block, row, latest)
             return Place.AFTER_GAP
-        earlier = self._earlier.setdefault(key, TimeRanges())
+        earlier = self._earlier.setdefault(key, IntSet())
         if open_ns >= self._book.run_start_ns[key] or open_ns in earlier:
             return Place.DUPLICATE
-        earlier.add(open_ns, int(block.close_time_ns[row]))
+        earlier.add_range(open_ns, int(block.close_time_ns[row]))
         return Place.BACKWARDS

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from kline_harness.ranges import join
 from kline_harness.units import NS_PER_MINUTE, BoolArray, Int64Array
 
 
@@ -29,13 +30,7 @@ class Coverage:
         windows: Iterable[tuple[int, int]], claimed: Iterable[tuple[int, int]] | None = None
     ) -> Coverage:
         """Join windows that touch or overlap."""
-        joined: list[tuple[int, int]] = []
-        for start, end in sorted(windows):
-            if joined and start <= joined[-1][1]:
-                joined[-1] = (joined[-1][0], max(joined[-1][1], end))
-            else:
-                joined.append((start, end))
-        return Coverage(tuple(joined), None if claimed is None else tuple(sorted(claimed)))
+        return Coverage(tuple(join(windows)), None if claimed is None else tuple(sorted(claimed)))
 
     def until(self, due_ns: int | None) -> Coverage:
         """Return the same with klines due only if they close at `due_ns` or before."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from kline_harness.comparison.compare import Difference, Stored, opens_ns
 from kline_harness.interval import Interval, parse_interval
 from kline_harness.ledger import TradeAccount
+from kline_harness.ranges import join
 from kline_harness.tape import TradeKind
 from kline_harness.units import NS_PER_MILLISECOND, BoolArray, Int64Array
 
@@ -68,13 +69,7 @@ class Ranges:
     @staticmethod
     def of(windows: Iterable[tuple[int, int]]) -> Ranges:
         """Join windows that touch or overlap."""
-        joined: list[list[int]] = []
-        for start, end in sorted(set(windows)):
-            if joined and start <= joined[-1][1]:
-                joined[-1][1] = max(joined[-1][1], end)
-            else:
-                joined.append([start, end])
-        pairs = np.array(joined, dtype=np.int64).reshape(-1, 2)
+        pairs = np.array(join(windows), dtype=np.int64).reshape(-1, 2)
         return Ranges(pairs[:, 0].copy(), pairs[:, 1].copy())
 
     def holds(self, times_ns: Int64Array) -> NDArray[np.bool_]:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from kline_harness.columns import concat
-from kline_harness.inspection.id_ranges import Ranges, common, size, without
 from kline_harness.inspection.subject import FileReport
 from kline_harness.inspection.tally import Tally
 from kline_harness.inspection.trade_reader import TradeReader
+from kline_harness.ranges import Ranges, common, size, without
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.units import BoolArray, Int64Array, format_exact, sum_groups
 

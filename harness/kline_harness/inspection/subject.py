@@ -8,8 +8,8 @@ from typing import Any
 
 from kline_harness.archives import ExchangeKlines, FileInfo, TradeFile
 from kline_harness.inspection.checksum import Checksum
-from kline_harness.inspection.id_ranges import Ranges
 from kline_harness.inspection.trade_buckets import TradeBuckets
+from kline_harness.ranges import Ranges
 from kline_harness.verdict import Verdict
 
 

@@ -12,8 +12,8 @@ from kline_harness.archives.trades import coin_margined
 from kline_harness.checks.files import SAME_SIDE_MIN, edge_limit_ns
 from kline_harness.columns import Instrument
 from kline_harness.id_rule import IdRule
-from kline_harness.inspection.id_ranges import IdRanges, Ranges, size
 from kline_harness.inspection.tally import EXAMPLES_MAX, Tally
+from kline_harness.ranges import Ranges, RangeSet, size
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.units import (
     BoolArray,
@@ -59,8 +59,8 @@ class TradeAudit:
         self._is_aggregated = layout == "aggTrades"
         self._sides_stated = sides_stated
         self._contract_size = contract_size
-        self.ids = IdRanges()
-        self._raw_ids = IdRanges()
+        self.ids = RangeSet()
+        self._raw_ids = RangeSet()
         self._last: Tape | None = None
         self._span_ns: tuple[int, int] | None = None
         self._silence_ns = 0

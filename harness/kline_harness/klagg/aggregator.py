@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from kline_harness.aggregators.id_runs import IdRuns
 from kline_harness.aggregators.per_event import Step, TradeRow
 from kline_harness.errors import UsageError
 from kline_harness.interfaces import AddSymbol, Command, FeedSlice, Pull, Tick
@@ -29,6 +28,7 @@ from kline_harness.klagg.records import (
 from kline_harness.klagg.slots import NEVER_NS, Slot, SymbolSlots, TradeRun
 from kline_harness.klagg.symbols import SymbolMap
 from kline_harness.kline import Emission, Life, Trigger
+from kline_harness.ranges import IntSet
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.units import NS_PER_MINUTE
 
@@ -93,7 +93,7 @@ class KlaggAggregator(KlaggBars):
         self._routed_at_receipt = Quirk.MISROUTED_IN_FLIGHT in self.quirks
         self._stored: dict[str, list[DatabaseRow]] = {}
         self._unannounced: list[tuple[int, int]] = []
-        self._seen: dict[int, IdRuns] = {}
+        self._seen: dict[int, IntSet] = {}
         for symbol in symbols:
             self._begin(symbol, database)
         codes = {self.code_of(symbol): index for index, symbol in enumerate(symbols)}
@@ -209,10 +209,10 @@ class KlaggAggregator(KlaggBars):
             return False
         return True
 
-    def _seen_by(self, symbol: int) -> IdRuns:
+    def _seen_by(self, symbol: int) -> IntSet:
         seen = self._seen.get(symbol)
         if seen is None:
-            seen = self._seen[symbol] = IdRuns()
+            seen = self._seen[symbol] = IntSet()
         return seen
 
     def _reject(self, trade: TradeRow, reason: str) -> None:

@@ -14,7 +14,6 @@ from typing import Protocol
 
 import numpy as np
 
-from kline_harness.aggregators.id_runs import IdRuns
 from kline_harness.aggregators.per_event import Amount, Step, TradeRow
 from kline_harness.interfaces import FeedSlice, Pull, Signal, Tick
 from kline_harness.klagg.board import Board
@@ -23,6 +22,7 @@ from kline_harness.klagg.numbers import SAFE
 from kline_harness.klagg.pulled import LoggedAnswers, LogKey, PullLog
 from kline_harness.klagg.slots import BarRules
 from kline_harness.klagg.symbols import SymbolMap
+from kline_harness.ranges import IntSet
 from kline_harness.tape import Tape
 from kline_harness.units import INT64_MAX
 
@@ -63,7 +63,7 @@ class Folding:
         host: Host,
         board: Board,
         symbols: SymbolMap,
-        seen: Mapping[int, IdRuns],
+        seen: Mapping[int, IntSet],
         rules: BarRules,
         *,
         future_bound_ns: int | None,

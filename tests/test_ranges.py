@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from kline_harness.inspection.id_ranges import IdRanges, Ranges, common, size, without
+from kline_harness.ranges import Ranges, RangeSet, common, size, without
 
 spans = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 6)), max_size=12)
 
@@ -14,9 +14,9 @@ def ids_of(ranges: Ranges) -> list[int]:
     return [i for start, end in ranges.tolist() for i in range(start, end)]
 
 
-def built(pairs: list[tuple[int, int]], cut: int = 0) -> tuple[IdRanges, list[int]]:
+def built(pairs: list[tuple[int, int]], cut: int = 0) -> tuple[RangeSet, list[int]]:
     """The ranges added in two goes, and the ids that were there already."""
-    ranges = IdRanges()
+    ranges = RangeSet()
     again: list[int] = []
     for part in (pairs[:cut], pairs[cut:]):
         starts = np.array([start for start, _ in part], dtype=np.int64)
