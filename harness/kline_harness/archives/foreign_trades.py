@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kline_harness.archives.compressed import BLOCK_BYTES, TextFile, in_background
+from kline_harness.archives.exact_columns import RowBlock
 from kline_harness.archives.exchange import Dialect
 from kline_harness.archives.fields import unit_name, unit_range
 from kline_harness.archives.file_names import name_symbol, symbol_of_name
@@ -18,6 +18,7 @@ from kline_harness.archives.grammar import Column
 from kline_harness.archives.iso_times import is_iso, iso_to_ns
 from kline_harness.archives.layout import Layout
 from kline_harness.archives.line_count import LinesRead
+from kline_harness.archives.mapped_text import MappedText
 from kline_harness.archives.registry import exchange_of
 from kline_harness.archives.table import ExactTable, bodies
 from kline_harness.archives.text_columns import cut_columns, lines_of, one_of
@@ -42,22 +43,6 @@ _TIME_KINDS: dict[str, Literal["integer", "exact", "text"]] = {
     "iso": "text",
 }
 _NANOSECOND_DIGITS = 9
-
-
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """The columns of a block, and the text they were read from."""
-
-    table: ExactTable
-    block: bytes
-    line: int
-    columns: dict[str, Any]
-
-    def __len__(self) -> int:
-        return len(self.columns["price"])
-
-    def bad(self, row: int, expected: str, name: str = "") -> InputError:
-        return self.table.bad_row(self.block, self.line, row, expected, name)
 
 
 class ForeignTrades:
@@ -110,18 +95,26 @@ class ForeignTrades:
 
         Raises InputError for the first bad row.
         """
-        line = self._layout.first_line
-        blocks = self._file.blocks(block_bytes)
-        texts = in_background(blocks) if background else blocks
-        for block in bodies(self._file.path, texts, self._layout, self.lines):
-            rows = self._read(block, line)
+        for rows in self._blocks(block_bytes, background=background):
             tape = self._tape(rows)
-            line += len(rows)
             self.lines.foreign += len(rows) - len(tape)
             if len(tape):
                 yield tape
 
-    def _read(self, block: bytes, line: int) -> _Rows:
+    def _blocks(self, block_bytes: int, *, background: bool) -> Iterator[RowBlock]:
+        if isinstance(self._file, MappedText) and self._file.is_table:
+            rows = self._file.rows()
+            yield from in_background(rows) if background else rows
+            return
+        line = self._layout.first_line
+        blocks = self._file.blocks(block_bytes)
+        texts = in_background(blocks) if background else blocks
+        for block in bodies(self._file.path, texts, self._layout, self.lines):
+            read = self._read(block, line)
+            yield read
+            line += len(read)
+
+    def _read(self, block: bytes, line: int) -> RowBlock:
         """Read a block's numbers alone where its text is plain; else all of it line by line.
 
         Free text keeps the strict table from trusting the fast parser, so sides become true and
@@ -129,8 +122,8 @@ class ForeignTrades:
         """
         plain = self._without_text(block) if self._dialect.time != "iso" else None
         if plain is None:
-            return _Rows(self._table, block, line, self._table.read(block, line))
-        return _Rows(self._plain, plain, line, self._plain.read(plain, line))
+            return self._table.rows(block, line)
+        return self._plain.rows(plain, line)
 
     def _without_text(self, block: bytes) -> bytes | None:
         columns = self._layout.columns
@@ -159,14 +152,14 @@ class ForeignTrades:
             return Column(name, _KINDS[name], name)
         return Column(name, "ignored")
 
-    def _tape(self, rows: _Rows) -> Tape:
+    def _tape(self, rows: RowBlock) -> Tape:
         columns = rows.columns
         chosen = self._of_symbol(rows)
         times = self._times(rows)
         ids = columns["id"] if "id" in columns else self._numbered(times, rows, chosen)
         makers = self._makers(rows)
         kind = _kinds(rows, ids)
-        scales = rows.table.scales
+        scales = rows.scales
         instrument = Instrument.of(self.symbol or "", scales["price"], scales["quantity"])
         if "quote" in columns:
             instrument = Instrument(
@@ -190,7 +183,7 @@ class ForeignTrades:
         )
         return tape if chosen.all() else tape.take(chosen)
 
-    def _of_symbol(self, rows: _Rows) -> BoolArray:
+    def _of_symbol(self, rows: RowBlock) -> BoolArray:
         """Find the rows of the symbol given; without one there must be one symbol in the file."""
         if "symbol" not in rows.columns:
             return np.ones(len(rows), dtype=np.bool_)
@@ -203,7 +196,7 @@ class ForeignTrades:
             raise rows.bad(int(np.argmin(chosen)), expected, "symbol")
         return chosen
 
-    def _times(self, rows: _Rows) -> Int64Array:
+    def _times(self, rows: RowBlock) -> Int64Array:
         if self._dialect.time == "epoch":
             return self._epoch(rows, "time")
         column = rows.columns["time"]
@@ -212,7 +205,7 @@ class ForeignTrades:
             if bad:
                 raise rows.bad(bad[0], "a time such as 2024-05-15T12:00:00.123456Z", "time")
             return iso_to_ns(column)
-        scale = rows.table.scales["time"]
+        scale = rows.scales["time"]
         if scale > _NANOSECOND_DIGITS:
             raise rows.bad(0, "a time no finer than nanoseconds", "time")
         low, high = (limit * 10**scale for limit in unit_range(TimeUnit.SECOND))
@@ -222,7 +215,7 @@ class ForeignTrades:
         times: Int64Array = column * 10 ** (_NANOSECOND_DIGITS - scale)
         return times
 
-    def _epoch(self, rows: _Rows, name: str) -> Int64Array:
+    def _epoch(self, rows: RowBlock, name: str) -> Int64Array:
         column: Int64Array = rows.columns[name]
         low, high = unit_range(self._unit)
         outside = (column < low) | (column > high)
@@ -231,7 +224,7 @@ class ForeignTrades:
             raise rows.bad(int(np.argmax(outside)), expected, name)
         return column * self._unit.value
 
-    def _numbered(self, times: Int64Array, rows: _Rows, chosen: BoolArray) -> Int64Array:
+    def _numbered(self, times: Int64Array, rows: RowBlock, chosen: BoolArray) -> Int64Array:
         """Number trades that have no ids in the order of the file; other symbols' count too."""
         own = np.flatnonzero(chosen)
         before = np.concatenate([[self._last_time_ns], times[own][:-1]])[: len(own)]
@@ -245,7 +238,7 @@ class ForeignTrades:
             self._last_time_ns = int(times[own[-1]])
         return ids
 
-    def _makers(self, rows: _Rows) -> BoolArray:
+    def _makers(self, rows: RowBlock) -> BoolArray:
         if "side" not in rows.columns:
             return np.zeros(len(rows), dtype=np.bool_)
         sells: BoolArray = rows.columns["side"]
@@ -259,7 +252,7 @@ class ForeignTrades:
         return sells if self._dialect.side == "taker" else ~sells
 
 
-def _kinds(rows: _Rows, ids: Int64Array) -> NDArray[np.int8]:
+def _kinds(rows: RowBlock, ids: Int64Array) -> NDArray[np.int8]:
     empty = np.asarray(rows.columns["quantity"] == 0, dtype=np.bool_)
     bad = (np.asarray(rows.columns["price"] == 0, dtype=np.bool_) & ~empty) | (ids < 0)
     if bad.any():

@@ -1,30 +1,37 @@
-"""Trades in somebody's own columns, of a table or a CSV file, as lines of text by a column map."""
+"""Trades in somebody's own columns by a column map: a table's as columns, a CSV file's as lines."""
 
 from __future__ import annotations
 
 import csv
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from kline_harness.archives.arrow_klines import Table, is_table, texts_of
+from kline_harness.archives.arrow_table import ArrowTable, whole_numbers
 from kline_harness.archives.column_map import ColumnMap
 from kline_harness.archives.compressed import TextFile
+from kline_harness.archives.exact_columns import RowBlock, RowError
 from kline_harness.archives.exchange import Dialect
+from kline_harness.archives.grammar import Column, shown
 from kline_harness.archives.layout import Layout
 from kline_harness.archives.mapped_values import Times, plain_number
+from kline_harness.archives.table import plain_column
 from kline_harness.compiled.rows import count_lines
 from kline_harness.errors import InputError
-from kline_harness.units import TimeUnit
+from kline_harness.units import BoolArray, TimeUnit
 
 _ORDER = ("id", "symbol", "price", "quantity", "quote", "time", "receive", "side")
 _NUMBERS = ("price", "quantity", "quote")
 _TRUE, _FALSE = ("true", "1", "t"), ("false", "0", "f")
 _BOM = b"\xef\xbb\xbf"
+_READ_BYTES = 1 << 20
+_SIGNED = ("quantity", "quote")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +43,7 @@ class _Batch:
 
 
 class MappedText(TextFile):
-    """The rows of a table or CSV file as canonical CSV lines.
+    """The rows of a table, by columns, or of a CSV file, as canonical CSV lines.
 
     Numbers keep their exact value, whatever exponent they are written with; times become
     nanoseconds. A quantity below 0 is a sell where the map says `signed`, or where it names no
@@ -82,11 +89,41 @@ class MappedText(TextFile):
         unit = TimeUnit.NANOSECOND
         return Layout("trades", header, columns, unit, dialect, unread=unread, source="table")
 
+    @property
+    def is_table(self) -> bool:
+        """Whether it is a table, which `rows` reads by columns; else `blocks` gives lines."""
+        return self._table is not None
+
+    def rows(self) -> Iterator[RowBlock]:
+        """Yield a table's rows, batch by batch; sides are true for a sell.
+
+        Raises InputError for the first bad row, and for a damaged table.
+        """
+        assert self._table is not None
+        self._times = {}
+        columns = self.layout.columns
+        names = (name for name in columns if name not in ("side", "symbol"))
+        exact = tuple(_exact(name, signed=self._signed) for name in names)
+        reader = ArrowTable(self.path, exact)
+        for first, arrays in self._arrays():
+            read = [self._readable(column.name, arrays, first) for column in exact]
+            block = reader.rows(read, first)
+            for name in _SIGNED if self._signed else ():
+                if name in block.columns:
+                    block.columns[name] = np.abs(block.columns[name])
+            if "symbol" in columns:
+                block.columns["symbol"] = np.array(texts_of(arrays["symbol"]), dtype=object)
+            if "side" in columns:
+                block.columns["side"] = self._sells(arrays, first)
+            yield replace(block, error=self._error_of(block, arrays))
+        # To the end of the file, for its digest.
+        deque(super()._pieces(_READ_BYTES), maxlen=0)
+        self.lines = self._table.rows
+
     def _pieces(self, piece_bytes: int) -> Iterator[bytes]:
         self._times = {}
         columns = self.layout.columns
-        if self._table is None:
-            yield (",".join(columns) + "\n").encode()
+        yield (",".join(columns) + "\n").encode()
         for batch in self._batches():
             if next(iter(batch.columns.values()), None):
                 texts = [self._texts(name, batch) for name in columns]
@@ -108,16 +145,24 @@ class MappedText(TextFile):
         if self._table is None:
             yield from self._csv_batches(names)
             return
+        for first, arrays in self._arrays():
+            meanings = self._map.columns.items()
+            yield _Batch(first, {name: texts_of(arrays[meaning]) for meaning, name in meanings})
+
+    def _arrays(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Yield a table's columns by meaning, batch by batch, with the number of the first row."""
+        assert self._table is not None
+        names = list(dict.fromkeys(self._map.columns.values()))
         first = 1
         for batch in self._table.batches(names):
-            columns: dict[str, Sequence[str]] = {}
-            for name, column in zip(names, batch.columns, strict=True):
+            by_name = dict(zip(names, batch.columns, strict=True))
+            for name, column in by_name.items():
                 if column.null_count:
                     row = next(i for i, value in enumerate(column) if not value.is_valid)
                     (meaning, *_) = (m for m, n in self._map.columns.items() if n == name)
                     raise InputError(self.path, f"a value for {meaning}", "null", line=first + row)
-                columns[name] = texts_of(column)
-            yield _Batch(first, columns)
+            if batch.num_rows:
+                yield first, {m: by_name[name] for m, name in self._map.columns.items()}
             first += batch.num_rows
 
     def _csv_batches(self, names: list[str]) -> Iterator[_Batch]:
@@ -192,6 +237,43 @@ class MappedText(TextFile):
             return plain.removeprefix("-")
         return plain
 
+    def _readable(self, meaning: str, arrays: dict[str, Any], first: int) -> Any:
+        """Return a column of a table as one that holds numbers: of quantities the amounts, of
+        times nanoseconds."""
+        array = arrays[meaning]
+        if meaning in ("time", "receive"):
+            times = self._times.setdefault(meaning, Times(self.path))
+            whole = whole_numbers(array)
+            found = None if whole is None else times.whole(whole, first)
+            return pa.array(times.read(texts_of(array), first) if found is None else found)
+        kind = array.type
+        is_number = pa.types.is_integer(kind) or pa.types.is_decimal128(kind)
+        if meaning in _NUMBERS and not is_number:
+            texts = texts_of(array)
+            numbers = (self._number(text, meaning, first + n) for n, text in enumerate(texts))
+            return pa.array(list(numbers), pa.string())
+        return array
+
+    def _sells(self, arrays: dict[str, Any], first: int) -> BoolArray:
+        """Tell which trades of a table are a taker's sells."""
+        if "maker" in arrays and pa.types.is_boolean(arrays["maker"].type):
+            sells: BoolArray = plain_column(pa.chunked_array([arrays["maker"]]), "boolean")
+            return sells
+        meaning = next((one for one in ("maker", "side") if one in arrays), "quantity")
+        name = self._map.columns[meaning]
+        words = self._sides(_Batch(first, {name: texts_of(arrays[meaning])}))
+        return np.array([word == "sell" for word in words], dtype=np.bool_)
+
+    def _error_of(self, block: RowBlock, arrays: dict[str, Any]) -> RowError:
+        """Return what names a row of a table, in the table's own values."""
+
+        def error(row: int, expected: str, name: str) -> InputError:
+            named = [name] if name in arrays else list(arrays)
+            text = ",".join(texts_of(arrays[one].slice(row, 1))[0] for one in named)
+            return InputError(self.path, expected, shown(text.encode()), line=block.line + row)
+
+        return error
+
     def _sides(self, batch: _Batch) -> list[str]:
         if "maker" in self._map.columns:
             meaning = "maker"
@@ -212,6 +294,13 @@ class MappedText(TextFile):
             found = repr(self._column(batch, meaning)[row])
             raise InputError(self.path, expected, found, line=batch.first + row)
         return texts
+
+
+def _exact(name: str, *, signed: bool) -> Column:
+    """Return how a column of a table is read once its values are numbers."""
+    if name not in _NUMBERS:
+        return Column(name, "integer")
+    return Column(name, "exact", name, signed=signed and name in _SIGNED)
 
 
 def _rows(lines: list[str]) -> Iterator[list[str]]:

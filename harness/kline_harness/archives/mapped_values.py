@@ -8,10 +8,11 @@ from decimal import Decimal
 
 from kline_harness.archives.iso_times import instant_ns
 from kline_harness.errors import InputError
-from kline_harness.units import NS_PER_SECOND, TimeUnit
+from kline_harness.units import INT64_MAX, NS_PER_SECOND, Int64Array, TimeUnit
 
 _PLAIN = re.compile(r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 _WRITTEN = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE]([+-]?[0-9]{1,3}))?")
+_SECONDS_MIN = 10**8
 _SECONDS = re.compile(r"([0-9]{9,10})(?:\.([0-9]{1,9})0*)?")
 # No number of trades is written with a larger exponent; its digits would fill pages.
 _EXPONENT_MAX = 40
@@ -50,6 +51,21 @@ class Times:
         if texts and not self._form:
             self._form = self._form_of(texts[0], first_line)
         return [self._ns(text, first_line + row) for row, text in enumerate(texts)]
+
+    def whole(self, values: Int64Array, first_line: int) -> Int64Array | None:
+        """Return whole numbers as nanoseconds; None where one is no time like those before.
+
+        Raises InputError where the first of all is none.
+        """
+        if len(values) and not self._form:
+            self._form = self._form_of(str(values[0]), first_line)
+        seconds = self._form == "seconds"
+        if not len(values) or not (seconds or self._form == "epoch"):
+            return None
+        unit = NS_PER_SECOND if seconds else self._unit.value
+        low = _SECONDS_MIN if seconds else 0
+        inside = values.min() >= low and values.max() <= INT64_MAX // unit
+        return values * unit if inside else None
 
     def _form_of(self, text: str, line: int) -> str:
         if text.isascii() and text.isdigit() and len(text) < 20:

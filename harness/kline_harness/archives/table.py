@@ -146,7 +146,7 @@ class ExactTable(ExactColumns):
             if column.kind == "exact":
                 found[column.name] = unscaled(data)
             elif column.kind != "ignored":
-                found[column.name] = _plain_column(data, column.kind)
+                found[column.name] = plain_column(data, column.kind)
         return found
 
     def bad_row(
@@ -209,7 +209,7 @@ def _arrow_type(column: Column, digits: Mapping[str, int]) -> Any:
     return {"integer": pa.int64(), "boolean": pa.bool_()}.get(column.kind, pa.string())
 
 
-def _plain_column(data: Any, kind: str) -> NDArray[Any]:
+def plain_column(data: Any, kind: str) -> NDArray[Any]:
     """Return a column without nulls as numpy; read off its buffers, as to_numpy loads pandas."""
     if kind == "text":
         return np.array(data.to_pylist(), dtype=object)
