@@ -11,6 +11,7 @@ from typing import Any
 
 from kline_harness import cli
 from kline_harness.errors import UserError
+from kline_harness.run_record import LEDGER_FILE, read_ledger
 
 ROOT = Path(__file__).resolve().parents[1]
 UM_DAY = ROOT / "fixtures" / "um-day"
@@ -29,6 +30,9 @@ class Ran:
     def run(self) -> dict[str, Any]:
         content: dict[str, Any] = json.loads((self.folder / "run.json").read_text())
         return content
+
+    def equations(self) -> list[dict[str, Any]]:
+        return list(read_ledger(self.folder / LEDGER_FILE))
 
     def check(self, name: str) -> dict[str, Any]:
         return next(check for check in self.run["checks"] if check["check"] == name)

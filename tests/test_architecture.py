@@ -19,7 +19,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("arrow", "columns", "compiled", "id_rule", "kline_rule", "quote_rule", "ranges", "verdict"),
     ("decimals", "tabular", "ledger", "arguments", "project_defaults", "finding_text"),
     ("tape", "kline"),
-    ("pending",),
+    ("pending", "run_record"),
     ("interfaces",),
     (
         *("archives", "aggregators", "simulation", "faults", "storage", "checks"),

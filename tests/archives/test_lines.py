@@ -91,7 +91,7 @@ def test_a_reader_that_loses_trades_is_found(
     plant(monkeypatch)
     ran = replay(tmp_path / "run", *files, "--intervals", "1m", "--audit", "off")
     assert ran.exit_code == 1
-    broken = [law for law in ran.run["ledger"] if not law["balanced"]]
+    broken = [law for law in ran.equations() if not law["balanced"]]
     assert [law["subject"] for law in broken] == [files[0].name]
     assert command("inspect", *files).exit_code == 1
 
@@ -131,7 +131,7 @@ def test_the_lines_of_a_run_stand_in_its_ledger(tmp_path: Path) -> None:
     header = "id,price,qty,quote_qty,time,is_buyer_maker\r\n"
     path.write_bytes((header + f"1,2,3,6,{START_MS},true\r\n\r\n\n").encode())
     ran = replay(tmp_path / "run", path, "--intervals", "1m")
-    law = ran.run["ledger"][0]
+    law = ran.equations()[0]
     assert (law["law"], law["total"]) == ("lines of a file", 4)
     assert law["parts"] == {"rows read": 1, "header": 1, "blank": 2}
 

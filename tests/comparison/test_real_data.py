@@ -49,7 +49,7 @@ def whole_tape(name: str) -> Tape:
 def test_nothing_is_unexplained_and_every_proof_holds(name: str, tmp_path: Path) -> None:
     found = ran(name, tmp_path)
     assert (found.exit_code, found.run["verdict"]) == (0, "valid")
-    assert all(line["balanced"] for line in found.run["ledger"])
+    assert all(line["balanced"] for line in found.equations())
     continuity = found.check("continuity")
     assert continuity["verdict"] == "valid"
     assert continuity["counts"]["lost_stretches"] == 0

@@ -32,7 +32,7 @@ def run(folder: Path) -> Ran:
 
 
 def broken(ran: Ran) -> set[str]:
-    return {line["law"] for line in ran.run["ledger"] if not line["balanced"]}
+    return {line["law"] for line in ran.equations() if not line["balanced"]}
 
 
 class Once:
@@ -196,7 +196,7 @@ def test_the_ledger_is_whole(tmp_path: Path, ledgers: list[list[Equation]]) -> N
     ran = run(tmp_path)
     assert broken(ran) == set()
     assert len(ledgers) == 1
-    laws = {line["law"] for line in ran.run["ledger"]}
+    laws = {line["law"] for line in ran.equations()}
     assert laws >= {*LAWS, "trades read", "trades received", "published", "klines written"}
 
 

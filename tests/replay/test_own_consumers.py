@@ -13,6 +13,7 @@ from typing import Any
 import kline_harness as kh
 import pytest
 from kline_harness.checks.check_list import CHECK_IDS
+from kline_harness.run_record import LEDGER_FILE, read_ledger
 from kline_harness.simulation.simulation import Fidelity
 from kline_harness.units import INT64_MAX
 
@@ -85,7 +86,9 @@ def test_it_gets_every_kline_of_the_exchange_and_the_run_holds_its_verdict(
     (klines,) = (one for one in record["channels"] if one["name"] == "klines")
     delivered = {one["name"]: one["delivered"] for one in klines["consumers"]}
     assert delivered == {"writer": 1440, "keeper": 1440}
-    sent = {one["subject"] for one in record["ledger"] if one["law"] == "sent"}
+    sent = {
+        one["subject"] for one in read_ledger(run.directory / LEDGER_FILE) if one["law"] == "sent"
+    }
     assert "klines to keeper" in sent
 
 

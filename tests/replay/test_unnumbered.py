@@ -117,7 +117,7 @@ def test_closed_klines_of_a_recording_are_compared_with(tmp_path: Path) -> None:
     trades = cases / "case11" / "FOXUSDT-aggTrades.jsonl"
     ran = replay(tmp_path / "run", trades, "--klines", cases / "case05" / "klines.txt")
     assert ran.series("FOXUSDT", "1m")["identical"] == 1
-    lines = [law for law in ran.run["ledger"] if "recording" in law["law"]]
+    lines = [law for law in ran.equations() if "recording" in law["law"]]
     assert sorted((law["subject"], law["total"], law["balanced"]) for law in lines) == [
         ("FOXUSDT-aggTrades.jsonl", 8, True),
         ("klines.txt", 4, True),

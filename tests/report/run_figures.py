@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from kline_harness.interval import DEFAULT_INTERVALS
 from kline_harness.kline import FIELDS
+from kline_harness.ledger import Equation
+from kline_harness.run_record import RUN_SCHEMA
 from kline_harness.units import NS_PER_DAY, NS_PER_MINUTE, NS_PER_SECOND
 
 DAY_NS = 1_715_731_200 * NS_PER_SECOND  # 2024-05-15
@@ -64,7 +66,7 @@ def run_json(
         "unknown": "Nothing to compare with, and one check could not be made.",
     }
     return {
-        "schema": "kline-harness/run/1",
+        "schema": RUN_SCHEMA,
         "verdict": options.verdict,
         "exit_code": {"valid": 0, "invalid": 1, "unknown": 3}[options.verdict],
         "sentence": sentences[options.verdict],
@@ -147,7 +149,7 @@ def _checks(klines: list[dict[str, Any]], options: RunOptions) -> list[dict[str,
     ]
 
 
-def _ledger(klines: list[dict[str, Any]], options: RunOptions) -> list[dict[str, Any]]:
+def _ledger(klines: list[dict[str, Any]], options: RunOptions) -> list[Equation]:
     rows = []
     for number, symbol in enumerate(options.symbols):
         received = 18408 // (number + 1)
@@ -159,27 +161,22 @@ def _ledger(klines: list[dict[str, Any]], options: RunOptions) -> list[dict[str,
                 "rejected": 0,
                 "unmapped": 0,
             }
-            rows.append(_equation("trades received", f"{symbol} {interval}", received, parts))
+            rows.append(Equation("trades received", f"{symbol} {interval}", received, parts))
     published = len(klines)
     lost = 120 if options.faults else 0
     for consumer in ("writer", "completeness", "lifecycle"):
         missed = lost if consumer == "writer" else 0
         parts = {"delivered": published - missed, "lagged": missed}
-        rows.append(_equation("klines published", consumer, published, parts))
+        rows.append(Equation("klines published", consumer, published, parts))
     delivered = published - lost
     rows.append(
-        _equation("klines delivered", "writer", delivered, {"written": delivered, "dropped": 0})
+        Equation("klines delivered", "writer", delivered, {"written": delivered, "dropped": 0})
     )
     short = 2 if options.verdict == "invalid" else 0
     rows.append(
-        _equation("klines written", "writer", delivered, {"rows on disk": delivered - short})
+        Equation("klines written", "writer", delivered, {"rows on disk": delivered - short})
     )
     return rows
-
-
-def _equation(law: str, subject: str, total: int, parts: dict[str, int]) -> dict[str, Any]:
-    balanced = total == sum(parts.values())
-    return {"law": law, "subject": subject, "total": total, "parts": parts, "balanced": balanced}
 
 
 def _channel(klines: list[dict[str, Any]], options: RunOptions) -> dict[str, Any]:

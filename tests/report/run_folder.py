@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from kline_harness.interval import DEFAULT_INTERVALS, Interval
 from kline_harness.kline import FIELDS
+from kline_harness.run_record import LEDGER_FILE, ledger_sums, write_ledger
 from kline_harness.units import NS_PER_MINUTE
 
 from tests.report.run_figures import DAY_NS, RunOptions, expectations, run_json
@@ -40,7 +41,10 @@ def write_run(directory: Path, options: RunOptions) -> Path:
     _write(directory / "klines/part-00000.parquet", stored, _kline_schema())
     if options.exchange:
         _write(directory / "differences.parquet", differences, _difference_schema())
-    _write_json(directory / "run.json", run_json(klines, differences, options))
+    figures = run_json(klines, differences, options)
+    laws = figures.pop("ledger")
+    write_ledger(directory / LEDGER_FILE, laws)
+    _write_json(directory / "run.json", figures | {"ledger": ledger_sums(laws)})
     _write_json(directory / "expectations.json", expectations(klines, options))
     lines = [json.dumps(_finding(klines, number)) for number in range(options.findings)]
     (directory / "findings.ndjson").write_text("".join(f"{line}\n" for line in lines), "utf-8")

@@ -20,9 +20,11 @@ import pytest
 from kline_harness.errors import InputError
 from kline_harness.interval import CODE, parse_interval
 from kline_harness.kline import FIELDS
+from kline_harness.ledger import Equation
 from kline_harness.report import build_report
 from kline_harness.report.data import read_run
 from kline_harness.report.format import number, utc
+from kline_harness.run_record import LEDGER_FILE, ledger_sums, read_ledger, write_ledger
 
 from tests.machine import slowness
 from tests.report.pages import blocks, rows, sides
@@ -212,7 +214,7 @@ def test_each_figure_on_the_page_is_the_run_s(reports: dict[str, Path], name: st
     assert [row[4] for row in table(page, "transition-table")] == [
         number(row["count"]) for row in run["transitions"]
     ]
-    lines = sorted(run["ledger"], key=lambda row: row["balanced"])
+    lines = sorted(read_ledger(reports[name] / LEDGER_FILE), key=lambda row: row["balanced"])
     told = [(row, block) for _, row, block in rows(reports[name], "ledger")]
     assert [(block["laws"][row[0]], row[1], row[2], row[4] == "") for row, block in told] == [
         (*law_and_total(row), row["balanced"]) for row in lines
@@ -261,7 +263,11 @@ def test_a_market_of_500_symbols_stays_within_the_page_s_budgets(
         old.unlink()
     run = run_json(folder)
     intervals = ["1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d"]
-    series, line, file = run["comparison"]["series"][0], run["ledger"][-1], run["inputs"][0]
+    series, file = run["comparison"]["series"][0], run["inputs"][0]
+    ledger = [
+        Equation(row["law"], row["subject"], row["total"], row["parts"])
+        for row in read_ledger(folder / LEDGER_FILE)
+    ]
     symbols = [f"S{number:03}USDT" for number in range(500)]
     clean = dict.fromkeys(("proved", "consistent", "unexplained", "missing", "extra"), 0)
     run["comparison"]["series"] += [
@@ -280,11 +286,13 @@ def test_a_market_of_500_symbols_stays_within_the_page_s_budgets(
         for symbol in symbols
         for interval in intervals
     ]
-    run["ledger"] += [
-        line | {"subject": f"{symbol} {interval}", "balanced": True}
+    ledger += [
+        Equation("klines written", f"{symbol} {interval}", 5, {"rows on disk": 5})
         for symbol in symbols
         for interval in intervals
     ]
+    write_ledger(folder / LEDGER_FILE, ledger)
+    run["ledger"] = ledger_sums(ledger)
     run["inputs"] += [file | {"path": f"{one}.zip", "symbols": [one]} for one in symbols]
     (folder / "run.json").write_text(json.dumps(run))
     page = build_report(folder).read_text("utf-8")
@@ -292,7 +300,7 @@ def test_a_market_of_500_symbols_stays_within_the_page_s_budgets(
     assert len(re.findall(r"<[a-z]", page)) < 5_000
     found = [row for _, row, block in rows(folder, "series") if row[0] < len(block["symbols"])]
     assert len(found) == len(run["comparison"]["series"])
-    assert len(list(rows(folder, "ledger"))) == len(run["ledger"])
+    assert len(list(rows(folder, "ledger"))) == len(ledger)
     [told] = [row for row in table(page, "not-compared-table") if row[0] == "ours"]
     assert told[1] == "12,000"
     assert told[3].startswith("S000USDT, S001USDT, S002USDT, S003USDT and 496 more: 1m, 3m")
@@ -332,7 +340,7 @@ def test_without_exchange_klines_nothing_is_called_identical(reports: dict[str, 
 
 
 def test_a_run_that_came_to_nothing_still_has_a_page(tmp_path: Path) -> None:
-    figures = {"schema": "kline-harness/run/1", "verdict": "unknown", "sentence": "No trades."}
+    figures = {"schema": "kline-harness/run/2", "verdict": "unknown", "sentence": "No trades."}
     (tmp_path / "run.json").write_text(json.dumps(figures))
     page = build_report(tmp_path).read_text("utf-8")
     assert "No trades." in page
@@ -346,7 +354,7 @@ def test_a_run_that_came_to_nothing_still_has_a_page(tmp_path: Path) -> None:
         ("run.json", "{"),
         ("run.json", "[]"),
         ("run.json", '{"schema": "kline-harness/run/0", "verdict": "valid"}'),
-        ("run.json", '{"schema": "kline-harness/run/1", "verdict": "perhaps"}'),
+        ("run.json", '{"schema": "kline-harness/run/2", "verdict": "perhaps"}'),
         ("klines/part-00000.parquet", "no table"),
         ("differences.parquet", "no table"),
         ("findings.ndjson", '{"check": "a"}\nnothing\n'),

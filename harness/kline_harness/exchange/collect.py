@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -15,10 +14,10 @@ from kline_harness.exchange.judged import CollectOptions, JudgedStore
 from kline_harness.exchange.served import Served
 from kline_harness.replay import Outcome
 from kline_harness.replay.folder import RUN_FILE, run_folder, write_json, write_lines
-from kline_harness.replay.run import SCHEMA
 from kline_harness.replay.tables import write_differences
 from kline_harness.replay.timings import Timings
 from kline_harness.report import build_report
+from kline_harness.run_record import LEDGER_FILE, RunRecord, ledger_sums, write_ledger
 from kline_harness.simulation.work import Work
 from kline_harness.units import utc_text
 from kline_harness.verdict import Validity, Verdict, worst
@@ -100,18 +99,18 @@ def _write(folder: Path, judged: JudgedStore, outcome: Outcome, command: str) ->
         (finding.to_dict() for check in outcome.checks for finding in check.findings),
     )
     write_differences(folder / "differences.parquet", judged.comparison.differences)
-    write_json(folder / RUN_FILE, _record(judged, outcome, command))
+    write_ledger(folder / LEDGER_FILE, judged.equations)
+    write_json(folder / RUN_FILE, _record(judged, outcome, command).to_dict())
 
 
-def _record(judged: JudgedStore, outcome: Outcome, command: str) -> dict[str, Any]:
+def _record(judged: JudgedStore, outcome: Outcome, command: str) -> RunRecord:
     served = judged.served
-    return {
-        "schema": SCHEMA,
-        "verdict": outcome.validity.value,
-        "exit_code": outcome.validity.exit_code,
-        "sentence": outcome.sentence,
-        "command": command,
-        "scenario": {
+    return RunRecord(
+        verdict=outcome.validity.value,
+        exit_code=outcome.validity.exit_code,
+        sentence=outcome.sentence,
+        command=command,
+        scenario={
             "aggregator": f"a service; its store is {judged.content.name}",
             "market": served.market,
             "intervals": [interval.text for interval in judged.intervals],
@@ -119,14 +118,14 @@ def _record(judged: JudgedStore, outcome: Outcome, command: str) -> dict[str, An
             "settle_ns": judged.options.settle_ns,
             "rebase_days_undone": judged.rebase_days,
         },
-        "versions": {
+        versions={
             "kline-harness": kline_harness.__version__,
             "python": ".".join(map(str, sys.version_info[:3])),
             **{name: version(name) for name in _PACKAGES},
         },
-        "inputs": judged.trades.sources.to_list(),
-        "checks": [check.to_dict() for check in outcome.checks],
-        "ledger": [equation.to_dict() for equation in judged.equations],
-        "comparison": judged.comparison.to_dict(),
-        "served": {k: v for k, v in served.to_dict().items() if k != "archives"},
-    }
+        inputs=judged.trades.sources.to_list(),
+        checks=[check.to_dict() for check in outcome.checks],
+        ledger=ledger_sums(judged.equations),
+        comparison=judged.comparison.to_dict(),
+        served={k: v for k, v in served.to_dict().items() if k != "archives"},
+    )

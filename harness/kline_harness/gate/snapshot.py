@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -13,6 +12,7 @@ from kline_harness.gate.canonical import DIGEST_DIGITS, Days, days_of, digest, e
 from kline_harness.gate.counters import counters_of
 from kline_harness.kline import FIELDS
 from kline_harness.replay import Outcome
+from kline_harness.run_record import LEDGER_FILE, RECORD_FILE, read_ledger, read_record
 from kline_harness.storage.dataset import KlineDataset
 
 # "day ALFAUSDT 1m 2024-05-15" to {"klines": "1440", ...}; neither side holds a space.
@@ -48,7 +48,7 @@ class Snapshot:
 def take(outcome: Outcome) -> Snapshot:
     """Return the snapshot of a finished run."""
     folder = outcome.directory
-    run: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    run = read_record(folder / RECORD_FILE)
     klines = days_of(KlineDataset(folder / "klines").read())
     differences = [] if outcome.comparison is None else outcome.comparison.differences
     figures: dict[str, Mapping[str, str]] = {CASE: {"verdict": run["verdict"]}}
@@ -58,7 +58,7 @@ def take(outcome: Outcome) -> Snapshot:
         pairs = {"role": given["role"], "rows": str(given["rows"])}
         pairs[DIGEST] = given["sha256"][:DIGEST_DIGITS]
         _add(figures, f"{INPUT} {escape(given['path'])}", pairs)
-    _add_series(figures, run)
+    _add_series(figures, run, read_ledger(folder / LEDGER_FILE))
     _add_days(figures, klines, differences)
     for difference in differences:
         _add(figures, difference_key(difference), _difference(difference))
@@ -79,9 +79,13 @@ def _add(figures: dict[str, Mapping[str, str]], key: str, pairs: Mapping[str, st
     figures[free] = pairs
 
 
-def _add_series(figures: dict[str, Mapping[str, str]], run: Mapping[str, Any]) -> None:
+def _add_series(
+    figures: dict[str, Mapping[str, str]],
+    run: Mapping[str, Any],
+    ledger: Iterable[Mapping[str, Any]],
+) -> None:
     """Add what became of each series' trades, and how many of its klines are the exchange's."""
-    for equation in run["ledger"]:
+    for equation in ledger:
         if equation["law"] == "trades received":
             symbol, _, interval = equation["subject"].rpartition(" ")
             parts = {"received": equation["total"], **equation["parts"]}

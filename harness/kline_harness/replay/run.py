@@ -38,10 +38,10 @@ from kline_harness.replay.tables import write_differences, write_timeline
 from kline_harness.replay.timings import Timings
 from kline_harness.replay.wiring import NONE, Storage, Substitutions
 from kline_harness.report import build_report, prepare
+from kline_harness.run_record import LEDGER_FILE, RunRecord, ledger_sums, write_ledger
 from kline_harness.simulation.work import Work
 from kline_harness.verdict import Validity, Verdict, worst
 
-SCHEMA = "kline-harness/run/1"
 _PACKAGES = ("numpy", "pyarrow", "simpy", "great-expectations", "pandas")
 
 
@@ -260,30 +260,30 @@ def _write(
     write_differences(folder / "differences.parquet", differences)
     flushes = {writer.name: writer.flush_log}
     write_timeline(folder / "timeline.parquet", channels, flushes)
-    content = {
-        "schema": SCHEMA,
-        "verdict": outcome.validity.value,
-        "exit_code": outcome.validity.exit_code,
-        "sentence": outcome.sentence,
-        "command": command,
-        "scenario": scenario.to_dict(),
-        "changed_options": scenario.changed(),
-        "seed": scenario.seed,
-        "versions": {
+    write_ledger(folder / LEDGER_FILE, run.equations)
+    record = RunRecord(
+        verdict=outcome.validity.value,
+        exit_code=outcome.validity.exit_code,
+        sentence=outcome.sentence,
+        command=command,
+        scenario=scenario.to_dict(),
+        changed_options=scenario.changed(),
+        seed=scenario.seed,
+        versions={
             "kline-harness": kline_harness.__version__,
             "python": ".".join(map(str, sys.version_info[:3])),
             **{name: _version(name) for name in _PACKAGES},
         },
-        "inputs": sources.to_list(),
-        "receptions": [reception.to_dict() for reception in sources.receptions],
-        "checks": [check.to_dict() for check in outcome.checks],
-        "ledger": [equation.to_dict() for equation in run.equations],
-        "comparison": None if outcome.comparison is None else outcome.comparison.to_dict(),
-        "channels": [channel_dict(channel) for channel in channels],
+        inputs=sources.to_list(),
+        receptions=[reception.to_dict() for reception in sources.receptions],
+        checks=[check.to_dict() for check in outcome.checks],
+        ledger=ledger_sums(run.equations),
+        comparison=None if outcome.comparison is None else outcome.comparison.to_dict(),
+        channels=[channel_dict(channel) for channel in channels],
         **_statistics(run),
-        "faults": [fault.to_dict() for fault in faults],
-    }
-    write_json(folder / RUN_FILE, content)
+        faults=[fault.to_dict() for fault in faults],
+    )
+    write_json(folder / RUN_FILE, record.to_dict())
 
 
 def _version(package: str) -> str | None:

@@ -13,10 +13,8 @@ import numpy as np
 from kline_harness.errors import InputError
 from kline_harness.report.differences import DifferenceRow, read_differences
 from kline_harness.report.klines import Series, numbers, read_klines, read_table, text_codes
+from kline_harness.run_record import LEDGER_FILE, read_ledger, read_record
 from kline_harness.units import Int64Array
-
-SCHEMA = "kline-harness/run/1"
-VERDICTS = ("valid", "invalid", "unknown")
 
 # A part that a run folder does not have is an empty part of the page.
 _LISTS = (
@@ -47,7 +45,7 @@ class ReportData:
     """Everything a report shows.
 
     `run` is the content of run.json with every part present; the other fields are the tables
-    beside it.
+    beside it. `ledger` are all equations, where run.json has the sums of each law.
     """
 
     run: Mapping[str, Any]
@@ -56,6 +54,7 @@ class ReportData:
     findings: tuple[Mapping[str, Any], ...]
     expectations: Mapping[str, Any] | None
     timeline: tuple[Track, ...]
+    ledger: tuple[Mapping[str, Any], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return all but the columns of the klines and the timeline as a JSON object."""
@@ -89,24 +88,13 @@ def read_run(run_dir: Path) -> ReportData:
         findings=_read_findings(run_dir / "findings.ndjson"),
         expectations=_read_expectations(run_dir / "expectations.json"),
         timeline=_read_timeline(run_dir / "timeline.parquet"),
+        ledger=tuple(read_ledger(run_dir / LEDGER_FILE)) if run["ledger"] else (),
     )
 
 
 def read_run_json(path: Path) -> Mapping[str, Any]:
-    """Read the figures of a run, every part present.
-
-    Raises InputError for a file that is missing, no JSON object, or of another schema.
-    """
-    try:
-        run = _load(path, path.read_text("utf-8")) if path.exists() else None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(path, "JSON in UTF-8", str(error)) from error
-    if run is None:
-        raise InputError(path, "the figures of a run", "no such file")
-    if run.get("schema") != SCHEMA:
-        raise InputError(path, f"the schema {SCHEMA}", repr(run.get("schema")))
-    if run.get("verdict") not in VERDICTS:
-        raise InputError(path, f"a verdict of {', '.join(VERDICTS)}", repr(run.get("verdict")))
+    """Read the figures of a run, every part present; raises InputError as `read_record`."""
+    run = read_record(path)
     empty: dict[str, Any] = {name: [] for name in _LISTS} | {name: {} for name in _OBJECTS}
     plain = {"sentence": "", "command": "", "seed": None, "exit_code": None, "comparison": None}
     return empty | plain | {name: value for name, value in run.items() if value is not None}

@@ -87,7 +87,7 @@ def build_report(run_dir: Path) -> Path:
     chunks = {
         "findings": cut("findings", encode_findings(data.findings), _FINDINGS_BUDGET),
         "series": cut("series", encode_series(summary.series), _SERIES_BUDGET),
-        "ledger": cut("ledger", encode_ledger(data.run["ledger"]), _LEDGER_BUDGET),
+        "ledger": cut("ledger", encode_ledger(data.ledger), _LEDGER_BUDGET),
         "inputs": cut("inputs", encode_inputs(data.run["inputs"]), _INPUTS_BUDGET),
     }
     used = pictures.size + sum(found[0].size for found in chunks.values())
@@ -119,7 +119,7 @@ def _report(
         wrong=wrong,
         checks=worst_first(run["checks"]),
         uncompared=uncompared(run),
-        laws=laws(run["ledger"]),
+        laws=laws(data.ledger),
         patterns=patterns(data.differences),
         blocks={kind: found[0].block(found[-1].last) for kind, found in chunks.items()},
         shown={kind: found[0] for kind, found in chunks.items()},

@@ -66,7 +66,7 @@ def draw_pictures(data: ReportData, symbols: Sequence[str]) -> Pictures:
     return Pictures(
         coverage=tuple(map(_coverage, maps)),
         candles=tuple(_candles(data, shown)) if drawing else (),
-        ledger=_one(draw_ledger(data.run["ledger"]), _ledger_caption(data)),
+        ledger=_one(draw_ledger(data.ledger), _ledger_caption(data)),
         lifecycle=_one(draw_lifecycle(data.run["transitions"]), _LIFECYCLE),
         timeline=_timeline(data) if drawing else (),
         lateness=_one(draw_lateness(data), _LATENESS) if drawing else (),
@@ -151,7 +151,7 @@ def _ledger_caption(data: ReportData) -> str:
         "From left to right, each total splits into its parts; heights are in proportion, and "
         "anything lost is at least visible. Lines with the same numbers are drawn once."
     )
-    hidden = hidden_flows(data.run["ledger"])
+    hidden = hidden_flows(data.ledger)
     return f"{caption} {number(hidden)} more are in the table only." if hidden else caption
 
 

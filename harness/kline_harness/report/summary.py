@@ -73,7 +73,7 @@ def summarise(data: ReportData) -> Summary:
         differing=differing,
         same=len(same),
         same_totals=_totals(same),
-        unbalanced=sum(not row.get("balanced", False) for row in run["ledger"]),
+        unbalanced=sum(law["equations"] - law["balanced"] for law in run["ledger"]),
         files=_FILES,
     )
 
@@ -124,7 +124,7 @@ def _figures(data: ReportData, totals: Mapping[str, int]) -> list[tuple[str, int
             )
             for name in CLASSES[:6]
         ]
-    unbalanced = sum(not row.get("balanced", False) for row in run["ledger"])
+    unbalanced = sum(law["equations"] - law["balanced"] for law in run["ledger"])
     tone = "invalid" if unbalanced else ""
     figures.append(("ledger lines unbalanced", unbalanced, tone, "ledger"))
     figures.append(("findings", len(data.findings), "", "findings"))
