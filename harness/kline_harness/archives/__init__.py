@@ -5,9 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
-from kline_harness.archives.arrow_klines import is_table
 from kline_harness.archives.column_map import ColumnMap
-from kline_harness.archives.compressed import EMPTY
+from kline_harness.archives.compressed import EMPTY, is_table
 from kline_harness.archives.info import FileInfo
 from kline_harness.archives.kline_files import KlineFiles
 from kline_harness.archives.klines import ExchangeKlines, read_all_klines, read_klines

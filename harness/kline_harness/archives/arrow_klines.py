@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -17,18 +15,6 @@ from kline_harness.errors import Damaged
 
 _BATCH_ROWS = 1 << 16
 TICKS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
-
-
-def is_table(path: Path | str) -> bool:
-    """Tell whether a file is Parquet or Arrow by its first bytes."""
-    try:
-        # A pipe would wait for somebody to write into it.
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            return False
-        with open(path, "rb") as file:
-            return file.read(6).startswith((b"PAR1", b"ARROW1"))
-    except (OSError, ValueError):
-        return False
 
 
 class Table:

@@ -13,9 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from kline_harness.archives.arrow_klines import TICKS, texts_of
-from kline_harness.archives.exact_columns import ExactColumns, RowBlock
 from kline_harness.archives.grammar import DIGITS_MAX, Column, Grammar, shown
-from kline_harness.archives.table import ExactTable
+from kline_harness.archives.table import ExactColumns, ExactTable, RowBlock
 from kline_harness.arrow import int64_of, narrowed
 from kline_harness.errors import InputError
 from kline_harness.units import INT64_MAX, ExactArray, Int64Array, magnitude, rescale

@@ -256,6 +256,18 @@ def _find_member(path: str, file: BinaryIO) -> _Member:
     return _Member(entry.filename, start, stop, stored, entry.file_size, entry.CRC)
 
 
+def is_table(path: Path | str) -> bool:
+    """Tell whether a file is Parquet or Arrow by its first bytes."""
+    try:
+        # A pipe would wait for somebody to write into it.
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return False
+        with open(path, "rb") as file:
+            return file.read(6).startswith((b"PAR1", b"ARROW1"))
+    except (OSError, ValueError):
+        return False
+
+
 def written_at(path: str) -> str | None:
     """Return when the data in a zip file was written, as the zip states it; None for others.
 

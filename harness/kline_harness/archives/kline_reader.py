@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kline_harness.archives.compressed import TextFile
-from kline_harness.archives.exact_columns import RowBlock
 from kline_harness.archives.fields import unit_name, unit_range
 from kline_harness.archives.file_names import name_interval, name_symbol, symbol_of_name
 from kline_harness.archives.grammar import Column
@@ -18,7 +17,7 @@ from kline_harness.archives.kline_table import KlineTable
 from kline_harness.archives.layout import Layout
 from kline_harness.archives.line_count import LinesRead
 from kline_harness.archives.registry import exchange_of
-from kline_harness.archives.table import ExactTable, bodies
+from kline_harness.archives.table import ExactTable, RowBlock, bodies
 from kline_harness.columns import Instrument, concat
 from kline_harness.errors import InputError, UsageError
 from kline_harness.interval import CODE, INTERVALS, Interval, parse_interval

@@ -11,8 +11,8 @@ import pyarrow as pa
 from kline_harness.archives.arrow_klines import Table, texts_of
 from kline_harness.archives.arrow_table import ArrowTable
 from kline_harness.archives.compressed import TextFile
-from kline_harness.archives.exact_columns import RowBlock
 from kline_harness.archives.grammar import Column
+from kline_harness.archives.table import RowBlock
 
 _READ_BYTES = 1 << 20
 

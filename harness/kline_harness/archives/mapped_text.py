@@ -12,16 +12,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from kline_harness.archives.arrow_klines import Table, is_table, texts_of
+from kline_harness.archives.arrow_klines import Table, texts_of
 from kline_harness.archives.arrow_table import ArrowTable, whole_numbers
 from kline_harness.archives.column_map import ColumnMap
-from kline_harness.archives.compressed import TextFile
-from kline_harness.archives.exact_columns import RowBlock, RowError
+from kline_harness.archives.compressed import TextFile, is_table
 from kline_harness.archives.exchange import Dialect
 from kline_harness.archives.grammar import Column, shown
 from kline_harness.archives.layout import Layout
 from kline_harness.archives.mapped_values import Times, plain_number
-from kline_harness.archives.table import plain_column
+from kline_harness.archives.table import RowBlock, RowError, plain_column
 from kline_harness.compiled.rows import count_lines
 from kline_harness.errors import InputError
 from kline_harness.units import BoolArray, TimeUnit
@@ -145,9 +144,10 @@ class MappedText(TextFile):
         if self._table is None:
             yield from self._csv_batches(names)
             return
+        # Of a table's only these are looked at as text: what its ids and signs are.
+        looked_at = [m for m in ("id", "quantity") if m in self._map.columns]
         for first, arrays in self._arrays():
-            meanings = self._map.columns.items()
-            yield _Batch(first, {name: texts_of(arrays[meaning]) for meaning, name in meanings})
+            yield _Batch(first, {self._map.columns[m]: texts_of(arrays[m]) for m in looked_at})
 
     def _arrays(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield a table's columns by meaning, batch by batch, with the number of the first row."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kline_harness.archives.arrow_klines import holds_klines, is_table
-from kline_harness.archives.compressed import TextFile
+from kline_harness.archives.arrow_klines import holds_klines
+from kline_harness.archives.compressed import TextFile, is_table
 from kline_harness.archives.kline_table import KlineTable
+from kline_harness.archives.layout import BOM
 from kline_harness.archives.replies import Reply, is_reply
 from kline_harness.errors import InputError
 
@@ -22,4 +23,5 @@ def open_text(path: Path | str) -> TextFile:
             return KlineTable(path)
         raise InputError(path, "a column map (--columns) for a table that is no klines", "none")
     file = TextFile(path)
-    return Reply(path) if is_reply(file.head()) else file
+    head = file.head().removeprefix(BOM).lstrip()
+    return Reply(path) if head.startswith((b"{", b"[")) and is_reply(head) else file

@@ -7,7 +7,8 @@ returns) or fails, the block's lines are gone over one by one to name the first 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,21 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 from numpy.typing import NDArray
 
-from kline_harness.archives.exact_columns import ExactColumns, RowBlock
 from kline_harness.archives.fields import FALSE_WORDS, TRUE_WORDS
-from kline_harness.archives.grammar import EXPONENT, Column, Grammar, shown
+from kline_harness.archives.grammar import (
+    EXPONENT,
+    WHOLE_DIGITS_MAX,
+    Column,
+    Grammar,
+    shown,
+    too_wide,
+)
 from kline_harness.archives.layout import Layout
 from kline_harness.archives.line_count import LinesRead
 from kline_harness.arrow import unscaled
 from kline_harness.compiled.rows import BOOLEAN, EXACT, INTEGER, count_lines, parse_rows
 from kline_harness.errors import InputError
+from kline_harness.units import INT64_MAX, ExactArray, magnitude, narrow, trailing_zeros
 
 # Small enough that pyarrow can spread a block over the cores.
 _PYARROW_BLOCK_BYTES = 1 << 20
@@ -31,6 +39,70 @@ _TAIL_BYTES = 256
 # Most exchanges' numbers have no more decimals.
 _USUAL_SCALE = 8
 _COMPILED = {"integer": INTEGER, "exact": EXACT, "boolean": BOOLEAN}
+
+# The error of a row: which, what was expected, and of which column ("" for the whole row).
+RowError = Callable[[int, str, str], InputError]
+
+
+@dataclass(frozen=True, slots=True)
+class RowBlock:
+    """Some rows of a file as columns: int64, bool, or text as objects; exact ones at `scales`.
+
+    The first stands in line `line`; `error` names one of them.
+    """
+
+    line: int
+    columns: dict[str, Any]
+    scales: Mapping[str, int]
+    error: RowError
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+    def bad(self, row: int, expected: str, name: str = "") -> InputError:
+        """Return the error that names a row and shows it, or its column `name`."""
+        return self.error(row, expected, name)
+
+
+class ExactColumns:
+    """Keeps the columns of a file at `scales`: by group, the smallest that held every value."""
+
+    def __init__(self, path: str, columns: tuple[Column, ...]) -> None:
+        self.path = path
+        self.columns = columns
+        self.scales: dict[str, int] = {c.group: 0 for c in columns if c.kind == "exact"}
+
+    def tighten(self, found: dict[str, Any], digits: Mapping[str, int]) -> None:
+        """Bring exact columns from the scale they were read at to the smallest for all so far."""
+        for group, scale in self.scales.items():
+            names = [c.name for c in self.columns if c.kind == "exact" and c.group == group]
+            excess = digits[group] - scale
+            tight = {name: _divided(found[name], excess) for name in names}
+            if any(column is None for column in tight.values()):
+                excess = min(trailing_zeros(found[name], excess) for name in names)
+                tight = {name: _divided(found[name], excess) for name in names}
+            self.scales[group] = digits[group] - excess
+            found.update(tight)
+
+    def check(self, found: dict[str, Any], error: RowError) -> None:
+        """See that exact columns have no number that is negative or too wide.
+
+        Raises InputError for the first row with one.
+        """
+        for column in self.columns:
+            if column.kind == "exact":
+                found[column.name] = self._checked(found[column.name], column, error)
+
+    def _checked(self, values: ExactArray, column: Column, error: RowError) -> ExactArray:
+        if len(values) and values.min() < 0 and not column.signed:
+            row = int(np.argmax(np.asarray(values < 0, dtype=np.bool_)))
+            expected = f"a number that is not negative for {column.name}"
+            raise error(row, expected, column.name)
+        limit = 10 ** (WHOLE_DIGITS_MAX + self.scales[column.group])
+        if values.dtype == object and magnitude(values) >= limit:
+            row = int(np.argmax(np.asarray(abs(values) >= limit, dtype=np.bool_)))
+            raise error(row, too_wide(column), column.name)
+        return narrow(values)
 
 
 class ExactTable(ExactColumns):
@@ -41,7 +113,7 @@ class ExactTable(ExactColumns):
         # How many digits the text has after the point, which zeros can make more than the scale;
         # known where pyarrow reads.
         self._digits: Mapping[str, int] | None = None
-        self._lines = Grammar(path, columns)
+        self._grammar: Grammar | None = None
         # What the compiled loop calls each column; it knows no text.
         self._kinds: list[int] | None = None
         if all(column.kind in _COMPILED for column in columns):
@@ -84,6 +156,13 @@ class ExactTable(ExactColumns):
                 self.tighten(found, scales)
                 return found
         return None
+
+    @property
+    def _lines(self) -> Grammar:
+        """The grammar of a row, which blocks that the compiled loop reads do not need."""
+        if self._grammar is None:
+            self._grammar = Grammar(self.path, self.columns)
+        return self._grammar
 
     def _any(self, block: bytes, first_line: int) -> dict[str, Any]:
         """Read any block that follows the grammar, with pyarrow.
@@ -226,3 +305,14 @@ def plain_column(data: Any, kind: str) -> NDArray[Any]:
 
 def _joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
     return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+
+
+def _divided(values: ExactArray, digits: int) -> ExactArray | None:
+    """Divide by ten to the power of `digits`, None where that is not exact."""
+    if digits == 0:
+        return values
+    factor = 10**digits
+    if values.dtype == np.int64 and factor > INT64_MAX:
+        return None if np.any(values) else values
+    quotient = values // factor
+    return quotient if np.array_equal(quotient * factor, values) else None
