@@ -78,6 +78,7 @@ class Run:
     subscribed_ns: int = MIDNIGHT
     rebase_days: int = 0
     silent: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
     lost: dict[str, int] = field(default_factory=dict)
     closed_ns: int | None = None
     closed_by: str | None = "end"
@@ -85,7 +86,7 @@ class Run:
 
     def write(self, folder: Path) -> Path:
         """Write served.json: `silent` streams sent nothing, others all trades but those `lost`."""
-        streams = [f"{symbol.lower()}@aggTrade" for symbol in self.symbols]
+        streams = [*(f"{symbol.lower()}@aggTrade" for symbol in self.symbols), *self.others]
         content: dict[str, Any] = {
             "schema": "kline-harness/served/1",
             "market": "um",
@@ -120,7 +121,8 @@ class Run:
 
     def _stream(self, name: str) -> dict[str, Any]:
         symbol = name.partition("@")[0].upper()
-        times = [t for t in trade_times(symbol) if self.subscribed_ns < t < self.ended_ns]
+        known = trade_times(symbol) if symbol in SYMBOLS else []
+        times = [t for t in known if self.subscribed_ns < t < self.ended_ns]
         return {
             "stream": name,
             "connection": 1,

@@ -169,6 +169,15 @@ def test_a_stream_without_trades_is_not_silent(tmp_path: Path) -> None:
     assert collect(tmp_path, store, run).exit_code == 0
 
 
+@pytest.mark.parametrize(("name", "code"), [("0", 0), ("gammausdt@aggTrade", 1)])
+def test_a_stream_of_nothing_is_named(tmp_path: Path, name: str, code: int) -> None:
+    run = Run(others=(name,))
+    store = write_klagg(tmp_path / "klines.db", stored(("1m",), run.ended_ns))
+    ran = collect(tmp_path, store, run)
+    assert ran.exit_code == code, ran.output
+    assert findings(ran, "no_such_stream")[0]["evidence"]["stream"] == name
+
+
 def test_trades_that_were_not_sent_are_counted_by_stream(tmp_path: Path) -> None:
     run = Run(lost={"alfausdt@aggTrade": 7})
     store = write_klagg(tmp_path / "klines.db", stored(INTERVALS, run.ended_ns))

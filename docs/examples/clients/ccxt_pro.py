@@ -16,7 +16,9 @@ async def watch(call, take, file):
         except TimeoutError:
             return
         except Exception as error:
-            file.write(json.dumps({"error": type(error).__name__, "said": str(error)[:200]}) + "\n")
+            if take is trades:
+                said = {"error": type(error).__name__, "said": str(error)[:200]}
+                file.write(json.dumps(said) + "\n")
             return
         take(found, file)
 
@@ -28,9 +30,12 @@ def trades(found, file):
         file.write(json.dumps({**row, "time": info["T"], "maker": info["m"]}) + "\n")
 
 
+last = {}
+
+
 def ohlcv(found, file):
     for one in found:
-        file.write(json.dumps(one) + "\n")
+        last[one[0]] = one
 
 
 async def main():
@@ -52,6 +57,10 @@ async def main():
             watch(lambda: exchange.watch_ohlcv(symbol, "1m"), ohlcv, second),
             watch(lambda: exchange.watch_trades(symbol), trades, first),
         )
+        # What each kline was in the end; the newest is still forming.
+        second.write("open_time,open,high,low,close,volume\n")
+        for opened in sorted(last)[:-1]:
+            second.write(",".join(map(str, last[opened])) + "\n")
     await exchange.close()
     print(json.dumps({"history": len(history)}))
 

@@ -195,7 +195,9 @@ def _stream(kind: str, severity: Severity, one: _Watched, sentence: str) -> Find
 def _unknown(stream: ServedSubscription) -> Finding:
     sentence = f"{stream.stream}: acknowledged, and no such stream was served"
     evidence = {"stream": stream.stream, "sentence": sentence}
-    severity = Severity.NOTICE if stream.messages else Severity.ERROR
+    # The end of an address such as /ws/0 is no stream that somebody waits for.
+    meant = "@" in stream.stream and not stream.messages
+    severity = Severity.ERROR if meant else Severity.NOTICE
     return Finding(
         CHECK, "no_such_stream", severity, at_ns=stream.acknowledged_ns, evidence=evidence
     )
