@@ -16,8 +16,13 @@ async def listen(socket, take, file):
                 message = await asyncio.wait_for(messages.recv(), 4)
             except TimeoutError:
                 return
+            except Exception as error:
+                file.write(json.dumps({"error": type(error).__name__, "said": str(error)}) + "\n")
+                return
             if message.get("e") == "error":
-                file.write(json.dumps({"error": message["type"], "said": str(message["m"])}) + "\n")
+                file.write(
+                    json.dumps({"error": message.get("type"), "said": str(message.get("m"))}) + "\n"
+                )
                 return
             take(message.get("data", message), file)
 

@@ -75,12 +75,14 @@ class Service:
 
         Raises Refused.
         """
+        symbols = await self._symbols()
         if self.given.clock != "1":
             # What is faster than the machine's clock has no time of its own yet.
             self.clock.synchronized(await self.exchange.server_ms(), self.clock.local_ms())
         for parallel in PARALLEL:
-            await self._backfill(await self._symbols(), parallel)
-        self.symbols = await self._symbols()
+            await self._backfill(symbols, parallel)
+            symbols = await self._symbols()
+        self.symbols = symbols
         for symbol in self.symbols:
             for interval in self.intervals:
                 await self._seed(symbol, interval)
@@ -92,7 +94,7 @@ class Service:
                 return await self.exchange.symbols()
             except Refused as error:
                 say("exchange_info_failed", number=number, error=str(error))
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(1)
         raise Refused(f"no answer of exchangeInfo in {TRIES} tries")
 
     async def _backfill(self, symbols: list[str], parallel: int) -> None:
