@@ -141,6 +141,7 @@ BANNED = {
 CLOCK_READERS = {
     *("history/pace.py", "replay/timings.py", "gate/machine_speed.py"),
     "aggregators/subject_process.py",
+    "exchange/clock.py",
 }
 FORBIDDEN_NAMES = {"utils", "common", "types", "constants", "config", "helpers", "misc"}
 FILE_LINES_MAX = 400

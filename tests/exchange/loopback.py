@@ -14,6 +14,7 @@ import aiohttp
 from kline_harness.exchange.market import MarketState
 from kline_harness.exchange.recorded import Recorded
 from kline_harness.exchange.server import ExchangeServer, ServeOptions
+from kline_harness.exchange.wire import WireFaults
 from kline_harness.replay.scenario import Scenario
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures" / "um-day"
@@ -74,22 +75,26 @@ async def server_of(
     *,
     start_ns: int | None = None,
     scenario: Scenario | None = None,
+    tls: Any = None,
     **options: Any,
 ) -> AsyncIterator[Client]:
     """Serve files; time stands until `run` is called or awaited."""
-    recorded = Recorded.open(paths, scenario or Scenario())
+    chosen = scenario or Scenario()
+    faults = WireFaults.of(chosen.faults, chosen.seed)
+    recorded = Recorded.open(paths, chosen, faults.names())
     first_ns = recorded.trades.first_ns
     assert first_ns is not None
     market = MarketState(recorded, first_ns // S * S if start_ns is None else start_ns)
     options = {"linger_seconds": 0.0, **options}
-    server = ExchangeServer(market, ServeOptions(**options))
+    server = ExchangeServer(market, ServeOptions(**options), tls, faults)
     await server.start()
     try:
         async with aiohttp.ClientSession() as session:
             yield Client(server, session)
     finally:
         await server.stop()
-        market.close()
+        market.store.close()
+        recorded.close()
 
 
 def serve(paths: Sequence[Path], use: Callable[[Client], Awaitable[Any]], **options: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from kline_harness.units import NS_PER_MINUTE, NS_PER_SECOND
 
@@ -98,6 +99,11 @@ class VirtualClock:
 
     def _wake(self) -> None:
         self._changed.set()
+
+
+def wall_ns() -> int:
+    """Return what the machine's clock says."""
+    return time.time_ns()
 
 
 def _wall() -> float:

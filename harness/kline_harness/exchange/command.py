@@ -23,13 +23,24 @@ def serve_arguments(parser: Parser) -> None:
     parser.option("--start", "Where the live part begins, such as 2024-05-15T06:00:00Z.")
     parser.option("--hold", "Time stands until so many streams are subscribed. [default: 1]", int)
     parser.option("--linger", "Seconds that sockets stay open after the end. [default: 2]", int)
+    parser.flag("--rebase", "Move the recording by whole days to today, and begin at this moment.")
+    parser.flag("--tls", "Serve TLS, with an authority that is made for the run.")
+    parser.option(
+        "--socks",
+        "A SOCKS5 port that leads the exchange's host names here; may be repeated.",
+        int,
+        action="append",
+        default=[],
+    )
+    parser.option("--run", "Start this service with the server, on the server's clock.")
     parser.option("--scenario", "A TOML file with faults of the wire.", Path)
 
 
 def serve(given: argparse.Namespace) -> int:
     """Serve recorded trades as the exchange does: REST and websockets, on a virtual clock.
 
-    Exit code: 0 served to the end, 2 bad input or usage, 130 interrupted.
+    Exit code: 0 served to the end, 1 the service ended before, 2 bad input or usage,
+    130 interrupted.
     """
     try:
         from kline_harness.exchange.serve_run import serve_files

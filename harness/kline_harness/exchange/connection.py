@@ -90,6 +90,13 @@ class Connection:
         self.past.append(gone)
         self._choose(gone.stream, False)
 
+    def fall_silent(self, name: str) -> None:
+        """Send a stream no more, and leave it acknowledged."""
+        sub = self.streams[name]
+        self._settle(sub)
+        self._choose(sub.stream, False)
+        sub.stream = None
+
     def closed(self, at_ns: int, code: int | None, by: str) -> None:
         """Note that the connection is over; what is known first stays."""
         if self.closed_ns is None:

@@ -87,8 +87,8 @@ class KlineText:
 def texts_of(batch: KlineBatch, instruments: Sequence[Instrument]) -> list[KlineText]:
     """Return the klines of a batch, at the scales of `instruments`, by the batch's codes."""
     names = {one.symbol: one for one in instruments}
-    batch = batch.over(tuple(names.get(one.symbol, one) for one in batch.instruments))
-    found = [names.get(one.symbol, one) for one in batch.instruments]
+    found = tuple(one.finest(names.get(one.symbol, one)) for one in batch.instruments)
+    batch = batch.over(found)
     columns = (
         *(batch.symbol, batch.interval, batch.open_time_ns, batch.close_time_ns()),
         *(batch.open, batch.high, batch.low, batch.close, batch.volume, batch.quote_volume),

@@ -18,7 +18,7 @@ from kline_harness.exchange.spool import BUCKET_NS, SpoolReader
 from kline_harness.exchange.tickers import MINI_NS, Tickers
 from kline_harness.interfaces import FeedSlice, Tick
 from kline_harness.interval import INTERVALS, Interval, parse_interval
-from kline_harness.kline import KlineBatch
+from kline_harness.kline import FIELDS, KlineBatch
 from kline_harness.tape import Tape
 from kline_harness.units import INT64_MAX, NS_PER_MINUTE, NS_PER_SECOND
 
@@ -163,15 +163,13 @@ class MarketState:
         whole = concat(parts[::-1] if last else parts)
         return whole[-limit:] if last else whole[:limit]
 
-    def close(self) -> None:
-        """Give the room on disk back."""
-        self.store.close()
-        self.recorded.close()
-
     def _history(self) -> None:
         """Take the exchange's own klines from before the trades."""
         first_ns = self.recorded.trades.first_ns or 0
         for file in self.recorded.klines:
+            if file.fields != FIELDS:
+                # What a file does not say is not made up.
+                continue
             shift = self.recorded.shift_ns
             batch = file.batch.with_columns({"open_time_ns": file.batch.open_time_ns + shift})
             ends = batch.close_time_ns()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -39,25 +38,36 @@ class Recorded:
     spools: dict[str, TradeSpool]
     files: tuple[ServedFile, ...]
     klines: tuple[ExchangeKlines, ...]
-    shift_ns: int = 0
     not_sent: int = 0
-    end_ns: int = field(init=False)
+    shift_ns: int = 0
 
-    def __post_init__(self) -> None:
-        last_ns = self.trades.last_ns
-        assert last_ns is not None
-        self.end_ns = last_ns + 1
+    @property
+    def end_ns(self) -> int:
+        """The instant after the last trade of any kind."""
+        return max(spool.last_ns or 0 for spool in self.spools.values()) + 1
+
+    def move(self, days: int) -> None:
+        """Move every time by whole days; before anything is read."""
+        self.shift_ns = days * NS_PER_DAY
+        for spool in self.spools.values():
+            spool.move(self.shift_ns)
 
     @staticmethod
-    def open(paths: Sequence[Path], scenario: Scenario, rebase_days: int = 0) -> Recorded:
+    def open(
+        paths: Sequence[Path],
+        scenario: Scenario,
+        names: Mapping[str, str] | None = None,
+    ) -> Recorded:
         """Read files of trades, and of the exchange's klines, which are history before the trades.
+
+        `names` are symbols that are served under another name.
 
         Raises InputError for a file that is not sound, UsageError where the files do not fit
         together or are of a market that is not served.
         """
         spools: dict[str, TradeSpool] = {}
         try:
-            return _read(paths, scenario, spools, rebase_days * NS_PER_DAY)
+            return _read(paths, scenario, spools, names or {})
         except BaseException:
             for spool in spools.values():
                 spool.close()
@@ -91,7 +101,10 @@ class Recorded:
 
 
 def _read(
-    paths: Sequence[Path], scenario: Scenario, spools: dict[str, TradeSpool], shift_ns: int
+    paths: Sequence[Path],
+    scenario: Scenario,
+    spools: dict[str, TradeSpool],
+    names: Mapping[str, str],
 ) -> Recorded:
     files: list[ServedFile] = []
     klines: list[ExchangeKlines] = []
@@ -104,7 +117,7 @@ def _read(
                 sent = ~np.isin(tape.kind, _NEVER_SENT)
                 not_sent += len(tape) - int(np.count_nonzero(sent))
                 spool = spools.setdefault(kind, TradeSpool())
-                spool.add(_moved(tape if sent.all() else tape.take(sent), shift_ns))
+                spool.add(_moved(tape if sent.all() else tape.take(sent), names))
             info = file.info
             markets.add(scenario.market or info.market or "um")
             files.append(ServedFile(info.path, info.sha256 or "", "trades", info.rows))
@@ -122,7 +135,7 @@ def _read(
     if market == "spot":
         for spool in spools.values():
             spool.widen(_SPOT_DECIMALS)
-    return Recorded(market, spools, tuple(files), tuple(klines), shift_ns, not_sent)
+    return Recorded(market, spools, tuple(files), tuple(klines), not_sent)
 
 
 def _groups(paths: Sequence[Path], scenario: Scenario) -> list[Sources]:
@@ -138,9 +151,9 @@ def _groups(paths: Sequence[Path], scenario: Scenario) -> list[Sources]:
     return [first, Sources.open(raw, [], scenario)] if raw else [first]
 
 
-def _moved(tape: Tape, shift_ns: int) -> Tape:
+def _moved(tape: Tape, names: Mapping[str, str]) -> Tape:
     """Return trades that arrive when they are made: the network is the client's own."""
-    times: dict[str, Any] = dict.fromkeys(
-        ("event_time_ns", "arrival_ns"), tape.event_time_ns + shift_ns
-    )
-    return tape.with_columns(times)
+    if names:
+        named = (replace(i, symbol=names.get(i.symbol, i.symbol)) for i in tape.instruments)
+        tape = replace(tape, instruments=tuple(named))
+    return tape.with_columns({"arrival_ns": tape.event_time_ns})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,13 +14,14 @@ from aiohttp import web
 from kline_harness.exchange.clock import VirtualClock
 from kline_harness.exchange.connection import Connection
 from kline_harness.exchange.frames import Frames, trade_frames
-from kline_harness.exchange.limits import RequestLimits, weight_of
+from kline_harness.exchange.limits import BAN_MINUTES, RequestLimits, weight_of
 from kline_harness.exchange.market import MINI_TICKERS, MarketState, Slice
 from kline_harness.exchange.rest import RestApi, RestReply, error_reply
 from kline_harness.exchange.served import Served, ServedRequest
 from kline_harness.exchange.sockets import Sockets
 from kline_harness.exchange.stream_names import Routes, address_of
 from kline_harness.exchange.tickers import MINI_NS
+from kline_harness.exchange.wire import WireFaults
 from kline_harness.units import INT64_MAX, NS_PER_MILLISECOND, NS_PER_MINUTE, NS_PER_SECOND
 
 # A request line of 500 streams has 10.5 kB; the exchange takes 1,024 of them.
@@ -55,12 +57,21 @@ class ServeOptions:
 class ExchangeServer:
     """Serves a market once, from its start to its end."""
 
-    def __init__(self, market: MarketState, options: ServeOptions, tls: Any = None) -> None:
+    def __init__(
+        self,
+        market: MarketState,
+        options: ServeOptions,
+        tls: ssl.SSLContext | None = None,
+        faults: WireFaults | None = None,
+    ) -> None:
+        self.faults = faults or WireFaults()
         self.market = market
         self.options = options
         self.port = 0
         self.clock = VirtualClock(market.reached_ns, options.speed)
-        self.sockets = Sockets(market, self.clock, options.routes, options.stall_seconds)
+        self.sockets = Sockets(
+            market, self.clock, options.routes, options.stall_seconds, self.faults
+        )
         self.complete = False
         self._tls = tls
         self._started_ns = market.reached_ns
@@ -133,6 +144,7 @@ class ExchangeServer:
             frames=dict(sorted(frames.items())),
             connections=tuple(one.record() for one in self.sockets.all),
             subscriptions=tuple(subscriptions),
+            faults=self.faults.records(),
             requests=tuple(ServedRequest(name, status, n) for (name, status), n in requests),
             slow_clients=sum(one.closed_by == "slow" for one in self.sockets.all),
             without_source=recorded.without_source(),
@@ -145,7 +157,13 @@ class ExchangeServer:
             most = min(most or MINI_NS, MINI_NS)
         reached_ns = self.market.reached_ns
         await self.sockets.retire(reached_ns)
-        for instant in (self.clock.limit_ns, self.sockets.next_retirement_ns()):
+        await self.sockets.strike(reached_ns)
+        cuts = (
+            self.clock.limit_ns,
+            self.sockets.next_retirement_ns(),
+            self.faults.next_ns(reached_ns),
+        )
+        for instant in cuts:
             if instant is not None and instant > reached_ns:
                 most = min(most or INT64_MAX, instant - reached_ns)
         until = min(end_ns, self.market.next_end_ns(most))
@@ -171,8 +189,15 @@ class ExchangeServer:
                 made[kind, combined] = trade_frames(tape, kind, market=market, combined=combined)
             return made[kind, combined]
 
+        touched = self.faults.touches(happened.start_ns, happened.end_ns)
         for one in connections:
-            one.write_slice(happened, frames)
+            if one.silent:
+                continue
+            if touched:
+                messages = one.messages_of(happened, frames)
+                one.write_messages(self.faults.changed(one, messages, happened.end_ns))
+            else:
+                one.write_slice(happened, frames)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         path = request.path
@@ -194,10 +219,14 @@ class ExchangeServer:
         minute = self.clock.minute()
         charge = self._limits.charge(request.remote or "", weight, minute)
         headers = {"X-MBX-USED-WEIGHT-1M": str(charge.used)}
-        if charge.refusal is None:
-            reply = self._rest.answer(endpoint, request.query, self.clock.now_ns())
+        now_ns = self.clock.now_ns()
+        refusal = charge.refusal or self.faults.refused(endpoint, now_ns)
+        if refusal is None:
+            told_ns = self.faults.told_time_ns(now_ns) if endpoint == "time" else now_ns
+            reply = self._rest.answer(endpoint, request.query, told_ns)
         else:
-            reply = self._refused(request.remote or "", charge.refusal, charge.banned_until_minute)
+            until = charge.banned_until_minute or minute + BAN_MINUTES
+            reply = self._refused(request.remote or "", refusal, until)
             headers["Retry-After"] = str(60 - self.clock.now_ns() // NS_PER_SECOND % 60)
         self._requests[request.path, reply.status] += 1
         return web.Response(
@@ -212,6 +241,12 @@ class ExchangeServer:
             until = until_minute * NS_PER_MINUTE // NS_PER_MILLISECOND
             words = f"Way too many requests; IP({address}) banned until {until}."
             return error_reply(418, -1003, words + " Please use the websocket for live updates.")
+        if status >= 500:
+            return error_reply(
+                status, -1000, "An unknown error occurred while processing the request."
+            )
+        if status == 451:
+            return error_reply(451, 0, "Service unavailable from a restricted location.")
         words = (
             f"Too many requests; current limit of IP({address}) is {self._limits.limit} requests "
             "per minute. Please use the websocket for live updates to avoid polling the API."

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from contextlib import suppress
+from dataclasses import replace
 from ipaddress import ip_address
 
 from aiohttp import WSMsgType, web
 
 from kline_harness.exchange.client_requests import (
     POLICY_VIOLATION,
+    STREAMS_MAX,
     TOO_MANY,
     Rules,
     answer,
@@ -19,7 +21,22 @@ from kline_harness.exchange.client_requests import (
 from kline_harness.exchange.clock import VirtualClock
 from kline_harness.exchange.connection import WAITING_BYTES, Connection
 from kline_harness.exchange.market import MarketState
-from kline_harness.exchange.stream_names import Address, Routes, by_lower_case, exists
+from kline_harness.exchange.stream_names import (
+    Address,
+    Routes,
+    by_lower_case,
+    exists,
+    is_sent,
+)
+from kline_harness.exchange.wire import WireFaults
+from kline_harness.faults.wire import (
+    WireClose,
+    WireDisconnect,
+    WireHalfOpen,
+    WireRoutesRetired,
+    WireServerShutdown,
+    WireStreamsMax,
+)
 from kline_harness.units import NS_PER_HOUR, NS_PER_MILLISECOND, NS_PER_SECOND
 
 # Source: the exchange's stream documents: a ping every 3 minutes, disconnected without a pong for
@@ -41,13 +58,24 @@ class Sockets:
     """Every websocket that was ever opened, in order."""
 
     def __init__(
-        self, market: MarketState, clock: VirtualClock, routes: Routes, stall_seconds: float
+        self,
+        market: MarketState,
+        clock: VirtualClock,
+        routes: Routes,
+        stall_seconds: float,
+        faults: WireFaults,
     ) -> None:
         self.all: list[Connection] = []
         self._market = market
         self._clock = clock
         self._stall = stall_seconds
-        self.rules = Rules(by_lower_case(market.symbols), routes, market.recorded.market)
+        self._faults = faults
+        self.rules = Rules(
+            by_lower_case(market.symbols),
+            routes,
+            market.recorded.market,
+            faults.streams_max(STREAMS_MAX),
+        )
         self._changed = asyncio.Event()
         self._closing = False
 
@@ -69,6 +97,8 @@ class Sockets:
         """Accept a websocket, and listen to it until it is over."""
         if self._closing or not exists(address, self.rules.routes):
             return web.Response(status=404)
+        if self._faults.is_down(self._market.reached_ns):
+            return web.Response(status=503)
         # Frames are made ahead for all clients, so none can have them compressed.
         ws = web.WebSocketResponse(
             autoping=False, compress=False, timeout=self._stall, max_msg_size=1 << 20
@@ -90,6 +120,7 @@ class Sockets:
         )
         connection.last_pong = _wall()
         self.all.append(connection)
+        self._faults.connected(self._market.reached_ns)
         try:
             if not subscribe(
                 list(address.streams), connection, self.rules, self._market.reached_ns
@@ -129,6 +160,40 @@ class Sockets:
         """Return when the oldest connection is a day old."""
         return min((one.opened_ns + LIFE_NS for one in self.open()), default=None)
 
+    async def strike(self, reached_ns: int) -> None:
+        """Let the faults of sockets that are due happen."""
+        for fault, step in self._faults.due(reached_ns):
+            sockets = self.open()
+            if isinstance(fault, WireRoutesRetired):
+                self.rules = replace(self.rules, routes=Routes.RETIRED)
+                sockets = [one for one in sockets if self._silence(one)]
+            elif isinstance(fault, WireHalfOpen):
+                for one in sockets:
+                    one.silent = True
+            elif isinstance(fault, WireDisconnect):
+                for one in sockets:
+                    one.closed(reached_ns, None, "fault")
+                    one.transport.abort()
+            elif isinstance(fault, WireServerShutdown) and step == 0:
+                now = reached_ns // NS_PER_MILLISECOND
+                for one in sockets:
+                    await one.ws.send_str(f'{{"event":{{"e":"serverShutdown","E":{now}}}}}')
+            else:
+                code = fault.code if isinstance(fault, WireClose) else _GOING_AWAY
+                for one in sockets:
+                    await self._close(one, code, "fault")
+            if step == 0:
+                self._faults.struck(fault, reached_ns, len(sockets))
+
+    def _silence(self, one: Connection) -> bool:
+        """Let the streams of a connection fall silent that the old addresses carry no more."""
+        market, route = self.rules.market, one.address.route
+        mine = [sub.stream for sub in one.streams.values() if sub.stream is not None]
+        gone = [stream for stream in mine if not is_sent(stream, route, Routes.RETIRED, market)]
+        for stream in gone:
+            one.fall_silent(stream.name)
+        return bool(gone)
+
     async def drained(self) -> None:
         """At full speed, wait for the clients; drop one that does not read."""
         for one in self.open():
@@ -150,6 +215,8 @@ class Sockets:
     async def _listen(self, connection: Connection) -> None:
         ws, recent = connection.ws, deque[float](maxlen=_REQUESTS_MAX)
         async for message in ws:
+            if connection.silent:
+                continue
             if message.type is WSMsgType.PING:
                 await ws.pong(message.data)
             elif message.type is WSMsgType.PONG:
@@ -160,9 +227,11 @@ class Sockets:
                     return
                 recent.append(_wall())
                 reply = answer(message.data, connection, self.rules, self._market.reached_ns)
-                await ws.send_str(reply.text)
+                for _ in range(self._faults.answers(self._market.reached_ns)):
+                    await ws.send_str(reply.text)
                 self._changed.set()
                 if reply.close is not None:
+                    self._faults.note(WireStreamsMax, self._market.reached_ns)
                     await self._close(connection, reply.close, "server")
                     return
 

@@ -44,11 +44,18 @@ class TradeSpool:
         self._segments: dict[int, list[_Segment]] = {}
         self._file = tempfile.TemporaryFile(prefix="kline-harness-trades-")  # noqa: SIM115
         self._end = 0
+        self._shift_ns = 0
 
     @property
     def instruments(self) -> tuple[Instrument, ...]:
         """Every symbol at the finest scales of its trades, by name."""
         return tuple(self._finest[symbol] for symbol in sorted(self._finest))
+
+    def move(self, by_ns: int) -> None:
+        """Move every time by whole days; before anything is read."""
+        self._shift_ns = by_ns
+        if self.first_ns is not None and self.last_ns is not None:
+            self.first_ns, self.last_ns = self.first_ns + by_ns, self.last_ns + by_ns
 
     def widen(self, decimals: int) -> None:
         """Write every price, quantity and quote quantity with at least that many decimals."""
@@ -79,17 +86,19 @@ class TradeSpool:
 
     def buckets(self) -> list[int]:
         """Return the numbers of the stretches of time that have trades, in order."""
-        return sorted(self._segments)
+        return sorted(bucket + self._shift_ns // BUCKET_NS for bucket in self._segments)
 
     def read(self, bucket: int, symbol: str | None = None) -> Tape:
         """Return the trades of a stretch of time in order, of one symbol or of all."""
-        tapes = [self._tape(segment, symbol) for segment in self._segments.get(bucket, ())]
+        own = bucket - self._shift_ns // BUCKET_NS
+        tapes = [self._tape(segment, symbol) for segment in self._segments.get(own, ())]
         tapes = [tape for tape in tapes if len(tape)]
         if not tapes:
             return Tape.empty(self.instruments)
         tape = concat(tapes).over(self.instruments)
-        times, ids = tape.event_time_ns, tape.trade_id
-        return tape.take(np.lexsort((ids, tape.symbol, times)))
+        ordered = tape.take(np.lexsort((tape.trade_id, tape.symbol, tape.event_time_ns)))
+        moved = ordered.event_time_ns + self._shift_ns
+        return ordered.with_columns({"event_time_ns": moved, "arrival_ns": moved})
 
     def close(self) -> None:
         """Give the room on disk back."""

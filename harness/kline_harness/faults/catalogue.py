@@ -39,6 +39,7 @@ from kline_harness.faults.trades import (
     WrongTime,
     ZeroQuantity,
 )
+from kline_harness.faults.wire import WIRE_KINDS
 from kline_harness.interfaces import FeedSlice
 from kline_harness.simulation.listener import ListenerOptions
 from kline_harness.tape import Tape
@@ -66,6 +67,7 @@ KINDS: tuple[type[Fault], ...] = (
     DiskFull,
     WriteError,
     KillDuringWrite,
+    *WIRE_KINDS,
 )
 CATALOGUE: dict[str, type[Fault]] = {kind.KIND: kind for kind in KINDS}
 F = TypeVar("F", TradeFault, TickFault, ConsumerFault, DiskFault)

@@ -14,6 +14,7 @@ from kline_harness.aggregators.process_options import ProcessOptions
 from kline_harness.archives import ColumnMap
 from kline_harness.errors import UsageError
 from kline_harness.faults.fault import Fault
+from kline_harness.faults.wire import WireFault
 from kline_harness.interfaces import Aggregator, Command, Subject
 from kline_harness.interval import CODE, DEFAULT_INTERVALS, Interval
 from kline_harness.replay.decode import decode, encode
@@ -133,10 +134,14 @@ class Scenario:
         return named.build(self.intervals, symbols)
 
     def check(self) -> None:
-        """Refuse, before anything is read, an aggregator or a channel that does not exist.
+        """Refuse, before anything is read, an aggregator or a channel that does not exist, and
+        faults that a replay has no wire for.
 
         Raises UsageError.
         """
+        for fault in self.faults:
+            if isinstance(fault, WireFault):
+                raise UsageError(f"{fault.KIND} is a fault of the wire: expected the verb serve")
         if self.subject is None:
             NamedFactory.named(self.aggregator)
         self.design()

@@ -1,0 +1,259 @@
+"""Faults of the wire at work: what each does to messages, sockets and requests, and counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from kline_harness.errors import UsageError
+from kline_harness.exchange.connection import Connection, WireMessage
+from kline_harness.exchange.served import ServedFault
+from kline_harness.faults.draw import Draw
+from kline_harness.faults.fault import Fault
+from kline_harness.faults.wire import (
+    WireClose,
+    WireDelay,
+    WireDisconnect,
+    WireDuplicate,
+    WireFault,
+    WireGap,
+    WireHalfOpen,
+    WireReorder,
+    WireRepeatedAnswer,
+    WireRequestRefused,
+    WireRoutesRetired,
+    WireServerShutdown,
+    WireServerTime,
+    WireStreamsMax,
+    WireSymbolName,
+)
+
+MessageFault = WireGap | WireDuplicate | WireReorder | WireDelay
+_MESSAGES = (WireGap, WireDuplicate, WireReorder, WireDelay)
+SocketFault = WireDisconnect | WireClose | WireHalfOpen | WireServerShutdown | WireRoutesRetired
+_SOCKETS = (WireDisconnect, WireClose, WireHalfOpen, WireServerShutdown, WireRoutesRetired)
+# A client that asks for these after something was withheld has noticed.
+_BACKFILL = ("aggTrades", "klines", "continuousKlines", "trades")
+
+
+@dataclass(slots=True)
+class _Record:
+    """What came of one fault; `detected` is None where the wire cannot show it."""
+
+    effects: int = 0
+    first_ns: int | None = None
+    detected: bool | None = None
+
+    def strike(self, at_ns: int, times: int = 1) -> None:
+        self.effects += times
+        if self.first_ns is None:
+            self.first_ns = at_ns
+
+
+@dataclass(slots=True)
+class WireFaults:
+    """The faults of a run of the server."""
+
+    faults: Sequence[WireFault] = ()
+    seed: int = 0
+    _records: list[_Record] = field(default_factory=list)
+    _held: dict[tuple[int, int], list[WireMessage]] = field(default_factory=dict)
+    _done: set[tuple[int, int]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._records = [_Record() for _ in self.faults]
+        for fault, record in zip(self.faults, self._records, strict=True):
+            shows = (WireDisconnect, WireClose, WireHalfOpen, WireServerShutdown)
+            if isinstance(fault, (*shows, WireRequestRefused, WireGap)):
+                record.detected = False
+
+    @staticmethod
+    def of(faults: Sequence[Fault], seed: int) -> WireFaults:
+        """Put a scenario's faults to work.
+
+        Raises UsageError for a fault that is not of the wire.
+        """
+        wire = [fault for fault in faults if isinstance(fault, WireFault)]
+        for fault in faults:
+            if not isinstance(fault, WireFault):
+                raise UsageError(
+                    f"serve: {fault.KIND} is no fault of the wire: expected one whose kind begins "
+                    "with wire_"
+                )
+        return WireFaults(wire, seed)
+
+    def names(self) -> dict[str, str]:
+        """Return symbols that are served under another name."""
+        return {f.symbol: f.name for f in self.faults if isinstance(f, WireSymbolName)}
+
+    def streams_max(self, otherwise: int) -> int:
+        """Return how many streams a connection may have."""
+        given = [f.streams for f in self.faults if isinstance(f, WireStreamsMax)]
+        return min(given, default=otherwise)
+
+    def note(self, kind: type[WireFault], at_ns: int) -> None:
+        """Count an effect of every fault of a kind."""
+        for fault, record in zip(self.faults, self._records, strict=True):
+            if isinstance(fault, kind):
+                record.strike(at_ns)
+
+    def next_ns(self, after_ns: int) -> int | None:
+        """Return the next instant after which something is another: slices end there."""
+        instants = []
+        for fault in self.faults:
+            if isinstance(fault, _SOCKETS):
+                instants.append(fault.at_ns)
+                if isinstance(fault, WireServerShutdown):
+                    instants.append(fault.at_ns + fault.lead_ns)
+            elif isinstance(fault, _MESSAGES):
+                instants += [fault.from_ns, fault.until_ns]
+        return min((one for one in instants if one > after_ns), default=None)
+
+    def due(self, at_ns: int) -> Iterator[tuple[SocketFault, int]]:
+        """Yield (fault, step) of what strikes sockets by now and has not struck; step 1 is a
+        second one, of a shutdown that was announced."""
+        for place, fault in enumerate(self.faults):
+            if not isinstance(fault, _SOCKETS):
+                continue
+            steps = [fault.at_ns]
+            if isinstance(fault, WireServerShutdown):
+                steps.append(fault.at_ns + fault.lead_ns)
+            for step, instant in enumerate(steps):
+                if instant <= at_ns and (place, step) not in self._done:
+                    self._done.add((place, step))
+                    yield fault, step
+
+    def struck(self, fault: SocketFault, at_ns: int, sockets: int) -> None:
+        """Count the sockets that a fault struck."""
+        if sockets:
+            self._records[self.faults.index(fault)].strike(at_ns, sockets)
+
+    def is_down(self, now_ns: int) -> bool:
+        """Tell whether handshakes are refused."""
+        return any(
+            fault.at_ns <= now_ns < fault.at_ns + fault.down_ns
+            for fault in self.faults
+            if isinstance(fault, WireDisconnect)
+        )
+
+    def touches(self, start_ns: int, end_ns: int) -> bool:
+        """Tell whether messages of a stretch of time have to be looked at one by one."""
+        if any(self._held.values()):
+            return True
+        return any(
+            fault.from_ns < end_ns and start_ns < fault.until_ns
+            for fault in self.faults
+            if isinstance(fault, _MESSAGES)
+        )
+
+    def changed(
+        self, one: Connection, messages: list[WireMessage], end_ns: int
+    ) -> list[WireMessage]:
+        """Return what a connection is sent in place of its messages, up to an instant."""
+        for place, fault in enumerate(self.faults):
+            if isinstance(fault, _MESSAGES):
+                messages = self._change(place, fault, one.id, messages, end_ns)
+        return messages
+
+    def refused(self, endpoint: str, now_ns: int) -> int | None:
+        """Return the status that a request is refused with; note who asks again."""
+        status = None
+        for fault, record in zip(self.faults, self._records, strict=True):
+            if isinstance(fault, WireGap) and record.effects and endpoint in _BACKFILL:
+                record.detected = True
+            if not isinstance(fault, WireRequestRefused):
+                continue
+            if fault.endpoint not in (None, endpoint):
+                continue
+            if record.effects:
+                record.detected = True
+            inside = fault.from_ns <= now_ns < fault.until_ns
+            if status is None and inside and record.effects < fault.count:
+                record.strike(now_ns)
+                status = fault.status
+        return status
+
+    def told_time_ns(self, now_ns: int) -> int:
+        """Return the time that REST tells."""
+        for fault, record in zip(self.faults, self._records, strict=True):
+            if isinstance(fault, WireServerTime) and now_ns >= fault.at_ns:
+                record.strike(now_ns)
+                now_ns += -fault.by_ns if fault.backwards else fault.by_ns
+        return now_ns
+
+    def answers(self, at_ns: int) -> int:
+        """Return how many times an answer on a websocket is sent."""
+        times = 1
+        for fault, record in zip(self.faults, self._records, strict=True):
+            if isinstance(fault, WireRepeatedAnswer):
+                record.strike(at_ns)
+                times = max(times, fault.times)
+        return times
+
+    def connected(self, at_ns: int) -> None:
+        """Note that a client opened a websocket: whoever was cut off has noticed."""
+        for fault, record in zip(self.faults, self._records, strict=True):
+            cut = (WireDisconnect, WireClose, WireHalfOpen, WireServerShutdown)
+            if isinstance(fault, cut) and record.effects:
+                record.detected = True
+
+    def records(self) -> tuple[ServedFault, ...]:
+        """Return what came of every fault."""
+        return tuple(
+            ServedFault(fault.KIND, number, record.effects, record.first_ns, record.detected)
+            for number, (fault, record) in enumerate(zip(self.faults, self._records, strict=True))
+        )
+
+    def _change(
+        self, place: int, fault: MessageFault, client: int, messages: list[WireMessage], end_ns: int
+    ) -> list[WireMessage]:
+        held = self._held.setdefault((place, client), [])
+        out: list[WireMessage] = []
+        for message in messages:
+            struck = self._strikes(place, fault, message)
+            if struck:
+                self._records[place].strike(message.at_ns)
+            if isinstance(fault, WireDelay):
+                if struck:
+                    held.append(message)
+                else:
+                    out.append(message)
+            elif isinstance(fault, WireReorder):
+                # One that is held waits for the next message, in whatever slice that is.
+                if struck and not held:
+                    held.append(message)
+                else:
+                    out += [message, *held]
+                    held.clear()
+            elif not struck:
+                out.append(message)
+            elif isinstance(fault, WireDuplicate):
+                out += [message, message]
+        if isinstance(fault, WireDelay) and held:
+            out = _released(held, out, fault.by_ns, end_ns)
+        return out
+
+    def _strikes(self, place: int, fault: MessageFault, message: WireMessage) -> bool:
+        if not fault.from_ns <= message.at_ns < fault.until_ns:
+            return False
+        name = message.stream.partition("@")[0].removesuffix("_perpetual")
+        if fault.symbol is not None and name != fault.symbol.lower():
+            return False
+        if fault.rate >= 1:
+            return True
+        key = np.array([message.key], dtype=np.int64)
+        return bool(Draw(self.seed, place).chosen(message.stream, key, fault.rate)[0])
+
+
+def _released(
+    held: list[WireMessage], out: list[WireMessage], by_ns: int, end_ns: int
+) -> list[WireMessage]:
+    """Put messages that were held up long enough among the others, in order of time."""
+    late = [message for message in held if message.at_ns + by_ns < end_ns]
+    held[:] = held[len(late) :]
+    merged = [(message.at_ns, 0, message) for message in out]
+    merged += [(message.at_ns + by_ns, 1, message) for message in late]
+    merged.sort(key=lambda row: row[:2])
+    return [message for _, _, message in merged]
