@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from kline_harness.exchange.stream_names import Routes
 
 from tests.exchange.behaviours import CLIENTS, PROTOCOL, ROUTES, SEEN, STREAMS, behaves
 from tests.exchange.loopback import T0, Client, S, ask, every_second, serve, whole_run
@@ -161,7 +163,7 @@ def test_pings_of_the_server(tmp_path: Path) -> None:
     # Ten minutes in half a second; without a pong for five on the wall it is over.
     pings, record = serve([every_second(tmp_path, 9_000)], use, speed=1_200)
     assert len(pings) > 10
-    steps = [b - a for a, b in zip(pings, pings[1:], strict=False)]
+    steps = [b - a for a, b in pairwise(pings)]
     assert all(180_000 <= step <= 420_000 for step in steps)
     assert (record.closed_by, record.close_code) == ("server", 1008)
 
@@ -242,8 +244,6 @@ def test_addresses(tmp_path: Path) -> None:
     ],
 )
 def test_routes(tmp_path: Path, routes: str, address: str, heard: set[str]) -> None:
-    from kline_harness.exchange.stream_names import Routes
-
     (tmp_path / "raw").mkdir()
     raw = tmp_path / "raw" / "BTCUSDT-trades-2024-05-15.csv"
     header = "id,price,qty,quote_qty,time,is_buyer_maker"
@@ -266,8 +266,6 @@ def test_routes(tmp_path: Path, routes: str, address: str, heard: set[str]) -> N
 )
 @pytest.mark.parametrize(("routes", "address"), [("legacy", "/market/ws"), ("routed", "/ws")])
 def test_routes_that_are_not_there(tmp_path: Path, routes: str, address: str) -> None:
-    from kline_harness.exchange.stream_names import Routes
-
     async def use(client: Client) -> int:
         with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
             await client.connect(address)
@@ -287,9 +285,8 @@ def test_what_was_sent_to_whom_is_counted(tmp_path: Path) -> None:
         clock, server = client.server.clock, client.server
         async with client.connect("/ws") as ws:
             await ask(ws, "SUBSCRIBE", [AGG, "ethusdt@aggTrade"], id=1)
-            run = asyncio.create_task(server.run())
-            await asyncio.sleep(0)
             clock.step(10 * S)
+            run = asyncio.create_task(server.run())
             while server.market.reached_ns < NS0 + 10 * S:
                 await asyncio.sleep(0.01)
             await ws.send_str(json.dumps({"method": "UNSUBSCRIBE", "params": [AGG], "id": 2}))

@@ -101,7 +101,8 @@ class ExchangeServer:
     async def run(self) -> None:
         """Serve the recording to its end, once as many streams are subscribed as are held for."""
         await self.sockets.subscribed(self.options.hold)
-        self.clock.resume()
+        if self.clock.limit_ns is None:
+            self.clock.resume()
         end_ns = self.market.recorded.end_ns
         # The last klines are over at the next whole minute.
         end_ns = -(-end_ns // NS_PER_MINUTE) * NS_PER_MINUTE
