@@ -116,8 +116,9 @@ def _read(
             for tape in group.numbering.tapes(file):
                 sent = ~np.isin(tape.kind, _NEVER_SENT)
                 not_sent += len(tape) - int(np.count_nonzero(sent))
-                spool = spools.setdefault(kind, TradeSpool())
-                spool.add(_moved(tape if sent.all() else tape.take(sent), names))
+                if kind not in spools:
+                    spools[kind] = TradeSpool()
+                spools[kind].add(_moved(tape if sent.all() else tape.take(sent), names))
             info = file.info
             markets.add(scenario.market or info.market or "um")
             files.append(ServedFile(info.path, info.sha256 or "", "trades", info.rows))
