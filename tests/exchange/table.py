@@ -21,7 +21,9 @@ BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
 def table() -> str:
     """Return the table of every behaviour, in the order of the tests."""
     rows = ["| | The exchange, and the server | Known from | Test |", "|---|---|---|---|"]
-    for number, one in enumerate(LIST, 1):
+    # Whoever imports the tests, and in whatever order: by file, as they stand in it.
+    ordered = sorted(LIST, key=lambda one: one.test.partition("::")[0])
+    for number, one in enumerate(ordered, 1):
         rows.append(f"| {number} | {one.what} | {one.source} | `{one.test}` |")
     return "\n".join(rows)
 

@@ -6,10 +6,11 @@ import os
 import tempfile
 from array import array
 from bisect import bisect_left
-from collections.abc import Sequence
 
 from kline_harness.errors import OutputError
-from kline_harness.exchange.kline_text import KlineText
+from kline_harness.exchange.kline_text import rows_of
+from kline_harness.interval import CODE, Interval
+from kline_harness.kline import KlineBatch
 from kline_harness.units import INT64_MAX
 
 _LENGTH_BITS = 16
@@ -27,38 +28,43 @@ class KlineStore:
     """Takes each kline once, in order of its series, and returns the text of a window of them."""
 
     def __init__(self) -> None:
-        self._series: dict[tuple[str, str], _Series] = {}
+        self._series: dict[tuple[str, int], _Series] = {}
         self._file = tempfile.TemporaryFile(prefix="kline-harness-klines-")  # noqa: SIM115
         self._end = 0
 
-    def add(self, klines: Sequence[KlineText]) -> None:
+    def add(self, batch: KlineBatch) -> None:
         """Take klines; one that does not follow the last of its series is left out.
 
         Raises OutputError where the disk has no room for them.
         """
-        texts = []
-        for kline in klines:
-            key = kline.instrument.symbol, kline.interval
-            series = self._series.setdefault(key, _Series())
-            if series.opens and series.opens[-1] >= kline.open_ns:
-                continue
-            text = kline.row().encode()
-            series.opens.append(kline.open_ns)
-            series.places.append(self._end << _LENGTH_BITS | len(text))
-            self._end += len(text)
-            texts.append(text)
+        if len(batch) == 0:
+            return
+        data, ends = rows_of(batch)
+        names = [one.symbol for one in batch.instruments]
+        columns = (batch.symbol, batch.interval, batch.open_time_ns, ends)
+        start = 0
+        for symbol, code, open_ns, end in zip(*(c.tolist() for c in columns), strict=True):
+            key = names[symbol], code
+            series = self._series.get(key)
+            if series is None:
+                series = self._series[key] = _Series()
+            if not series.opens or series.opens[-1] < open_ns:
+                series.opens.append(open_ns)
+                series.places.append((self._end + start) << _LENGTH_BITS | (end - start))
+            start = end
+        self._end += len(data)
         try:
-            self._file.write(b"".join(texts))
+            self._file.write(data)
         except OSError as error:
             raise OutputError(
                 f"{tempfile.gettempdir()}: no room for the klines of the run: {error.strerror}"
             ) from error
 
     def rows(
-        self, symbol: str, interval: str, from_ns: int | None, until_ns: int | None, limit: int
+        self, symbol: str, interval: Interval, from_ns: int | None, until_ns: int | None, limit: int
     ) -> list[bytes]:
         """Return rows that open in [from_ns, until_ns]: the first, or without a start the last."""
-        series = self._series.get((symbol, interval))
+        series = self._series.get((symbol, CODE[interval]))
         if series is None:
             return []
         start = 0 if from_ns is None else bisect_left(series.opens, from_ns)

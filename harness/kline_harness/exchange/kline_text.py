@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from kline_harness.columns import Instrument
-from kline_harness.exchange.text_matrix import fixed_text
+from kline_harness.exchange.text_matrix import (
+    Characters,
+    assembled,
+    fixed_by,
+    fixed_text,
+    whole,
+)
 from kline_harness.interval import CODE, INTERVALS
 from kline_harness.kline import KlineBatch
-from kline_harness.units import NS_PER_MILLISECOND
+from kline_harness.units import NS_PER_MILLISECOND, ExactArray, Int64Array
 
 
 @dataclass(slots=True)
@@ -84,11 +92,46 @@ class KlineText:
         return one.price_scale, one.quantity_scale, one.quote_scale
 
 
-def texts_of(batch: KlineBatch, instruments: Sequence[Instrument]) -> list[KlineText]:
-    """Return the klines of a batch, at the scales of `instruments`, by the batch's codes."""
+def at_finest(batch: KlineBatch, instruments: Sequence[Instrument]) -> KlineBatch:
+    """Return klines at the scales of `instruments`, or finer where their own are."""
     names = {one.symbol: one for one in instruments}
-    found = tuple(one.finest(names.get(one.symbol, one)) for one in batch.instruments)
-    batch = batch.over(found)
+    return batch.over(tuple(one.finest(names.get(one.symbol, one)) for one in batch.instruments))
+
+
+def rows_of(batch: KlineBatch) -> tuple[bytes, Int64Array]:
+    """Return the rows of REST replies of all klines, back to back, and where each ends.
+
+    They are those of `KlineText.row`, made in columns.
+    """
+    scales = batch.instruments
+    price = [one.price_scale for one in scales]
+    quantity = [one.quantity_scale for one in scales]
+    quote = [one.quote_scale for one in scales]
+
+    def number(values: ExactArray, of: list[int]) -> Characters:
+        return fixed_by(values, batch.symbol, of)
+
+    table = assembled(
+        len(batch),
+        [
+            *(b"[", whole(batch.open_time_ns // NS_PER_MILLISECOND)),
+            *(b',"', number(batch.open, price), b'","', number(batch.high, price)),
+            *(b'","', number(batch.low, price), b'","', number(batch.close, price)),
+            *(b'","', number(batch.volume, quantity), b'",'),
+            *(whole(batch.close_time_ns() // NS_PER_MILLISECOND - 1), b',"'),
+            *(number(batch.quote_volume, quote), b'",', whole(batch.count), b',"'),
+            *(number(batch.taker_buy_volume, quantity), b'","'),
+            *(number(batch.taker_buy_quote_volume, quote), b'","0"]'),
+        ],
+    )
+    present = table != 0
+    return table[present].tobytes(), np.cumsum(np.count_nonzero(present, axis=1))
+
+
+def texts_of(batch: KlineBatch, instruments: Sequence[Instrument]) -> list[KlineText]:
+    """Return the klines of a batch one by one, at the scales of `instruments`."""
+    batch = at_finest(batch, instruments)
+    found = batch.instruments
     columns = (
         *(batch.symbol, batch.interval, batch.open_time_ns, batch.close_time_ns()),
         *(batch.open, batch.high, batch.low, batch.close, batch.volume, batch.quote_volume),

@@ -11,7 +11,7 @@ import numpy as np
 from kline_harness.aggregators.exact import ExactAggregator
 from kline_harness.columns import by_symbol, concat
 from kline_harness.exchange.kline_store import KlineStore
-from kline_harness.exchange.kline_text import KlineText, texts_of
+from kline_harness.exchange.kline_text import KlineText, at_finest, texts_of
 from kline_harness.exchange.open_kline import UPDATE_NS, FormingKline, steps
 from kline_harness.exchange.recorded import Recorded
 from kline_harness.exchange.spool import BUCKET_NS, SpoolReader
@@ -124,7 +124,7 @@ class MarketState:
         self, symbol: str, interval: Interval, from_ns: int | None, until_ns: int | None, limit: int
     ) -> list[bytes]:
         """Return rows of REST: klines that are over, then the one that is forming."""
-        rows = self.store.rows(symbol, interval.text, from_ns, until_ns, limit)
+        rows = self.store.rows(symbol, interval, from_ns, until_ns, limit)
         forming = self.open_klines().get((symbol, interval.text))
         inside = forming is not None and (until_ns is None or forming.open_ns <= until_ns)
         if forming is not None and inside and (from_ns is None or forming.open_ns >= from_ns):
@@ -174,7 +174,7 @@ class MarketState:
             batch = file.batch.with_columns({"open_time_ns": file.batch.open_time_ns + shift})
             ends = batch.close_time_ns()
             before = batch.take(ends <= first_ns)
-            self.store.add(texts_of(before, self.recorded.trades.instruments))
+            self.store.add(at_finest(before, self.recorded.trades.instruments))
 
     def _catch_up(self, start_ns: int) -> None:
         """Make the klines of the trades before the start, which are history."""
@@ -236,11 +236,14 @@ class MarketState:
         klines = self._feed(ticks)
         if len(klines) == 0:
             return []
-        texts = texts_of(klines, self.recorded.trades.instruments)
-        self.store.add(texts)
+        klines = at_finest(klines, self.recorded.trades.instruments)
+        self.store.add(klines)
         asked: dict[tuple[str, str], list[str]] = {}
         for kind, symbol, interval in wanted:
             asked.setdefault((symbol, interval), []).append(kind)
+        names = {symbol for symbol, _ in asked}
+        of_asked = np.array([one.symbol in names for one in klines.instruments])
+        texts = texts_of(klines.take(of_asked[klines.symbol]), klines.instruments) if asked else []
         return [
             Said(
                 one.close_ns,
