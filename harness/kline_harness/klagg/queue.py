@@ -1,6 +1,6 @@
 """The older design of klagg's channel of finals: one consumer, and the newest are refused.
 
-Source of the rules: docs/klagg.md, "Channels".
+Source of the rules: docs/klagg.md, "The writer of finals".
 """
 
 from __future__ import annotations
