@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
@@ -23,7 +23,7 @@ from kline_harness.units import NS_PER_MICROSECOND, Int64Array, utc_text
 from kline_harness.verdict import Finding, Severity, Verdict
 
 CHECK = "comparison"
-_NO_ROWS = np.empty(0, dtype=np.intp)
+_NO_ROWS = np.empty(0, dtype=np.int32)
 
 
 class Class(Enum):
@@ -233,36 +233,39 @@ class Stored:
     Columns are read as they are asked for: the whole table of a month of seconds takes 500 MB.
     """
 
-    def __init__(self, read: Callable[[Sequence[str] | None], pa.Table]) -> None:
-        self._read = read
+    def __init__(self, read: Callable[[Sequence[str] | None], Iterable[pa.Table]]) -> None:
+        self.pieces = read
         self._table: pa.Table | None = None
         self._integers: dict[str, Int64Array] = {}
-        self.rows: dict[tuple[str, str], NDArray[np.intp]] = {}
-        keys = read(("symbol", "interval", "open_time"))
-        if keys.num_rows == 0:
+        self.rows: dict[tuple[str, str], NDArray[np.int32]] = {}
+        codes: dict[tuple[str, str], int] = {}
+        parts: list[NDArray[np.int32]] = []
+        for table in read(("symbol", "interval")):
+            parts.append(_series(table, codes))
+        if sum(map(len, parts)) == 0:
             return
-        (symbols, own), (intervals, codes) = (texts_of(keys[n]) for n in ("symbol", "interval"))
         # Narrow keys and early frees: a month of seconds has millions of rows.
-        series = own.astype(np.int32) * len(intervals) + codes.astype(np.int32)
-        opens = int64_of(keys["open_time"])
-        del keys, own, codes
-        order = np.argsort(series, kind="stable")
-        series = series[order]
-        starts = np.flatnonzero(np.diff(series, prepend=np.int32(-1))).tolist()
-        for start, stop in zip(starts, [*starts[1:], len(series)], strict=True):
-            symbol, interval = divmod(int(series[start]), len(intervals))
+        series = np.concatenate(parts)
+        order = np.arange(len(series), dtype=np.int32)
+        if len(codes) > 1:
+            order = np.argsort(series, kind="stable").astype(np.int32)
+        starts = np.cumsum([0, *np.bincount(series)[:-1].tolist()]).tolist()
+        stops = [*starts[1:], len(series)]
+        del series, parts
+        opens = self._whole("open_time")
+        for key, start, stop in zip(codes, starts, stops, strict=True):
             rows = order[start:stop]
             mine = opens[rows]
             # Published in order, as a rule.
             if np.any(mine[1:] < mine[:-1]):
                 rows = rows[np.argsort(mine, kind="stable")]
-            self.rows[symbols[symbol], intervals[interval]] = rows
+            self.rows[key] = rows
 
     @staticmethod
     def of(table: pa.Table) -> Stored:
         """Index a table of finals."""
         whole = table.combine_chunks() if table.num_rows else table
-        return Stored(lambda names: whole if names is None else whole.select(list(names)))
+        return Stored(lambda names: [whole if names is None else whole.select(list(names))])
 
     def __len__(self) -> int:
         """Count the finals."""
@@ -272,26 +275,51 @@ class Stored:
     def table(self) -> pa.Table:
         """The whole table, in the order of publication; kept once it was asked for."""
         if self._table is None:
-            table = self._read(None)
+            table = pa.concat_tables(list(self.pieces(None))).unify_dictionaries()
             self._table = table.combine_chunks() if table.num_rows else table
         return self._table
 
-    def column(self, name: str) -> pa.ChunkedArray:
-        """Return one column in the order of publication; it is not kept."""
-        return (self._read((name,)) if self._table is None else self._table)[name]
-
     def series(self, symbol: str, interval: str) -> pa.Table:
         """Return one series' finals by open time; none when there is no such series."""
-        rows = self.rows.get((symbol, interval))
-        return self.table.slice(0, 0) if rows is None else take_rows(self.table, rows)
+        rows = self.rows.get((symbol, interval), _NO_ROWS)
+        in_order = np.sort(rows)
+        parts, start = [], 0
+        for piece in self.pieces(None):
+            stop = start + piece.num_rows
+            low, high = np.searchsorted(in_order, (start, stop))
+            parts.append(take_rows(piece, in_order[low:high] - start))
+            start = stop
+        table = pa.concat_tables(parts).unify_dictionaries().combine_chunks()
+        if np.array_equal(in_order, rows):
+            return table
+        return take_rows(table, np.searchsorted(in_order, rows))
+
+    def _whole(self, name: str) -> Int64Array:
+        """Return a column of integers or times in the order of publication."""
+        return np.concatenate([int64_of(piece[name]) for piece in self.pieces((name,))])
 
     def integers(self, symbol: str, interval: str, name: str) -> Int64Array:
         """Return a column of integers or times of one series, by open time; times in us."""
         values = self._integers.get(name)
         if values is None:
-            values = self._integers[name] = int64_of(self.column(name))
+            values = self._integers[name] = self._whole(name)
         chosen: Int64Array = values[self.rows.get((symbol, interval), _NO_ROWS)]
         return chosen
+
+
+def _series(table: pa.Table, codes: dict[tuple[str, str], int]) -> NDArray[np.int32]:
+    """Return a code for the symbol and interval of each row; `codes` grows by new ones."""
+    (symbols, own), (intervals, texts) = (texts_of(table[n]) for n in ("symbol", "interval"))
+    pairs = own * max(1, len(intervals)) + texts
+    found, first, back = np.unique(pairs, return_index=True, return_inverse=True)
+    # New ones in the order in which they come.
+    for place in np.argsort(first, kind="stable").tolist():
+        symbol, interval = divmod(int(found[place]), len(intervals))
+        codes.setdefault((symbols[symbol], intervals[interval]), len(codes))
+    pairs_of = (divmod(pair, len(intervals)) for pair in found.tolist())
+    known = [codes[symbols[symbol], intervals[interval]] for symbol, interval in pairs_of]
+    places: NDArray[np.int32] = np.array(known, dtype=np.int32)[back]
+    return places
 
 
 def opens_ns(table: pa.Table) -> Int64Array:

@@ -167,7 +167,7 @@ class FinishedRun:
         run, inputs = self.observed.run, self.inputs
         found = (finding for audit in self.audits.values() for finding in audit.findings)
         after = Aftermath.of(
-            Stored(run.writer.dataset.read),
+            Stored(run.writer.dataset.pieces),
             self.accounts or dict.fromkeys(sorted(self.observed.given.symbols()), TradeAccount()),
             inputs.references,
             inputs.coverage,

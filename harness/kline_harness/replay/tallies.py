@@ -9,9 +9,10 @@ from operator import add
 from typing import Any, TypeAlias
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from kline_harness.arrow import decimal_words, int64_of
+from kline_harness.arrow import decimal_words, int64_of, texts_of
 from kline_harness.columns import Columns, Grouped, Instrument, concat, grouped
 from kline_harness.comparison.compare import Stored
 from kline_harness.comparison.trades_of import Evidence
@@ -21,7 +22,15 @@ from kline_harness.interval import INTERVALS
 from kline_harness.kline import Emission, KlineBatch, Trigger
 from kline_harness.ledger import Equation, TradeAccount
 from kline_harness.tape import Tape, TradeKind
-from kline_harness.units import INT64_MAX, BoolArray, ExactArray, magnitude, sum_groups, widen
+from kline_harness.units import (
+    INT64_MAX,
+    BoolArray,
+    ExactArray,
+    Int64Array,
+    magnitude,
+    sum_groups,
+    widen,
+)
 
 # Numbers of all symbols and scales as integers of one unit, as the stored table has them.
 UNIT_SCALE = 18
@@ -70,30 +79,36 @@ def _sums_by_symbol(symbols: Grouped[Tape]) -> NDArray[Any]:
     return np.stack([totals[name] for name in COLUMNS])
 
 
-def stored_sums(stored: Stored) -> dict[tuple[str, str], Sums]:
+def stored_sums(stored: Stored) -> Mapping[tuple[str, str], Sums]:
     """Add up the same columns of each series of stored klines, from the words of their decimals.
 
     A decimal of 128 bits is summed as its high word and the two halves of its low one.
     """
-    if not stored.rows:
-        return {}
-    order = np.concatenate(list(stored.rows.values()))
-    starts = np.cumsum([0, *map(len, stored.rows.values())], dtype=np.int64)[:-1]
-    sums: dict[str, list[int]] = {}
-    for name in COLUMNS:
-        if name == "count":
-            sums[name] = sum_groups(int64_of(stored.column(name))[order], starts).tolist()
-            continue
-        words = decimal_words(stored.column(name))
-        low_half = np.uint64(0xFFFFFFFF)
-        # One after the other: three copies of a column at a time would be the run's peak.
-        high = sum_groups(words["high"][order], starts).tolist()
-        middle = sum_groups((words["low"][order] >> np.uint64(32)).view(np.int64), starts).tolist()
-        low = sum_groups((words["low"][order] & low_half).view(np.int64), starts).tolist()
-        sums[name] = [(a << 64) + (b << 32) + c for a, b, c in zip(high, middle, low, strict=True)]
-    return {
-        key: {name: sums[name][place] for name in COLUMNS} for place, key in enumerate(stored.rows)
-    }
+    sums = {key: dict(NOTHING) for key in stored.rows}
+    for piece in stored.pieces(("symbol", "interval", *COLUMNS)) if stored.rows else ():
+        (symbols, own), (intervals, texts) = (texts_of(piece[n]) for n in ("symbol", "interval"))
+        series = own * len(intervals) + texts
+        order = np.argsort(series, kind="stable")
+        starts = np.flatnonzero(np.diff(series[order], prepend=-1))
+        keys = [divmod(code, len(intervals)) for code in series[order][starts].tolist()]
+        for name in COLUMNS:
+            for (symbol, interval), total in zip(
+                keys, _column_sums(piece[name], order, starts), strict=True
+            ):
+                sums[symbols[symbol], intervals[interval]][name] += total
+    return sums
+
+
+def _column_sums(column: pa.ChunkedArray, order: Int64Array, starts: Int64Array) -> list[int]:
+    """Add up each group of a column that begins at `starts` of the rows `order`."""
+    if not pa.types.is_decimal(column.type):
+        counts: list[int] = sum_groups(int64_of(column)[order], starts).tolist()
+        return counts
+    words = decimal_words(column)[order]
+    low, low_half = words["low"], np.uint64(0xFFFFFFFF)
+    parts = (words["high"], low >> np.uint64(32), low & low_half)
+    sums = (sum_groups(part.view(np.int64), starts).tolist() for part in parts)
+    return [(a << 64) + (b << 32) + c for a, b, c in zip(*sums, strict=True)]
 
 
 def _sum(values: ExactArray) -> int:

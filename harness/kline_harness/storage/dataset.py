@@ -62,17 +62,19 @@ class KlineDataset:
         """Count the rows on disk, from the footers of the committed files."""
         return sum(pq.read_metadata(self._files.source(path)).num_rows for path in self.parts())
 
+    def pieces(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """Yield the stored klines part by part, in the order of publication; at least one table."""
+        names = SCHEMA.names if columns is None else list(columns)
+        parts = self.parts()
+        for path in parts:
+            # Not `read_table`: it imports datasets and pandas, for ten times the cost of reading.
+            yield pq.ParquetFile(self._files.source(path)).read(names, use_threads=False)
+        if not parts:
+            yield SCHEMA.empty_table().select(names)
+
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Return all stored klines in the order of publication; only some columns if named."""
-        names = SCHEMA.names if columns is None else list(columns)
-        sources = [self._files.source(path) for path in self.parts()]
-        # Not `read_table`: it imports datasets and pandas, for ten times the cost of reading.
-        tables = [pq.ParquetFile(source).read(names, use_threads=False) for source in sources]
-        return (
-            pa.concat_tables(tables).unify_dictionaries()
-            if tables
-            else SCHEMA.empty_table().select(names)
-        )
+        return pa.concat_tables(list(self.pieces(columns))).unify_dictionaries()
 
     def clear_leftovers(self) -> int:
         """Delete temporary files of commits that died; return how many there were."""
