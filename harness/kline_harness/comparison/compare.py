@@ -19,7 +19,7 @@ from kline_harness.comparison.extent import (
 )
 from kline_harness.interval import Interval
 from kline_harness.kline import FIELDS
-from kline_harness.units import NS_PER_MICROSECOND, Int64Array, utc_text
+from kline_harness.units import NS_PER_MICROSECOND, BoolArray, Int64Array, utc_text
 from kline_harness.verdict import Finding, Severity, Verdict
 
 CHECK = "comparison"
@@ -237,12 +237,15 @@ class Stored:
         self.pieces = read
         self._table: pa.Table | None = None
         self._integers: dict[str, Int64Array] = {}
+        self._is_quiet: BoolArray | None = None
+        self._rows = 0
         self.rows: dict[tuple[str, str], NDArray[np.int32]] = {}
         codes: dict[tuple[str, str], int] = {}
         parts: list[NDArray[np.int32]] = []
         for table in read(("symbol", "interval")):
             parts.append(_series(table, codes))
-        if sum(map(len, parts)) == 0:
+        self._rows = sum(map(len, parts))
+        if self._rows == 0:
             return
         # Narrow keys and early frees: a month of seconds has millions of rows.
         series = np.concatenate(parts)
@@ -269,7 +272,7 @@ class Stored:
 
     def __len__(self) -> int:
         """Count the finals."""
-        return sum(map(len, self.rows.values()))
+        return self._rows
 
     @property
     def table(self) -> pa.Table:
@@ -294,16 +297,37 @@ class Stored:
             return table
         return take_rows(table, np.searchsorted(in_order, rows))
 
+    def quiet_opens_ns(self, symbol: str, interval: str) -> Int64Array:
+        """Return the open times of one series' klines without trades, in order."""
+        if self._is_quiet is None:
+            self._is_quiet = self._whole("count") == 0
+        rows = self.rows.get((symbol, interval), _NO_ROWS)
+        rows = rows[self._is_quiet[rows]]
+        opens = self.integers_of(rows, "open_time")
+        opens *= NS_PER_MICROSECOND
+        return opens
+
     def _whole(self, name: str) -> Int64Array:
         """Return a column of integers or times in the order of publication."""
-        return np.concatenate([int64_of(piece[name]) for piece in self.pieces((name,))])
+        out, start = np.empty(len(self), dtype=np.int64), 0
+        for piece in self.pieces((name,)):
+            out[start : start + piece.num_rows] = int64_of(piece[name])
+            start += piece.num_rows
+        return out
 
     def integers(self, symbol: str, interval: str, name: str) -> Int64Array:
         """Return a column of integers or times of one series, by open time; times in us."""
+        return self.integers_of(self.rows.get((symbol, interval), _NO_ROWS), name)
+
+    def integers_of(self, rows: NDArray[np.int32], name: str) -> Int64Array:
+        """Return a column of integers or times of some rows; times in us."""
         values = self._integers.get(name)
         if values is None:
-            values = self._integers[name] = self._whole(name)
-        chosen: Int64Array = values[self.rows.get((symbol, interval), _NO_ROWS)]
+            values = self._whole(name)
+            if len(self.rows) > 1:
+                # Every series asks for it.
+                self._integers[name] = values
+        chosen: Int64Array = values[rows]
         return chosen
 
 

@@ -14,7 +14,7 @@ from kline_harness.comparison.stretches import Stretch, absent, halted, lost, si
 from kline_harness.id_rule import IdRule
 from kline_harness.interval import Interval, parse_interval
 from kline_harness.tape import Tape
-from kline_harness.units import NS_PER_MICROSECOND, BoolArray, Int64Array
+from kline_harness.units import BoolArray, Int64Array
 from kline_harness.verdict import Finding, Severity, Verdict
 
 CHECK = "continuity"
@@ -76,7 +76,7 @@ class ContinuityWatch:
         for symbol, runs in sorted(self._ids.runs.items()):
             gaps = runs.gaps()
             interval = _finest(stored, symbol, intervals)
-            quiet = _NO_TIMES if interval is None else _quiet(stored, symbol, interval)
+            quiet = _NO_TIMES if interval is None else stored.quiet_opens_ns(symbol, interval.text)
             counts["quiet"] += len(quiet)
             if symbol in unnumbered and len(quiet):
                 findings.append(_not_stated(symbol, len(quiet)))
@@ -187,13 +187,6 @@ class _Known:
 
 def _finest(stored: Stored, symbol: str, intervals: Sequence[Interval]) -> Interval | None:
     return next((i for i in intervals if (symbol, i.text) in stored.rows), None)
-
-
-def _quiet(stored: Stored, symbol: str, interval: Interval) -> Int64Array:
-    """Return the open times of our klines without trades."""
-    is_quiet = stored.integers(symbol, interval.text, "count") == 0
-    opens_us: Int64Array = stored.integers(symbol, interval.text, "open_time")[is_quiet]
-    return opens_us * NS_PER_MICROSECOND
 
 
 def _lost(gaps: Gaps, quiet: Int64Array) -> Iterator[tuple[Gap, Int64Array]]:

@@ -10,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 import kline_harness
 from kline_harness.checks.channels import channel_dict
 from kline_harness.checks.check_list import CheckList, Question
@@ -104,6 +106,8 @@ def replay(
         with timings.stage("simulate"):
             storage = Storage.on_disk(folder / "klines")
             observed, whole = _simulate(scenario, sources, storage, substitutions, progress)
+            # What the writer encoded with is not needed again.
+            pa.default_memory_pool().release_unused()
         with timings.stage("compare"):
             run = FinishedRun(observed, _inputs(sources, observed.shadow))
         last = _Last(run, sources, folder, timings, whole=whole, report=report)
