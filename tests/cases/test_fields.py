@@ -113,3 +113,13 @@ def test_volumes_named_by_coin_are_compared_or_named(tmp_path: Path) -> None:
     ran = command("compare", folder / "FOXUSDT-1m.csv", "--klines", wrong)
     assert ran.exit_code in (1, 3)
     assert "Volume FOX" in ran.output or "volume: exchange 999999" in ran.output
+
+
+def test_an_address_before_the_header_and_the_newest_row_first_are_said() -> None:
+    ran = command("inspect", CASES / "case08" / "Binance_FOXUSDT_minute.csv")
+    assert ran.exit_code == 0, ran.output
+    assert "notice lines_before_header x 1" in ran.output
+    assert "notice newest_first x 6" in ran.output
+    plain = command("inspect", CASES / "case08" / "FOXUSDT-1m.csv")
+    assert "newest_first" not in plain.output
+    assert "lines_before_header" not in plain.output

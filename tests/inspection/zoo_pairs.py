@@ -75,6 +75,16 @@ def columns() -> Iterator[Case]:
         {TRADES: "columns_unknown"},
         "valid",
     )
+    first, *hours = kline_file(HOURLY).decode().splitlines()
+    site = ["https://www.example.com", first, *reversed(hours)]
+    yield case(
+        "newest-first-under-an-address",
+        "A site's address in line 1, and the newest row first.",
+        "",
+        {HOURS: ("\n".join(site) + "\n").encode()},
+        {HOURS: "lines_before_header newest_first"},
+        "valid",
+    )
     halves = [kline_file(HOURLY[:9]), kline_file(HOURLY[9:])]
     yield case(
         "header-again",

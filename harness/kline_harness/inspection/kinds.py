@@ -22,6 +22,8 @@ KINDS: dict[str, Kind] = {
     "unreadable": Kind(_ERROR, "the file cannot be read on from here"),
     "lines_not_read": Kind(_ERROR, "lines that this reader lost: a defect of kline-harness"),
     "header_again": Kind(_ERROR, "a header among the rows: files put together as they were"),
+    "lines_before_header": Kind(_NOTICE, "lines before the header, such as a site's address"),
+    "newest_first": Kind(_NOTICE, "the newest row comes first: rows are read from the last one on"),
     "columns_not_read": Kind(_DOUBT, "columns with unknown names, and fields that none has"),
     "columns_unknown": Kind(_NOTICE, "columns with unknown names, which nothing was read from"),
     "checksum_mismatch": Kind(_ERROR, "not the bytes its CHECKSUM file names"),

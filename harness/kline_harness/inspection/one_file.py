@@ -123,6 +123,10 @@ def _inspected(path: Path, klines: ExchangeKlines, size: Decimal | None) -> File
     audit = KlineAudit(series, tally, size)
     audit.run()
     _lines(tally, klines.equations)
+    before = klines.first_line - 1 - klines.info.header
+    tally.add("lines_before_header", before, {"line": 1})
+    if klines.newest_first:
+        tally.add("newest_first", len(klines.batch), {"line": klines.first_line})
     checksum = check_checksum(str(path), klines.info.sha256, tally)
     if klines.info.unread_columns:
         names = {"columns": list(klines.info.unread_columns)}
