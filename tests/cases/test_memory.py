@@ -57,7 +57,14 @@ def peaks_mb(words: list[str | Path]) -> tuple[int, dict[int, int], str]:
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs the kernel's peaks")
 def test_a_month_of_seconds_of_one_sparse_symbol(tmp_path: Path) -> None:
     trades = write_trades(tmp_path / "GNUUSDT-trades-2024-05.csv", sparse())
-    words = [sys.executable, "-m", "kline_harness", "replay", trades, "--intervals=1s"]
+    words: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "kline_harness",
+        "replay",
+        trades,
+        "--intervals=1s",
+    ]
     code, peaks, output = peaks_mb([*words, "--out", tmp_path / "run", "--no-report"])
     assert code == 0, output
     # Whole words of the table, which is wrapped at a terminal's width.

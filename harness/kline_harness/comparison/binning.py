@@ -1,22 +1,34 @@
-"""Which other way to make klines of the same trades would make the exchange's."""
+"""Which other way to make klines of the same trades would make the exchange's, or ours."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import TypeAlias
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from kline_harness.columns import concat
-from kline_harness.comparison.compare import Class, Comparison, Reference, SeriesResult, opens_ns
+from kline_harness.comparison.compare import (
+    Class,
+    Comparison,
+    Reference,
+    SeriesResult,
+    Stored,
+    opens_ns,
+)
 from kline_harness.comparison.recompute import NAMES, sums_of, values_of
 from kline_harness.comparison.trades_of import alone
+from kline_harness.interval import Interval
 from kline_harness.kline import FIELDS
 from kline_harness.tape import Tape, TradeKind
-from kline_harness.units import Int64Array
+from kline_harness.units import NS_PER_MILLISECOND, Int64Array
 
+# The compared fields of klines by open time.
+Rows: TypeAlias = dict[int, tuple[Decimal | int, ...]]
 # The first trades of a symbol are tried, enough to know a series by.
 _TRADES_MAX = 200_000
 _DISTINCT_MIN = 3
@@ -75,8 +87,20 @@ def _twice(bins: Bins) -> Bins:
     return Bins(concat([bins.trades, bins.trades]), np.concatenate([bins.opens, bins.opens]))
 
 
-def _ways(length_ns: int) -> dict[str, Callable[[Bins], Bins]]:
+def _shifted(bins: Bins, interval: Interval, shift_ns: int) -> Bins:
+    """Count trades as if they had come so much later: those at a boundary change their kline."""
+    return Bins(bins.trades, interval.open_times_ns(bins.trades.event_time_ns + shift_ns))
+
+
+def _ways(interval: Interval) -> dict[str, Callable[[Bins], Bins]]:
+    length_ns = interval.length_ns or 0
     return {
+        "with a trade at the very boundary counted in the kline before it": lambda b: _shifted(
+            b, interval, -1
+        ),
+        "with a trade in the last millisecond before a boundary counted in the kline after it": (
+            lambda b: _shifted(b, interval, NS_PER_MILLISECOND)
+        ),
         "with each kline's first trade counted in the kline before it": lambda b: _moved(
             b, last=False, shared=False
         ),
@@ -101,13 +125,17 @@ def _ways(length_ns: int) -> dict[str, Callable[[Bins], Bins]]:
 
 
 def diagnosed(
-    found: Comparison, references: Sequence[Reference], tapes: Callable[[], Iterable[Tape]]
+    found: Comparison,
+    references: Sequence[Reference],
+    tapes: Callable[[], Iterable[Tape]],
+    ours: Stored,
 ) -> Comparison:
     """Return the comparison with what another way of making klines says of whole series.
 
     Only series with several unexplained klines and no diagnosis are tried, and a way is named
-    only if every kline of the exchange's that the trades tried reach is equal with it. `tapes`
-    gives the trades in the order of the feed.
+    only if every kline that the trades tried reach is equal with it: the exchange's, or ours
+    where the exchange's are those of the trades as they are. `tapes` gives the trades in the
+    order of the feed.
     """
     open_places = [place for place, result in enumerate(found.series) if _is_open(result)]
     if not open_places:
@@ -116,7 +144,7 @@ def diagnosed(
     series = list(found.series)
     for place in open_places:
         mine = trades.get(series[place].symbol)
-        diagnosis = "" if mine is None else _diagnose(series[place], references[place], mine)
+        diagnosis = "" if mine is None else _diagnose(series[place], references[place], mine, ours)
         series[place] = replace(series[place], diagnosis=diagnosis)
     return replace(found, series=tuple(series))
 
@@ -147,35 +175,45 @@ def _first_trades(tapes: Iterable[Tape], symbols: set[str]) -> dict[str, Tape]:
     }
 
 
-def _diagnose(result: SeriesResult, reference: Reference, trades: Tape) -> str:
-    length_ns = result.interval.length_ns
-    if length_ns is None:
+def _diagnose(result: SeriesResult, reference: Reference, trades: Tape, ours: Stored) -> str:
+    interval = result.interval
+    if interval.length_ns is None:
         return ""
-    bins = Bins(trades, result.interval.open_times_ns(trades.event_time_ns))
-    theirs = _rows(reference, result.compared)
-    for words, way in _ways(length_ns).items():
-        equal, reached = _equal(way(bins), theirs, result.compared)
-        if reached and len(equal) == reached and len(set(equal)) >= _DISTINCT_MIN:
-            return f"theirs are the same trades {words}, {reached:,} of {reached:,} klines"
+    bins = Bins(trades, interval.open_times_ns(trades.event_time_ns))
+    names = [name for name in result.compared if name in FIELDS]
+    for side in ("theirs", "ours"):
+        is_theirs = side == "theirs"
+        table = reference.table if is_theirs else ours.series(result.symbol, interval.text)
+        rows = _rows(table, names)
+        if _count(bins, rows, names):
+            # Made as they should be: no other way of making them is worth a word.
+            continue
+        for words, way in _ways(interval).items():
+            if count := _count(way(bins), rows, names):
+                return f"{side} are the same trades {words}, {count:,} of {count:,} klines"
     return ""
 
 
-def _rows(reference: Reference, fields: Sequence[str]) -> dict[int, tuple[Decimal | int, ...]]:
-    names = [name for name in fields if name in FIELDS]
-    columns = [reference.table[name].to_pylist() for name in names]
-    opens = opens_ns(reference.table).tolist()
-    return dict(zip(opens, zip(*columns, strict=True), strict=True))
+def _count(bins: Bins, rows: Rows, names: Sequence[str]) -> int:
+    """Return how many klines were reached, if each is equal and some are different ones."""
+    equal, reached = _equal(bins, rows, names)
+    same = reached and len(equal) == reached and len(set(equal)) >= _DISTINCT_MIN
+    return reached if same else 0
+
+
+def _rows(table: pa.Table, names: Sequence[str]) -> Rows:
+    columns = [table[name].to_pylist() for name in names]
+    return dict(zip(opens_ns(table).tolist(), zip(*columns, strict=True), strict=True))
 
 
 def _equal(
-    bins: Bins, theirs: dict[int, tuple[Decimal | int, ...]], fields: Sequence[str]
+    bins: Bins, theirs: Rows, names: Sequence[str]
 ) -> tuple[list[tuple[Decimal | int, ...]], int]:
     """Return the klines that are equal, and how many were reached; the last one may be cut."""
     order = np.lexsort((bins.trades.trade_id, bins.opens))
     trades, opens = bins.trades.take(order), bins.opens[order]
     starts = np.flatnonzero(np.append(True, opens[1:] != opens[:-1]))
     sums = sums_of(trades, starts)
-    names = [name for name in fields if name in FIELDS]
     equal, reached = [], 0
     for place, open_ns in enumerate(opens[starts].tolist()):
         row = theirs.get(open_ns)

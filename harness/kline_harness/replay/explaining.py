@@ -90,7 +90,7 @@ class Aftermath:
             kept_out = {symbol: one.refused for symbol, one in wanted.items()}
             if not exact:
                 explained = diagnosed(
-                    explained, references, lambda: (given for given, _ in again())
+                    explained, references, lambda: (given for given, _ in again()), stored
                 )
             after.comparison = with_trades(explained, kept_out, (given for given, _ in again()))
         return after
