@@ -106,8 +106,6 @@ def replay(
         with timings.stage("simulate"):
             storage = Storage.on_disk(folder / "klines")
             observed, whole = _simulate(scenario, sources, storage, substitutions, progress)
-            # What the writer encoded with is not needed again.
-            pa.default_memory_pool().release_unused()
         with timings.stage("compare"):
             run = FinishedRun(observed, _inputs(sources, observed.shadow))
         last = _Last(run, sources, folder, timings, whole=whole, report=report)
@@ -190,6 +188,8 @@ def _simulate(
             scenario, source, storage, substitutions, progress, compares=compares
         )
         observed.run.simulate()
+        # What the writer encoded with is not needed again.
+        pa.default_memory_pool().release_unused()
         if observed.run.feed.trades == 0:
             raise UsageError("the files given hold no trades")
         return observed
