@@ -114,6 +114,7 @@ def _replay(given: argparse.Namespace, expectations: Any) -> int:
             RunPlace(given.out, name, given.force),
             command=command_line(given.words),
             progress=progress,
+            notice=lambda text: print(f"notice: {text}", file=sys.stderr),
             report=not given.no_report,
             expectations=expectations,
         )

@@ -27,6 +27,7 @@ from kline_harness.expectations import (
     verdict_of,
 )
 from kline_harness.interfaces import Consumer
+from kline_harness.replay.channel_notice import lifecycle_notice
 from kline_harness.replay.check_list import FinishedRun, Inputs
 from kline_harness.replay.effects import FaultOutcome, fault_outcomes, faults_verdict
 from kline_harness.replay.folder import RUN_FILE, run_folder, write_json, write_lines
@@ -77,16 +78,16 @@ def replay(
     *,
     command: str,
     progress: Callable[[int], None] | None = None,
+    notice: Callable[[str], None] | None = None,
     report: bool = True,
     expectations: MakeExpectations = ExpectationsWorker,
     substitutions: Substitutions = NONE,
 ) -> Outcome:
     """Replay files of trades and write the run folder `out`.
 
-    `progress` is told the number of trades fed so far. Without `report` the page is left out.
-    `expectations` makes who holds the stored klines to the suite, at the start of the run.
-    `substitutions` are a caller's own aggregator and consumers, or broken parts to try the checks
-    on.
+    `progress` is told the number of trades fed so far, `notice` what is known before any is.
+    Without `report` the page is left out. `expectations` makes who holds the stored klines to the
+    suite. `substitutions` are a caller's own aggregator and consumers, or broken parts.
 
     Raises UserError for anything the user can mend; nothing is left half-written then.
     """
@@ -104,8 +105,8 @@ def replay(
             expects, scenario = False, replace(scenario, expectations=False)
         asked = stack.enter_context(expectations()) if expects else None
         with timings.stage("simulate"):
-            storage = Storage.on_disk(folder / "klines")
-            observed, whole = _simulate(scenario, sources, storage, substitutions, progress)
+            told = (progress, notice)
+            observed, whole = _simulate(scenario, sources, folder, substitutions, told)
         with timings.stage("compare"):
             run = FinishedRun(observed, _inputs(sources, observed.shadow))
         last = _Last(run, sources, folder, timings, whole=whole, report=report)
@@ -175,11 +176,17 @@ class _Last:
 def _simulate(
     scenario: Scenario,
     sources: Sources,
-    storage: Storage,
+    folder: Path,
     substitutions: Substitutions,
-    progress: Callable[[int], None] | None,
+    told: tuple[Callable[[int], None] | None, Callable[[str], None] | None],
 ) -> tuple[ObservedRun, bool]:
-    """Run the scenario over the files; tell whether they had to be read whole and sorted."""
+    """Run the scenario over the files; tell whether they had to be read whole and sorted.
+
+    `told` are who is told of the progress, and of what is known before.
+    """
+    storage, (progress, notice) = Storage.on_disk(folder / "klines"), told
+    if notice and (text := lifecycle_notice(scenario, len(sources.symbols()))):
+        notice(text)
 
     def simulated(*, whole: bool) -> ObservedRun:
         source = sources.source(whole=whole)

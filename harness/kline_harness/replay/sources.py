@@ -249,7 +249,7 @@ class Sources:
                 mine[symbol].add(part)
             yield tape
         for watch in mine.values():
-            for other in watches:
+            for other in [one for one in watches if one.symbol == watch.symbol]:
                 if watch.overlaps(other):
                     one, two = sorted((watch, other), key=lambda w: w.is_aggregated)
                     raise UsageError(

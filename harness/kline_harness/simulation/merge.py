@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from heapq import heapify, heappop, heappush
 
 import numpy as np
 
@@ -26,32 +27,33 @@ def merged(sources: Sequence[Iterator[Tape]], slice_rows: int = SLICE_ROWS) -> I
         yield from sources[0]
         return
     waiting = _Waiting(slice_rows, [next(source, None) for source in sources])
-    live = [tape is not None for tape in waiting.tapes]
-    while any(live):
-        ends = {
-            k: int(t.arrival_ns[-1])
-            for k, t in enumerate(waiting.tapes)
-            if live[k] and t is not None
-        }
+    ends = [(int(t.arrival_ns[-1]), k) for k, t in enumerate(waiting.tapes) if t is not None]
+    heapify(ends)
+    while ends:
         # What may still come of a live source arrives at its last arrival or later.
-        safe_ns = min(ends.values())
-        # Many small files end one after the other: pieces should not be as many.
-        if waiting.rows_before(safe_ns) >= slice_rows // 2:
+        safe_ns = ends[0][0]
+        # Many small files end one after the other: pieces should not be as many. Only where
+        # enough rows wait at all is it asked how many of each source may go.
+        if waiting.rows >= slice_rows // 2 and waiting.rows_before(safe_ns) >= slice_rows // 2:
             yield from waiting.ready(safe_ns)
-        for k, end_ns in ends.items():
-            if end_ns == safe_ns:
-                more = next(sources[k], None)
-                live[k] = more is not None
-                if more is not None:
-                    waiting.add(k, more)
+        while ends and ends[0][0] == safe_ns:
+            _, k = heappop(ends)
+            more = next(sources[k], None)
+            if more is not None:
+                waiting.add(k, more)
+                heappush(ends, (int(more.arrival_ns[-1]), k))
     yield from waiting.ready(INT64_MAX)
 
 
 class _Waiting:
-    """What was read of each source and not yet handed on: a tape, and the row it goes on at."""
+    """What was read of each source and not yet handed on: a tape, and the row it goes on at.
+
+    `rows` are those of all sources that wait.
+    """
 
     def __init__(self, slice_rows: int, tapes: list[Tape | None]) -> None:
         self.tapes = tapes
+        self.rows = sum(len(tape) for tape in tapes if tape is not None)
         self._slice_rows = slice_rows
         self._starts = [0] * len(tapes)
         # Those of all sources that were handed on, in that order, and their places.
@@ -64,6 +66,7 @@ class _Waiting:
         assert held is not None
         self.tapes[source] = concat([held[self._starts[source] :], more])
         self._starts[source] = 0
+        self.rows += len(more)
 
     def rows_before(self, instant_ns: int) -> int:
         """Return how many rows that wait arrive before an instant."""
@@ -119,6 +122,7 @@ class _Waiting:
             parts.append(tape[self._starts[k] : stop])
             self._starts[k] = stop
         joined = concat(parts)
+        self.rows -= len(joined)
         if len(parts) == 1:
             return joined
         return joined.take(np.argsort(joined.arrival_ns, kind="stable"))

@@ -1,0 +1,51 @@
+"""docs/run-folder.md names every file, key and column of a real run folder, and no others."""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatch
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.replays import ROOT, UM_DAY, Ran, replay
+
+
+def named(section: str) -> list[str]:
+    """Return what the first column of a section's table names."""
+    page = (ROOT / "docs" / "run-folder.md").read_text("utf-8")
+    text = page.split(f"## {section}\n")[1].split("\n## ")[0] if section else page.split("\n## ")[0]
+    cells = re.findall(r"^\| (`.*?) \|", text, flags=re.MULTILINE)
+    return [name for cell in cells for name in re.findall(r"`([^`]+)`", cell)]
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    days = [UM_DAY / f"ALFAUSDT-{name}-2024-05-15.zip" for name in ("aggTrades", "1m")]
+    bare = tmp_path_factory.mktemp("scenario") / "bare.toml"
+    bare.write_text("expectations = false\n")
+    return replay(tmp_path_factory.mktemp("page") / "run", *days, "--scenario", bare)
+
+
+def test_every_file_is_named(ran: Ran) -> None:
+    files = [p.relative_to(ran.folder).as_posix() for p in ran.folder.rglob("*") if p.is_file()]
+    patterns = named("")
+    assert [file for file in files if not any(fnmatch(file, one) for one in patterns)] == []
+    missing = {one for one in patterns if not any(fnmatch(file, one) for file in files)}
+    assert missing == {"expectations.json", "report.html"}
+
+
+def test_every_key_of_the_record_is_named(ran: Ran) -> None:
+    assert named("run.json") == list(ran.run)
+
+
+@pytest.mark.parametrize(
+    "name", ["ledger.parquet", "klines/part-*.parquet", "differences.parquet", "timeline.parquet"]
+)
+def test_every_column_is_named(name: str, ran: Ran) -> None:
+    file = next(
+        path for path in ran.folder.rglob("*.parquet") if fnmatch(path.as_posix(), f"*{name}")
+    )
+    columns, patterns = pq.read_schema(file).names, named(name)
+    assert [one for one in columns if not any(fnmatch(one, p) for p in patterns)] == []
+    assert [p for p in patterns if not any(fnmatch(one, p) for one in columns)] == []
