@@ -49,8 +49,8 @@ def peaks_mb(words: list[str | Path]) -> tuple[int, dict[int, int], str]:
         except (OSError, TypeError):
             pass
         time.sleep(0.02)
-    assert process.stdout is not None
-    return process.returncode, peaks, process.stdout.read()
+    output, _ = process.communicate()
+    return process.returncode, peaks, output
 
 
 @pytest.mark.slow
