@@ -16,7 +16,10 @@ STREAM = UM_STREAM / "ALFAUSDT-trade-stream.txt.gz"
 ENTRIES = {
     "replay": ("kline_harness.replay.scenario_file.scenario_of", ["replay", str(STREAM)]),
     "inspect": ("kline_harness.inspection.inspect_files", ["inspect", str(STREAM)]),
-    "compare": ("kline_harness.replay.comparing.compare_files", ["compare", "a", "--klines", "b"]),
+    "compare": (
+        "kline_harness.replay.file_comparison.compare_files",
+        ["compare", "a", "--klines", "b"],
+    ),
     "report": ("kline_harness.report.rebuild_report", ["report", "."]),
     "gate": ("kline_harness.gate.load_suite", ["gate", "suite.toml"]),
     "explore": ("kline_harness.explore.command.explore_files", ["explore", str(STREAM)]),

@@ -21,12 +21,12 @@ from kline_harness.interfaces import Aggregator, Consumer, Subject
 from kline_harness.interval import Interval, parse_interval, parse_intervals
 from kline_harness.replay import Audit, Scenario
 from kline_harness.replay import replay as replay_files
-from kline_harness.replay.comparing import compare_files
+from kline_harness.replay.assembly import NONE, Substitutions
 from kline_harness.replay.decode import decode
+from kline_harness.replay.file_comparison import compare_files
 from kline_harness.replay.own_consumers import own_factories
 from kline_harness.replay.scenario_file import scenario_of
 from kline_harness.replay.tables import differences_table
-from kline_harness.replay.wiring import NONE, Substitutions
 from kline_harness.results import Compared, Inspected, Replayed, Table, inspected
 from kline_harness.tape import Tape
 

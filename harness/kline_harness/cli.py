@@ -166,7 +166,7 @@ def compare(given: argparse.Namespace) -> int:
 
     Exit code: 0 valid, 1 invalid, 2 bad input or usage, 3 unknown.
     """
-    from kline_harness.replay.comparing import compare_files, write_findings
+    from kline_harness.replay.file_comparison import compare_files, write_findings
     from kline_harness.terminal import show_comparison
 
     if not given.klines:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from kline_harness.archives import TradeFile
-from kline_harness.replay import sources, wiring
+from kline_harness.replay import assembly, sources
 from kline_harness.simulation.feed import Feed
 
 from tests.gate.suites import CASE, make_suite, run_one
@@ -43,7 +43,7 @@ def test_the_work_of_ten_minutes(tmp_path: Path) -> None:
 
 def test_how_a_file_is_cut_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "open_trades", partial(TradeFile, block_bytes=10_000))
-    monkeypatch.setattr(wiring, "Feed", partial(Feed, slice_rows=100))
+    monkeypatch.setattr(assembly, "Feed", partial(Feed, slice_rows=100))
     assert run_one(make_suite(tmp_path, AUDITED)).counters == COUNTERS
 
 

@@ -15,7 +15,7 @@ from kline_harness.cli import run as command
 from kline_harness.errors import InputError, UsageError
 from kline_harness.gate import GateStatus, load_suite, run_suite
 from kline_harness.history.catalogue import Catalogue
-from kline_harness.history.fetching import FetchResult, fetch
+from kline_harness.history.fetch import FetchResult, fetch
 from kline_harness.history.layouts import MONTHLY
 from kline_harness.history.rows import compare_rows
 from kline_harness.history.selection import Item, items_of, parse_selection

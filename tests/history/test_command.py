@@ -13,7 +13,7 @@ import pytest
 from kline_harness.cli import run as command
 from kline_harness.errors import UsageError
 from kline_harness.history.catalogue import Catalogue
-from kline_harness.history.fetching import fetch
+from kline_harness.history.fetch import fetch
 from kline_harness.history.selection import items_of, parse_selection
 
 from tests.history.archive_server import Archive, proxying

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from kline_harness.history.catalogue import Catalogue
-from kline_harness.history.fetching import FetchResult, fetch
+from kline_harness.history.fetch import FetchResult, fetch
 from kline_harness.history.selection import Item, items_of, parse_selection
 
 from tests.history.archive_server import Archive, Behaviour, Handler, Request, files_below, packed
@@ -566,7 +566,7 @@ def _program(archive: Archive, catalogue: Catalogue, wanted: Sequence[Item], for
         "import os, random, signal, time",
         "from pathlib import Path",
         "from kline_harness.history.catalogue import Catalogue",
-        "from kline_harness.history.fetching import fetch",
+        "from kline_harness.history.fetch import fetch",
         "from kline_harness.history.selection import Item",
         "from kline_harness.history.transport import Settings",
         f"catalogue, settings = Catalogue(Path({home!r})), {archive.settings()!r}",

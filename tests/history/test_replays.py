@@ -11,7 +11,7 @@ import pytest
 from kline_harness.cli import run as command
 from kline_harness.errors import UsageError
 from kline_harness.history.catalogue import Catalogue
-from kline_harness.history.fetching import FetchResult, fetch
+from kline_harness.history.fetch import FetchResult, fetch
 from kline_harness.history.selection import items_of, parse_selection
 from kline_harness.storage.dataset import KlineDataset
 

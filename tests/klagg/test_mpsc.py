@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kline_harness.klagg import mpsc
-from kline_harness.klagg.mpsc import Full, Receiver, SendClosed, Sender, Statistics
+from kline_harness.klagg.mpsc import Full, QueueReceiver, QueueSender, SendClosed, Statistics
 from kline_harness.simulation import broadcast
 from kline_harness.simulation.broadcast import Closed, Empty, HandleDropped
 
 
-def channel(capacity: int) -> tuple[Sender[int], Receiver[int]]:
+def channel(capacity: int) -> tuple[QueueSender[int], QueueReceiver[int]]:
     return mpsc.channel(capacity)
 
 
@@ -71,9 +71,9 @@ def test_batch_is_never_iterated() -> None:
     assert receiver.try_recv_many() == range(2**40)
 
 
-@pytest.mark.parametrize("close", [Receiver.close, Receiver.drop])
+@pytest.mark.parametrize("close", [QueueReceiver.close, QueueReceiver.drop])
 def test_send_to_a_closed_receiver_is_closed_even_when_full(
-    close: Callable[[Receiver[int]], None],
+    close: Callable[[QueueReceiver[int]], None],
 ) -> None:
     sender, receiver = channel(1)
     sender.try_send(0)
@@ -158,7 +158,7 @@ def test_waker_stays_and_is_called_for_accepted_sends_and_the_close() -> None:
 
 
 def test_one_consumer_runs_on_either_channel() -> None:
-    def consume(receiver: broadcast.Receiver[int] | mpsc.Receiver[int]) -> list[int]:
+    def consume(receiver: broadcast.Receiver[int] | mpsc.QueueReceiver[int]) -> list[int]:
         received = [receiver.try_recv()]
         while len(receiver):
             piece = receiver.try_recv_many(2)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kline_harness.klagg import watch
-from kline_harness.klagg.watch import ReceiverStatistics, SenderStatistics
+from kline_harness.klagg.watch import WatchReceiverStatistics, WatchSenderStatistics
 from kline_harness.simulation.broadcast import HandleDropped, SendError
 
 
@@ -19,7 +19,7 @@ def test_only_the_latest_value_is_seen() -> None:
         sender.send(tick)
     assert receiver.changed
     assert (receiver.borrow_and_update(), receiver.changed) == (12, False)
-    assert receiver.statistics() == ReceiverStatistics(sent=3, seen=1, coalesced=2, unseen=0)
+    assert receiver.statistics() == WatchReceiverStatistics(sent=3, seen=1, coalesced=2, unseen=0)
 
 
 def test_borrow_does_not_mark_seen() -> None:
@@ -41,7 +41,7 @@ def test_later_subscriber_treats_the_current_value_as_seen() -> None:
     assert (late.changed, late.borrow()) == (False, 1)
     sender.send(2)
     assert late.changed
-    assert late.statistics() == ReceiverStatistics(sent=1, seen=0, coalesced=0, unseen=1)
+    assert late.statistics() == WatchReceiverStatistics(sent=1, seen=0, coalesced=0, unseen=1)
 
 
 def test_clone_has_seen_what_its_original_has() -> None:
@@ -50,7 +50,7 @@ def test_clone_has_seen_what_its_original_has() -> None:
     clone = receiver.clone()
     receiver.borrow_and_update()
     assert (receiver.changed, clone.changed) == (False, True)
-    assert clone.statistics() == ReceiverStatistics(sent=1, seen=0, coalesced=0, unseen=1)
+    assert clone.statistics() == WatchReceiverStatistics(sent=1, seen=0, coalesced=0, unseen=1)
 
 
 def test_send_without_receivers_leaves_the_value() -> None:
@@ -62,7 +62,7 @@ def test_send_without_receivers_leaves_the_value() -> None:
     late = sender.subscribe()
     assert (late.changed, late.borrow()) == (False, 0)
     sender.send(2)
-    assert sender.statistics() == SenderStatistics(sent=1, rejected=1)
+    assert sender.statistics() == WatchSenderStatistics(sent=1, rejected=1)
 
 
 def test_last_value_can_be_seen_after_the_close() -> None:
@@ -92,8 +92,8 @@ def test_account_is_frozen_at_the_drop() -> None:
     receiver.drop()
     receiver.drop()
     sender.send(3)
-    assert receiver.statistics() == ReceiverStatistics(sent=2, seen=0, coalesced=1, unseen=1)
-    assert other.statistics() == ReceiverStatistics(sent=3, seen=0, coalesced=2, unseen=1)
+    assert receiver.statistics() == WatchReceiverStatistics(sent=2, seen=0, coalesced=1, unseen=1)
+    assert other.statistics() == WatchReceiverStatistics(sent=3, seen=0, coalesced=2, unseen=1)
 
 
 def test_dropped_ends_refuse_to_work() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kline_harness.columns import Rows
-from kline_harness.replay.wiring import Deliver
+from kline_harness.replay.assembly import Deliver
 from kline_harness.simulation.listener import Listening
 
 

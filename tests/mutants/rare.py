@@ -11,7 +11,7 @@ from kline_harness.aggregators.reference import ReferenceAggregator
 from kline_harness.columns import Rows
 from kline_harness.interval import Interval
 from kline_harness.kline import KlineBatch
-from kline_harness.replay.wiring import Deliver, Substitutions
+from kline_harness.replay.assembly import Deliver, Substitutions
 from kline_harness.simulation.listener import Listening
 from kline_harness.storage.parquet_writer import ParquetWriter
 from kline_harness.tape import TradeKind

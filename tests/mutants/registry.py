@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kline_harness.replay.wiring import Substitutions
+from kline_harness.replay.assembly import Substitutions
 
 from tests.mutants import channel_defects as channel
 from tests.mutants import feed_defects as feed

@@ -11,10 +11,10 @@ from kline_harness.faults.disk import DiskFull
 from kline_harness.faults.fault import Fault
 from kline_harness.faults.trades import DelayTrades, DuplicateTrades, ReorderTrades
 from kline_harness.interval import parse_intervals
+from kline_harness.replay.assembly import NONE
 from kline_harness.replay.market import Market
 from kline_harness.replay.scenario import Scenario
 from kline_harness.replay.trial import Trial, run_trial
-from kline_harness.replay.wiring import NONE
 from kline_harness.simulation.clock import ClockOptions
 from kline_harness.simulation.designs import ChannelOptions
 from kline_harness.storage.parquet_writer import WriterOptions

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from kline_harness.comparison.case import Case, State
-from kline_harness.comparison.causes import CAUSES, NAMES, straddling
+from kline_harness.comparison.causes import CAUSES, NAMES, straddling_aggregate
 from kline_harness.interval import parse_intervals
 from kline_harness.replay import Audit, Scenario
 from kline_harness.replay import replay as run
@@ -148,8 +148,8 @@ def believe(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def undo(_: object, case: Case, state: State) -> Iterator[State]:
         yield state.after(name, {}, settled={"believed": True})
 
-    if name == straddling.NAME:
-        monkeypatch.setattr(straddling, "_can_move", lambda *_: True)
+    if name == straddling_aggregate.NAME:
+        monkeypatch.setattr(straddling_aggregate, "_can_move", lambda *_: True)
     for cause in CAUSES:
         if cause.name == name:
             monkeypatch.setattr(type(cause), "undo", undo)

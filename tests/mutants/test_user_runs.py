@@ -20,8 +20,8 @@ from kline_harness.klagg.gateway import GatewayOptions
 from kline_harness.klagg.options import KlaggOptions, ModelOptions
 from kline_harness.klagg.snapshot_writer import SnapshotOptions
 from kline_harness.replay import Scenario, replay
+from kline_harness.replay.assembly import NONE, Substitutions
 from kline_harness.replay.run import Outcome
-from kline_harness.replay.wiring import NONE, Substitutions
 from kline_harness.simulation.designs import ChannelOptions
 from kline_harness.simulation.listener import ListenerOptions
 from kline_harness.simulation.signals import LoopOptions

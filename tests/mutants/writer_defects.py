@@ -7,7 +7,7 @@ from typing import Any
 
 from kline_harness.columns import Rows
 from kline_harness.kline import KlineBatch
-from kline_harness.pending import Pending
+from kline_harness.pending_rows import Pending
 from kline_harness.storage.parquet_writer import ParquetWriter
 
 

@@ -17,11 +17,11 @@ from kline_harness.interval import parse_intervals
 from kline_harness.klagg.gateway import GatewayOptions
 from kline_harness.klagg.options import KlaggOptions, ModelOptions
 from kline_harness.klagg.snapshot_writer import SnapshotOptions
+from kline_harness.replay.assembly import Run, Storage
 from kline_harness.replay.effects import Results, control_run, without_fault
 from kline_harness.replay.emission_log import EmissionLog
 from kline_harness.replay.scenario import Audit, Scenario
 from kline_harness.replay.sources import Sources
-from kline_harness.replay.wiring import Run, Storage
 from kline_harness.simulation.clock import ClockOptions
 from kline_harness.simulation.delivery import Outage
 from kline_harness.simulation.designs import ChannelOptions

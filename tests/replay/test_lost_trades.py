@@ -9,7 +9,7 @@ import pytest
 from kline_harness.interval import parse_intervals
 from kline_harness.replay import Scenario
 from kline_harness.replay import replay as run
-from kline_harness.replay.wiring import Substitutions
+from kline_harness.replay.assembly import Substitutions
 
 from tests.mutants.kline_defects import NoGapFill
 from tests.replays import UM_STREAM, Ran, replay

@@ -12,8 +12,8 @@ from kline_harness.interfaces import Aggregator, FeedSlice
 from kline_harness.interval import Interval, parse_intervals
 from kline_harness.kline import Emission
 from kline_harness.replay import Scenario, replay
+from kline_harness.replay.assembly import Substitutions
 from kline_harness.replay.run import Outcome
-from kline_harness.replay.wiring import Substitutions
 
 from tests.mutants.trade_defects import LeftOpen
 from tests.replays import UM_STREAM

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kline_harness.aggregators import partials as p
-from kline_harness.aggregators.emitting import emission_of
+from kline_harness.aggregators.emission import emission_of
 from kline_harness.aggregators.levels import (
     CLOSE,
     Level,

@@ -29,7 +29,7 @@ from kline_harness.checks.series import (
 from kline_harness.columns import Rows
 from kline_harness.interval import INTERVALS
 from kline_harness.kline import FIELDS, KlineBatch, Trigger
-from kline_harness.pending import Pending
+from kline_harness.pending_rows import Pending
 from kline_harness.quote_rule import no_quote_rule
 from kline_harness.units import INT64_MAX, BoolArray
 from kline_harness.verdict import Finding, Severity, Verdict

@@ -19,7 +19,7 @@ from kline_harness.checks.series import INTERVAL_CODES, NONE
 from kline_harness.columns import Rows
 from kline_harness.interval import INTERVALS
 from kline_harness.kline import Life, LifeBatch, Trigger
-from kline_harness.pending import Pending
+from kline_harness.pending_rows import Pending
 from kline_harness.units import INT64_MAX, BoolArray, Int64Array
 from kline_harness.verdict import Finding, Severity, Verdict
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kline_harness.comparison.compare import Comparison, Reference, Stored
 from kline_harness.comparison.explain import Witnesses, explain
-from kline_harness.comparison.pairing import compare
+from kline_harness.comparison.pairs import compare
 from kline_harness.comparison.reprove import reprove
 
 __all__ = [

@@ -9,7 +9,6 @@ from itertools import combinations
 import numpy as np
 
 from kline_harness.comparison.agreed import Agreed
-from kline_harness.comparison.bearing import with_bearing
 from kline_harness.comparison.budget import within_budget
 from kline_harness.comparison.case import Case, Context, State, make_case
 from kline_harness.comparison.causes import (
@@ -20,13 +19,14 @@ from kline_harness.comparison.causes import (
     proof_states,
     undone,
 )
-from kline_harness.comparison.causes.straddling import Options, solve
+from kline_harness.comparison.causes.straddling_aggregate import Options, solve
 from kline_harness.comparison.causes.trade_kinds import KindOfTrade
 from kline_harness.comparison.compare import Comparison, Proof, Reference, SeriesResult
 from kline_harness.comparison.contradictions import without_contradicted
 from kline_harness.comparison.coverage import Coverage
 from kline_harness.comparison.exchange_rows import ExchangeRows
 from kline_harness.comparison.extent import CLOSE_TIME
+from kline_harness.comparison.grounds import with_bearing
 from kline_harness.comparison.id_gaps import Gaps
 from kline_harness.comparison.proof import proof_of
 from kline_harness.comparison.trades_of import Evidence

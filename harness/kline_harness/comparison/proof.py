@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kline_harness.comparison.case import Case, State, texts
-from kline_harness.comparison.causes.straddling import neighbours
+from kline_harness.comparison.causes.straddling_aggregate import neighbours
 from kline_harness.comparison.compare import Proof, plain
 from kline_harness.comparison.wanted import among
 from kline_harness.units import Int64Array

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from kline_harness.comparison.bearing import bearing_of
 from kline_harness.comparison.compare import Class, Comparison
 from kline_harness.comparison.extent import CLOSE_TIME, OURS, REASONS
+from kline_harness.comparison.grounds import bearing_of
 from kline_harness.kline import FIELDS
 
 _ALL = (*FIELDS, CLOSE_TIME)

@@ -34,7 +34,7 @@ from kline_harness.exchange.truth import ServedTrades, Truth
 from kline_harness.interval import INTERVALS, Interval, parse_interval
 from kline_harness.kline import FIELDS, SCHEMA
 from kline_harness.ledger import Equation, TradeAccount, judge
-from kline_harness.replay.explaining import Aftermath
+from kline_harness.replay.aftermath import Aftermath
 from kline_harness.units import NS_PER_SECOND, Int64Array, utc_text
 from kline_harness.verdict import Finding, Severity, Verdict
 

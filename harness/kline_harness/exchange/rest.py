@@ -34,7 +34,7 @@ class RestReply:
     body: bytes
 
 
-class Refused(Exception):
+class RefusedRequest(Exception):
     """A request that is answered with an error of the exchange's: its code and its words."""
 
     def __init__(self, code: int, message: str, status: int = 400) -> None:
@@ -65,7 +65,7 @@ class RestApi:
         """SocketAnswer a request to an endpoint that exists."""
         try:
             return RestReply(200, self.endpoints[endpoint](given, now_ns))
-        except Refused as refused:
+        except RefusedRequest as refused:
             return refused.reply
 
     def _exchange_info(self, given: Mapping[str, str], now_ns: int) -> bytes:
@@ -125,7 +125,7 @@ class RestApi:
             raise _mandatory("interval")
         code = code_of(text)
         if code is None or INTERVALS[code] not in self._market.intervals:
-            raise Refused(-1120, "Invalid interval.")
+            raise RefusedRequest(-1120, "Invalid interval.")
         limit = _limit(given, _KLINES_MAX[self._kind])
         start, end = _time(given, "startTime"), _time(given, "endTime")
         rows = self._market.klines(symbol, INTERVALS[code], start, end, limit)
@@ -135,9 +135,9 @@ class RestApi:
         symbol = self._symbol(given, "symbol")
         start, end = _time(given, "startTime"), _time(given, "endTime")
         if self._kind == "um" and start is not None and start < now_ns - _OLDEST_NS:
-            raise Refused(-4166, "Search window is restricted to recent 48 hours only.")
+            raise RefusedRequest(-4166, "Search window is restricted to recent 48 hours only.")
         if start is not None and end is not None and end - start > _WINDOW_NS:
-            raise Refused(-1127, "More than 1 hours between startTime and endTime.")
+            raise RefusedRequest(-1127, "More than 1 hours between startTime and endTime.")
         number = _whole(given, "fromId")
         after = INT64_MAX if end is None else end + NS_PER_MILLISECOND
         last = start is None and number is None
@@ -174,7 +174,7 @@ class RestApi:
             raise _mandatory(name)
         # Names in lower case are accepted.
         if text.upper() not in self._codes:
-            raise Refused(-1121, "Invalid symbol.")
+            raise RefusedRequest(-1121, "Invalid symbol.")
         return text.upper()
 
 
@@ -184,12 +184,12 @@ def _json(table: Mapping[str, Any]) -> bytes:
 
 def error_reply(status: int, code: int, message: str) -> RestReply:
     """Return an error as the exchange words one."""
-    return Refused(code, message, status).reply
+    return RefusedRequest(code, message, status).reply
 
 
-def _mandatory(name: str) -> Refused:
+def _mandatory(name: str) -> RefusedRequest:
     words = f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed."
-    return Refused(-1102, words)
+    return RefusedRequest(-1102, words)
 
 
 def _whole(given: Mapping[str, str], name: str) -> int | None:
@@ -197,7 +197,7 @@ def _whole(given: Mapping[str, str], name: str) -> int | None:
     if text is None or text == "":
         return None
     if not (text.isascii() and text.isdigit()) or int(text) > INT64_MAX:
-        raise Refused(-1130, f"Data sent for parameter '{name}' is not valid.")
+        raise RefusedRequest(-1130, f"Data sent for parameter '{name}' is not valid.")
     return int(text)
 
 
@@ -206,7 +206,7 @@ def _limit(given: Mapping[str, str], most: int) -> int:
     if limit is None:
         return _DEFAULT
     if not 1 <= limit <= most:
-        raise Refused(-1130, "Data sent for parameter 'limit' is not valid.")
+        raise RefusedRequest(-1130, "Data sent for parameter 'limit' is not valid.")
     return limit
 
 

@@ -19,10 +19,10 @@ from kline_harness.explore.judge import Judge
 from kline_harness.explore.shrink import Shrunk
 from kline_harness.explore.subjects import Explored
 from kline_harness.faults.catalogue import to_table
+from kline_harness.replay.assembly import NONE, Substitutions
 from kline_harness.replay.market import Market
 from kline_harness.replay.scenario import Scenario
 from kline_harness.replay.scenario_file import load_scenario
-from kline_harness.replay.wiring import NONE, Substitutions
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.units import format_exact, parse_exact, rescale
 

@@ -14,11 +14,11 @@ from kline_harness.faults.ticks import ClockDrift, ClockJump
 from kline_harness.faults.trades import ShutdownMidBurst, TradeFault, WrongTime
 from kline_harness.interval import INTERVALS, Interval
 from kline_harness.kline import FIELDS
+from kline_harness.replay.assembly import NONE, Substitutions
 from kline_harness.replay.effects import control_run, effect_of, named_by
 from kline_harness.replay.market import Market
 from kline_harness.replay.scenario import Scenario
 from kline_harness.replay.trial import Trial, run_trial
-from kline_harness.replay.wiring import NONE, Substitutions
 from kline_harness.simulation.clock import ClockOptions
 from kline_harness.units import NS_PER_MINUTE
 from kline_harness.verdict import Finding, Severity

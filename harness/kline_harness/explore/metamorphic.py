@@ -14,9 +14,9 @@ from kline_harness.columns import Instrument, join_instruments
 from kline_harness.interfaces import Aggregator, FeedSlice
 from kline_harness.interval import INTERVALS, Interval
 from kline_harness.kline import PRICE_FIELDS, QUOTE_FIELDS, KlineBatch
+from kline_harness.replay.assembly import Substitutions
 from kline_harness.replay.market import Market
 from kline_harness.replay.scenario import Scenario
-from kline_harness.replay.wiring import Substitutions
 from kline_harness.simulation.feed import Feed
 from kline_harness.simulation.signals import SignalOptions
 from kline_harness.tape import Tape

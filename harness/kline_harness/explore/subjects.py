@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from kline_harness.replay.assembly import NONE, Substitutions
 from kline_harness.replay.scenario import Scenario
-from kline_harness.replay.wiring import NONE, Substitutions
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,9 +33,9 @@ from kline_harness.gate.results import (
 )
 from kline_harness.gate.snapshot import COUNTERS, DIGEST, INPUT, Snapshot, take
 from kline_harness.gate.suite import Suite, SuiteCase
-from kline_harness.history.taking import is_catalogued, version
+from kline_harness.history.held_files import is_catalogued, version
 from kline_harness.replay import Outcome, replay
-from kline_harness.replay.comparing import compare_files
+from kline_harness.replay.file_comparison import compare_files
 from kline_harness.report import build_report
 
 # Listed per case; the rest is counted. A changed aggregator can change every kline of a suite.

@@ -13,8 +13,8 @@ from typing import Any
 from kline_harness.comparison.causes import NAMES
 from kline_harness.comparison.compare import Class
 from kline_harness.errors import UsageError, UserError
+from kline_harness.history.held_files import files_of
 from kline_harness.history.selection import is_selection
-from kline_harness.history.taking import files_of
 from kline_harness.interval import Interval, parse_intervals
 from kline_harness.replay import Audit, Scenario
 from kline_harness.replay.folder import RUN_FILE

@@ -18,11 +18,11 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from kline_harness.errors import InputError, OutputError
-from kline_harness.history.proof import Proof
+from kline_harness.history.proof import ArchiveProof
 from kline_harness.history.selection import Item
 
 HOME = "KLINE_HARNESS_HOME"
-_SOUND = (Proof.PROVED.value, Proof.WHOLE.value)
+_SOUND = (ArchiveProof.PROVED.value, ArchiveProof.WHOLE.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,9 @@ class Record:
     """One line of the catalogue: a version of a file as it was seen.
 
     `sha256` names the content, `size` is in bytes; `etag` and `last_modified` are the server's;
-    `first_seen` and `last_seen` are wall-clock instants of this content at this URL; `proof` is a
-    `Proof` value and `detail` what it rests on; `accepted` whether a person took it without proof;
-    `supersedes` is the sha256 of the version that it replaced, "" for the first.
+    `first_seen` and `last_seen` are wall-clock instants of this content at this URL; `proof` is an
+    `ArchiveProof` value and `detail` what it rests on; `accepted` whether a person took it without
+    proof; `supersedes` is the sha256 of the version that it replaced, "" for the first.
     """
 
     url: str
@@ -62,7 +62,7 @@ class Record:
     @property
     def damaged(self) -> bool:
         """Whether its packing is broken."""
-        return self.proof == Proof.DAMAGED.value
+        return self.proof == ArchiveProof.DAMAGED.value
 
     @property
     def usable(self) -> bool:

@@ -17,13 +17,13 @@ Watch: TypeAlias = Callable[
 def files_of(words: Sequence[Path], klines: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     """Return the files of trades and of klines that the words of a command stand for.
 
-    Raises UsageError and InputError as `taking.files_of` does, which days of the catalogue need.
+    Raises what `held_files.files_of` raises, which days of the catalogue need.
     """
     if not any(":" in str(word) for word in words):
         return [*words], [*klines]
-    from kline_harness.history import taking
+    from kline_harness.history import held_files
 
-    return taking.files_of(words, klines)
+    return held_files.files_of(words, klines)
 
 
 def fetch_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,9 +54,9 @@ def fetch(given: argparse.Namespace, watch: Watch) -> int:
     Exit code: 0 every file proved, 1 one wrong or unproven, 2 usage, 3 one is not there.
     """
     from kline_harness.history.catalogue import Catalogue, default_home
-    from kline_harness.history.fetching import fetch as run
+    from kline_harness.history.fetch import fetch as run
     from kline_harness.history.layouts import DAILY, MONTHLY
-    from kline_harness.history.planning import plan
+    from kline_harness.history.plan import plan
     from kline_harness.history.selection import Selection, items_of, parse_day
     from kline_harness.history.transport import Settings
 

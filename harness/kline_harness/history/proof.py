@@ -12,7 +12,7 @@ from kline_harness.errors import InputError
 from kline_harness.inspection.checksum import stated_sha256
 
 
-class Proof(Enum):
+class ArchiveProof(Enum):
     """How far a file is proved.
 
     `PROVED`: length, CRC-32 and the published sha256 agree. `WHOLE`: length and CRC-32 agree, and
@@ -54,22 +54,28 @@ def read_content(path: Path, packing: str) -> Content:
 
 def judge(
     name: str, sha256: str, published: bytes | None, *, has_checksums: bool = True
-) -> tuple[Proof, str]:
+) -> tuple[ArchiveProof, str]:
     """Hold a file whose CRC-32 is right to its CHECKSUM, None where there is none.
 
     An archive without any, `has_checksums` False, cannot prove more than the packing does.
     """
     if not has_checksums:
-        return Proof.WHOLE, "the archive publishes no CHECKSUM files; length and CRC-32 agree"
+        return (
+            ArchiveProof.WHOLE,
+            "the archive publishes no CHECKSUM files; length and CRC-32 agree",
+        )
     if published is None:
-        return Proof.UNPROVEN, "no CHECKSUM is published"
+        return ArchiveProof.UNPROVEN, "no CHECKSUM is published"
     stated = stated_sha256(published)
     if stated is None:
         shown = published[:60].decode(errors="replace")
-        return Proof.CHECKSUM_WRONG, f"expected `sha256  name` in the CHECKSUM, found {shown!r}"
+        return (
+            ArchiveProof.CHECKSUM_WRONG,
+            f"expected `sha256  name` in the CHECKSUM, found {shown!r}",
+        )
     digest, of = stated
     if digest != sha256:
-        return Proof.CHECKSUM_WRONG, f"the CHECKSUM says {digest}, the file is {sha256}"
+        return ArchiveProof.CHECKSUM_WRONG, f"the CHECKSUM says {digest}, the file is {sha256}"
     if of not in ("", name):
-        return Proof.CHECKSUM_WRONG, f"the CHECKSUM is of {of}"
-    return Proof.PROVED, ""
+        return ArchiveProof.CHECKSUM_WRONG, f"the CHECKSUM is of {of}"
+    return ArchiveProof.PROVED, ""

@@ -52,7 +52,7 @@ class Settings:
     hold_max_s: float = 900.0
 
 
-class Refused(Exception):
+class RefusedDownload(Exception):
     """The host does not want to be asked any more: nothing is sent to it again."""
 
 
@@ -88,7 +88,7 @@ class Client:
     def text(self, url: str) -> tuple[bytes, Mapping[str, str]]:
         """Return a small body whole, with its headers.
 
-        Raises Failed, Refused.
+        Raises Failed, RefusedDownload.
         """
         problem: Failed | None = None
         for attempt in range(self.settings.tries):
@@ -113,7 +113,7 @@ class Client:
     def head(self, url: str) -> Mapping[str, str]:
         """Return the headers of a file.
 
-        Raises Failed, Refused.
+        Raises Failed, RefusedDownload.
         """
         for attempt in range(self.settings.tries):
             self._back_off(attempt)
@@ -132,7 +132,7 @@ class Client:
 
         Its state (ETag, size) stands in `part` + ".json", written before the first byte.
 
-        Raises Failed, Refused, and OSError when the disk does not take it.
+        Raises Failed, RefusedDownload, and OSError when the disk does not take it.
         """
         slow = (self.settings.stall_s, self.settings.stall_bytes)
         transfer = Transfer(url, part, *slow, self._on_bytes)
@@ -171,11 +171,11 @@ class Client:
     def _open(self, method: str, url: str, headers: Mapping[str, str]) -> Any:
         """Send one request and follow redirects; return an answer of 200 or 206.
 
-        Raises Failed for anything else, Refused where the host has had enough.
+        Raises Failed for anything else, RefusedDownload where the host has had enough.
         """
         for _ in range(_REDIRECTS_MAX + 1):
             if self._refusal is not None:
-                raise Refused(self._refusal)
+                raise RefusedDownload(self._refusal)
             self._pace.wait()
             with self._lock:
                 self.requests += 1
@@ -207,12 +207,12 @@ class Client:
         _leave(response)
         if status in REFUSALS:
             self._refusal = f"{urlsplit(url).netloc} answered {status}: nothing more is asked of it"
-            raise Refused(self._refusal)
+            raise RefusedDownload(self._refusal)
         if status in _BUSY and held is not None:
             seconds = _seconds(held)
             if seconds > self.settings.hold_max_s:
                 self._refusal = f"{urlsplit(url).netloc} answered {status} and Retry-After {held}"
-                raise Refused(self._refusal)
+                raise RefusedDownload(self._refusal)
             self._pace.hold(seconds)
         raise Failed(f"{url}: HTTP {status}", status)
 

@@ -17,7 +17,7 @@ from kline_harness.kline import Life
 from kline_harness.ledger import SeriesAccount
 
 
-class Host(Protocol):
+class CommandHost(Protocol):
     """What the command path asks of its aggregator."""
 
     def code_of(self, symbol: str) -> int:
@@ -54,7 +54,7 @@ class Commands:
 
     def __init__(
         self,
-        host: Host,
+        host: CommandHost,
         board: Board,
         symbols: SymbolMap,
         numbers: Numbers,

@@ -37,7 +37,7 @@ _PATIENCE_MAX = 1024
 _ALWAYS_NS = -INT64_MAX - 1
 
 
-class Host(Protocol):
+class FoldHost(Protocol):
     """What the loop asks of its aggregator."""
 
     now_ns: int
@@ -60,7 +60,7 @@ class Folding:
 
     def __init__(
         self,
-        host: Host,
+        host: FoldHost,
         board: Board,
         symbols: SymbolMap,
         seen: Mapping[int, IntSet],

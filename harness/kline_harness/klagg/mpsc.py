@@ -3,9 +3,9 @@
 The opposite of the broadcast channel's policy, where the oldest is overwritten. The receiving
 end has the same `try_recv` and `try_recv_many`, so a consumer runs on either.
 
-Source of the rules: documentation of tokio 1.24.2, `sync::mpsc`, `Sender::try_send`,
-`Receiver::recv` and `Receiver::close`. The capacity is not rounded. One choice: after
-`Receiver.close`, a drained queue is Closed, as `recv` says and as `try_recv` says from tokio
+Source of the rules: documentation of tokio 1.24.2, `sync::mpsc`, `QueueSender::try_send`,
+`QueueReceiver::recv` and `QueueReceiver::close`. The capacity is not rounded. One choice: after
+`QueueReceiver.close`, a drained queue is Closed, as `recv` says and as `try_recv` says from tokio
 1.47.3 on; before, `try_recv` said Empty as long as a sender lived (tokio issue 7631).
 """
 
@@ -100,7 +100,7 @@ class _Channel(Generic[T]):
         )
 
 
-class Sender(Generic[T]):
+class QueueSender(Generic[T]):
     """A sending end; the channel closes when the last clone is dropped."""
 
     def __init__(self, shared: _Channel[T]) -> None:
@@ -146,7 +146,7 @@ class Sender(Generic[T]):
             raise SendClosed(handed_back)
         return shared
 
-    def clone(self) -> Sender[T]:
+    def clone(self) -> QueueSender[T]:
         """Another sender of this channel."""
         return type(self)(self._live())
 
@@ -178,7 +178,7 @@ class Sender(Generic[T]):
         return self._channel
 
 
-class Receiver(Generic[T]):
+class QueueReceiver(Generic[T]):
     """The one receiving end."""
 
     def __init__(self, shared: _Channel[T]) -> None:
@@ -266,7 +266,7 @@ class Receiver(Generic[T]):
         return self._channel
 
 
-def channel(capacity: int) -> tuple[Sender[T], Receiver[T]]:
+def channel(capacity: int) -> tuple[QueueSender[T], QueueReceiver[T]]:
     """A bounded channel with one sender and its receiver.
 
     Raises ValueError for a capacity outside 1 .. usize::MAX / 8, where tokio panics.
@@ -276,4 +276,4 @@ def channel(capacity: int) -> tuple[Sender[T], Receiver[T]]:
             f"an mpsc channel's capacity must be between 1 and {PERMITS_MAX}, got {capacity}"
         )
     shared: _Channel[T] = _Channel(capacity)
-    return Sender(shared), Receiver(shared)
+    return QueueSender(shared), QueueReceiver(shared)

@@ -28,8 +28,8 @@ class QueueChannel:
         self.capacity = capacity
         self._sole_consumer = sole_consumer
         self.unsent = 0
-        self._sender: mpsc.Sender[Any]
-        self._receiver: mpsc.Receiver[Any]
+        self._sender: mpsc.QueueSender[Any]
+        self._receiver: mpsc.QueueReceiver[Any]
         self._sender, self._receiver = mpsc.channel(capacity)
         self._refused: Lost = []
         self.refused = 0

@@ -4,7 +4,7 @@ Several values sent between two looks are coalesced into the last; how many a re
 saw is counted.
 
 Source of the rules: documentation of tokio 1.24.2, `sync::watch`, sections "Change
-notifications" and "Closing", and `Sender::send`.
+notifications" and "Closing", and `WatchSender::send`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class SenderStatistics:
+class WatchSenderStatistics:
     """Values sent, and values handed back because there was no receiver (not in sent)."""
 
     sent: int
@@ -27,7 +27,7 @@ class SenderStatistics:
 
 
 @dataclass(frozen=True, slots=True)
-class ReceiverStatistics:
+class WatchReceiverStatistics:
     """What became of every value sent since this receiver was created.
 
     Invariant, at any moment, also after the drop: sent = seen + coalesced + unseen.
@@ -55,7 +55,7 @@ class _Channel(Generic[T]):
         self.version = 0
         self.closed = False
         self.rejected = 0
-        self.receivers: list[Receiver[T]] = []
+        self.receivers: list[WatchReceiver[T]] = []
 
     def wake(self) -> None:
         # A waker may add or drop receivers, hence the copy.
@@ -64,7 +64,7 @@ class _Channel(Generic[T]):
                 receiver.waker()
 
 
-class Sender(Generic[T]):
+class WatchSender(Generic[T]):
     """The sending end; its drop closes the channel."""
 
     def __init__(self, shared: _Channel[T]) -> None:
@@ -89,10 +89,10 @@ class Sender(Generic[T]):
         """The latest value."""
         return self._channel.value
 
-    def subscribe(self) -> Receiver[T]:
+    def subscribe(self) -> WatchReceiver[T]:
         """A new receiver, to which the current value counts as seen."""
         shared = self._live()
-        return Receiver(shared, shared.version)
+        return WatchReceiver(shared, shared.version)
 
     def drop(self) -> None:
         """Close the channel, once; receivers still see the last value."""
@@ -107,9 +107,9 @@ class Sender(Generic[T]):
         """Receivers at this moment."""
         return len(self._channel.receivers)
 
-    def statistics(self) -> SenderStatistics:
+    def statistics(self) -> WatchSenderStatistics:
         """The sender's account at this moment."""
-        return SenderStatistics(sent=self._channel.version, rejected=self._channel.rejected)
+        return WatchSenderStatistics(sent=self._channel.version, rejected=self._channel.rejected)
 
     def _live(self) -> _Channel[T]:
         if self._dropped:
@@ -117,7 +117,7 @@ class Sender(Generic[T]):
         return self._channel
 
 
-class Receiver(Generic[T]):
+class WatchReceiver(Generic[T]):
     """A receiving end with its own mark of what it has seen.
 
     waker is called after each send and when the sender is dropped, and stays in place.
@@ -153,7 +153,7 @@ class Receiver(Generic[T]):
             self._seen_version = shared.version
         return shared.value
 
-    def clone(self) -> Receiver[T]:
+    def clone(self) -> WatchReceiver[T]:
         """Another receiver, which has seen what this one has seen."""
         return type(self)(self._live(), self._seen_version)
 
@@ -165,13 +165,13 @@ class Receiver(Generic[T]):
         self.waker = None
         self._channel.receivers.remove(self)
 
-    def statistics(self) -> ReceiverStatistics:
+    def statistics(self) -> WatchReceiverStatistics:
         """This receiver's account at this moment, or at its drop."""
         dropped = self._dropped_version
         version = dropped if dropped is not None else self._channel.version
         sent = version - self._start
         unseen = int(version != self._seen_version)
-        return ReceiverStatistics(
+        return WatchReceiverStatistics(
             sent=sent, seen=self._seen, coalesced=sent - self._seen - unseen, unseen=unseen
         )
 
@@ -181,7 +181,7 @@ class Receiver(Generic[T]):
         return self._channel
 
 
-def channel(value: T) -> tuple[Sender[T], Receiver[T]]:
+def channel(value: T) -> tuple[WatchSender[T], WatchReceiver[T]]:
     """A watch channel that starts with a value, to which its receiver counts as up to date."""
     shared = _Channel(value)
-    return Sender(shared), Receiver(shared, shared.version)
+    return WatchSender(shared), WatchReceiver(shared, shared.version)

@@ -19,6 +19,8 @@ from kline_harness.id_rule import IdRule
 from kline_harness.interfaces import Check
 from kline_harness.kline import KlineBatch
 from kline_harness.ledger import Equation, TradeAccount, judge
+from kline_harness.replay.aftermath import MISMATCH, Aftermath
+from kline_harness.replay.assembly import trades_again
 from kline_harness.replay.checks import (
     files_checked,
     reception_verdict,
@@ -27,10 +29,8 @@ from kline_harness.replay.checks import (
 )
 from kline_harness.replay.conservation import equations
 from kline_harness.replay.effects import Results
-from kline_harness.replay.explaining import MISMATCH, Aftermath
 from kline_harness.replay.observations import ObservedRun
 from kline_harness.replay.scenario import Scenario
-from kline_harness.replay.wiring import trades_again
 from kline_harness.simulation.delivery import AFTER_SHUTDOWN
 from kline_harness.simulation.feed import Reception
 from kline_harness.verdict import Verdict

@@ -10,7 +10,7 @@ from kline_harness.checks.files import FileWatch, files_verdict
 from kline_harness.comparison import Comparison
 from kline_harness.comparison.compare import opens_ns
 from kline_harness.ledger import TradeAccount
-from kline_harness.replay.explaining import Aftermath
+from kline_harness.replay.aftermath import Aftermath
 from kline_harness.simulation.feed import Reception
 from kline_harness.verdict import Finding, Severity, Verdict
 

@@ -19,9 +19,9 @@ from kline_harness.faults.ticks import TickFault
 from kline_harness.faults.trades import TradeFault
 from kline_harness.kline import FIELDS, KlineBatch
 from kline_harness.ledger import TradeAccount
+from kline_harness.replay.assembly import NONE, Run, Storage, Substitutions, TradeSource
 from kline_harness.replay.emission_log import EmissionLog
 from kline_harness.replay.scenario import Scenario
-from kline_harness.replay.wiring import NONE, Run, Storage, Substitutions, TradeSource
 from kline_harness.simulation.records import ChannelRecord
 from kline_harness.verdict import Finding, Severity, Verdict
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kline_harness.replay.wiring import TradeSource
+from kline_harness.replay.assembly import TradeSource
 from kline_harness.tape import Tape
 
 

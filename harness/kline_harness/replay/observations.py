@@ -11,12 +11,12 @@ from kline_harness.checks.feed import FeedCheck
 from kline_harness.checks.stored import StoredCheck
 from kline_harness.comparison.continuity import ContinuityWatch
 from kline_harness.interfaces import FeedSlice, Observer
+from kline_harness.replay.assembly import NONE, Run, Storage, Substitutions, TradeSource
 from kline_harness.replay.emission_log import EmissionLog, PublishedFinals
 from kline_harness.replay.own_checks import GuardedWatch, asked
 from kline_harness.replay.scenario import Audit, Scenario
 from kline_harness.replay.shadow import DutyShadow, ExactShadow
 from kline_harness.replay.tallies import KlineTally, TradesInBatches, TradeTally
-from kline_harness.replay.wiring import NONE, Run, Storage, Substitutions, TradeSource
 from kline_harness.simulation.broadcast import rounded_capacity
 from kline_harness.simulation.designs import BROADCAST
 from kline_harness.simulation.listener import ListenerOptions

@@ -27,6 +27,7 @@ from kline_harness.expectations import (
     verdict_of,
 )
 from kline_harness.interfaces import Consumer
+from kline_harness.replay.assembly import NONE, Storage, Substitutions
 from kline_harness.replay.channel_notice import lifecycle_notice
 from kline_harness.replay.check_list import FinishedRun, Inputs
 from kline_harness.replay.effects import FaultOutcome, fault_outcomes, faults_verdict
@@ -39,7 +40,6 @@ from kline_harness.replay.shadow import ExactShadow
 from kline_harness.replay.sources import Disorder, Sources
 from kline_harness.replay.tables import write_differences, write_timeline
 from kline_harness.replay.timings import Timings
-from kline_harness.replay.wiring import NONE, Storage, Substitutions
 from kline_harness.report import build_report, prepare
 from kline_harness.run_record import LEDGER_FILE, RunRecord, ledger_sums, write_ledger
 from kline_harness.simulation.work import Work

@@ -25,11 +25,11 @@ from kline_harness.comparison.coverage import Coverage
 from kline_harness.errors import UsageError
 from kline_harness.id_rule import IdRule
 from kline_harness.ledger import Equation
+from kline_harness.replay.assembly import TradeSource
 from kline_harness.replay.market import Market
-from kline_harness.replay.numbering import Numbering, refuse_mixture
 from kline_harness.replay.references import reference_of
 from kline_harness.replay.scenario import Scenario
-from kline_harness.replay.wiring import TradeSource
+from kline_harness.replay.trade_numbers import Numbering, refuse_mixture
 from kline_harness.simulation.feed import Disorder, Reception, in_order, received, streamed
 from kline_harness.simulation.merge import merged
 from kline_harness.tape import Tape

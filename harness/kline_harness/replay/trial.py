@@ -15,12 +15,12 @@ from kline_harness.faults.record import FaultRecord
 from kline_harness.interfaces import FeedSlice, Observer
 from kline_harness.kline import KlineBatch
 from kline_harness.ledger import Equation, TradeAccount
+from kline_harness.replay.assembly import NONE, Run, Storage, Substitutions
 from kline_harness.replay.check_list import FinishedRun, Inputs
 from kline_harness.replay.effects import FaultOutcome, Results, fault_outcomes
 from kline_harness.replay.market import Market
 from kline_harness.replay.observations import ObservedRun
 from kline_harness.replay.scenario import Scenario
-from kline_harness.replay.wiring import NONE, Run, Storage, Substitutions
 from kline_harness.verdict import Finding, Verdict
 
 

@@ -9,7 +9,7 @@ from kline_harness.columns import Rows
 from kline_harness.errors import OutputError
 from kline_harness.kline import KlineBatch
 from kline_harness.ledger import Equation
-from kline_harness.pending import Pending
+from kline_harness.pending_rows import Pending
 from kline_harness.storage.dataset import CommitError, KlineDataset
 from kline_harness.storage.filesystem import FailingFileSystem, FileSystem, LocalFileSystem
 from kline_harness.storage.kline_table import storable, to_arrow

@@ -17,10 +17,10 @@ from kline_harness.comparison.causes.missing_trade_ids import (
     MissingTradeIds,
 )
 from kline_harness.comparison.causes.quiet_left_out import QuietLeftOut
-from kline_harness.comparison.causes.quote_rounding import QuoteRounding
 from kline_harness.comparison.causes.revised_archive import RevisedArchive
-from kline_harness.comparison.causes.straddling import NAME as SPLIT
-from kline_harness.comparison.causes.trade_kinds import FundTrade, SentinelRow, ZeroQuantity
+from kline_harness.comparison.causes.rounded_quote import QuoteRounding
+from kline_harness.comparison.causes.straddling_aggregate import NAME as SPLIT
+from kline_harness.comparison.causes.trade_kinds import FundTrade, SentinelRow, ZeroQuantityRow
 
 SET_SIZE_MAX = 4
 
@@ -55,7 +55,7 @@ CAUSES: tuple[Cause, ...] = (
     InjectedFault(),
     FundTrade(),
     SentinelRow(),
-    ZeroQuantity(),
+    ZeroQuantityRow(),
     LateTrade(),
     FormingRow(),
     QuoteRounding(),

@@ -59,7 +59,7 @@ class SentinelRow(KindOfTrade):
     kinds = (TradeKind.SENTINEL,)
 
 
-class ZeroQuantity(KindOfTrade):
+class ZeroQuantityRow(KindOfTrade):
     """Rows with a price but no quantity.
 
     Source: the exchange's public data repository, issues 263 and 342.

@@ -27,7 +27,7 @@ from kline_harness.interfaces import AddSymbol, Aggregator, Consumer, FeedSlice,
 from kline_harness.replay.own_checks import asked
 from kline_harness.replay.own_consumers import GuardedConsumer, MakeConsumer, make_own
 from kline_harness.replay.scenario import CONSUMERS, Audit, Scenario
-from kline_harness.simulation.crashing import CrashingConsumer
+from kline_harness.simulation.crash import CrashingConsumer
 from kline_harness.simulation.delivery import Delivery
 from kline_harness.simulation.feed import Feed
 from kline_harness.simulation.listener import ListenerOptions, Listening

@@ -69,7 +69,7 @@ def _ending(item: Item) -> str:
 def read_listing(client: Client, items: Sequence[Item]) -> Listing:
     """List the folder that some files of one series and period are in.
 
-    Raises Failed when the listing cannot be had whole, Refused.
+    Raises Failed when the listing cannot be had whole, RefusedDownload.
     """
     archive = ARCHIVES[items[0].market]
     host = client.settings.mirror or archive.listing

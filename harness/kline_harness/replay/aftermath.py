@@ -11,7 +11,7 @@ import numpy as np
 
 from kline_harness.arrow import int64_of
 from kline_harness.comparison import Comparison, Reference, Stored, Witnesses, compare, explain
-from kline_harness.comparison.binning import diagnosed
+from kline_harness.comparison.bins import diagnosed
 from kline_harness.comparison.case import TRADES_SHOWN, Case, Context, State, make_case, shown
 from kline_harness.comparison.compare import Difference, opens_ns
 from kline_harness.comparison.coverage import Coverage

@@ -11,7 +11,7 @@ import numpy as np
 
 from kline_harness.columns import concat
 from kline_harness.comparison.case import Case, State
-from kline_harness.comparison.causes.quote_rounding import within_bound
+from kline_harness.comparison.causes.rounded_quote import within_bound
 from kline_harness.comparison.compare import plain
 from kline_harness.comparison.wanted import BORDER_NS
 from kline_harness.tape import Tape, TradeKind

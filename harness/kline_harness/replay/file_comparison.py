@@ -16,7 +16,7 @@ from kline_harness.checks.quote_rules import quote_outside_of_prices, symbols_of
 from kline_harness.comparison.compare import CHECK, Comparison, Stored
 from kline_harness.comparison.coverage import Coverage
 from kline_harness.comparison.extent import OURS, NotCompared
-from kline_harness.comparison.pairing import compare_series
+from kline_harness.comparison.pairs import compare_series
 from kline_harness.errors import OutputError, UsageError
 from kline_harness.interval import parse_interval
 from kline_harness.kline import FIELDS, KlineBatch

@@ -10,25 +10,30 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kline_harness.history.catalogue import Catalogue, Record, move_in
+from kline_harness.history.entries import NEVER, NOT_YET, WITHDRAWN, Entry, Listing, read_listing
 from kline_harness.history.layouts import ARCHIVES
-from kline_harness.history.listing import NEVER, NOT_YET, WITHDRAWN, Entry, Listing, read_listing
 from kline_harness.history.months import MonthResult, compare_months
 from kline_harness.history.pace import now_text
-from kline_harness.history.proof import Proof, judge, read_content
+from kline_harness.history.proof import ArchiveProof, judge, read_content
 from kline_harness.history.rows import RowChanges, compare_rows
 from kline_harness.history.selection import Item
 from kline_harness.history.transfer import Fetched, read_state, write_state
 from kline_harness.history.transport import (
     Client,
     Failed,
-    Refused,
+    RefusedDownload,
     Settings,
 )
 
 FAILED, NOT_ASKED = "failed", "not asked"
-_INVALID = {WITHDRAWN, Proof.DAMAGED.value, Proof.CHECKSUM_WRONG.value, Proof.UNPROVEN.value}
+_INVALID = {
+    WITHDRAWN,
+    ArchiveProof.DAMAGED.value,
+    ArchiveProof.CHECKSUM_WRONG.value,
+    ArchiveProof.UNPROVEN.value,
+}
 # What --accept-unproven takes.
-ACCEPTABLE = {Proof.CHECKSUM_WRONG.value, Proof.UNPROVEN.value}
+ACCEPTABLE = {ArchiveProof.CHECKSUM_WRONG.value, ArchiveProof.UNPROVEN.value}
 _UNKNOWN = {NOT_YET, NEVER, FAILED, NOT_ASKED}
 
 
@@ -124,7 +129,7 @@ def list_series(client: Client, items: Sequence[Item]) -> dict[str, Listing | st
     for folder, wanted in folders.items():
         try:
             found[folder] = read_listing(client, wanted)
-        except (Failed, Refused) as error:
+        except (Failed, RefusedDownload) as error:
             found[folder] = str(error)
     return found
 
@@ -150,7 +155,7 @@ class _Fetch:
         """Bring one file in, whatever happens on the way."""
         try:
             return self._one(item, listing)
-        except Refused as error:
+        except RefusedDownload as error:
             return FileResult(item, NOT_ASKED, str(error))
         except Failed as error:
             reason = f"; without a listing nobody says why: {listing}"
@@ -195,7 +200,7 @@ class _Fetch:
     def _prove_again(self, item: Item, known: Record) -> FileResult:
         """Return a file that is there; what was not proved may be by now."""
         now = replace(known, last_seen=now_text())
-        if not known.damaged and known.proof != Proof.PROVED.value:
+        if not known.damaged and known.proof != ArchiveProof.PROVED.value:
             proof, detail = self._judge(item, known.sha256)
             accepted = proof.value in ACCEPTABLE and (known.accepted or self.accept)
             now = replace(now, proof=proof.value, detail=detail, accepted=accepted)
@@ -222,7 +227,7 @@ class _Fetch:
             move_in(part, self.catalogue.quarantine / content.sha256 / item.name)
             note = f"a damaged copy is in quarantine/{content.sha256}: {content.damage}"
             if attempt == 2:
-                made = self._make(item, fetched, content.sha256, Proof.DAMAGED, note, known)
+                made = self._make(item, fetched, content.sha256, ArchiveProof.DAMAGED, note, known)
                 return self._done(item, part, made, received, None)
         proof, detail = self._judge(item, content.sha256)
         detail = "; ".join(text for text in (detail, note) if text)
@@ -250,7 +255,7 @@ class _Fetch:
         item: Item,
         fetched: Fetched,
         sha256: str,
-        proof: Proof,
+        proof: ArchiveProof,
         detail: str,
         known: Record | None,
     ) -> Record:
@@ -277,7 +282,7 @@ class _Fetch:
             date=item.when,
         )
 
-    def _judge(self, item: Item, sha256: str) -> tuple[Proof, str]:
+    def _judge(self, item: Item, sha256: str) -> tuple[ArchiveProof, str]:
         ending = ARCHIVES[item.market].checksum
         published = self._published(item, ending) if ending else None
         return judge(item.name, sha256, published, has_checksums=bool(ending))

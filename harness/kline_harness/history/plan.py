@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kline_harness.history.catalogue import Catalogue, default_home
-from kline_harness.history.fetching import list_series, series_of
+from kline_harness.history.entries import Listing
+from kline_harness.history.fetch import list_series, series_of
 from kline_harness.history.layouts import ARCHIVES
-from kline_harness.history.listing import Listing
 from kline_harness.history.selection import Item
-from kline_harness.history.transport import Client, Failed, Refused, Settings
+from kline_harness.history.transport import Client, Failed, RefusedDownload, Settings
 
 
 def plan(items: Sequence[Item], settings: Settings) -> tuple[list[str], int]:
@@ -48,7 +48,7 @@ def _size(client: Client, item: Item, listing: Listing | str) -> tuple[int | Non
     host = client.settings.mirror or ARCHIVES[item.market].host
     try:
         headers = client.head(f"{host}/{item.path}")
-    except (Failed, Refused) as error:
+    except (Failed, RefusedDownload) as error:
         return None, str(error)
     length = {name.lower(): value for name, value in headers.items()}.get("content-length", "")
     return (int(length) if length.isdigit() else None), ""

@@ -30,7 +30,7 @@ from kline_harness.comparison.extent import (
     one_sided,
     period,
 )
-from kline_harness.comparison.scaling import diagnose_scale
+from kline_harness.comparison.scale import diagnose_scale
 from kline_harness.comparison.shift import diagnose
 from kline_harness.kline import FIELDS, PRICE_FIELDS
 from kline_harness.units import NS_PER_MICROSECOND, BoolArray, Int64Array
