@@ -54,6 +54,39 @@ def test_every_trade_rejected(tmp_path: Path) -> None:
     assert "no kline became final" in ran.output
 
 
+@pytest.mark.parametrize("field", ["price", "quantity", "time_ns", "buyer_is_maker"])
+def test_two_trades_of_one_id_that_differ(tmp_path: Path, field: str) -> None:
+    trades = traded(30)
+    first = trades[20]
+    value = getattr(first, field)
+    other = not value if field == "buyer_is_maker" else value + (MINUTE if "_ns" in field else 1)
+    again = replace(first, **{field: other})
+    parts = [
+        write_trades(tmp_path / "a" / "GNUUSDT-trades.csv", trades[:40]),
+        write_trades(tmp_path / "b" / "GNUUSDT-trades.csv", [again, *trades[40:]]),
+    ]
+    ran = run(tmp_path, *parts)
+    assert ran.exit_code == 3
+    assert kinds(ran, "trades")["duplicate_conflict"] == "doubt"
+    assert f"1 trade ids come again with another price, quantity, time or side ({first.id})" in (
+        ran.output
+    )
+    # The exchange's klines tell which of the two is true.
+    klines = write_klines(tmp_path / "GNUUSDT-1m.csv", candles(trades))
+    ran = run(tmp_path, *parts, "--klines", klines, "--intervals=1m")
+    assert (ran.exit_code, kinds(ran, "trades")["duplicate_conflict"]) == (0, "notice")
+
+
+def test_trades_given_twice_alike_are_no_conflict(tmp_path: Path) -> None:
+    trades = traded(30)
+    parts = [
+        write_trades(tmp_path / "a" / "GNUUSDT-trades.csv", trades[:40]),
+        write_trades(tmp_path / "b" / "GNUUSDT-trades.csv", trades[30:]),
+    ]
+    ran = run(tmp_path, *parts)
+    assert (ran.exit_code, kinds(ran, "trades")) == (0, {"duplicate": "notice"})
+
+
 def test_every_trade_of_one_symbol_rejected_beside_another(tmp_path: Path) -> None:
     good = write_trades(tmp_path / "GNUUSDT-trades.csv", traded(31))
     ran = run(tmp_path, good, FALSE_VALID / "fv17" / "ZUSDT-aggTrades.csv")

@@ -161,6 +161,15 @@ def test_right_klines_have_no_diagnosis(tmp_path: Path) -> None:
     assert "diagnosis" not in {f["kind"] for f in ran.findings()}
 
 
+def test_klines_that_are_equal_as_they_are_prove_no_other_way(tmp_path: Path) -> None:
+    # Three minutes of trades are absent, with numbers that go on: nothing else differs.
+    trades = tape()
+    left = [t for t in trades if not 4 <= (t.time_ns - START) // MINUTE < 7]
+    ran = judged(tmp_path, candles(trades), numbered(left))
+    assert ran.run["verdict"] == "invalid"
+    assert "same trades" not in ran.run["sentence"], ran.output
+
+
 def in_floats(row: OracleKline, field: str, trades: Sequence[OracleTrade]) -> OracleKline:
     """The same amount added up in binary floating point, as many scripts do."""
     total = 0.0

@@ -17,6 +17,7 @@ from kline_harness.tape import Tape, TradeKind
 from kline_harness.units import BoolArray, Int64Array
 
 SAMPLE_ROWS = 20
+_STATED = ("price", "quantity", "first_id", "last_id", "event_time_ns", "buyer_is_maker")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,8 +27,9 @@ class Evidence:
     `rows` are single trades by time; those with `in_cell` are part of a cell as well, and `sure`
     are the places of those that every interval applied. `cells` are the sums of the other
     trades, by `cell_opens`. `repeated` are the rows of trades whose id
-    had been seen: they are in neither. `sample` are the first trades, to tell how the source
-    makes quote quantities. `others` counts, by window, trades of other symbols.
+    had been seen: they are in neither, and `conflicts` are the ids that have another price,
+    quantity, time, side or other raw ids there. `sample` are the first trades, to tell how the
+    source makes quote quantities. `others` counts, by window, trades of other symbols.
     """
 
     instrument: Instrument
@@ -37,6 +39,7 @@ class Evidence:
     cell_opens: Int64Array
     cells: Sums
     repeated: Tape
+    conflicts: Int64Array
     sample: Tape
     runs: IdRuns
     wanted: Wanted
@@ -50,10 +53,14 @@ class Evidence:
 
 
 class Repeats:
-    """Finds, chunk by chunk, the trades whose id came before; `ids` are those that repeat."""
+    """Finds, chunk by chunk, the trades whose id came before; `ids` are those that repeat.
+
+    `first` are the trades that had such an id first.
+    """
 
     def __init__(self, ids: Int64Array) -> None:
         self._ids = ids
+        self.first: list[Tape] = []
         self._seen: Int64Array = np.empty(0, dtype=np.int64)
 
     def mask(self, trades: Tape) -> BoolArray:
@@ -69,6 +76,7 @@ class Repeats:
         fresh &= ~among(ids, self._seen)
         self._seen = np.union1d(self._seen, ids)
         again[rows[~fresh]] = True
+        self.first.append(trades.take(rows[fresh]))
         return again
 
 
@@ -179,12 +187,28 @@ class _Kept:
             opens,
             cells,
             repeated.over((instrument,)) if len(repeated) else repeated,
+            self._conflicts(),
             concat([Tape.empty((instrument,)), *self.sample]),
             self.runs,
             self.wanted,
             self.others,
             symbols,
         )
+
+    def _conflicts(self) -> Int64Array:
+        """Return the ids of which a later trade states something else than the first."""
+        if not self.repeated or self._repeats is None:
+            return np.empty(0, dtype=np.int64)
+        count = sum(map(len, self.repeated))
+        # One tape gives both the same decimals.
+        both = concat([*self.repeated, *self._repeats.first])
+        again, first = both[:count], both[count:]
+        order = np.argsort(first.trade_id)
+        first = first.take(order[np.searchsorted(first.trade_id[order], again.trade_id)])
+        differs = np.zeros(count, dtype=np.bool_)
+        for name in _STATED:
+            differs |= np.asarray(getattr(again, name) != getattr(first, name), dtype=np.bool_)
+        return np.unique(again.trade_id[differs])
 
     def _joined_cells(self, instrument: Instrument) -> tuple[Int64Array, Sums]:
         if not self.cells:

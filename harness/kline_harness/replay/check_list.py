@@ -184,7 +184,9 @@ class FinishedRun:
     def _trades(self) -> Verdict:
         met, lost = self.inputs.touching, self._kept_back()
         nothing = self._out_of_nothing()
-        verdict = trades_verdict(self.accounts, self.after, self.published, met, lost, nothing)
+        verdict = trades_verdict(
+            self.accounts, self.after, self.published, met, lost, nothing, self.uncompared()
+        )
         verdict = without_numbers(verdict, self.inputs.unnumbered)
         if not self.accounts:
             verdict = replace(verdict, not_checked=(NO_ACCOUNTS, *verdict.not_checked))

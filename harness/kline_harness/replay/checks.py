@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +26,7 @@ def trades_verdict(
     touching: Sequence[Mapping[str, Any]] = (),
     kept_back: Mapping[tuple[str, str], int] = _NOTHING,
     out_of_nothing: Mapping[str, tuple[int, int]] = _NONE,
+    uncompared: Collection[str] = (),
 ) -> Verdict:
     """Tell which trades are in no kline, or not in every interval's.
 
@@ -34,6 +35,7 @@ def trades_verdict(
     `kept_back` are trades that never reached the aggregator, by symbol and reason, of symbols of
     which nothing was compared: nobody knows which klines lack them. `out_of_nothing` are, by
     symbol, the trades that outages kept back, all of them, and the klines published all the same.
+    Of `uncompared` symbols no kline of the exchange's tells which of two trades of one id is true.
     """
     findings = [
         Finding("trades", "files_meet_without_ids", Severity.DOUBT, pair["symbol"], evidence=pair)
@@ -48,6 +50,7 @@ def trades_verdict(
             findings.append(_nothing_applied(symbol, account))
         classes = {"duplicate": account.duplicate, "unmapped": account.unmapped}
         classes |= {f"rejected_{kind}": ids for kind, ids in sorted(account.rejected.items())}
+        findings += _conflicts(symbol, after, symbol in uncompared)
         for name, ids in classes.items():
             counts[name.split("_")[0]] += len(ids)
             if ids:
@@ -64,6 +67,22 @@ def trades_verdict(
         evidence = {"sentence": "no kline became final, so that nothing could be checked"}
         findings.append(Finding("trades", "no_klines", Severity.DOUBT, evidence=evidence))
     return Verdict.of("trades", counts, findings)
+
+
+def _conflicts(symbol: str, after: Aftermath, is_open: bool) -> Iterator[Finding]:
+    """Yield what of a symbol's repeated ids states something else than the trade applied."""
+    kept = after.evidence.get(symbol)
+    if kept is None or len(kept.conflicts) == 0:
+        return
+    ids = kept.conflicts.tolist()
+    sentence = (
+        f"{len(ids):,} trade ids come again with another price, quantity, time or side "
+        f"({', '.join(map(str, ids[:_IDS_SHOWN]))}{' ...' if len(ids) > _IDS_SHOWN else ''}); "
+        "the first trade of each was applied"
+    )
+    evidence = {"sentence": sentence, "trades": len(ids), "first_ids": ids[:_IDS_SHOWN]}
+    severity = Severity.DOUBT if is_open else Severity.NOTICE
+    yield Finding("trades", "duplicate_conflict", severity, symbol, evidence=evidence)
 
 
 def _nothing_applied(symbol: str, account: TradeAccount) -> Finding:
