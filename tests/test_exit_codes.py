@@ -79,3 +79,9 @@ def test_a_reader_that_goes_away_ends_the_command_without_a_word() -> None:
         ["bash", "-c", f"({command}) | true"], capture_output=True, text=True, timeout=60
     )
     assert ran.stderr == "141\n"
+
+
+def test_a_closed_standard_output_is_no_crash() -> None:
+    command = f"{sys.executable} -m kline_harness.cli inspect {STREAM} >&-"
+    ran = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
+    assert (ran.returncode, ran.stderr) == (0, "")

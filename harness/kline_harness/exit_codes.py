@@ -43,7 +43,9 @@ def run_to_exit(verb: Callable[[], int]) -> int:
         signal.signal(signal.SIGINT, _interrupt)
     try:
         code = verb()
-        sys.stdout.flush()
+        # A process without a standard output has printed nothing.
+        if sys.stdout is not None:
+            sys.stdout.flush()
         raise_what_came()
         return code
     except UserError as error:

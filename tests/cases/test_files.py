@@ -87,6 +87,32 @@ def test_trades_given_twice_alike_are_no_conflict(tmp_path: Path) -> None:
     assert (ran.exit_code, kinds(ran, "trades")) == (0, {"duplicate": "notice"})
 
 
+@pytest.mark.parametrize("place", [0, 5, 11])
+def test_every_row_of_one_open_time_is_compared(tmp_path: Path, place: int) -> None:
+    trades = traded(30)
+    rows = candles(trades)
+    other = replace(rows[place], volume=rows[place].volume + 1)
+    path = write_trades(tmp_path / "GNUUSDT-trades.csv", trades)
+    for order in ([rows[place], other], [other, rows[place]]):
+        both = [*rows[:place], *order, *rows[place + 1 :]]
+        klines = write_klines(tmp_path / "GNUUSDT-1m.csv", both)
+        ran = run(tmp_path, path, "--klines", klines, "--intervals=1m")
+        (found,) = (f for f in ran.findings() if f["check"] == "comparison" and "open_time_ns" in f)
+        assert (ran.exit_code, found["kind"]) == (1, "unexplained"), ran.output
+        assert found["evidence"]["theirs_volume"] == f"{other.volume:f}"
+        assert found["evidence"]["ours_volume"] == f"{rows[place].volume:f}"
+
+
+def test_compare_names_a_damaged_file_of_a_run(tmp_path: Path) -> None:
+    ran = run(tmp_path, write_trades(tmp_path / "GNUUSDT-trades.csv", traded(30)))
+    klines = write_klines(tmp_path / "GNUUSDT-1m.csv", candles(traded(30)))
+    (part,) = (ran.folder / "klines").glob("part-*.parquet")
+    part.write_bytes(part.read_bytes()[:100])
+    said = command("compare", ran.folder, "--klines", klines)
+    assert said.exit_code == 2
+    assert f"{ran.folder / 'klines'}: expected Parquet files with klines, found" in said.output
+
+
 def test_every_trade_of_one_symbol_rejected_beside_another(tmp_path: Path) -> None:
     good = write_trades(tmp_path / "GNUUSDT-trades.csv", traded(31))
     ran = run(tmp_path, good, FALSE_VALID / "fv17" / "ZUSDT-aggTrades.csv")

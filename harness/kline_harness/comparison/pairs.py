@@ -128,7 +128,7 @@ class _Pairs:
         mine: pa.Table, reference: Reference, coverage: Coverage, stated: tuple[str, ...]
     ) -> _Pairs:
         our_opens, their_opens = opens_ns(mine), opens_ns(reference.table)
-        _, ours, theirs = np.intersect1d(our_opens, their_opens, return_indices=True)
+        ours, theirs = _partners(our_opens, their_opens)
         closes = reference.interval.close_times_ns(their_opens)
         touched = coverage.touched(their_opens, closes) & coverage.due(closes)
         times = (our_opens, their_opens, touched)
@@ -278,6 +278,20 @@ class _Pairs:
             if found := diagnose(mine, reference.table, self.fields, named=symbol):
                 return detail, found
         return detail, ""
+
+
+def _partners(ours: Int64Array, theirs: Int64Array) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the rows that belong together, by open time.
+
+    Every row of theirs is held against ours, though a file may have two of one open time; of two
+    of ours the first.
+    """
+    order, rows = np.argsort(ours, kind="stable"), np.argsort(theirs, kind="stable")
+    opens = ours[order]
+    place = np.searchsorted(opens, theirs[rows])
+    has = place < len(opens)
+    has[has] = opens[place[has]] == theirs[rows[has]]
+    return order[place[has]], rows[has]
 
 
 def _volume(reference: Reference, touched: BoolArray) -> Decimal | None:

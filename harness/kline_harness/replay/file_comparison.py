@@ -17,7 +17,7 @@ from kline_harness.comparison.compare import CHECK, Comparison, Stored
 from kline_harness.comparison.coverage import Coverage
 from kline_harness.comparison.extent import OURS, NotCompared
 from kline_harness.comparison.pairs import compare_series
-from kline_harness.errors import OutputError, UsageError
+from kline_harness.errors import InputError, OutputError, UsageError
 from kline_harness.interval import parse_interval
 from kline_harness.kline import FIELDS, KlineBatch
 from kline_harness.quote_rule import no_quote_rule
@@ -124,7 +124,11 @@ def _dataset(folder: Path) -> pa.Table:
     dataset = KlineDataset(inner if inner.is_dir() else folder)
     if not dataset.parts():
         raise UsageError(f"{folder}: expected a run folder with klines, found no part-*.parquet")
-    return dataset.read()
+    try:
+        return dataset.read()
+    except (pa.ArrowException, OSError) as error:
+        found = str(error).partition("\n")[0]
+        raise InputError(dataset.directory, "Parquet files with klines", found) from error
 
 
 def _make(
