@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
 import pytest
@@ -60,7 +61,8 @@ def test_two_trades_of_one_id_that_differ(tmp_path: Path, field: str) -> None:
     first = trades[20]
     value = getattr(first, field)
     other = not value if field == "buyer_is_maker" else value + (MINUTE if "_ns" in field else 1)
-    again = replace(first, **{field: other})
+    changed: dict[str, Any] = {field: other}
+    again = replace(first, **changed)
     parts = [
         write_trades(tmp_path / "a" / "GNUUSDT-trades.csv", trades[:40]),
         write_trades(tmp_path / "b" / "GNUUSDT-trades.csv", [again, *trades[40:]]),
