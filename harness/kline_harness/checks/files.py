@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from kline_harness.checks.id_conflicts import IdConflicts
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.units import NS_PER_MINUTE, NS_PER_SECOND, Int64Array, utc_text
 from kline_harness.verdict import Finding, Severity, Verdict
@@ -47,13 +46,10 @@ class FileWatch:
     makers: int = 0
     market: int = 0
     is_aggregated: bool = False
-    conflicts: IdConflicts = field(default_factory=IdConflicts)
 
     def add(self, tape: Tape) -> None:
         """Take the next rows of this symbol."""
         self.rows += len(tape)
-        if self.ids_stated:
-            self.conflicts.add(tape)
         makers = tape.buyer_is_maker
         if tape.kind.any():
             market = tape.kind == TradeKind.MARKET
@@ -182,8 +178,6 @@ def files_verdict(
         sides.setdefault(watch.symbol, []).append(watch)
         if watch.outside:
             findings.append(_outside(watch))
-        if watch.conflicts.count:
-            findings.append(_conflicts(watch, reached.get(watch.symbol)))
         for finding in _edges(watch, reached.get(watch.symbol)):
             counts["cut_short"] += finding.severity is Severity.DOUBT
             findings.append(finding)
@@ -212,22 +206,6 @@ def _outside(watch: FileWatch) -> Finding:
     )
     evidence = {"sentence": sentence, "file": watch.name, "rows": watch.outside}
     return _finding("time_outside_name", Severity.DOUBT, watch.symbol, evidence)
-
-
-def _conflicts(watch: FileWatch, reached: tuple[int, int] | None) -> Finding:
-    """Name rows of one id that do not say the same: one of them is none of the exchange's."""
-    found = watch.conflicts
-    assert found.first is not None
-    trade_id, at_ns, fields = found.first
-    sentence = (
-        f"{found.count:,} rows of {watch.name} have the id of a row before them and another "
-        f"{' and '.join(fields)}; the first is trade {trade_id} at {utc_text(at_ns)}"
-    )
-    evidence = {"sentence": sentence, "file": watch.name, "rows": found.count}
-    evidence |= {"trade_id": trade_id, "time_ns": at_ns, "fields": list(fields)}
-    is_borne_out = reached is not None and reached[0] <= found.low_ns <= found.high_ns < reached[1]
-    severity = Severity.NOTICE if is_borne_out else Severity.DOUBT
-    return _finding("id_with_two_contents", severity, watch.symbol, evidence)
 
 
 def _edges(watch: FileWatch, reached: tuple[int, int] | None) -> Iterable[Finding]:
