@@ -180,8 +180,12 @@ class Scenario:
         return plain | own
 
     def changed(self) -> dict[str, Any]:
-        """Return the options that are not the defaults, as plain data for JSON."""
-        return _changed(self.to_dict(), Scenario().to_dict() | _defaults(type(self.own())))
+        """Return the options that are not the defaults, as plain data for JSON.
+
+        The fidelity changes nothing of a result, and is left out.
+        """
+        found = _changed(self.to_dict(), Scenario().to_dict() | _defaults(type(self.own())))
+        return {name: value for name, value in found.items() if name != "fidelity"}
 
 
 def _parted(command: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any] | None]:
