@@ -40,9 +40,8 @@ def gate(given: argparse.Namespace) -> int:
 
     Exit code: 0 green, 1 red, 2 bad suite or input, 3 unknown, 70 a case crashed.
     """
+    from kline_harness.gate import chosen, load_suite, run_suite
     from kline_harness.gate.destinations import Outputs, deliver
-    from kline_harness.gate.gate import run_suite
-    from kline_harness.gate.suite import chosen, load_suite
 
     outputs = Outputs(
         junit=given.junit,
