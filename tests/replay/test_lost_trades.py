@@ -44,9 +44,10 @@ def test_klines_that_a_fault_changed_and_nothing_compared_are_unknown(
     (told,) = ran.run["faults"]
     changed = told["effect"].get("klines", 0)
     if "duplicate" in fault:
-        # A copy with other numbers is refused by its id: nothing is changed, nothing in doubt.
+        # A copy with other numbers is refused by its id; nothing tells which of the two is true.
         assert changed == 0
-        assert (ran.exit_code, ran.run["verdict"]) == (0, "valid")
+        assert (ran.exit_code, ran.run["verdict"]) == (3, "unknown")
+        assert severities(ran, "trades")["duplicate_conflict"] == "doubt"
         return
     assert changed > 0
     # Where whole minutes are lost the ids around them make it an error.

@@ -31,7 +31,10 @@ at = 2024-05-15T12:00:00Z
 restart = 2024-05-15T12:30:00Z
 """
 QUEUE = """
+aggregator = "klagg"
 expectations = false
+[klagg]
+quirks = "fixed"
 [channels]
 klines = 2
 design = "mpsc"
