@@ -132,7 +132,7 @@ def samples() -> list[Fault]:
         "wire_symbol_name": {"symbol": "ÄUSDT"},
     }
     plain = [
-        made(**({name: 5 for name in required(made)} | given.get(kind, {})))
+        made(**(dict.fromkeys(required(made), 5) | given.get(kind, {})))
         for kind, made in CATALOGUE.items()
     ]
     presets = [fault for preset in PRESETS.values() for fault in preset.make(START_NS)]
