@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import MISSING, fields
 from itertools import pairwise
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -122,7 +123,7 @@ def required(made: type[Fault]) -> list[str]:
 
 
 def samples() -> list[Fault]:
-    given = {
+    given: dict[str, dict[str, int | str]] = {
         "clock_drift": {"from_ns": START_NS},
         "ticks_coalesced": {"until_ns": START_NS},
         "consumer_stalled": {"from_ns": 1, "until_ns": 2},
@@ -131,10 +132,10 @@ def samples() -> list[Fault]:
         "consumer_crashed": {"at_ns": 5, "restart_ns": 6},
         "wire_symbol_name": {"symbol": "ÄUSDT"},
     }
-    plain = [
-        made(**(dict.fromkeys(required(made), 5) | given.get(kind, {})))
-        for kind, made in CATALOGUE.items()
-    ]
+    plain = []
+    for kind, made in CATALOGUE.items():
+        words: dict[str, Any] = {**dict.fromkeys(required(made), 5), **given.get(kind, {})}
+        plain.append(made(**words))
     presets = [fault for preset in PRESETS.values() for fault in preset.make(START_NS)]
     return [*plain, *presets, *WILD]
 
