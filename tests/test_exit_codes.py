@@ -85,3 +85,30 @@ def test_a_closed_standard_output_is_no_crash() -> None:
     command = f"{sys.executable} -m kline_harness.cli inspect {STREAM} >&-"
     ran = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
     assert (ran.returncode, ran.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "line"),
+    [("SIGINT", 130, "interrupted\n"), ("SIGTERM", 143, "terminated\n")],
+)
+def test_a_signal_that_a_library_makes_another_error_of_is_no_crash(
+    number: str, code: int, line: str, tmp_path: Path
+) -> None:
+    raised = """
+import os, signal
+from kline_harness import exit_codes
+def verb():
+    try:
+        os.kill(os.getpid(), signal.%s)
+    except BaseException as error:
+        raise ImportError("initialization failed") from error
+raise SystemExit(exit_codes.run_to_exit(verb))
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", raised % number],
+        capture_output=True,
+        text=True,
+        env={"TMPDIR": str(tmp_path), "PATH": "/usr/bin:/bin"},
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (code, "", line)
+    assert list(tmp_path.iterdir()) == []

@@ -61,6 +61,11 @@ def run_to_exit(verb: Callable[[], int]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
     except Exception as error:
+        # A library that a signal meets while it is imported makes another error of it.
+        if signal.SIGINT in _came:
+            return _say("interrupted", EXIT_INTERRUPTED)
+        if _came:
+            return _say("terminated", 128 + _came[0])
         return _say(crash_sentence(error), EXIT_CRASH)
 
 
