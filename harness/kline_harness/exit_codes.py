@@ -13,9 +13,6 @@ EXIT_INVALID = 1
 EXIT_USAGE = 2
 # EX_SOFTWARE of sysexits.h: an internal software error.
 EXIT_CRASH = 70
-# A shell's rule for what a signal ended: 128 and its number.
-EXIT_INTERRUPTED = 128 + signal.SIGINT
-EXIT_TERMINATED = 128 + signal.SIGTERM
 # What ends a program that does not say otherwise: being told to, and a terminal that is closed.
 TERMINATING = (signal.SIGTERM, signal.SIGHUP)
 EXIT_BROKEN_PIPE = 128 + signal.SIGPIPE
@@ -29,6 +26,11 @@ _came: list[int] = []
 class Terminated(SystemExit):
     """SIGTERM or SIGHUP, raised where the program stands so that it clears away what it began."""
 
+    @property
+    def number(self) -> int:
+        """The signal: an attribute would be lost where a library makes an exception anew."""
+        return int(self.args[0]) - 128
+
 
 def run_to_exit(verb: Callable[[], int]) -> int:
     """Run a verb and return the exit code of the process.
@@ -38,9 +40,9 @@ def run_to_exit(verb: Callable[[], int]) -> int:
     """
     for number in TERMINATING:
         if signal.getsignal(number) == signal.SIG_DFL:
-            signal.signal(number, _terminate)
+            signal.signal(number, _end)
     if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
-        signal.signal(signal.SIGINT, _interrupt)
+        signal.signal(signal.SIGINT, _end)
     try:
         code = verb()
         # A process without a standard output has printed nothing.
@@ -53,20 +55,17 @@ def run_to_exit(verb: Callable[[], int]) -> int:
     except ContractError as error:
         return _say(f"error: the contract is broken: {error}", EXIT_INVALID)
     except KeyboardInterrupt:
-        return _say("interrupted", EXIT_INTERRUPTED)
+        return _say_ended(signal.SIGINT)
     except Terminated as ended:
-        return _say("terminated", int(ended.code or EXIT_TERMINATED))
+        return _say_ended(ended.number)
     except BrokenPipeError:
         # Whoever read the output went away; what is still buffered must not fail once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
     except Exception as error:
         # A library that a signal meets while it is imported makes another error of it.
-        if signal.SIGINT in _came:
-            return _say("interrupted", EXIT_INTERRUPTED)
-        if _came:
-            return _say("terminated", 128 + _came[0])
-        return _say(crash_sentence(error), EXIT_CRASH)
+        came = _first_to_end()
+        return _say(crash_sentence(error), EXIT_CRASH) if came is None else _say_ended(came)
 
 
 def raise_what_came() -> None:
@@ -74,11 +73,19 @@ def raise_what_came() -> None:
 
     Raises KeyboardInterrupt or Terminated.
     """
-    if signal.SIGINT in _came:
-        raise KeyboardInterrupt
-    for number in TERMINATING:
-        if number in _came:
-            raise Terminated(128 + number)
+    number = _first_to_end()
+    if number is not None:
+        raise ending(number)
+
+
+def _first_to_end() -> int | None:
+    """Return the signal that ends the process, SIGINT before the others; None if none came."""
+    return next((number for number in (signal.SIGINT, *TERMINATING) if number in _came), None)
+
+
+def ending(number: int) -> BaseException:
+    """Return what is raised for a signal that ends the program."""
+    return KeyboardInterrupt() if number == signal.SIGINT else Terminated(128 + number)
 
 
 def crash_sentence(error: BaseException) -> str:
@@ -103,11 +110,11 @@ def _say(line: str, code: int) -> int:
     return code
 
 
-def _interrupt(number: int, frame: object) -> None:
-    _came.append(number)
-    raise KeyboardInterrupt
+def _say_ended(number: int) -> int:
+    # A shell's rule for what a signal ended: 128 and its number.
+    return _say("interrupted" if number == signal.SIGINT else "terminated", 128 + number)
 
 
-def _terminate(number: int, frame: object) -> None:
+def _end(number: int, frame: object) -> None:
     _came.append(number)
-    raise Terminated(128 + number)
+    raise ending(number)

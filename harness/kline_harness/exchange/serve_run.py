@@ -22,7 +22,7 @@ from kline_harness.exchange.socks import SocksProxy
 from kline_harness.exchange.stream_names import Routes
 from kline_harness.exchange.tls import AUTHORITY_FILE, server_context
 from kline_harness.exchange.wire import WireFaults
-from kline_harness.exit_codes import EXIT_TERMINATED, Terminated
+from kline_harness.exit_codes import ending
 from kline_harness.replay.decode import encode
 from kline_harness.replay.scenario_file import scenario_of
 from kline_harness.units import NS_PER_DAY, NS_PER_SECOND, utc_text
@@ -127,10 +127,8 @@ class _Ended:
 
     def code(self, server: ExchangeServer) -> int:
         """Return the exit code, or raise what the signal stands for."""
-        if self.number == signal.SIGINT:
-            raise KeyboardInterrupt
-        if self.number == signal.SIGTERM:
-            raise Terminated(EXIT_TERMINATED)
+        if self.number is not None:
+            raise ending(self.number)
         return 0 if server.complete else _SERVICE_LEFT
 
     def _note(self, number: int) -> None:
