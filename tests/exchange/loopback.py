@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,7 +105,9 @@ def serve(paths: Sequence[Path], use: Callable[[Client], Awaitable[Any]], **opti
         async with asyncio.timeout(30), server_of(paths, **options) as client:
             return await use(client)
 
-    return asyncio.run(run())
+    # In a thread of its own: a browser that another test holds has a loop in this one.
+    with ThreadPoolExecutor(1) as own:
+        return own.submit(asyncio.run, run()).result()
 
 
 async def ask(ws: Any, method: str, params: Any = None, **more: Any) -> Any:
