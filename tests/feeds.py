@@ -190,16 +190,6 @@ def slices(run: Sequence[Item], cuts: Sequence[int]) -> Iterator[FeedSlice]:
         yield build(run[start:stop])
 
 
-def cut_at(whole: FeedSlice, cuts: Sequence[int]) -> Iterator[FeedSlice]:
-    """Yield the slices of one feed between cuts."""
-    done = 0
-    for cut in sorted(cuts):
-        head, whole = whole.cut(cut - done)
-        done = cut
-        yield head
-    yield whole
-
-
 def oracle_events(run: Sequence[Item]) -> list[OracleEvent]:
     """Return the trades and ticks of a run as the oracle takes them."""
     events: list[OracleEvent] = []

@@ -21,7 +21,6 @@ from kline_harness.exchange import collect_command as collected
 from kline_harness.exchange.command import serve, serve_arguments
 from kline_harness.exit_codes import EXIT_USAGE, run_to_exit
 from kline_harness.history import command as history
-from kline_harness.project_defaults import with_defaults
 
 GC_THRESHOLD = 50_000
 ABOUT = "Replay recorded trades through a kline aggregator and prove what it published."
@@ -359,6 +358,8 @@ def run(words: Sequence[str]) -> int:
         return 0
     if words[0] not in VERBS:
         raise UserError(f"unknown verb {words[0]!r}: expected one of {', '.join(VERBS)}")
+    from kline_harness.project_defaults import with_defaults
+
     verb, arguments = VERBS[words[0]]
     parser = Parser(verb)
     arguments(parser)

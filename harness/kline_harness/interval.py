@@ -136,6 +136,11 @@ CODE: dict[Interval, int] = {interval: code for code, interval in enumerate(INTE
 DEFAULT_INTERVALS: tuple[Interval, ...] = INTERVALS[1:13]
 
 
+def interval_named(text: str) -> Interval | None:
+    """Return the interval of exactly this name, None where there is none."""
+    return _BY_TEXT.get(text)
+
+
 def parse_interval(text: str) -> Interval:
     """Return the interval of a name such as ``5m``; ``1mo``, the archive's name, is ``1M``.
 

@@ -16,8 +16,8 @@ from kline_harness.finding_text import finding_text
 from kline_harness.inspection import Inspection
 from kline_harness.interfaces import Consumer
 from kline_harness.replay import Outcome
-from kline_harness.replay.folder import RUN_FILE
 from kline_harness.report import build_report
+from kline_harness.run_record import RECORD_FILE
 from kline_harness.storage.dataset import KlineDataset
 from kline_harness.tabular import Tabular, frame_of, plain_columns
 from kline_harness.verdict import Finding, Validity, Verdict
@@ -158,7 +158,7 @@ class Replayed(Result):
     @property
     def record(self) -> Path:
         """The file `run.json`: everything that is known of the run, as data."""
-        return self.directory / RUN_FILE
+        return self.directory / RECORD_FILE
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -22,9 +22,10 @@ from kline_harness.klagg.slots import Slot, SymbolSlots
 from kline_harness.klagg.ticker import Ticker
 from kline_harness.kline import Emission
 from kline_harness.tape import TradeKind
+from kline_harness.testing.aggregator_kit import cut_at
 
 from tests.contracts.aggregator import SMALL_FEEDS, check_aggregator, told
-from tests.feeds import DAY, HOUR, MINUTE, SECOND, T0, Item, TradeSpec, cut_at, feed, items, slices
+from tests.feeds import DAY, HOUR, MINUTE, SECOND, T0, Item, TradeSpec, feed, items, slices
 
 pytestmark = pytest.mark.skipif(library.LIBRARY is None, reason="nothing was compiled")
 

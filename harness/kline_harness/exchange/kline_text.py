@@ -15,7 +15,7 @@ from kline_harness.exchange.text_matrix import (
     fixed_text,
     whole,
 )
-from kline_harness.interval import CODE, INTERVALS
+from kline_harness.interval import INTERVALS
 from kline_harness.kline import KlineBatch
 from kline_harness.units import NS_PER_MILLISECOND, ExactArray, Int64Array
 
@@ -142,8 +142,3 @@ def texts_of(batch: KlineBatch, instruments: Sequence[Instrument]) -> list[Kline
         KlineText(found[row[0]], INTERVALS[row[1]].text, *row[2:])
         for row in zip(*(column.tolist() for column in columns), strict=True)
     ]
-
-
-def code_of(text: str) -> int | None:
-    """Return the code of an interval's name, None where there is none of that name."""
-    return next((code for interval, code in CODE.items() if interval.text == text), None)

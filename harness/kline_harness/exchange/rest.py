@@ -10,11 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kline_harness.exchange.kline_text import code_of
 from kline_harness.exchange.limits import WEIGHT_LIMITS
 from kline_harness.exchange.market import MarketState
 from kline_harness.exchange.text_matrix import fixed_text
-from kline_harness.interval import INTERVALS
+from kline_harness.interval import interval_named
 from kline_harness.tape import Tape
 from kline_harness.units import INT64_MAX, NS_PER_HOUR, NS_PER_MILLISECOND
 
@@ -123,12 +122,12 @@ class RestApi:
         text = given.get("interval", "")
         if not text:
             raise _mandatory("interval")
-        code = code_of(text)
-        if code is None or INTERVALS[code] not in self._market.intervals:
+        interval = interval_named(text)
+        if interval is None or interval not in self._market.intervals:
             raise RefusedRequest(-1120, "Invalid interval.")
         limit = _limit(given, _KLINES_MAX[self._kind])
         start, end = _time(given, "startTime"), _time(given, "endTime")
-        rows = self._market.klines(symbol, INTERVALS[code], start, end, limit)
+        rows = self._market.klines(symbol, interval, start, end, limit)
         return b"[%s]" % b",".join(rows)
 
     def _aggregates(self, given: Mapping[str, str], now_ns: int) -> bytes:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from urllib.parse import unquote
 
-from kline_harness.exchange.kline_text import code_of
 from kline_harness.exchange.market import MINI_TICKERS
+from kline_harness.interval import interval_named
 
 TRADE_KINDS = ("aggTrade", "trade")
 KLINE_KINDS = ("kline", "continuousKline")
@@ -86,7 +86,7 @@ def parse_stream(name: str, symbols: Mapping[str, str]) -> Stream | None:
         return None
     if tail in TRADE_KINDS:
         return Stream(name, tail, symbol)
-    if kind in KLINE_KINDS and code_of(interval) is not None:
+    if kind in KLINE_KINDS and interval_named(interval) is not None:
         return Stream(name, kind, symbol, interval)
     return None
 

@@ -31,9 +31,7 @@ from kline_harness.faults.wire import (
 )
 
 MessageFault = WireGap | WireDuplicate | WireReorder | WireDelay
-_MESSAGES = (WireGap, WireDuplicate, WireReorder, WireDelay)
 SocketFault = WireDisconnect | WireClose | WireHalfOpen | WireServerShutdown | WireRoutesRetired
-_SOCKETS = (WireDisconnect, WireClose, WireHalfOpen, WireServerShutdown, WireRoutesRetired)
 # A client that asks for these after something was withheld has noticed.
 _BACKFILL = ("aggTrades", "klines", "continuousKlines", "trades")
 
@@ -103,11 +101,11 @@ class WireFaults:
         """Return the next instant after which something is another: slices end there."""
         instants = []
         for fault in self.faults:
-            if isinstance(fault, _SOCKETS):
+            if isinstance(fault, SocketFault):
                 instants.append(fault.at_ns)
                 if isinstance(fault, WireServerShutdown):
                     instants.append(fault.at_ns + fault.lead_ns)
-            elif isinstance(fault, _MESSAGES):
+            elif isinstance(fault, MessageFault):
                 instants += [fault.from_ns, fault.until_ns]
         return min((one for one in instants if one > after_ns), default=None)
 
@@ -115,7 +113,7 @@ class WireFaults:
         """Yield (fault, step) of what strikes sockets by now and has not struck; step 1 is a
         second one, of a shutdown that was announced."""
         for place, fault in enumerate(self.faults):
-            if not isinstance(fault, _SOCKETS):
+            if not isinstance(fault, SocketFault):
                 continue
             steps = [fault.at_ns]
             if isinstance(fault, WireServerShutdown):
@@ -145,7 +143,7 @@ class WireFaults:
         return any(
             fault.from_ns < end_ns and start_ns < fault.until_ns
             for fault in self.faults
-            if isinstance(fault, _MESSAGES)
+            if isinstance(fault, MessageFault)
         )
 
     def changed(
@@ -153,7 +151,7 @@ class WireFaults:
     ) -> list[WireMessage]:
         """Return what a connection is sent in place of its messages, up to an instant."""
         for place, fault in enumerate(self.faults):
-            if isinstance(fault, _MESSAGES):
+            if isinstance(fault, MessageFault):
                 messages = self._change(place, fault, one.id, messages, end_ns)
         return messages
 

@@ -73,8 +73,7 @@ class Gate:
         validity, told = comparison.verdict().validity, summary(comparison)
         problems = list(judge_expectations(case, validity, told, comparison))
         listed = tuple(problems[:LISTED_MAX])
-        more = f" (and {len(problems) - 1:,} more)" if len(problems) > 1 else ""
-        said = f"{problems[0].message}{more}" if problems else f"{validity.value}, {told}"
+        said = _first_of(problems) if problems else f"{validity.value}, {told}"
         status, hidden = worst(tuple(problems)), len(problems) - len(listed)
         return CaseResult(case, status, said, validity, listed, hidden)
 
@@ -311,12 +310,16 @@ def _where(error: Exception) -> str:
 
 def _sentence(outcome: Outcome, problems: list[Problem], changes: list[Problem]) -> str:
     if problems:
-        more = f" (and {len(problems) - 1:,} more)" if len(problems) > 1 else ""
-        return f"{problems[0].message}{more}"
+        return _first_of(problems)
     shown = f"{outcome.validity.value}, {outcome.klines:,} klines"
     if changes:
         return f"{shown}; baseline written, {len(changes):,} changes"
     return f"{shown}, as in the baseline"
+
+
+def _first_of(problems: list[Problem]) -> str:
+    more = f" (and {len(problems) - 1:,} more)" if len(problems) > 1 else ""
+    return f"{problems[0].message}{more}"
 
 
 def _command(case: SuiteCase) -> str:

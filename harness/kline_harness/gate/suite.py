@@ -17,8 +17,8 @@ from kline_harness.history.held_files import files_of
 from kline_harness.history.selection import is_selection
 from kline_harness.interval import Interval, parse_intervals
 from kline_harness.replay import Audit, Scenario
-from kline_harness.replay.folder import RUN_FILE
 from kline_harness.replay.scenario_file import scenario_of
+from kline_harness.run_record import RECORD_FILE
 from kline_harness.verdict import Validity
 
 _SUITE_KEYS = ("baseline", "max_ratio", "case")
@@ -274,7 +274,7 @@ class _Table:
                 matches = [
                     path
                     for path in self._matches(key, pattern)
-                    if path.is_file() or (folders and (path / RUN_FILE).is_file())
+                    if path.is_file() or (folders and (path / RECORD_FILE).is_file())
                 ]
             except (OSError, ValueError, NotImplementedError) as error:
                 reason = getattr(error, "strerror", None) or str(error)

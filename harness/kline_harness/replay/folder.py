@@ -20,9 +20,9 @@ from typing import Any
 
 from kline_harness.errors import OutputError
 from kline_harness.exit_codes import TERMINATING, raise_what_came
+from kline_harness.run_record import RECORD_FILE
 from kline_harness.storage.exchange import exchange
 
-RUN_FILE = "run.json"
 # What only a write can meet.
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 _ENDING = (signal.SIGINT, *TERMINATING)
@@ -82,7 +82,7 @@ def _replaced(target: Path, place: Path) -> Iterator[Path]:
 
 
 def _refuse_what_is_no_run(target: Path, place: Path) -> None:
-    if place.exists() and not (place / RUN_FILE).is_file():
+    if place.exists() and not (place / RECORD_FILE).is_file():
         is_free = place.is_dir() and not any(place.iterdir())
         if not is_free:
             raise OutputError(f"{target}: expected a run folder or nothing, found something else")

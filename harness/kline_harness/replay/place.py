@@ -11,9 +11,9 @@ from typing import Any
 
 from kline_harness.archives import FileInfo
 from kline_harness.errors import OutputError
-from kline_harness.replay.folder import RUN_FILE
 from kline_harness.replay.scenario import Scenario
 from kline_harness.replay.sources import Sources
+from kline_harness.run_record import RECORD_FILE
 from kline_harness.units import NS_PER_DAY, utc_text
 
 # The folder of run folders: a replay written there keeps its index up to date.
@@ -84,7 +84,7 @@ def _refuse_another(
 ) -> None:
     """Refuse the place of a run of other files or another scenario."""
     try:
-        found = json.loads((target / RUN_FILE).read_text("utf-8"))
+        found = json.loads((target / RECORD_FILE).read_text("utf-8"))
         had = sorted((row["role"], row["path"]) for row in found["inputs"])
         before = found["scenario"]
     except (OSError, ValueError, KeyError, TypeError):

@@ -31,7 +31,7 @@ from kline_harness.replay.assembly import NONE, Storage, Substitutions
 from kline_harness.replay.channel_notice import lifecycle_notice
 from kline_harness.replay.check_list import FinishedRun, Inputs
 from kline_harness.replay.effects import FaultOutcome, fault_outcomes, faults_verdict
-from kline_harness.replay.folder import RUN_FILE, run_folder, write_json, write_lines
+from kline_harness.replay.folder import run_folder, write_json, write_lines
 from kline_harness.replay.observations import ObservedRun
 from kline_harness.replay.place import RunPlace
 from kline_harness.replay.scenario import Audit, Scenario
@@ -41,7 +41,7 @@ from kline_harness.replay.sources import Disorder, Sources
 from kline_harness.replay.tables import write_differences, write_timeline
 from kline_harness.replay.timings import Timings
 from kline_harness.report import build_report, prepare
-from kline_harness.run_record import LEDGER_FILE, RunRecord, ledger_sums, write_ledger
+from kline_harness.run_record import LEDGER_FILE, RECORD_FILE, RunRecord, ledger_sums, write_ledger
 from kline_harness.simulation.work import Work
 from kline_harness.verdict import Validity, Verdict, worst
 
@@ -294,7 +294,7 @@ def _write(
         **_statistics(run),
         faults=[fault.to_dict() for fault in faults],
     )
-    write_json(folder / RUN_FILE, record.to_dict())
+    write_json(folder / RECORD_FILE, record.to_dict())
 
 
 def _version(package: str) -> str | None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kline_harness.errors import UsageError
-from kline_harness.interval import INTERVALS, parse_interval
+from kline_harness.interval import interval_named, parse_interval
 from kline_harness.report.data import ReportData
 from kline_harness.report.differences import DifferenceRow
 from kline_harness.report.format import number, utc
@@ -158,7 +158,7 @@ def _with_halted(
     interval: str, opens: Int64Array, states: NDArray[np.int8], still: Sequence[Mapping[str, Any]]
 ) -> tuple[Int64Array, NDArray[np.int8]]:
     """Add the klines of halts that neither side has: none was due, and none is missed."""
-    frame = next((one for one in INTERVALS if one.text == interval), None)
+    frame = interval_named(interval)
     found: list[Int64Array] = [np.empty(0, dtype=np.int64)]
     for row in still:
         if frame is not None and row["why"] == "halted":

@@ -13,7 +13,7 @@ import numpy as np
 from kline_harness.errors import InputError
 from kline_harness.report.differences import DifferenceRow, read_differences
 from kline_harness.report.klines import Series, numbers, read_klines, read_table, text_codes
-from kline_harness.run_record import LEDGER_FILE, read_ledger, read_record
+from kline_harness.run_record import LEDGER_FILE, RECORD_FILE, read_ledger, read_record
 from kline_harness.units import Int64Array
 
 # A part that a run folder does not have is an empty part of the page.
@@ -77,7 +77,7 @@ def read_run(run_dir: Path) -> ReportData:
     Raises InputError for a folder without a run.json of the known schema, or with a file that
     is not what it should be.
     """
-    run, klines = read_run_json(run_dir / "run.json"), read_klines(run_dir / "klines")
+    run, klines = read_run_json(run_dir / RECORD_FILE), read_klines(run_dir / "klines")
     writers = [check for check in run["checks"] if check["check"] == "writer"]
     if not klines and any(check["counts"].get("committed") for check in writers):
         raise InputError(run_dir / "klines", "the stored klines, part-*.parquet", "none")

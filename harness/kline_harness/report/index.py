@@ -14,6 +14,7 @@ from kline_harness.report.overview import tested
 from kline_harness.report.page import render, write_whole
 from kline_harness.report.summary import CLASSES, period_of, symbols_of
 from kline_harness.report.svg import Drawing, box
+from kline_harness.run_record import RECORD_FILE
 
 _WIDTH, _HEIGHT = 960.0, 120.0
 _BARS = (
@@ -51,7 +52,7 @@ def build_index(reports_dir: Path) -> Path:
 
     Raises OutputError when the page cannot be written.
     """
-    folders = sorted(path.parent for path in reports_dir.glob("*/run.json"))
+    folders = sorted(path.parent for path in reports_dir.glob(f"*/{RECORD_FILE}"))
     runs = [_past_run(folder) for folder in folders]
     trend = _draw_trend(runs)
     page = render(
@@ -95,7 +96,7 @@ def _differing(run: PastRun, names: Sequence[str]) -> int:
 def _past_run(folder: Path) -> PastRun:
     has_page = (folder / "report.html").exists()
     try:
-        return _figures(folder, read_run_json(folder / "run.json"), has_page)
+        return _figures(folder, read_run_json(folder / RECORD_FILE), has_page)
     except InputError as error:
         reason = f"run.json: expected {error.expected}, found {error.found}"
     except (KeyError, TypeError, AttributeError) as error:

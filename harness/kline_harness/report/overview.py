@@ -9,7 +9,6 @@ from typing import Any
 
 from kline_harness.kline import FIELDS
 from kline_harness.report.differences import DifferenceRow, plain_decimal
-from kline_harness.report.flow import law_name
 from kline_harness.report.format import flatten, number, words
 from kline_harness.report.klines import interval_order
 
@@ -44,15 +43,6 @@ class Pattern:
     what: str
     count: int
     first: int
-
-
-@dataclass(frozen=True, slots=True)
-class Law:
-    """The lines of the ledger of one law: how many there are, and those that do not balance."""
-
-    law: str
-    lines: int
-    unbalanced: int
 
 
 def tested(run: Mapping[str, Any], symbols: Sequence[str]) -> list[tuple[str, str]]:
@@ -172,11 +162,3 @@ def _series(rows: Sequence[Mapping[str, Any]]) -> str:
         by_intervals.setdefault(text, []).append(symbol)
     texts = [f"{_some(symbols)}: {text}" for text, symbols in by_intervals.items()]
     return "; ".join(texts[:_NAMED]) + ("; and others" if len(texts) > _NAMED else "")
-
-
-def laws(ledger: Iterable[Mapping[str, Any]]) -> list[Law]:
-    """Return the laws of the ledger in order of their first line."""
-    lines: dict[str, list[bool]] = {}
-    for row in ledger:
-        lines.setdefault(law_name(str(row["law"])), []).append(bool(row.get("balanced")))
-    return [Law(law, len(rows), rows.count(False)) for law, rows in lines.items()]

@@ -22,6 +22,7 @@ from kline_harness.report.evidence import (
     encode_series,
     pages_beside,
 )
+from kline_harness.report.flow import law_name
 from kline_harness.report.format import (
     duration,
     flatten,
@@ -33,7 +34,7 @@ from kline_harness.report.format import (
     utc,
     words,
 )
-from kline_harness.report.overview import laws, patterns, tested, uncompared, worst_first
+from kline_harness.report.overview import patterns, tested, uncompared, worst_first
 from kline_harness.report.pictures import Pictures, can_draw, draw_pictures
 from kline_harness.report.summary import Summary, summarise
 
@@ -48,6 +49,7 @@ _FILTERS = {
     "flatten": flatten,
     "plain": plain,
     "readable": partial(readable, ""),
+    "law_name": law_name,
 }
 # A section's anchor names its template; the order is that of an auditor's questions.
 SECTIONS = (
@@ -119,7 +121,6 @@ def _report(
         wrong=wrong,
         checks=worst_first(run["checks"]),
         uncompared=uncompared(run),
-        laws=laws(data.ledger),
         patterns=patterns(data.differences),
         blocks={kind: found[0].block(found[-1].last) for kind, found in chunks.items()},
         shown={kind: found[0] for kind, found in chunks.items()},

@@ -59,6 +59,7 @@ def summarise(data: ReportData) -> Summary:
     shown = ", ".join(symbols[:3]) + (f" and {len(symbols) - 3} more" if len(symbols) > 3 else "")
     title = f"{run['verdict'].capitalize()}: {shown or 'a run'}{f', {period}' if period else ''}"
     # The verdict already stands above the sentence.
+    unbalanced = sum(law["equations"] - law["balanced"] for law in run["ledger"])
     told = run["sentence"].removeprefix(f"{run['verdict'].capitalize()}: ").rstrip(".").split("; ")
     return Summary(
         title=title,
@@ -66,14 +67,14 @@ def summarise(data: ReportData) -> Summary:
         rests=tuple(text for text in told[_SAID_FIRST:] if not text.startswith("see ")),
         symbols=symbols,
         period=period,
-        figures=tuple(_figures(data, totals)),
+        figures=tuple(_figures(data, totals, unbalanced)),
         totals=totals,
         field_totals=fields,
         series=series,
         differing=differing,
         same=len(same),
         same_totals=_totals(same),
-        unbalanced=sum(law["equations"] - law["balanced"] for law in run["ledger"]),
+        unbalanced=unbalanced,
         files=_FILES,
     )
 
@@ -109,7 +110,9 @@ def period_of(inputs: Iterable[Mapping[str, Any]]) -> str:
     return first if first == last else f"{first} to {last}"
 
 
-def _figures(data: ReportData, totals: Mapping[str, int]) -> list[tuple[str, int, str, str]]:
+def _figures(
+    data: ReportData, totals: Mapping[str, int], unbalanced: int
+) -> list[tuple[str, int, str, str]]:
     run = data.run
     trades = sum(row.get("rows") or 0 for row in run["inputs"] if row.get("role") == "trades")
     klines = sum(len(line) for line in data.klines)
@@ -124,7 +127,6 @@ def _figures(data: ReportData, totals: Mapping[str, int]) -> list[tuple[str, int
             )
             for name in CLASSES[:6]
         ]
-    unbalanced = sum(law["equations"] - law["balanced"] for law in run["ledger"])
     tone = "invalid" if unbalanced else ""
     figures.append(("ledger lines unbalanced", unbalanced, tone, "ledger"))
     figures.append(("findings", len(data.findings), "", "findings"))
@@ -138,7 +140,8 @@ def _tone(name: str, count: int) -> str:
 
 
 _FILES = (
-    ("run.json", "every figure of this page"),
+    ("run.json", "the record of the run"),
+    ("ledger.parquet", "every line of the ledger, a row for each of its parts"),
     ("klines/", "the stored klines, a Parquet dataset"),
     ("differences.parquet", "every differing kline, both sides, with cause and proof"),
     ("findings.ndjson", "one finding a line"),
