@@ -56,7 +56,11 @@ def difference_of(before: Path, after: Path) -> RunDifference:
     Raises InputError for a folder that holds no run.
     """
     old, new = read_run(before), read_run(after)
-    klines = kline_difference(after, before, 1 << 62) if _stored(old) and _stored(new) else ""
+    klines = (
+        kline_difference(after, before, 1 << 62, ("after", "before"))
+        if _stored(old) and _stored(new)
+        else ""
+    )
     if _stored(old) != _stored(new):
         klines = f"{_stored(old):,} klines before, {_stored(new):,} now"
     return RunDifference(

@@ -21,35 +21,38 @@ _Key: TypeAlias = tuple[str, str, str, int]
 _Rows: TypeAlias = dict[_Key, dict[str, str]]
 
 
-def difference(ours: Any, theirs: Any, shown: int) -> str:
+def difference(
+    ours: Any, theirs: Any, shown: int, names: tuple[str, str] = ("ours", "theirs")
+) -> str:
     """Return what differs, a line per field; empty when both sides are identical.
 
-    Only fields that both sides have are compared. No more than `shown` lines are written out.
+    Only fields that both sides have are compared. No more than `shown` lines are written out,
+    which call the two sides by `names`.
 
     Raises InputError or UsageError for a side that holds no klines.
     """
     mine, yours = dict(_rows(ours)), dict(_rows(theirs))
-    lines = list(_lines(mine, yours))
+    lines = list(_lines(mine, yours, names))
     if not lines:
         return ""
     hidden = len(lines) - shown
     lines = lines[:shown] + ([f"  and {hidden:,} more"] if hidden > 0 else [])
     return "\n".join(
-        [f"klines are not identical: {len(mine):,} ours, {len(yours):,} theirs", *lines]
+        [f"klines are not identical: {len(mine):,} {names[0]}, {len(yours):,} {names[1]}", *lines]
     )
 
 
-def _lines(mine: _Rows, yours: _Rows) -> Iterator[str]:
+def _lines(mine: _Rows, yours: _Rows, names: tuple[str, str]) -> Iterator[str]:
     for key in sorted(mine.keys() | yours.keys()):
         symbol, interval, open_time, nth = key
         place = f"  {symbol} {interval} {open_time}" + (f" (copy {nth + 1})" if nth else "")
         left, right = mine.get(key), yours.get(key)
         if left is None or right is None:
-            yield f"{place}: only in {'theirs' if left is None else 'ours'}"
+            yield f"{place}: only in {names[left is None]}"
             continue
         for name in FIELDS:
             if name in left and name in right and left[name] != right[name]:
-                yield f"{place} {name}: ours {left[name]}, theirs {right[name]}"
+                yield f"{place} {name}: {names[0]} {left[name]}, {names[1]} {right[name]}"
 
 
 def _rows(side: Any) -> Iterator[tuple[_Key, dict[str, str]]]:
