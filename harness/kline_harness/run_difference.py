@@ -56,13 +56,11 @@ def difference_of(before: Path, after: Path) -> RunDifference:
     Raises InputError for a folder that holds no run.
     """
     old, new = read_run(before), read_run(after)
-    klines = (
-        kline_difference(after, before, 1 << 62, ("after", "before"))
-        if _stored(old) and _stored(new)
-        else ""
-    )
-    if _stored(old) != _stored(new):
-        klines = f"{_stored(old):,} klines before, {_stored(new):,} now"
+    was, now = _stored(old), _stored(new)
+    if was != now:
+        klines = f"{was:,} klines before, {now:,} now"
+    else:
+        klines = kline_difference(after, before, 1 << 62, ("after", "before")) if now else ""
     return RunDifference(
         tuple(_pairs({"verdict": old.run["verdict"]}, {"verdict": new.run["verdict"]})),
         tuple(_pairs(dict(flatten(old.run["scenario"])), dict(flatten(new.run["scenario"])))),
