@@ -39,6 +39,22 @@ def test_a_changed_kline_of_the_exchange_is_a_new_difference(tmp_path: Path) -> 
     assert [line.replace("gone", "new") for line in back["differences"]] == [new.strip()]
 
 
+def test_files_of_one_name_in_two_folders_are_each_compared(tmp_path: Path) -> None:
+    days = [(tmp_path / folder / KLINES.name) for folder in ("first", "second")]
+    rows = KLINES.read_text().splitlines(keepends=True)
+    for day, part in zip(days, (rows[:4], [rows[0], *rows[4:]]), strict=True):
+        day.parent.mkdir()
+        day.write_text("".join(part))
+    replay(tmp_path / "a", TRADES, "--klines", days[0], "--klines", days[1], *QUICK)
+    days[0].write_text(days[0].read_text().replace("3151.50,145.447", "3151.60,145.447"))
+    replay(tmp_path / "b", TRADES, "--klines", days[0], "--klines", days[1], *QUICK)
+    lines = command("diff", tmp_path / "a", tmp_path / "b").output.splitlines()
+    [changed] = [line for line in lines if line.startswith(f"  klines {KLINES.name}: ")]
+    before, after = (side.split(", ") for side in changed.split(": ", 1)[1].split(" -> "))
+    assert before[0] != after[0]
+    assert before[1:] == after[1:] != []
+
+
 def test_options_and_klines_that_changed_are_named(tmp_path: Path) -> None:
     replay(tmp_path / "a", TRADES, *QUICK)
     scenario = tmp_path / "late.toml"

@@ -86,7 +86,11 @@ def _pairs(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _files(data: ReportData) -> dict[str, str]:
-    return {f"{row['role']} {row['path']}": str(row["sha256"])[:12] for row in data.run["inputs"]}
+    """Return the digests of the files of each role and name: files of two folders may share one."""
+    found: dict[str, list[str]] = {}
+    for row in data.run["inputs"]:
+        found.setdefault(f"{row['role']} {row['path']}", []).append(str(row["sha256"])[:12])
+    return {name: ", ".join(digests) for name, digests in found.items()}
 
 
 def _figures(data: ReportData) -> dict[str, Any]:
