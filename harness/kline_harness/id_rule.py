@@ -13,3 +13,15 @@ class IdRule(Enum):
     RECORDED = "a recording of this source's raw trades has every id"
     FUND_TRADES = "this source leaves out insurance fund and ADL trades, which use up an id each"
     UNKNOWN = "nothing says that this source uses every id"
+
+
+_LONE_MIN = 5
+_LONE_SHARE = 500
+
+
+def are_too_many(single: int, ids: int) -> bool:
+    """Tell whether so many single missing ids, of so many seen, are no fund trades but a loss.
+
+    More than a few, and more than one in 500.
+    """
+    return single >= _LONE_MIN and single * _LONE_SHARE > ids

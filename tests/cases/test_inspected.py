@@ -19,7 +19,7 @@ from tests.cases.made import (
     write_klines,
     write_trades,
 )
-from tests.replays import UM_DAY, command
+from tests.replays import UM_DAY, command, replay
 
 
 def findings(*files: Path) -> dict[str, dict[str, Any]]:
@@ -156,3 +156,44 @@ def test_trades_beside_klines_of_other_symbols(tmp_path: Path) -> None:
     assert "symbol_without_klines" in alone.output
     both = command("inspect", trades, klines, other)
     assert both.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("trades_of", "klines_of"),
+    [((0, 20), (0, 30)), ((10, 30), (0, 30)), ((8, 22), (0, 30)), ((0, 30), (5, 20))],
+)
+def test_what_replay_does_not_compare_is_no_more_compared_by_inspect(
+    tmp_path: Path, trades_of: tuple[int, int], klines_of: tuple[int, int]
+) -> None:
+    tape = traded(66, minutes=30)
+    times = [START + minute * MINUTE for minute in trades_of]
+    some = [one for one in tape if times[0] <= one.time_ns < times[1]]
+    trades = write_trades(tmp_path / "GNUUSDT-trades.csv", some)
+    klines = write_klines(tmp_path / "GNUUSDT-1m.csv", candles(tape)[slice(*klines_of)])
+    options = ("--intervals=1m", "--audit=off")
+    ran = replay(tmp_path / "run", trades, "--klines", klines, *options)
+    assert ran.exit_code == 3
+    doubts = {
+        one["reason"]: one["sentence"]
+        for one in ran.run["comparison"]["not_compared"]
+        if one["reason"] in ("beyond_trades", "beyond_klines")
+    }
+    found = findings(trades, klines)
+    assert doubts
+    assert {
+        kind: one["evidence"]["examples"][0]["sentence"] for kind, one in found.items()
+    } == doubts
+    assert command("inspect", trades, klines).exit_code == 3
+
+
+def test_klines_that_the_names_put_on_other_days_were_not_meant(tmp_path: Path) -> None:
+    """A folder of two days of klines and one of trades has nothing that is wrong with it."""
+    midnight = START // (24 * HOUR) * 24 * HOUR
+    day = traded(67, start_ns=midnight, minutes=24 * 60, per_minute=1)
+    later = traded(68, start_ns=midnight + 24 * HOUR, minutes=24 * 60, per_minute=1)
+    files = [
+        write_trades(tmp_path / "GNUUSDT-trades-2024-07-18.csv", day),
+        write_klines(tmp_path / "GNUUSDT-1h-2024-07-18.csv", candles(day, "1h")),
+        write_klines(tmp_path / "GNUUSDT-1h-2024-07-19.csv", candles(later, "1h")),
+    ]
+    assert command("inspect", *files).exit_code == 0

@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kline_harness.checks.files import FileWatch
 from kline_harness.columns import Instrument
 from kline_harness.inspection.tally import Tally
 from kline_harness.inspection.trade_audit import TradeAudit
@@ -25,9 +26,8 @@ rows = st.lists(
 def audited(table: list[tuple[int, int, int]], cuts: list[int]) -> dict[str, int]:
     """How often each kind is found, the rows given in pieces."""
     tally = Tally("file")
-    audit = TradeAudit(
-        tally, layout="trades", market="spot", coverage=(10 * 10**9, 30 * 10**9), first_line=2
-    )
+    watch = FileWatch("t.csv", INSTRUMENT.symbol, (10 * 10**9, 30 * 10**9))
+    audit = TradeAudit(tally, watch, layout="trades", market="spot", first_line=2)
     edges = sorted({0, len(table), *(cut % len(table) for cut in cuts)})
     for start, stop in pairwise(edges):
         ids, times, off = (

@@ -159,7 +159,11 @@ def missing() -> Iterator[Case]:
         "Trades stop at 07:36, the klines do not.",
         "#413",
         {HOURS: kline_file(HOURLY), TRADES: trades(stopped)},
-        {TRADES: "stops_early", "klines_and_trades": "no_trades_though_volume"},
+        {
+            TRADES: "stops_early",
+            "klines_and_trades": "no_trades_though_volume",
+            "common_time": "beyond_trades",
+        },
     )
 
 

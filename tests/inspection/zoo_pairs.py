@@ -54,6 +54,27 @@ def alone() -> Iterator[Case]:
     )
 
 
+def reach() -> Iterator[Case]:
+    """Trades and klines without a day in their names that share a part of their time."""
+    undated = {"trades": "ALFAUSDT-trades.csv", "hours": "ALFAUSDT-1h.csv"}
+    yield case(
+        "klines-of-a-part-of-the-trades",
+        "Trades of a day, and the klines of 03:00 to 15:00: nobody says why no more.",
+        "",
+        {undated["trades"]: trades(ROWS), undated["hours"]: kline_file(HOURLY[3:15])},
+        {"common_time": "beyond_klines"},
+        "unknown",
+    )
+    yield case(
+        "trades-of-no-whole-kline",
+        "Trades of 10:00 to 10:30, and the klines of 09:00 to 12:00: no hour is whole.",
+        "",
+        {undated["trades"]: trades(ROWS[20:22]), undated["hours"]: kline_file(HOURLY[9:12])},
+        {"common_time": "beyond_trades nothing_whole"},
+        "unknown",
+    )
+
+
 def columns() -> Iterator[Case]:
     """Headers that are not the exchange's."""
     named = "open_time,open,high,low,close,vol,close_time,turnover,n,tb,tbq,ignore"
@@ -174,4 +195,12 @@ def _apart(one: Row, pair: list[Row]) -> list[Row]:
 
 def cases() -> list[Case]:
     """All of them."""
-    return [*apart(), *alone(), *columns(), *sides(), *impossible(), *raw_and_aggregated()]
+    return [
+        *apart(),
+        *alone(),
+        *reach(),
+        *columns(),
+        *sides(),
+        *impossible(),
+        *raw_and_aggregated(),
+    ]

@@ -61,6 +61,26 @@ def missing() -> Iterator[Case]:
         },
         {"same_trades": "ids_missing_between"},
     )
+    late = day(DAY_MS + 20 * HOUR, length=4 * HOUR, first=FIRST_ID + 50)
+    yield case(
+        "ids-missing-after",
+        "Two files without a day in their names: ids between them are in neither.",
+        "",
+        {
+            "ALFAUSDT-trades.csv": trades(day(length=20 * HOUR)),
+            "ALFAUSDT_trades.csv": trades(late),
+        },
+        {"same_trades": "ids_missing_after"},
+        "unknown",
+    )
+    yield case(
+        "many-lone-ids-missing",
+        "Every eighth id is missing: no market has so many insurance fund trades.",
+        "",
+        {TRADES: trades(row for n, row in enumerate(rows) if n % 8 != 3)},
+        {TRADES: "many_lone_ids_missing"},
+        "unknown",
+    )
     yield case(
         "raw-ids-missing",
         "Aggregate ids are whole, yet raw trades are in no aggregate.",
@@ -177,6 +197,14 @@ def wrong_rows() -> Iterator[Case]:
         },
         {f"ALFAETH-aggTrades-{DATE}.csv": "sentinel_rows"},
         "valid",
+    )
+    yield case(
+        "nothing-but-sentinels",
+        "Every row is one that the exchange marked invalid: no kline can be made of them.",
+        "",
+        {f"ALFAETH-aggTrades-{DATE}.csv": spot_aggregates(map(sentinel, day()))},
+        {f"ALFAETH-aggTrades-{DATE}.csv": "sentinel_rows nothing_applied"},
+        "unknown",
     )
     yield case(
         "zero-quantity",

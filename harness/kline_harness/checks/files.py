@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,6 +105,23 @@ class FileWatch:
         self.silence_ns = max(self.silence_ns, since, int(steps.max(initial=0)))
         self.first_ns = first if self.first_ns is None else min(first, self.first_ns)
         self.last_ns = last
+
+    def edges(self) -> Iterator[tuple[str, bool, int, int]]:
+        """Yield for each end of the named time whether nothing was traded there for too long.
+
+        Kind, answer, the time of the trade next to it, and the silence; nothing without trades.
+        """
+        if self.claimed is None or self.first_ns is None or self.last_ns is None:
+            return
+        before_ns, after_ns = self.first_ns - self.claimed[0], self.claimed[1] - self.last_ns
+        yield "starts_late", self.starts_late, self.first_ns, before_ns
+        yield "stops_early", self.stops_early, self.last_ns, after_ns
+
+    @property
+    def is_one_sided(self) -> bool:
+        """Whether more takers are on one side, and none on the other, than chance makes."""
+        is_so = self.market >= SAME_SIDE_MIN and self.makers in (0, self.market)
+        return self.sides_stated and is_so
 
     @property
     def limit_ns(self) -> int:
@@ -219,13 +236,10 @@ def _edges(watch: FileWatch, reached: tuple[int, int] | None) -> Iterable[Findin
         yield _finding("nothing_of_named_time", Severity.DOUBT, watch.symbol, evidence)
         return
     low, high = reached or (end, start)
-    ends = (
-        ("starts_late", watch.starts_late, watch.first_ns, watch.first_ns - start, low <= start),
-        ("stops_early", watch.stops_early, watch.last_ns, end - watch.last_ns, high >= end),
-    )
-    for kind, is_so, at_ns, silence_ns, is_borne_out in ends:
+    for kind, is_so, at_ns, silence_ns in watch.edges():
         if not is_so:
             continue
+        is_borne_out = low <= start if kind == "starts_late" else high >= end
         word = "first" if kind == "starts_late" else "last"
         sentence = (
             f"{watch.name}: its {word} trade is of {utc_text(at_ns)}, {_minutes(silence_ns)} from "

@@ -11,7 +11,7 @@ from kline_harness.comparison.compare import Comparison, Reference, Stored, open
 from kline_harness.comparison.id_gaps import Gap, Gaps, IdBook, IdRuns
 from kline_harness.comparison.silence import SILENCE_MIN_NS, Silences
 from kline_harness.comparison.stretches import Stretch, absent, halted, lost, silent
-from kline_harness.id_rule import IdRule
+from kline_harness.id_rule import IdRule, are_too_many
 from kline_harness.interval import Interval, parse_interval
 from kline_harness.tape import Tape
 from kline_harness.units import BoolArray, Int64Array
@@ -26,9 +26,6 @@ _COUNTS = ("quiet", "id_gaps", "missing_ids", "lost_stretches", "lost_klines", "
 _SHOWN = 20
 _NAMED = 3
 _TOO_MUCH = "insurance fund and ADL trades, which use up an id each, do not make such gaps"
-# More single ids than a few, and than one in so many, are taken for a loss, not for fund trades.
-_LONE_MIN = 5
-_LONE_SHARE = 500
 _NO_RULES: Mapping[str, IdRule] = {}
 _NO_TIMES: Int64Array = np.empty(0, dtype=np.int64)
 
@@ -208,9 +205,7 @@ def _missing(symbol: str, gaps: Gaps, runs: IdRuns, cleared: BoolArray, rule: Id
     """Tell of missing ids; `cleared` gaps have identical klines over them."""
     explained = gaps.explained_by(rule)
     lost = ~cleared & ~explained
-    # More single ids than fund trades use up are a loss.
-    single = int(np.count_nonzero(explained & ~cleared))
-    many = single >= _LONE_MIN and single * _LONE_SHARE > runs.count()
+    many = are_too_many(int(np.count_nonzero(explained & ~cleared)), runs.count())
     if many and rule is not IdRule.UNKNOWN:
         lost = ~cleared
     is_doubt = bool(lost.any())

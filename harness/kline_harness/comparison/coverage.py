@@ -12,6 +12,19 @@ from kline_harness.units import NS_PER_MINUTE, BoolArray, Int64Array
 
 
 @dataclass(frozen=True, slots=True)
+class FileTime:
+    """The time of one symbol's trades in one file; `claimed` is what the file's name claims.
+
+    A recording was on in all of its `window`; of another file nobody knows what was cut off.
+    """
+
+    symbol: str
+    window: tuple[int, int] | None
+    claimed: tuple[int, int] | None
+    is_recording: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Coverage:
     """Disjoint windows [start, end) in nanoseconds, ascending, in which no trade is missing.
 
@@ -31,6 +44,24 @@ class Coverage:
     ) -> Coverage:
         """Join windows that touch or overlap."""
         return Coverage(tuple(join(windows)), None if claimed is None else tuple(sorted(claimed)))
+
+    @staticmethod
+    def by_symbol(files: Iterable[FileTime]) -> dict[str, Coverage]:
+        """Return what time the files' trades of each symbol cover."""
+        windows: dict[str, list[tuple[int, int]]] = {}
+        claimed: dict[str, list[tuple[int, int]]] = {}
+        unnamed = set()
+        for one in files:
+            if one.window is None:
+                continue
+            windows.setdefault(one.symbol, []).append(one.window)
+            if one.claimed is None and not one.is_recording:
+                unnamed.add(one.symbol)
+            claimed.setdefault(one.symbol, []).append(one.claimed or one.window)
+        return {
+            symbol: Coverage.of(mine, () if symbol in unnamed else claimed[symbol])
+            for symbol, mine in windows.items()
+        }
 
     def until(self, due_ns: int | None) -> Coverage:
         """Return the same with klines due only if they close at `due_ns` or before."""

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kline_harness.units import Int64Array, utc_text
+from kline_harness.comparison.coverage import Coverage
+from kline_harness.units import BoolArray, Int64Array, utc_text
 from kline_harness.verdict import Finding, Severity
 
 CLOSE_TIME = "close_time"
@@ -122,6 +123,33 @@ def left_out(
     if len(opens):
         times = int(opens.min()), int(opens.max())
         yield NotCompared(*series, side, reason, len(opens), *times, source=source, detail=detail)
+
+
+def unreached(
+    series: tuple[str, str],
+    source: str,
+    times: tuple[Int64Array, Int64Array],
+    quiet: BoolArray,
+    coverage: Coverage,
+) -> Iterable[NotCompared]:
+    """Yield klines of the exchange that the trades do not reach, by reason.
+
+    `times` are their open and close times. Those in which nothing was traded are as the trades
+    say: there are none.
+    """
+    opens, closes = times
+    due = coverage.due(closes)
+    not_meant = coverage.not_meant(opens, closes) & due
+    quiet = quiet & due & ~not_meant
+    beside = coverage.beside(opens, closes) & due & ~quiet & ~not_meant
+    for reason, some in (
+        ("after_failure", ~due),
+        ("outside", not_meant),
+        ("quiet_beyond", quiet),
+        ("next_to_edge", beside),
+        ("beyond_trades", due & ~not_meant & ~quiet & ~beside),
+    ):
+        yield from left_out(series, EXCHANGE, reason, opens[some], source=source)
 
 
 def one_sided(

@@ -29,6 +29,7 @@ from kline_harness.comparison.extent import (
     left_out,
     one_sided,
     period,
+    unreached,
 )
 from kline_harness.comparison.scale import diagnose_scale
 from kline_harness.comparison.shift import diagnose
@@ -234,32 +235,16 @@ class _Pairs:
         yield from left_out(reference.series, EXCHANGE, "cut_short", absent, detail=detail)
 
     def _outside(self) -> Iterator[NotCompared]:
-        """Yield the klines of theirs that the trades do not reach.
-
-        Those in which nothing was traded are as the trades say: there are none.
-        """
+        """Yield the klines of theirs that the trades do not reach."""
         reference, rows = self.reference, self.outside
         opens = self.their_opens[rows]
-        closes = reference.interval.close_times_ns(opens)
-        due = self.coverage.due(closes)
-        yield from left_out(
-            *(reference.series, EXCHANGE, "after_failure", opens[~due]), source=reference.source
-        )
-        opens, closes, rows = opens[due], closes[due], rows[due]
-        not_meant = self.coverage.not_meant(opens, closes)
         quiet = np.zeros(len(rows), dtype=np.bool_)
         name = next((name for name in ("count", "volume") if name in reference.fields), None)
         if name is not None:
             column = take_rows(reference.table, rows)[name]
             quiet = np.array([value.as_py() == 0 for value in column], dtype=np.bool_)
-        beside = self.coverage.beside(opens, closes) & ~quiet & ~not_meant
-        for reason, some in (
-            ("outside", opens[not_meant]),
-            ("quiet_beyond", opens[quiet & ~not_meant]),
-            ("next_to_edge", opens[beside]),
-            ("beyond_trades", opens[~quiet & ~not_meant & ~beside]),
-        ):
-            yield from left_out(reference.series, EXCHANGE, reason, some, source=reference.source)
+        times = (opens, reference.interval.close_times_ns(opens))
+        yield from unreached(reference.series, reference.source, times, quiet, self.coverage)
 
     def _nearest(self, ours: Stored) -> tuple[str, str]:
         """Say why no kline has one of ours beside it, and which change would pair them."""

@@ -26,6 +26,7 @@ from kline_harness.inspection.one_file import (
     kind_of,
     not_looked_at,
 )
+from kline_harness.inspection.reach import check_reach
 from kline_harness.inspection.subject import FileReport
 from kline_harness.inspection.tally import Tally
 from kline_harness.inspection.trade_versions import check_times, check_trades
@@ -173,6 +174,7 @@ def _apart(symbol: str, series: list[KlineSeries], files: Sequence[FileReport]) 
     tally = Tally("common_time", symbol)
     check_apart(series, tally)
     check_trades_apart(series, [file for file in files if symbol in file.ids], tally)
+    check_reach(symbol, series, files, tally)
     return [Verdict.of("common_time", {}, tally.findings())] if tally.findings() else []
 
 

@@ -34,6 +34,7 @@ KINDS: dict[str, Kind] = {
     "ids_missing": Kind(_ERROR, "trade ids that no row has"),
     "raw_ids_missing": Kind(_ERROR, "raw trade ids in no aggregate, though no aggregate lacks"),
     "lone_ids_missing": Kind(_NOTICE, "single ids left out, as of insurance fund or ADL trades"),
+    "many_lone_ids_missing": Kind(_DOUBT, "more single ids left out than fund trades use up"),
     "duplicate_ids": Kind(_ERROR, "trade ids of more than one row"),
     "ids_backwards": Kind(_ERROR, "rows not in the order of their ids"),
     "received_out_of_order": Kind(_NOTICE, "trades received after a later one"),
@@ -44,6 +45,7 @@ KINDS: dict[str, Kind] = {
     "first_id_after_last": Kind(_ERROR, "aggregates whose first trade id is after their last"),
     "overlapping_aggregates": Kind(_ERROR, "raw trade ids in more than one aggregate"),
     "quote_not_product": Kind(_ERROR, "quote quantity is not price x quantity beyond rounding"),
+    "nothing_applied": Kind(_DOUBT, "no trade of a market, so that no kline can be made of it"),
     "starts_late": Kind(_DOUBT, "no trade for long after the start of the day or month"),
     "stops_early": Kind(_DOUBT, "no trade for long before the end of the day or month"),
     "maker_never_changes": Kind(_DOUBT, "the buyer is the maker in every trade, or in none"),
@@ -67,6 +69,9 @@ KINDS: dict[str, Kind] = {
     "forming_row": Kind(_ERROR, "saved before it was final"),
     # Across files.
     "times_apart": Kind(_DOUBT, "files of no common time, so that nothing was compared"),
+    "beyond_trades": Kind(_DOUBT, "klines after or before the time that the trades cover"),
+    "beyond_klines": Kind(_DOUBT, "whole klines of the trades' time that no file reaches"),
+    "nothing_whole": Kind(_DOUBT, "no kline lies within the trades' time: nothing was compared"),
     "symbol_without_klines": Kind(_DOUBT, "trades of a symbol with no klines, beside klines given"),
     "aggregate_differs": Kind(_ERROR, "an aggregate is not what its raw trades are together"),
     "raw_ids_in_no_aggregate": Kind(_ERROR, "raw trades of the same time that no aggregate has"),
@@ -79,6 +84,7 @@ KINDS: dict[str, Kind] = {
     "trades_conflict": Kind(_ERROR, "two files state different trades for the same id"),
     "trades_only_in_one": Kind(_ERROR, "ids that only one of two files of the same time has"),
     "ids_missing_between": Kind(_ERROR, "ids between a file and the next day's that neither has"),
+    "ids_missing_after": Kind(_DOUBT, "ids between a file and the next that no file has"),
     "same_time_without_ids": Kind(
         _DOUBT, "two files of one time, without ids to tell trades apart"
     ),

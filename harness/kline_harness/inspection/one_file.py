@@ -23,6 +23,7 @@ from kline_harness.archives import (
 )
 from kline_harness.archives.file_names import name_coverage
 from kline_harness.archives.recognition import names_column
+from kline_harness.checks.files import FileWatch
 from kline_harness.columns import by_symbol
 from kline_harness.errors import Damaged, InputError
 from kline_harness.inspection.checksum import Checksum, check_checksum
@@ -186,6 +187,7 @@ def inspect_trades(
         raw_ids={name: audit.raw_ids for name, audit in reader.audits.items()},
         in_order=unreadable is None and all(a.in_order for a in reader.audits.values()),
         buckets=reader.buckets,
+        watches={name: audit.watch for name, audit in reader.audits.items()},
     )
 
 
@@ -250,14 +252,19 @@ class _TradesOfFile:
         info = self._info
         lines = info.layout in ("aggTrades", "trades")
         self.tallies[symbol] = Tally(CHECK, symbol)
+        watch = FileWatch(
+            Path(info.path).name,
+            symbol,
+            info.coverage,
+            sides_stated="sides" not in info.not_stated,
+            ids_stated=info.ids_stated,
+        )
         self.audits[symbol] = TradeAudit(
             self.tallies[symbol],
+            watch,
             layout=info.layout,
             market=info.market,
-            coverage=info.coverage,
             first_line=(2 if info.header else 1) if lines else None,
-            ids_stated=info.ids_stated,
-            sides_stated="sides" not in info.not_stated,
             contract_size=self._contract_size,
             id_rule=id_rule_of(info),
         )

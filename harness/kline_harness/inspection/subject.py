@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kline_harness.archives import ExchangeKlines, FileInfo, TradeFile
+from kline_harness.checks.files import FileWatch
 from kline_harness.inspection.checksum import Checksum
 from kline_harness.inspection.trade_buckets import TradeBuckets
 from kline_harness.ranges import Ranges
@@ -18,7 +19,8 @@ class FileReport:
     """A file, what is known of it, and the verdict on it alone.
 
     `klines`, or `trades` with the ids and the volumes by kline of each symbol, are for the checks
-    across files; `raw_ids` are the ids of the trades in aggregates. `info` is None where not even
+    across files; `raw_ids` are the ids of the trades in aggregates, `watches` what was seen of the
+    times of each symbol's trades. `info` is None where not even
     the first lines could be read.
     """
 
@@ -32,6 +34,7 @@ class FileReport:
     raw_ids: dict[str, Ranges] = field(default_factory=dict)
     in_order: bool = True
     buckets: dict[str, TradeBuckets] = field(default_factory=dict)
+    watches: dict[str, FileWatch] = field(default_factory=dict)
     other_kind: str | None = None
 
     @property

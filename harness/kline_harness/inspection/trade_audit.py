@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from kline_harness.archives.trades import coin_margined
-from kline_harness.checks.files import SAME_SIDE_MIN, edge_limit_ns
+from kline_harness.checks.files import FileWatch
 from kline_harness.columns import Instrument
-from kline_harness.id_rule import IdRule
+from kline_harness.id_rule import IdRule, are_too_many
 from kline_harness.inspection.tally import EXAMPLES_MAX, Tally
 from kline_harness.ranges import Ranges, RangeSet, size
 from kline_harness.tape import Tape, TradeKind
@@ -30,42 +30,34 @@ _LONE_IDS_MAX = 1
 class TradeAudit:
     """Looks at the trades of one symbol in the order of their file; memory for id gaps only.
 
-    `layout` and `market` as in `FileInfo`; `coverage` the [start, end) that the name claims;
-    `first_line` is the line of the first row, None where rows are not lines. Without `ids_stated`
-    the reader numbered the trades itself, and nothing is said of ids; `id_rule` says
-    which ids its source leaves out; without `sides_stated` nothing is said of sides.
+    `watch` follows the file's times and sides, as in a replay, and knows what the file states: of
+    ids that the reader made up nothing is said. `layout` and `market` as in `FileInfo`;
+    `first_line` is the line of the first row, None where rows are not lines; `id_rule` says
+    which ids its source leaves out.
     """
 
     def __init__(
         self,
         tally: Tally,
+        watch: FileWatch,
         *,
         layout: str,
         market: str | None,
-        coverage: tuple[int, int] | None,
         first_line: int | None,
-        ids_stated: bool = True,
         id_rule: IdRule = IdRule.EVERY_ID,
-        sides_stated: bool = True,
         contract_size: Decimal | None = None,
     ) -> None:
         self._tally = tally
+        self.watch = watch
         self._layout = layout
         self._market = market
-        self._coverage = coverage
         self._first_line = first_line
-        self._ids_stated = ids_stated
         self._id_rule = id_rule
         self._is_aggregated = layout == "aggTrades"
-        self._sides_stated = sides_stated
         self._contract_size = contract_size
         self.ids = RangeSet()
         self._raw_ids = RangeSet()
         self._last: Tape | None = None
-        self._span_ns: tuple[int, int] | None = None
-        self._silence_ns = 0
-        self._market_trades = 0
-        self._makers = 0
         self.rows = 0
 
     @property
@@ -78,9 +70,14 @@ class TradeAudit:
         """The ids of the raw trades in aggregates; none of other files."""
         return self._raw_ids.ranges
 
+    @property
+    def _seen(self) -> RangeSet:
+        return self._raw_ids if self._is_aggregated else self.ids
+
     def add(self, tape: Tape, instrument: Instrument) -> None:
         """Look at the next rows."""
-        if self._ids_stated:
+        self.watch.add(tape)
+        if self.watch.ids_stated:
             self._ids(tape)
         self._order(tape)
         self._times(tape)
@@ -94,13 +91,17 @@ class TradeAudit:
 
     def finish(self) -> None:
         """Judge what only the whole file shows."""
-        if self._ids_stated and self._id_rule is not IdRule.UNKNOWN:
+        watch = self.watch
+        if watch.ids_stated and self._id_rule is not IdRule.UNKNOWN:
             self._missing()
-        if self._coverage is not None and self._span_ns is not None:
-            self._edges(*self._coverage, *self._span_ns)
-        trades, makers = self._market_trades, self._makers
-        if self._sides_stated and trades >= SAME_SIDE_MIN and makers in (0, trades):
-            example = {"trades": trades, "buyer_is_maker": makers}
+        for kind, is_so, time_ns, silence_ns in watch.edges():
+            evidence = {"time_ns": time_ns, "silence_ns": silence_ns}
+            evidence["longest_silence_within_ns"] = watch.silence_ns
+            self._tally.add(kind, is_so, evidence)
+        if watch.rows and not watch.market:
+            self._tally.add("nothing_applied", 1, {"rows": watch.rows})
+        if watch.is_one_sided:
+            example = {"trades": watch.market, "buyer_is_maker": watch.makers}
             self._tally.add("maker_never_changes", 1, example)
 
     def _ids(self, tape: Tape) -> None:
@@ -127,24 +128,14 @@ class TradeAudit:
 
         self._note(kind, back, example)
         self._note("time_backwards", (steps < 0) & ~back & (not recorded), example)
-        if len(steps):
-            self._silence_ns = max(self._silence_ns, int(steps.max()))
 
     def _times(self, tape: Tape) -> None:
-        times = tape.event_time_ns
-        low, high = int(times.min()), int(times.max())
-        if self._span_ns is None:
-            self._span_ns = low, high
-        self._span_ns = min(low, self._span_ns[0]), max(high, self._span_ns[1])
-        if self._coverage is not None:
-            start, end = self._coverage
-            if low < start or high >= end:
-                self._rows("time_outside_name", (times < start) | (times >= end), tape)
+        if self.watch.claimed is not None:
+            times, (start, end) = tape.event_time_ns, self.watch.claimed
+            self._rows("time_outside_name", (times < start) | (times >= end), tape)
 
     def _amounts(self, tape: Tape, instrument: Instrument) -> None:
         odd = tape.kind != TradeKind.MARKET
-        self._market_trades += int(np.count_nonzero(~odd))
-        self._makers += int(np.count_nonzero(tape.buyer_is_maker & ~odd))
         if odd.any():
             self._rows("sentinel_rows", tape.kind == TradeKind.SENTINEL, tape)
             self._rows("zero_quantity", tape.kind == TradeKind.ZERO_QUANTITY, tape)
@@ -202,22 +193,10 @@ class TradeAudit:
 
     def _gaps(self, kind: str, gaps: Ranges, lone: int) -> None:
         short = gaps[:, 1] - gaps[:, 0] <= lone
-        for name, ranges in (("lone_ids_missing", gaps[short]), (kind, gaps[~short])):
+        many = are_too_many(int(np.count_nonzero(short)), size(self._seen.ranges))
+        single = "many_lone_ids_missing" if many else "lone_ids_missing"
+        for name, ranges in ((single, gaps[short]), (kind, gaps[~short])):
             self._tally.add(name, size(ranges), *_shown(ranges, EXAMPLES_MAX))
-
-    def _edges(self, start: int, end: int, first: int, last: int) -> None:
-        limit = edge_limit_ns(self._silence_ns)
-        for kind, silence, time in (
-            ("starts_late", first - start, first),
-            ("stops_early", end - last, last),
-        ):
-            if silence > limit:
-                evidence = {
-                    "time_ns": time,
-                    "silence_ns": silence,
-                    "longest_silence_within_ns": self._silence_ns,
-                }
-                self._tally.add(kind, 1, evidence)
 
     def _rows(self, kind: str, rows: BoolArray, tape: Tape, *, raw: bool = False) -> None:
         def example(row: int) -> dict[str, Any]:
@@ -234,7 +213,7 @@ class TradeAudit:
 
     def _place(self, row: int, tape: Tape) -> dict[str, Any]:
         place = {"time_ns": int(tape.event_time_ns[row])}
-        if self._ids_stated:
+        if self.watch.ids_stated:
             place = {"trade_id": int(tape.trade_id[row]), **place}
         if self._first_line is not None:
             place["line"] = self._first_line + self.rows + row

@@ -6,7 +6,9 @@ from itertools import combinations, pairwise
 
 import numpy as np
 
+from kline_harness.archives import id_rule_of
 from kline_harness.columns import concat
+from kline_harness.id_rule import IdRule
 from kline_harness.inspection.subject import FileReport
 from kline_harness.inspection.tally import Tally
 from kline_harness.inspection.trade_reader import TradeReader
@@ -85,13 +87,21 @@ def _only_in_one(one: FileReport, other: FileReport, symbol: str, tally: Tally) 
 
 
 def _between(reports: list[FileReport], symbol: str, tally: Tally) -> None:
-    """Hold the files of neighbouring days to join without a gap in their ids."""
-    days = [(r.coverage, r.name, r) for r in reports if r.coverage is not None]
-    days.sort(key=lambda day: day[:2])
-    for (earlier, _, one), (later, _, other) in pairwise(days):
+    """Hold files that follow each other to join without a gap in their ids.
+
+    Whether files without a day in their names were to join is not known.
+    """
+    files = sorted(reports, key=lambda r: (int(r.ids[symbol][0, 0]), r.name))
+    for one, other in pairwise(files):
+        assert one.info is not None
+        rule = id_rule_of(one.info)
         gap = np.array([one.ids[symbol][-1, 1], other.ids[symbol][0, 0]])
-        lone = 1 if one.info and one.info.market in ("um", "cm") else 0
-        if earlier[1] == later[0] and gap[1] - gap[0] > lone:
+        single = rule is IdRule.FUND_TRADES and one.info.layout != "aggTrades"
+        if rule is IdRule.UNKNOWN or gap[1] - gap[0] <= single:
+            continue
+        if one.coverage is None or other.coverage is None:
+            tally.add("ids_missing_after", int(gap[1] - gap[0]), _range(gap, one, other))
+        elif one.coverage[1] == other.coverage[0]:
             tally.add("ids_missing_between", int(gap[1] - gap[0]), _range(gap, one, other))
 
 

@@ -21,7 +21,7 @@ from kline_harness.archives import (
 from kline_harness.checks.files import FileWatch
 from kline_harness.columns import by_symbol, concat
 from kline_harness.comparison.compare import Reference
-from kline_harness.comparison.coverage import Coverage
+from kline_harness.comparison.coverage import Coverage, FileTime
 from kline_harness.errors import UsageError
 from kline_harness.id_rule import IdRule
 from kline_harness.ledger import Equation
@@ -160,21 +160,10 @@ class Sources:
     def coverage(self) -> dict[str, Coverage]:
         """Return what time each symbol's trades cover; complete once `tapes` is exhausted."""
         recorded = {Path(file.path).name for file in self.trades if file.info.receive_unit}
-        windows: dict[str, list[tuple[int, int]]] = {}
-        claimed: dict[str, list[tuple[int, int]]] = {}
-        unnamed = set()
-        for watch in self._watches:
-            if watch.window is None:
-                continue
-            windows.setdefault(watch.symbol, []).append(watch.window)
-            # A recording was on all that time; of a file nobody knows what was cut off.
-            if watch.claimed is None and watch.name not in recorded:
-                unnamed.add(watch.symbol)
-            claimed.setdefault(watch.symbol, []).append(watch.claimed or watch.window)
-        return {
-            symbol: Coverage.of(mine, () if symbol in unnamed else claimed[symbol])
-            for symbol, mine in windows.items()
-        }
+        return Coverage.by_symbol(
+            FileTime(one.symbol, one.window, one.claimed, one.name in recorded)
+            for one in self._watches
+        )
 
     def equations(self) -> list[Equation]:
         """Return the laws that every line of the files was read as what it is."""
