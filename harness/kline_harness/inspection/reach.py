@@ -24,12 +24,12 @@ def check_reach(
     What a file's name says that it does not hold was not meant; files without any common time
     are found elsewhere.
     """
-    times = [
+    windows = [
         FileTime(symbol, watch.window, watch.claimed, bool(file.info and file.info.receive_unit))
         for file in files
         if (watch := file.watches.get(symbol)) is not None
     ]
-    coverage = Coverage.by_symbol(times).get(symbol)
+    coverage = Coverage.by_symbol(windows).get(symbol)
     if coverage is None:
         return
     by_interval: dict[Interval, list[KlineSeries]] = {}
