@@ -12,7 +12,6 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from kline_harness import gate_command as gating
 from kline_harness.arguments import Parser, Verb, command_line
@@ -21,49 +20,10 @@ from kline_harness.exchange import collect_command as collected
 from kline_harness.exchange.command import serve, serve_arguments
 from kline_harness.exit_codes import EXIT_USAGE, run_to_exit
 from kline_harness.history import command as history
+from kline_harness.replay_command import SUBJECTS, replay, replay_arguments
 
 GC_THRESHOLD = 50_000
 ABOUT = "Replay recorded trades through a kline aggregator and prove what it published."
-SUBJECTS = "exact, klagg, module:Class, file.py:Class or process:COMMAND. [default: exact]"
-
-
-def _replay_arguments(parser: Parser) -> None:
-    parser.files("trades", "Trade archives or recordings, or days as um:BTCUSDT:2024-07-18.")
-    parser.files("--klines", "The exchange's kline files to compare with.")
-    parser.about_trades()
-    parser.option("--intervals", "Comma-separated, such as 1m,5m,1h. [default: 1m to 1d]")
-    parser.option("--aggregator", SUBJECTS)
-    parser.option(
-        "--scenario", "A TOML file of options; those given here come before its own.", Path
-    )
-    parser.option("--seed", "Everything random is drawn from it. [default: 0]", int)
-    parser.choice("--audit", "off: the writer alone. [default: full]", "full", "off")
-    parser.choice(
-        "--fidelity", "trade: one event per trade, same bytes. [default: batch]", "batch", "trade"
-    )
-    parser.option(
-        "--out", "The run folder. [default: reports/MARKET-SYMBOLS-DAYS-AGGREGATOR-SCENARIO]", Path
-    )
-    parser.flag("--force", "Take the place of another run's folder.")
-    parser.flag("--no-report", "Leave the page out.")
-    parser.flag("--open", "Open the page in a browser at the end.")
-    parser.flag("--json", "Print a summary as JSON, and nothing else, on stdout.")
-    parser.flag("--quiet", "Print the verdict's sentence alone.")
-
-
-def replay(given: argparse.Namespace) -> int:
-    """Replay trades, check and compare every kline, and write a run folder with a report.
-
-    Exit code: 0 valid, 1 invalid, 2 bad input or usage, 3 unknown.
-    """
-    from kline_harness.expectations import ExpectationsWorker, installed
-
-    # Before anything else is imported, for it takes longest; where a scenario might do without,
-    # the replay starts it.
-    if given.audit == "off" or given.scenario or not installed():
-        return _replay(given, ExpectationsWorker)
-    with ExpectationsWorker() as worker:
-        return _replay(given, lambda: worker)
 
 
 def fetch(given: argparse.Namespace) -> int:
@@ -74,62 +34,6 @@ def fetch(given: argparse.Namespace) -> int:
     from kline_harness.terminal_progress import progress_of_files
 
     return history.fetch(given, progress_of_files)
-
-
-def _replay(given: argparse.Namespace, expectations: Any) -> int:
-    gc.disable()
-    from kline_harness.archives import ColumnMap
-    from kline_harness.interval import parse_intervals
-    from kline_harness.replay import replay as run
-    from kline_harness.replay.place import REPORTS, RunPlace
-    from kline_harness.replay.scenario import Audit
-    from kline_harness.replay.scenario_file import scenario_of
-    from kline_harness.report import build_index
-    from kline_harness.simulation.simulation import Fidelity
-    from kline_harness.terminal import show_json, show_outcome, show_sentence
-    from kline_harness.terminal_progress import progress_of_trades
-
-    gc.freeze()
-    gc.enable()
-    options = scenario_of(
-        given.scenario,
-        intervals=parse_intervals(given.intervals) if given.intervals else None,
-        aggregator=given.aggregator,
-        symbol=given.symbol,
-        market=given.market,
-        contract_size=given.contract_size,
-        columns=ColumnMap.read(given.columns) if given.columns else None,
-        seed=given.seed,
-        audit=Audit(given.audit) if given.audit else None,
-        fidelity=Fidelity(given.fidelity) if given.fidelity else None,
-    )
-    trades, klines = history.files_of(given.trades, given.klines)
-    name = given.scenario.stem if given.scenario else None
-    with progress_of_trades() as progress:
-        outcome = run(
-            options,
-            trades,
-            klines,
-            RunPlace(given.out, name, given.force),
-            command=command_line(given.words),
-            progress=progress,
-            notice=lambda text: print(f"notice: {text}", file=sys.stderr),
-            report=not given.no_report,
-            expectations=expectations,
-        )
-    show = show_json if given.json else show_sentence if given.quiet else show_outcome
-    show(outcome)
-    reports = outcome.directory.parent
-    if reports.name == REPORTS.name and not given.no_report:
-        index = build_index(reports)
-        if show is show_outcome:
-            print(f"{index}: every run here")
-    if given.open and not given.no_report:
-        # Late: only who asks for it pays for it.
-        import webbrowser
-
-        webbrowser.open((outcome.directory / "report.html").resolve().as_uri())
-    return outcome.validity.exit_code
 
 
 def _report_arguments(parser: Parser) -> None:
@@ -326,7 +230,7 @@ def completion(given: argparse.Namespace) -> int:
 
 
 VERBS: dict[str, tuple[Verb, Callable[[Parser], None]]] = {
-    "replay": (replay, _replay_arguments),
+    "replay": (replay, replay_arguments),
     "inspect": (inspect, _inspect_arguments),
     "compare": (compare, _compare_arguments),
     "report": (report, _report_arguments),

@@ -1,0 +1,123 @@
+"""The verb ``replay``, and what every verb that replays files for a person does."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import sys
+from pathlib import Path
+from typing import Any
+
+from kline_harness.arguments import Parser, command_line
+from kline_harness.history import command as history
+
+SUBJECTS = "exact, klagg, module:Class, file.py:Class or process:COMMAND. [default: exact]"
+
+
+def replay_arguments(parser: Parser) -> None:
+    """Add the arguments of ``replay``."""
+    parser.files("trades", "Trade archives or recordings, or days as um:BTCUSDT:2024-07-18.")
+    parser.files("--klines", "The exchange's kline files to compare with.")
+    parser.about_trades()
+    parser.option("--intervals", "Comma-separated, such as 1m,5m,1h. [default: 1m to 1d]")
+    parser.option("--aggregator", SUBJECTS)
+    parser.option(
+        "--scenario", "A TOML file of options; those given here come before its own.", Path
+    )
+    parser.option("--seed", "Everything random is drawn from it. [default: 0]", int)
+    parser.choice("--audit", "off: the writer alone. [default: full]", "full", "off")
+    parser.choice(
+        "--fidelity", "trade: one event per trade, same bytes. [default: batch]", "batch", "trade"
+    )
+    parser.option(
+        "--out", "The run folder. [default: reports/MARKET-SYMBOLS-DAYS-AGGREGATOR-SCENARIO]", Path
+    )
+    parser.flag("--force", "Take the place of another run's folder.")
+    parser.flag("--no-report", "Leave the page out.")
+    parser.flag("--open", "Open the page in a browser at the end.")
+    parser.flag("--json", "Print a summary as JSON, and nothing else, on stdout.")
+    parser.flag("--quiet", "Print the verdict's sentence alone.")
+
+
+def replay(given: argparse.Namespace) -> int:
+    """Replay trades, check and compare every kline, and write a run folder with a report.
+
+    Exit code: 0 valid, 1 invalid, 2 bad input or usage, 3 unknown.
+    """
+    from kline_harness.expectations import ExpectationsWorker, installed
+
+    # Before anything else is imported, for it takes longest; where a scenario might do without,
+    # the replay starts it.
+    if given.audit == "off" or given.scenario or not installed():
+        return _replay(given, ExpectationsWorker)
+    with ExpectationsWorker() as worker:
+        return _replay(given, lambda: worker)
+
+
+def _replay(given: argparse.Namespace, expectations: Any) -> int:
+    gc.disable()
+    from kline_harness.replay import replay as run
+    from kline_harness.replay.place import RunPlace
+    from kline_harness.terminal_progress import progress_of_trades
+
+    options = _options(given)
+    gc.freeze()
+    gc.enable()
+    trades, klines = history.files_of(given.trades, given.klines)
+    name = given.scenario.stem if given.scenario else None
+    with progress_of_trades() as progress:
+        outcome = run(
+            options,
+            trades,
+            klines,
+            RunPlace(given.out, name, given.force),
+            command=command_line(given.words),
+            progress=progress,
+            notice=lambda text: print(f"notice: {text}", file=sys.stderr),
+            report=not given.no_report,
+            expectations=expectations,
+        )
+    _show(given, outcome)
+    return outcome.validity.exit_code
+
+
+def _options(given: argparse.Namespace) -> Any:
+    """Return the scenario that the arguments ask for."""
+    from kline_harness.archives import ColumnMap
+    from kline_harness.interval import parse_intervals
+    from kline_harness.replay.scenario import Audit
+    from kline_harness.replay.scenario_file import scenario_of
+    from kline_harness.simulation.simulation import Fidelity
+
+    return scenario_of(
+        given.scenario,
+        intervals=parse_intervals(given.intervals) if given.intervals else None,
+        aggregator=given.aggregator,
+        symbol=given.symbol,
+        market=given.market,
+        contract_size=given.contract_size,
+        columns=ColumnMap.read(given.columns) if given.columns else None,
+        seed=given.seed,
+        audit=Audit(given.audit) if given.audit else None,
+        fidelity=Fidelity(given.fidelity) if given.fidelity else None,
+    )
+
+
+def _show(given: argparse.Namespace, outcome: Any) -> None:
+    """Print what a replay came to, and build or open the pages that were asked for."""
+    from kline_harness.replay.place import REPORTS
+    from kline_harness.report import build_index
+    from kline_harness.terminal import show_json, show_outcome, show_sentence
+
+    show = show_json if given.json else show_sentence if given.quiet else show_outcome
+    show(outcome)
+    reports = outcome.directory.parent
+    if reports.name == REPORTS.name and not given.no_report:
+        index = build_index(reports)
+        if show is show_outcome:
+            print(f"{index}: every run here")
+    if given.open and not given.no_report:
+        # Late: only who asks for it pays for it.
+        import webbrowser
+
+        webbrowser.open((outcome.directory / "report.html").resolve().as_uri())
