@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kline_harness.exchange.limits import WEIGHT_LIMITS
 from kline_harness.exchange.market import MarketState
+from kline_harness.exchange.symbol_info import exchange_info
 from kline_harness.exchange.text_matrix import fixed_text
 from kline_harness.interval import interval_named
 from kline_harness.tape import Tape
@@ -61,50 +61,17 @@ class RestApi:
             self.endpoints["continuousKlines"] = self._continuous
 
     def answer(self, endpoint: str, given: Mapping[str, str], now_ns: int) -> RestReply:
-        """SocketAnswer a request to an endpoint that exists."""
+        """Answer a request to an endpoint that exists."""
         try:
             return RestReply(200, self.endpoints[endpoint](given, now_ns))
         except RefusedRequest as refused:
             return refused.reply
 
     def _exchange_info(self, given: Mapping[str, str], now_ns: int) -> bytes:
-        spot = self._kind == "spot"
-        symbols = []
-        for one in self._market.recorded.trades.instruments:
-            base, quote = _assets(one.symbol)
-            common = {"symbol": one.symbol, "status": "TRADING", "baseAsset": base}
-            steps = [
-                {"filterType": "PRICE_FILTER", "tickSize": _step(one.price_scale)},
-                {"filterType": "LOT_SIZE", "stepSize": _step(one.quantity_scale)},
-            ]
-            if spot:
-                own = {"quoteAsset": quote, "baseAssetPrecision": 8, "quoteAssetPrecision": 8}
-            else:
-                own = {
-                    "pair": one.symbol.partition("_")[0],
-                    "contractType": "CURRENT_QUARTER" if "_" in one.symbol else "PERPETUAL",
-                    "quoteAsset": quote,
-                    "marginAsset": quote,
-                    "pricePrecision": one.price_scale,
-                    "quantityPrecision": one.quantity_scale,
-                    "underlyingType": "COIN",
-                }
-            symbols.append({**common, **own, "filters": steps})
-        info = {
-            "timezone": "UTC",
-            "serverTime": now_ns // NS_PER_MILLISECOND,
-            "rateLimits": [
-                {
-                    "rateLimitType": "REQUEST_WEIGHT",
-                    "interval": "MINUTE",
-                    "intervalNum": 1,
-                    "limit": WEIGHT_LIMITS[self._kind],
-                }
-            ],
-            "exchangeFilters": [],
-            "symbols": symbols,
-        }
-        return _json(info)
+        instruments = self._market.recorded.trades.instruments
+        if self._kind == "spot" and "symbol" in given:
+            instruments = (instruments[self._codes[self._symbol(given, "symbol")]],)
+        return _json(exchange_info(instruments, self._kind, now_ns))
 
     def _klines(self, given: Mapping[str, str], now_ns: int) -> bytes:
         return self._kline_rows(self._symbol(given, "symbol"), given)
@@ -212,17 +179,6 @@ def _limit(given: Mapping[str, str], most: int) -> int:
 def _time(given: Mapping[str, str], name: str) -> int | None:
     time = _whole(given, name)
     return None if time is None else min(time * NS_PER_MILLISECOND, INT64_MAX - NS_PER_HOUR)
-
-
-def _step(scale: int) -> str:
-    return fixed_text(1, scale)
-
-
-def _assets(symbol: str) -> tuple[str, str]:
-    name = symbol.partition("_")[0]
-    quotes = ("USDT", "USDC", "FDUSD", "BUSD", "TUSD", "BTC", "ETH", "BNB", "EUR", "TRY")
-    quote = next((one for one in quotes if name.endswith(one) and name != one), "")
-    return name.removesuffix(quote), quote
 
 
 def _rows(tape: Tape, write: Callable[[Tape, int], str]) -> bytes:
