@@ -89,6 +89,22 @@ def test_one_digit_of_any_field_is_found(tmp_path: Path, field: int) -> None:
     assert len(found["evidence"]["fields"]) == 1
 
 
+def test_a_store_without_counts_that_differs_is_judged(tmp_path: Path) -> None:
+    run = Run(symbols=SYMBOLS[:1])
+    rows = [row[:6] for row in klines("ALFAUSDT", "1m", run.ended_ns)]
+    wrong = next(k for k, row in enumerate(rows) if row[2] != row[3])
+    rows[wrong] = changed(rows[wrong], 5, f"{Decimal(rows[wrong][5]) + 1:f}")
+    # The last row may differ for other reasons than the others.
+    rows[-1] = changed(rows[-1], 5, f"{Decimal(rows[-1][5]) + 1:f}")
+    lines = ("open_time,open,high,low,close,volume", *(",".join(row) for row in rows))
+    (tmp_path / "bars.csv").write_text("\n".join(lines) + "\n")
+    words = ("--interval", "1m")
+    ran = collect(tmp_path, tmp_path / "bars.csv", run, *words)
+    assert ran.exit_code == 1, ran.output
+    opens = {one["open_time_ns"] for one in findings(ran, "unexplained")}
+    assert opens == {int(rows[k][0]) * 1_000_000 for k in (wrong, -1)}
+
+
 def test_klines_that_were_never_written_are_counted_and_named(tmp_path: Path) -> None:
     run = Run()
     tables = stored(INTERVALS, run.ended_ns)

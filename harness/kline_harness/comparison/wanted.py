@@ -144,7 +144,7 @@ def _forming_span(
     kept too, because a late trade moves the place.
     """
     ours, theirs = kline.ours, kline.theirs
-    if ours is None or theirs is None or "count" not in theirs:
+    if ours is None or theirs is None or not ("count" in theirs and "count" in ours):
         return None
     if theirs["count"] == 0 or not (last or theirs["count"] < ours["count"]):
         return None

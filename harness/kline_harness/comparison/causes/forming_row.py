@@ -34,7 +34,9 @@ class FormingRow:
     def applies(self, case: Case) -> bool:
         """Tell whether theirs counts fewer trades than ours, but some."""
         ours, theirs, row = case.kline.ours, case.kline.theirs, case.context.row
-        if ours is None or theirs is None or "count" not in theirs or row.repeated:
+        if ours is None or theirs is None or row.repeated:
+            return False
+        if "count" not in theirs or "count" not in ours:
             return False
         # With lost trades, or a split, the last row can count as many as ours.
         return int(theirs["count"]) > 0 and (row.last or theirs["count"] < ours["count"])
