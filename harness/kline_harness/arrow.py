@@ -19,8 +19,11 @@ _EXACT = Context(prec=80)
 
 
 def int64_of(column: pa.ChunkedArray) -> Int64Array:
-    """Return a column of int64, or of timestamps as their integers, without nulls."""
-    values: Int64Array = _values(column.combine_chunks(), np.int64)
+    """Return a column of int64, or of timestamps as their integers; a null is -1."""
+    whole = column.combine_chunks()
+    values: Int64Array = _values(whole, np.int64)
+    if whole.null_count:
+        values = np.where(_stated(whole), values, np.int64(-1))
     return values
 
 
@@ -132,10 +135,16 @@ def take_rows(table: pa.Table, rows: NDArray[Any]) -> pa.Table:
     return table.take(array_of(rows, pa.int64()))
 
 
-def array_of(values: NDArray[Any], kind: pa.DataType) -> pa.Array:
-    """Return a column of numpy's as Arrow's: int32 as such, any other type on 64 bits."""
+def array_of(values: NDArray[Any], kind: pa.DataType, stated: BoolArray | None = None) -> pa.Array:
+    """Return a column of numpy's as Arrow's: int32 as such, any other type on 64 bits.
+
+    Where `stated` is given and false, the value is null.
+    """
     column = np.ascontiguousarray(values, dtype=np.int32 if kind == pa.int32() else np.int64)
-    return pa.Array.from_buffers(kind, len(column), [None, pa.py_buffer(column)])
+    bits = None
+    if stated is not None and not stated.all():
+        bits = pa.py_buffer(np.packbits(stated, bitorder="little"))
+    return pa.Array.from_buffers(kind, len(column), [bits, pa.py_buffer(column)])
 
 
 def dictionary_text(codes: NDArray[Any], values: Sequence[str]) -> pa.Array:
@@ -154,6 +163,14 @@ def dictionary_text(codes: NDArray[Any], values: Sequence[str]) -> pa.Array:
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
     dictionary = pa.Array.from_buffers(pa.string(), len(distinct), buffers)
     return pa.DictionaryArray.from_arrays(array_of(codes, pa.int32()), dictionary)
+
+
+def _stated(array: pa.Array) -> BoolArray:
+    """Tell which values are not null."""
+    bits = np.frombuffer(array.buffers()[0], dtype=np.uint8)
+    whole = np.unpackbits(bits, count=array.offset + len(array), bitorder="little")
+    stated: BoolArray = whole[array.offset :].astype(np.bool_)
+    return stated
 
 
 def _values(array: pa.Array, kind: Any) -> Any:

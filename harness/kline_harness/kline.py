@@ -67,8 +67,9 @@ class KlineBatch(Tabular, Columns):
     """Final klines in the order of publication.
 
     Columns: `interval` index into `INTERVALS`; `open_time_ns`; the nine fields as scaled
-    integers (`count` counts raw trades); `first_trade_id`, `last_trade_id` (-1 without a trade);
-    `at_ns` the virtual instant of publication, never decreasing; `trigger`, a `Trigger`.
+    integers (`count` counts raw trades); `first_trade_id`, `last_trade_id` (-1 without a trade, or
+    where its source states no ids); `at_ns` the virtual instant of publication, never decreasing;
+    `trigger`, a `Trigger`.
     """
 
     interval: NDArray[np.int8]
@@ -124,8 +125,7 @@ class KlineBatch(Tabular, Columns):
             "open_time": self._microseconds("open time", self.open_time_ns),
             "close_time": self._microseconds("close time", self.close_time_ns()),
             "count": array_of(self.count, pa.int64()),
-            "first_trade_id": array_of(self.first_trade_id, pa.int64()),
-            "last_trade_id": array_of(self.last_trade_id, pa.int64()),
+            **{name: self._ids(name) for name in ("first_trade_id", "last_trade_id")},
             "finalized_at": array_of(self.at_ns, _NANOSECONDS),
             "trigger": dictionary_text(self.trigger, [trigger.name.lower() for trigger in Trigger]),
             **decimal_columns(self),
@@ -141,6 +141,11 @@ class KlineBatch(Tabular, Columns):
             return what
         first, last = (utc_text(int(t)) for t in (self.open_time_ns.min(), self.open_time_ns.max()))
         return f"{what}, {intervals}, opened {first} to {last}"
+
+    def _ids(self, name: str) -> pa.Array:
+        """Return ids: -1 where nothing traded, null where the trades' ids are not stated."""
+        ids = getattr(self, name)
+        return array_of(ids, pa.int64(), (ids >= 0) | (self.count == 0))
 
     def _microseconds(self, what: str, times_ns: Int64Array) -> pa.Array:
         whole, rest = np.divmod(times_ns, NS_PER_MICROSECOND)

@@ -40,8 +40,9 @@ class Tape(Tabular, Columns):
     Columns: `symbol` index into `instruments`; `trade_id` the id that orders and identifies the
     row (the aggregate's own id in aggregate layouts); `price`, `quantity`, `quote` scaled
     integers; `first_id`, `last_id` the raw trades inside an aggregate, equal to `trade_id` in
-    raw layouts; `event_time_ns` the exchange's trade time T; `arrival_ns` when the aggregator
-    receives it; `buyer_is_maker`; `kind`, a `TradeKind`.
+    raw layouts, -1 where the source states no ids (`trade_id` is then the row's number);
+    `event_time_ns` the exchange's trade time T; `arrival_ns` when the aggregator receives it;
+    `buyer_is_maker`; `kind`, a `TradeKind`.
     """
 
     trade_id: Int64Array

@@ -104,12 +104,12 @@ def test_tables_without_an_id_column_go_on_too(tmp_path: Path) -> None:
     assert [row["count"] for row in stored(ran)] == [10] * 8
 
 
-def test_a_made_up_number_stands_in_no_finding(tmp_path: Path) -> None:
+def test_a_finding_names_the_row_and_no_id(tmp_path: Path) -> None:
     path = tmp_path / "FOXUSD.csv"
     path.write_text("1715731200,1.5,2\n1715731201,1.5,0\n1715731265,1.6,1\n")
     ran = replay(tmp_path / "run", path, "--intervals", "1m")
     (rejected,) = [f for f in ran.findings() if f["kind"].startswith("rejected")]
-    assert rejected["evidence"] == {"trades": 1}
+    assert rejected["evidence"] == {"trades": 1, "first_rows": [2]}
 
 
 def test_closed_klines_of_a_recording_are_compared_with(tmp_path: Path) -> None:

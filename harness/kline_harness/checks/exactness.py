@@ -162,10 +162,12 @@ class _Comparison:
         """Find klines of other trade ids, and series whose klines with trades tell no ids at all.
 
         A quiet kline between trade ids without a gap is quiet; without ids it may be an outage.
+        Where the trades' source states no ids there are none to tell.
         """
         klines = self._ours
         for row, other in self._equal:
-            if klines.count[row] > 0 and klines.first_trade_id[row] < 0:
+            ids = klines.first_trade_id[row], self._exact.first_trade_id[other]
+            if klines.count[row] > 0 and min(ids) < 0:
                 continue
             evidence: dict[str, Any] = {}
             for name in ("first_trade_id", "last_trade_id"):
@@ -177,7 +179,9 @@ class _Comparison:
             if evidence:
                 self._tell("other_trade_ids", row, klines, evidence)
         series = klines.symbol.astype(np.int64) * len(INTERVALS) + klines.interval
+        stated = np.unique(self._exact.symbol[self._exact.first_trade_id >= 0])
         withheld = (klines.count > 0) & (klines.first_trade_id < 0)
+        withheld &= np.isin(klines.symbol, stated)
         for key in np.unique(series[withheld]).tolist():
             mine = series == key
             evidence = {

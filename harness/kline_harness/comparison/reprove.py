@@ -18,6 +18,7 @@ from kline_harness.comparison.compare import Difference
 from kline_harness.comparison.coverage import Coverage
 from kline_harness.comparison.exchange_rows import Absence, OtherRow, RowPlace
 from kline_harness.comparison.explain import explain_series
+from kline_harness.comparison.row_numbers import as_ids
 from kline_harness.comparison.trades_of import Evidence, collect
 from kline_harness.comparison.wanted import Refused, wanted_for
 from kline_harness.interval import Interval, parse_interval
@@ -42,6 +43,9 @@ def reprove(row: Mapping[str, Any], tape: Tape, undone: Sequence[tuple[str, Tape
         return False
     told = json.loads(row["proof"])
     inputs = told["inputs"]
+    if not inputs["ids_stated"]:
+        told = as_ids(told)
+        inputs = told["inputs"]
     differences = [_difference(row, open_ns, sides, inputs) for open_ns, sides in _sides(row, told)]
     symbol, interval = str(row["symbol"]), str(row["interval"])
     late = {interval: _ids(inputs["late_ids"])}

@@ -22,6 +22,7 @@ RAW = "trade"
 # Source: the exchange's documents: on spot every number has eight decimals.
 _SPOT_DECIMALS = 8
 _MARKETS = ("um", "spot")
+_RAW_IDS = ("first_id", "last_id")
 # Rows that an archive marks as no trade were never sent on a stream.
 _NEVER_SENT = (TradeKind.SENTINEL, TradeKind.ZERO_QUANTITY)
 
@@ -157,4 +158,9 @@ def _moved(tape: Tape, names: Mapping[str, str]) -> Tape:
     if names:
         named = (replace(i, symbol=names.get(i.symbol, i.symbol)) for i in tape.instruments)
         tape = replace(tape, instruments=tuple(named))
-    return tape.with_columns({"arrival_ns": tape.event_time_ns})
+    moved = {"arrival_ns": tape.event_time_ns}
+    # What is sent has ids: of a source that states none, the numbers of its rows.
+    none = tape.first_id < 0
+    if none.any():
+        moved |= {n: np.where(none, tape.trade_id, getattr(tape, n)) for n in _RAW_IDS}
+    return tape.with_columns(moved)

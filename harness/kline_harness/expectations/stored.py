@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from kline_harness.expectations.roll_ups import equals_lower
 from kline_harness.expectations.series import LatestOpens, SeriesOrder, mask
 from kline_harness.expectations.table import (
+    IDS,
     PRICES,
     QUANTITIES,
     QUOTES,
@@ -166,9 +167,15 @@ def _broken(values: dict[str, ExactArray], nothing: BoolArray) -> BoolArray:
 
 
 def _complete(piece: pa.Table) -> BoolArray:
-    """Tell for each row whether it has a value in every column."""
+    """Tell for each row whether it has a value in every column.
+
+    Of trades without ids a kline has neither of the two ids.
+    """
     complete = np.ones(piece.num_rows, dtype=np.bool_)
-    for column in piece.columns:
-        if column.null_count:
-            complete &= ~pc.is_null(column).to_numpy()
+    for name in piece.column_names:
+        if name not in IDS and piece[name].null_count:
+            complete &= ~pc.is_null(piece[name]).to_numpy()
+    first, last = (pc.is_null(piece[name]).to_numpy() for name in IDS)
+    traded = integers(piece["count"]) != 0
+    complete &= (first == last) & (traded | ~first)
     return complete

@@ -24,6 +24,9 @@ _BATCH_ROWS = 8_192
 PRICES = ("open", "high", "low", "close")
 QUANTITIES = ("volume", "taker_buy_volume")
 QUOTES = ("quote_volume", "taker_buy_quote_volume")
+# Null where a kline is of trades without ids.
+IDS = ("first_trade_id", "last_trade_id")
+_NO_ID = -1
 _STORED_SCALE = 18
 # Scales to try for a column that has fewer decimals than it is stored with.
 _SCALES = (4, 8, 12, _STORED_SCALE)
@@ -119,7 +122,7 @@ class StoredTable:
     def exact(self, column: pa.ChunkedArray, name: str) -> ExactArray:
         """Return a column of a piece as integers, decimals at the scale of `scale`."""
         if not pa.types.is_decimal(column.type):
-            return integers(column)
+            return integers(column, _NO_ID if name in IDS else 0)
         return _unscaled(column.cast(pa.decimal128(38, self.scale(name))))
 
     @property
@@ -177,10 +180,10 @@ def _whole(column: pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
 
 
-def integers(column: pa.ChunkedArray) -> Int64Array:
-    """Return a column of integers or timestamps; a missing one is 0."""
+def integers(column: pa.ChunkedArray, missing: int = 0) -> Int64Array:
+    """Return a column of integers or timestamps; `missing` where there is none."""
     whole = _whole(column.cast(pa.int64()))
-    values: Int64Array = (whole.fill_null(0) if whole.null_count else whole).to_numpy()
+    values: Int64Array = (whole.fill_null(missing) if whole.null_count else whole).to_numpy()
     return values
 
 

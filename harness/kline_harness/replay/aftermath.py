@@ -15,6 +15,7 @@ from kline_harness.comparison.bins import diagnosed
 from kline_harness.comparison.case import TRADES_SHOWN, Case, Context, State, make_case, shown
 from kline_harness.comparison.compare import Difference, opens_ns
 from kline_harness.comparison.coverage import Coverage
+from kline_harness.comparison.row_numbers import with_rows
 from kline_harness.comparison.trades_of import Collector, Evidence
 from kline_harness.comparison.trades_within import with_trades
 from kline_harness.comparison.wanted import Refused, Wanted, among, wanted_for
@@ -92,7 +93,8 @@ class Aftermath:
                 explained = diagnosed(
                     explained, references, lambda: (given for given, _ in again()), stored
                 )
-            after.comparison = with_trades(explained, kept_out, (given for given, _ in again()))
+            found = with_trades(explained, kept_out, (given for given, _ in again()))
+            after.comparison = with_rows(found, unnumbered)
         return after
 
     def late_evidence(self, symbol: str, interval: str, ids: Sequence[int]) -> dict[str, Any]:

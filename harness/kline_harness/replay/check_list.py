@@ -25,7 +25,6 @@ from kline_harness.replay.checks import (
     files_checked,
     reception_verdict,
     trades_verdict,
-    without_numbers,
 )
 from kline_harness.replay.conservation import equations
 from kline_harness.replay.effects import Results
@@ -187,7 +186,6 @@ class FinishedRun:
         verdict = trades_verdict(
             self.accounts, self.after, self.published, met, lost, nothing, self.uncompared()
         )
-        verdict = without_numbers(verdict, self.inputs.unnumbered)
         if not self.accounts:
             verdict = replace(verdict, not_checked=(NO_ACCOUNTS, *verdict.not_checked))
         return verdict

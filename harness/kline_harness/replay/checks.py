@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from kline_harness.checks.files import FileWatch, files_verdict
@@ -108,20 +107,6 @@ def _ids_finding(
 ) -> Finding:
     evidence = {"trades": len(ids), "first_ids": ids[:_IDS_SHOWN], **more}
     return Finding("trades", kind, Severity.NOTICE, symbol, interval, evidence=evidence)
-
-
-def without_numbers(verdict: Verdict, unnumbered: Collection[str]) -> Verdict:
-    """Return a verdict without the ids that a reader gave to trades of sources that state none."""
-    findings = []
-    for finding in verdict.findings:
-        evidence = dict(finding.evidence)
-        if finding.symbol in unnumbered:
-            evidence.pop("first_ids", None)
-            trades = evidence.get("first_trades", ())
-            stripped = [{k: v for k, v in t.items() if not k.endswith("id")} for t in trades]
-            evidence |= {"first_trades": stripped} if trades else {}
-        findings.append(replace(finding, evidence=evidence))
-    return replace(verdict, findings=tuple(findings))
 
 
 def reception_verdict(receptions: Sequence[Reception]) -> Verdict:

@@ -18,6 +18,7 @@ from kline_harness.checks.check_list import CheckList, Question
 from kline_harness.checks.life_table import TRANSITIONS
 from kline_harness.checks.lifecycle import LifecycleChecker
 from kline_harness.comparison.compare import Comparison
+from kline_harness.comparison.row_numbers import of_rows
 from kline_harness.errors import UsageError
 from kline_harness.expectations import (
     Expectations,
@@ -150,7 +151,13 @@ class _Last:
             checks.append(Question("expectations", needs, lambda: self._expected(asked)))
         for verdict in CheckList(checks).verdicts():
             self._found.append(verdict)
-        return tuple(self._found)
+        return tuple(map(self._told, self._found))
+
+    def _told(self, verdict: Verdict) -> Verdict:
+        """Return a verdict in which no number that a reader gave to a trade passes for an id."""
+        unnumbered = self._run.inputs.unnumbered
+        findings = [of_rows(f) if f.symbol in unnumbered else f for f in verdict.findings]
+        return replace(verdict, findings=tuple(findings))
 
     def _struck(self) -> Verdict:
         """Say what each fault did, by control runs over the same trades in memory."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from kline_harness.archives import FileInfo, TradeFile
 from kline_harness.errors import UsageError
 from kline_harness.tape import Tape
@@ -24,6 +26,7 @@ class _Reached:
 class Numbering:
     """Numbers such trades in order of time over all files of a symbol.
 
+    The numbers tell trades apart and put them in order; the ids of raw trades stay unknown (-1).
     `touching` are pairs of files of which the second begins at the very time at which the first
     ends: without ids nobody can tell whether a trade stands in both.
     """
@@ -57,7 +60,8 @@ class Numbering:
             numbered += len(tape)
             reached.trades = int(ids[-1])
             reached.last_time_ns = int(tape.event_time_ns[-1])
-            yield tape.with_columns({"trade_id": ids, "first_id": ids, "last_id": ids})
+            none = np.full(len(ids), -1, dtype=np.int64)
+            yield tape.with_columns({"trade_id": ids, "first_id": none, "last_id": none})
 
     def _join(self, symbol: str, reached: _Reached, path: str, time_ns: int) -> None:
         if reached.trades and time_ns < reached.last_time_ns:
