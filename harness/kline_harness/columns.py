@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,7 +107,20 @@ class Columns:
         return len(self.symbol)
 
     def __getitem__(self, rows: slice) -> Self:
+        if rows.indices(len(self)) == (0, len(self), 1):
+            return self
         return self._map(lambda column: column[rows])
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Gather a column of `reordered` rows when it is first asked for."""
+            lazy = self.__dict__.get("_reordered")
+            if lazy is None or name not in self.column_names():
+                raise AttributeError(name)
+            table, rows = lazy
+            self.__dict__[name] = column = getattr(table, name)[rows]
+            return column
 
     def with_columns(self, columns: Mapping[str, Any]) -> Self:
         """Return the same rows with some columns replaced."""
@@ -245,6 +258,22 @@ def grouped(table: T) -> Grouped[T]:
     return known
 
 
+def reordered(table: T, rows: NDArray[np.int64]) -> T:
+    """Return all rows of a table in another order; a column is gathered when it is asked for.
+
+    Where the table is sorted by symbol, `grouped` finds it as it is.
+    """
+    lazy = object.__new__(type(table))
+    lazy.__dict__.update(instruments=table.instruments, _reordered=(table, rows))
+    if bool(np.all(table.symbol[1:] >= table.symbol[:-1])):
+        places_of = np.empty(len(rows), dtype=np.int64)
+        places_of[rows] = np.arange(len(rows), dtype=np.int64)
+        starts = np.flatnonzero(np.diff(table.symbol, prepend=-2))
+        codes = table.symbol[starts].tolist()
+        lazy.__dict__["_grouped"] = Grouped(table, places_of, starts, codes)
+    return lazy
+
+
 def by_symbol(table: T) -> Iterator[tuple[int, T]]:
     """Yield the code and the rows of each symbol that has any, in order of codes."""
     symbols = grouped(table)
@@ -259,11 +288,14 @@ def gathered(tables: Iterable[T], rows: int) -> Iterator[T]:
     waiting: list[T] = []
     for table in tables:
         waiting.append(table)
+        del table
         if sum(map(len, waiting)) >= rows:
-            yield concat(waiting)
-            waiting = []
+            # Nothing is held of what is handed on: there may be many of such iterators.
+            waiting = [concat(waiting)]
+            yield waiting.pop()
     if waiting:
-        yield concat(waiting)
+        waiting = [concat(waiting)]
+        yield waiting.pop()
 
 
 @dataclass(frozen=True, slots=True)

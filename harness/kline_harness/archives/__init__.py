@@ -11,7 +11,7 @@ from kline_harness.archives.info import FileInfo
 from kline_harness.archives.kline_files import KlineFiles
 from kline_harness.archives.klines import ExchangeKlines, read_all_klines, read_klines
 from kline_harness.archives.mapped_text import is_mapped
-from kline_harness.archives.opening import open_text
+from kline_harness.archives.opening import Opened, open_text
 from kline_harness.archives.recognition import sniff
 from kline_harness.archives.recorded_klines import holds_only_klines
 from kline_harness.archives.registry import NOT_STATED, exchange_of, id_rule_of
@@ -25,6 +25,7 @@ __all__ = [
     "ExchangeKlines",
     "FileInfo",
     "KlineFiles",
+    "Opened",
     "TradeFile",
     "detect",
     "exchange_of",
@@ -32,6 +33,7 @@ __all__ = [
     "is_mapped",
     "is_table",
     "open_trades",
+    "opened",
     "read_all_klines",
     "read_klines",
 ]
@@ -44,13 +46,20 @@ def detect(path: Path | str) -> str:
     Raises InputError for anything else.
     """
     try:
-        file = open_text(path)
-        kind = sniff(file).kind
+        return opened(path).holds
     except OtherKind as other:
         return other.kind
-    if kind == "stream" and holds_only_klines(file):
-        return "klines"
-    return "klines" if kind == "klines" else "trades"
+
+
+def opened(path: Path | str) -> Opened:
+    """Open a file of lines and tell from its first ones what it holds.
+
+    Raises OtherKind for a file of another kind that is known, InputError for anything else.
+    """
+    file = open_text(path)
+    layout = sniff(file)
+    is_klines = layout.kind == "klines" or (layout.kind == "stream" and holds_only_klines(file))
+    return Opened(file, layout, "klines" if is_klines else "trades")
 
 
 def open_trades(
@@ -61,6 +70,7 @@ def open_trades(
     lenient: bool = False,
     columns: ColumnMap | None = None,
     contract_size: Decimal | None = None,
+    known: Opened | None = None,
 ) -> TradeFile:
     """Open a file of trades: Binance's CSV aggTrades or trades, a stream recording, another
     exchange's or data seller's trades (see docs/sources.md); plain, gz or zip. With `columns`, a
@@ -69,7 +79,8 @@ def open_trades(
     `symbol` names a CSV file's symbol where its name does not, and selects one of a recording's;
     `market` (spot, um, cm) is told from the file where it is not given. `lenient` lets rows of a
     CSV file through that no trade can be, for who wants to judge them. `contract_size` makes the
-    quantities contracts worth so many USD, settled in the base asset (market cm).
+    quantities contracts worth so many USD, settled in the base asset (market cm). `known` is the
+    file where it was opened already.
 
     Raises InputError for anything else, and UsageError for an unknown market.
     """
@@ -80,4 +91,5 @@ def open_trades(
         lenient=lenient,
         columns=columns,
         contract_size=contract_size,
+        known=known,
     )

@@ -30,6 +30,7 @@ T = TypeVar("T")
 # 8 MB make a slice of the feed.
 BLOCK_BYTES = 8 << 20
 _READ_BYTES = 256 << 10
+_READ_BYTES_MIN = 16 << 10
 _PIECE_BYTES = 1 << 20
 _HEAD_BYTES = 64 << 10
 # No format here has lines near this long: more without a line end is not text in lines.
@@ -69,6 +70,7 @@ class TextFile:
         self.path = str(path)
         self.sha256: str | None = None
         self.lines: int | None = None
+        self._head: bytes | None = None
         with self._open() as file:
             self.size = os.fstat(file.fileno()).st_size
             magic = file.read(4)
@@ -95,15 +97,27 @@ class TextFile:
     def head(self) -> bytes:
         """Return the beginning of the text, some thousand bytes, cut anywhere.
 
+        It is kept for who asks again, until `forget_head`.
+
         Raises InputError for a file that is corrupt from the start.
         """
-        return next(self._pieces(_HEAD_BYTES), b"")
+        if self._head is None:
+            self._head = next(self._pieces(_HEAD_BYTES), b"")
+        return self._head
+
+    def forget_head(self) -> None:
+        """Keep nothing of the text: what the file is has been told."""
+        self._head = None
 
     def beginning(self, size: int) -> bytes:
         """Return the first lines of the text, about `size` bytes of whole lines.
 
         Raises InputError for a file that is corrupt from the start.
         """
+        head = self.head()
+        cut = head.rfind(b"\n") + 1
+        if cut and len(head) >= size:
+            return head[:cut]
         return next(self.blocks(size), b"")
 
     def blocks(self, block_bytes: int = BLOCK_BYTES) -> Iterator[bytes]:
@@ -117,7 +131,8 @@ class TextFile:
         pieces: list[bytes] = []
         held = feeds = 0
         last = b""
-        for piece in self._pieces(min(_PIECE_BYTES, block_bytes)):
+        least = min(block_bytes, _READ_BYTES_MIN)
+        for piece in self._pieces(min(_PIECE_BYTES, max(block_bytes // 4, least))):
             feeds += count_feeds(piece)
             last = piece[-1:] or last
             pieces.append(piece)
@@ -127,19 +142,23 @@ class TextFile:
             cut = piece.rfind(b"\n") + 1
             if cut:
                 pieces[-1] = piece[:cut]
-                yield b"".join(pieces)
-                pieces = [piece[cut:]]
-                held = len(pieces[0])
+                block, pieces = [b"".join(pieces)], [piece[cut:]]
+                held, piece = len(pieces[0]), b""
+                # Nothing is held of what is handed on: many files may be read side by side.
+                yield block.pop()
             elif held > block_bytes + _LINE_LIMIT:
                 raise InputError(self.path, "lines of text", f"no line end in {held} bytes")
         if held:
-            yield b"".join(pieces)
+            block, pieces, piece = [b"".join(pieces)], [], b""
+            yield block.pop()
         self.lines = feeds + (last not in (b"", b"\n"))
 
     def _pieces(self, piece_bytes: int) -> Iterator[bytes]:
         digest = hashlib.sha256()
         with self._open() as file:
-            raw = _read_through(file, digest, min(_READ_BYTES, piece_bytes))
+            # Of a small piece no more than it comes from: many files may be held open.
+            read_bytes = min(_READ_BYTES, max(_READ_BYTES_MIN, piece_bytes // 4))
+            raw = _read_through(file, digest, read_bytes)
             try:
                 if self._member is not None:
                     yield from self._zip_pieces(self._member, raw, piece_bytes)
@@ -185,6 +204,7 @@ class TextFile:
             size += len(piece)
             crc = inflater.crc32(piece, crc)
             yield piece
+            piece = b""
         if size != member.size:
             found = f"{size} (truncated or corrupt)"
             raise Damaged(self.path, f"{member.size} bytes of text in {member.name}", found)

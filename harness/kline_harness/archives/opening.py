@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from kline_harness.archives.arrow_klines import holds_klines
 from kline_harness.archives.compressed import TextFile, is_table
 from kline_harness.archives.kline_table import KlineTable
-from kline_harness.archives.layout import BOM
+from kline_harness.archives.layout import BOM, Layout
 from kline_harness.archives.replies import Reply, is_reply
 from kline_harness.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A file of lines, and what its first ones tell: its layout, and "trades" or "klines"."""
+
+    file: TextFile
+    layout: Layout
+    holds: str
 
 
 def open_text(path: Path | str) -> TextFile:

@@ -247,9 +247,9 @@ def bodies(path: str, blocks: Iterable[bytes], layout: Layout, lines: LinesRead)
     Raises InputError for blank lines of whole blocks that are not the last.
     """
     lines.header, lines.blank = layout.first_line - 1, 0
-    rows = 0
-    for number, block in enumerate(blocks):
-        text = block if number else layout.strip(block)
+    rows, is_first = 0, True
+    for block in blocks:
+        text, is_first = layout.strip(block) if is_first else block, False
         end = _end_of_rows(text)
         if end and lines.blank:
             line = layout.first_line + rows
@@ -257,7 +257,9 @@ def bodies(path: str, blocks: Iterable[bytes], layout: Layout, lines: LinesRead)
         lines.blank += count_lines(text[end:])
         if end:
             rows += count_lines(text[:end])
-            yield text[:end]
+            body, text, block = [text[:end]], b"", b""
+            # Nothing is held of what is handed on: many files may be read side by side.
+            yield body.pop()
 
 
 def _end_of_rows(block: bytes) -> int:

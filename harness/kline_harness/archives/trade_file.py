@@ -22,7 +22,7 @@ from kline_harness.archives.info import FileInfo
 from kline_harness.archives.layout import Layout
 from kline_harness.archives.line_count import LinesRead
 from kline_harness.archives.mapped_text import MappedText
-from kline_harness.archives.opening import open_text
+from kline_harness.archives.opening import Opened, open_text
 from kline_harness.archives.recognition import sniff
 from kline_harness.archives.stream import Recording
 from kline_harness.archives.trades import read_trades
@@ -36,6 +36,9 @@ _PEEK_BYTES = 64 << 10
 # A block of longer rows is joined with the next: by the parser's thread, which has more time than
 # whoever takes the chunks.
 _ROW_BYTES = 64
+# Of all files that are read side by side, as much text as this is looked at in one go.
+_TOGETHER_BYTES = 512 << 20
+_BLOCK_BYTES_MIN = 256 << 10
 
 
 class TradeFile:
@@ -55,6 +58,7 @@ class TradeFile:
         lenient: bool = False,
         columns: ColumnMap | None = None,
         contract_size: Decimal | None = None,
+        known: Opened | None = None,
     ) -> None:
         check_market(market)
         check_contracts(market, contract_size)
@@ -63,7 +67,9 @@ class TradeFile:
         self._contract_size = contract_size
         self.path = str(path)
         self._file: TextFile
-        if columns is None:
+        if known is not None:
+            self._file, self._layout = known.file, known.layout
+        elif columns is None:
             self._file = open_text(path)
             self._layout = sniff(self._file)
         else:
@@ -103,25 +109,27 @@ class TradeFile:
             recording, _, tapes = self._read(_PEEK_BYTES, background=False)
             span = _Span()
             for tape in tapes:
-                span.add(tape)
+                span.added(tape)
                 break
             if recording is not None and not span.rows:
                 raise self._no_trades(recording)
             self._peeked = self._describe(span, recording)
+            self._file.forget_head()
         return self._peeked
 
-    def chunks(self) -> Iterator[Tape]:
+    def chunks(self, *, beside: int = 0) -> Iterator[Tape]:
         """Yield the trades as tapes of some hundred thousand rows, each call from the start.
+
+        With many files that are read `beside` it tapes are smaller, and nothing is read ahead.
 
         Raises InputError for the first bad row, or where the file breaks its packing's promise.
         """
-        recording, read, tapes = self._read(self._block_bytes, background=True)
+        block_bytes = min(self._block_bytes, max(_BLOCK_BYTES_MIN, _TOGETHER_BYTES // (beside + 1)))
+        recording, read, tapes = self._read(block_bytes, background=not beside)
         span = _Span()
+        joined = gathered(tapes, block_bytes // _ROW_BYTES)
         # Parsed in a thread of its own, one tape ahead: pyarrow runs outside the interpreter lock.
-        joined = gathered(tapes, self._block_bytes // _ROW_BYTES)
-        for tape in in_background(joined, depth=1):
-            span.add(tape)
-            yield tape
+        yield from map(span.added, joined if beside else in_background(joined, depth=1))
         if span.rows == 0:
             raise self._no_trades(recording)
         self._info = replace(self._describe(span, recording), sha256=self._file.sha256)
@@ -203,20 +211,21 @@ class TradeFile:
 
 
 class _Span:
-    """Rows, smallest and largest id and event time of the tapes added."""
+    """Rows, smallest and largest id and event time of the tapes added, each given back."""
 
     def __init__(self) -> None:
         self.rows = 0
         self.ids = (0, 0)
         self.times = (0, 0)
 
-    def add(self, tape: Tape) -> None:
+    def added(self, tape: Tape) -> Tape:
         ids, times = _ends(tape.trade_id), _ends(tape.event_time_ns)
         if self.rows:
             ids = min(ids[0], self.ids[0]), max(ids[1], self.ids[1])
             times = min(times[0], self.times[0]), max(times[1], self.times[1])
         self.ids, self.times = ids, times
         self.rows += len(tape)
+        return tape
 
 
 def _ends(values: Int64Array) -> tuple[int, int]:

@@ -62,9 +62,10 @@ def read_trades(
     line = layout.first_line
     texts = in_background(blocks) if background else blocks
     for block in bodies(file.path, texts, layout, lines or LinesRead()):
-        tape = reader.tape(block, line)
-        line += len(tape)
-        yield tape
+        tape, block = [reader.tape(block, line)], b""
+        line += len(tape[0])
+        # Nothing is held of what is handed on: many files may be read side by side.
+        yield tape.pop()
 
 
 class _Reader:

@@ -114,7 +114,7 @@ def _read(
     for group in _groups(paths, scenario):
         for file in group.trades:
             kind = AGGREGATES if file.peek().layout == "aggTrades" else RAW
-            for tape in group.numbering.tapes(file):
+            for tape in group.numbering.tapes(file, file.chunks()):
                 sent = ~np.isin(tape.kind, _NEVER_SENT)
                 not_sent += len(tape) - int(np.count_nonzero(sent))
                 if kind not in spools:

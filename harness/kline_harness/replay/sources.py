@@ -13,11 +13,12 @@ from kline_harness.archives import (
     FileInfo,
     KlineFiles,
     TradeFile,
-    detect,
     id_rule_of,
     is_mapped,
     open_trades,
+    opened,
 )
+from kline_harness.archives.read_ahead import ReadAhead
 from kline_harness.checks.files import FileWatch
 from kline_harness.columns import by_symbol, concat
 from kline_harness.comparison.compare import Reference
@@ -60,7 +61,8 @@ class Sources:
         mapped = [p for p in paths if columns is not None and is_mapped(p, columns)]
         if columns is not None and not mapped:
             raise UsageError("the column map's names are in the header of none of the files")
-        extra = [path for path in paths if path not in mapped and detect(path) == "klines"]
+        files = [(path, None if path in mapped else opened(path)) for path in paths]
+        extra = [path for path, known in files if known is not None and known.holds == "klines"]
         trades = [
             open_trades(
                 path,
@@ -68,16 +70,19 @@ class Sources:
                 market=scenario.market,
                 contract_size=scenario.contract_size,
                 columns=columns if path in mapped else None,
+                known=known,
             )
-            for path in paths
+            for path, known in files
             if path not in extra
         ]
-        files = KlineFiles([*kline_paths, *extra], symbol)
-        klines = list(files.klines())
+        for file in trades:
+            file.peek()
+        given = KlineFiles([*kline_paths, *extra], symbol)
+        klines = list(given.klines())
         if not trades:
             raise UsageError("no file of trades was given, only klines")
         sources = Sources(sorted(trades, key=_first_time), klines, scenario.clock_offset_ns)
-        sources.left_out = files.left_out
+        sources.left_out = given.left_out
         sources._refuse_overlap()
         refuse_mixture([file.peek() for file in sources.trades])
         return sources
@@ -114,11 +119,29 @@ class Sources:
         for file in self.trades:
             if file not in recordings:
                 archives.setdefault(file.info.symbols[0], []).append(file)
-        sources: list[Iterator[Tape]] = [self._recorded(file, watches) for file in recordings]
-        for files in archives.values():
-            chunks = chain.from_iterable(self._watched(file, watches) for file in files)
-            sources.append(_sorted(chunks) if whole else streamed(chunks))
-        return self._whole(merged(sources), watches)
+        return self._whole(
+            self._merged(recordings, list(archives.values()), watches, whole), watches
+        )
+
+    def _merged(
+        self,
+        recordings: list[TradeFile],
+        archives: list[list[TradeFile]],
+        watches: list[FileWatch],
+        whole: bool,
+    ) -> Iterator[Tape]:
+        groups = [*([file] for file in recordings), *archives]
+        with ReadAhead() as threads:
+            lines = [_InTurn(files, threads, len(groups) - 1) for files in groups]
+            sources: list[Iterator[Tape]] = []
+            for number, line in enumerate(lines):
+                chunks = (self._watched(*one, watches) for one in line)
+                if number < len(recordings):
+                    sources.append(self._recorded(recordings[number], next(chunks)))
+                else:
+                    joined = chain.from_iterable(chunks)
+                    sources.append(_sorted(joined) if whole else streamed(joined))
+            yield from merged(sources, soon=lambda source: lines[source].prepare())
 
     def _whole(self, tapes: Iterator[Tape], watches: list[FileWatch]) -> Iterator[Tape]:
         yield from tapes
@@ -213,17 +236,20 @@ class Sources:
                 rows += len(tape)
         return symbol
 
-    def _recorded(self, file: TradeFile, watches: list[FileWatch]) -> Iterator[Tape]:
-        tapes = list(self._watched(file, watches))
+    def _recorded(self, file: TradeFile, chunks: Iterator[Tape]) -> Iterator[Tape]:
+        tapes = list(chunks)
         if tapes:
             tape, reception = received(Path(file.path).name, concat(tapes), self.clock_offset_ns)
             self.receptions.append(reception)
             yield tape
 
-    def _watched(self, file: TradeFile, watches: list[FileWatch]) -> Iterator[Tape]:
+    def _watched(
+        self, file: TradeFile, chunks: Iterator[Tape], watches: list[FileWatch]
+    ) -> Iterator[Tape]:
         info = file.peek()
         mine: dict[str, FileWatch] = {}
-        for tape in self.numbering.tapes(file):
+
+        def watched(tape: Tape) -> Tape:
             for _, part in by_symbol(tape):
                 symbol = part.symbol_text(0)
                 if symbol not in mine:
@@ -236,7 +262,9 @@ class Sources:
                         is_aggregated=info.layout == "aggTrades",
                     )
                 mine[symbol].add(part)
-            yield tape
+            return tape
+
+        yield from map(watched, self.numbering.tapes(file, chunks))
         for watch in mine.values():
             for other in [one for one in watches if one.symbol == watch.symbol]:
                 if watch.overlaps(other):
@@ -261,6 +289,25 @@ class Sources:
                         "time: give one of them"
                     )
                 seen[symbol] = info
+
+
+class _InTurn:
+    """Files that are read one after the other, with their chunks; the next of those can be made
+    ahead. `beside` are how many other such lines of files are read at the same time."""
+
+    def __init__(self, files: Sequence[TradeFile], threads: ReadAhead, beside: int) -> None:
+        self._files = files
+        self._chunks = [threads.over(file.chunks(beside=beside)) for file in files]
+        self._place = 0
+
+    def __iter__(self) -> Iterator[tuple[TradeFile, Iterator[Tape]]]:
+        for place, pair in enumerate(zip(self._files, self._chunks, strict=True)):
+            self._place = place
+            yield pair
+
+    def prepare(self) -> None:
+        """Have the next chunk of the file that is being read made."""
+        self._chunks[self._place].prepare()
 
 
 def _first_time(file: TradeFile) -> tuple[int, str]:

@@ -40,14 +40,17 @@ class Numbering:
         self.touching.clear()
         self._reached.clear()
 
-    def tapes(self, file: TradeFile) -> Iterator[Tape]:
-        """Yield a file's trades, numbered after those of the files before it.
+    def tapes(self, file: TradeFile, chunks: Iterator[Tape]) -> Iterator[Tape]:
+        """Yield a file's trades, as it is read, numbered after those of the files before it.
 
         Raises UsageError where the file reaches back into the time of the one before.
         """
-        numbered, stated = 0, file.peek().ids_stated
-        for tape in file.chunks():
-            if stated or len(tape) == 0:
+        numbered = 0
+        if file.peek().ids_stated:
+            yield from chunks
+            return
+        for tape in chunks:
+            if len(tape) == 0:
                 yield tape
                 continue
             symbol = tape.symbol_text(0)
