@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ _DTYPES: dict[str, type[np.generic]] = {
 
 
 _COLUMN_NAMES: dict[Any, tuple[str, ...]] = {}
+_LAZY: dict[Any, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,17 +111,6 @@ class Columns:
         if rows.indices(len(self)) == (0, len(self), 1):
             return self
         return self._map(lambda column: column[rows])
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            """Gather a column of `reordered` rows when it is first asked for."""
-            lazy = self.__dict__.get("_reordered")
-            if lazy is None or name not in self.column_names():
-                raise AttributeError(name)
-            table, rows = lazy
-            self.__dict__[name] = column = getattr(table, name)[rows]
-            return column
 
     def with_columns(self, columns: Mapping[str, Any]) -> Self:
         """Return the same rows with some columns replaced."""
@@ -263,7 +253,7 @@ def reordered(table: T, rows: NDArray[np.int64]) -> T:
 
     Where the table is sorted by symbol, `grouped` finds it as it is.
     """
-    lazy = object.__new__(type(table))
+    lazy: T = object.__new__(_lazy(type(table)))
     lazy.__dict__.update(instruments=table.instruments, _reordered=(table, rows))
     if bool(np.all(table.symbol[1:] >= table.symbol[:-1])):
         places_of = np.empty(len(rows), dtype=np.int64)
@@ -272,6 +262,24 @@ def reordered(table: T, rows: NDArray[np.int64]) -> T:
         codes = table.symbol[starts].tolist()
         lazy.__dict__["_grouped"] = Grouped(table, places_of, starts, codes)
     return lazy
+
+
+def _lazy(kind: type[T]) -> type[T]:
+    """Return the kind of table whose columns are gathered from another's when asked for."""
+    known: type[T] | None = _LAZY.get(kind)
+    if known is not None:
+        return known
+
+    def gathered_column(self: T, name: str) -> Any:
+        lazy = self.__dict__.get("_reordered")
+        if lazy is None or name not in self.column_names():
+            raise AttributeError(name)
+        table, rows = lazy
+        self.__dict__[name] = column = getattr(table, name)[rows]
+        return column
+
+    _LAZY[kind] = made = type(kind.__name__, (kind,), {"__getattr__": gathered_column})
+    return made
 
 
 def by_symbol(table: T) -> Iterator[tuple[int, T]]:

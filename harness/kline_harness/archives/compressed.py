@@ -157,7 +157,7 @@ class TextFile:
         digest = hashlib.sha256()
         with self._open() as file:
             # Of a small piece no more than it comes from: many files may be held open.
-            read_bytes = min(_READ_BYTES, max(_READ_BYTES_MIN, piece_bytes // 4))
+            read_bytes = min(_READ_BYTES, piece_bytes, max(_READ_BYTES_MIN, piece_bytes // 4))
             raw = _read_through(file, digest, read_bytes)
             try:
                 if self._member is not None:

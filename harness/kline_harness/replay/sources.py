@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -131,8 +132,9 @@ class Sources:
         whole: bool,
     ) -> Iterator[Tape]:
         groups = [*([file] for file in recordings), *archives]
-        with ReadAhead() as threads:
-            lines = [_InTurn(files, threads, len(groups) - 1) for files in groups]
+        with ExitStack() as stack:
+            ahead = stack.enter_context(ReadAhead()) if len(groups) > 1 else None
+            lines = [_InTurn(files, ahead, len(groups) - 1) for files in groups]
             sources: list[Iterator[Tape]] = []
             for number, line in enumerate(lines):
                 chunks = (self._watched(*one, watches) for one in line)
@@ -292,12 +294,17 @@ class Sources:
 
 
 class _InTurn:
-    """Files that are read one after the other, with their chunks; the next of those can be made
-    ahead. `beside` are how many other such lines of files are read at the same time."""
+    """Files that are read one after the other, with their chunks.
 
-    def __init__(self, files: Sequence[TradeFile], threads: ReadAhead, beside: int) -> None:
+    `beside` are how many other such lines of files are read at the same time; `ahead` makes the
+    next chunk before it is asked for.
+    """
+
+    def __init__(self, files: Sequence[TradeFile], ahead: ReadAhead | None, beside: int) -> None:
         self._files = files
-        self._chunks = [threads.over(file.chunks(beside=beside)) for file in files]
+        chunks = [file.chunks(beside=beside) for file in files]
+        self._ahead = [ahead.over(one) for one in chunks] if ahead else []
+        self._chunks: Sequence[Iterator[Tape]] = self._ahead or chunks
         self._place = 0
 
     def __iter__(self) -> Iterator[tuple[TradeFile, Iterator[Tape]]]:
@@ -307,7 +314,7 @@ class _InTurn:
 
     def prepare(self) -> None:
         """Have the next chunk of the file that is being read made."""
-        self._chunks[self._place].prepare()
+        self._ahead[self._place].prepare()
 
 
 def _first_time(file: TradeFile) -> tuple[int, str]:
