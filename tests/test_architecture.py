@@ -19,7 +19,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("arrow", "columns", "compiled", "id_rule", "kline_rule", "quote_rule", "ranges", "verdict"),
     ("decimals", "tabular", "ledger", "arguments", "project_defaults", "finding_text"),
     ("tape", "kline"),
-    ("pending_rows", "run_record"),
+    ("pending_rows", "run_record", "trade_ids"),
     ("interfaces",),
     (
         *("archives", "aggregators", "simulation", "faults", "storage", "checks"),
@@ -52,7 +52,8 @@ BESIDE = {
     ("interval", "units"),
     ("faults", "simulation"),
     ("gate", "history"),
-    # What a channel carried and a writer stored is what the checks of them look at.
+    # What a channel carried, a writer stored and the exchange has is what checks look at.
+    ("checks", "comparison"),
     ("checks", "simulation"),
     ("checks", "storage"),
 }

@@ -28,7 +28,7 @@ from kline_harness.storage.dataset import KlineDataset
 from kline_harness.storage.parquet_writer import ParquetWriter, WriterOptions
 from kline_harness.verdict import Validity
 
-from tests.consumers.tables import Row, opening, published, quiet_at, rolled, series, table
+from tests.checks.tables import Row, opening, published, quiet_at, rolled, series, table
 from tests.replays import UM_STREAM
 
 Stream = list[Row]

@@ -10,7 +10,7 @@ from kline_harness.kline import KlineBatch
 from kline_harness.testing import consumer_kit
 from kline_harness.testing.consumer_kit import NOW_NS
 
-from tests.consumers.tables import published, rolled, series, table
+from tests.checks.tables import published, rolled, series, table
 
 Make = Callable[[], Consumer]
 

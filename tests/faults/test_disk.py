@@ -21,7 +21,7 @@ from kline_harness.storage.parquet_writer import WriterOptions
 from kline_harness.storage.restarting_writer import RestartingWriter
 from kline_harness.verdict import Validity
 
-from tests.consumers.tables import opening, series, table
+from tests.checks.tables import opening, series, table
 
 NOW_NS = opening("1m", 0)
 DIRECTORY = Path("klines")
@@ -107,7 +107,7 @@ import sys
 from pathlib import Path
 from kline_harness.storage.dataset import KlineDataset
 from kline_harness.storage.kline_table import to_arrow
-from tests.consumers.tables import series, table
+from tests.checks.tables import series, table
 import os
 rows = to_arrow(table(series("0 1 2 3 4 5 6")))
 dataset = KlineDataset(Path(sys.argv[1]))

@@ -14,7 +14,7 @@ from kline_harness.kline import KlineBatch
 from kline_harness.units import NS_PER_MINUTE, NS_PER_SECOND
 from kline_harness.verdict import Verdict
 
-from tests.consumers.tables import BASE_NS, Row, series, table
+from tests.checks.tables import BASE_NS, Row, series, table
 from tests.klagg.old_auditor import (
     OldAuditor,
     aligned_to_epoch,

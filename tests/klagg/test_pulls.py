@@ -13,7 +13,7 @@ from kline_harness.kline import Life
 from kline_harness.units import NS_PER_MILLISECOND
 from kline_harness.verdict import Validity, Verdict
 
-from tests.consumers.tables import opening, series, table
+from tests.checks.tables import opening, series, table
 
 KEY = ("ALFA", "1m")
 

@@ -22,7 +22,7 @@ from kline_harness.simulation.simulation import Fidelity, Simulation
 from kline_harness.storage.parquet_writer import ParquetWriter
 from kline_harness.units import NS_PER_SECOND, Window
 
-from tests.consumers.tables import series, table
+from tests.checks.tables import series, table
 from tests.feeds import MINUTE, T0, feed
 from tests.klagg.klagg_cases import intervals_of
 from tests.klagg.made import FOLDER

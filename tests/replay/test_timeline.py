@@ -11,7 +11,7 @@ from kline_harness.columns import Rows
 from kline_harness.storage.parquet_writer import ParquetWriter, WriterOptions
 from kline_harness.storage.restarting_writer import RestartingWriter
 
-from tests.consumers.tables import opening, series, table
+from tests.checks.tables import opening, series, table
 from tests.replays import UM_DAY, UM_STREAM, Ran, replay
 
 DAY = sorted(UM_DAY.glob("*-aggTrades-*.zip"))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from kline_harness.comparison.case import Case
 from kline_harness.comparison.compare import Proof
-from kline_harness.comparison.id_gaps import Gap
+from kline_harness.trade_ids import Gap
 
 _LOST = "missing_trade_ids"
 _FORMING = "forming_row"

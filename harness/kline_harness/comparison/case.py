@@ -15,7 +15,6 @@ from kline_harness.comparison.agreed import Agreed
 from kline_harness.comparison.compare import Difference, plain
 from kline_harness.comparison.coverage import Coverage
 from kline_harness.comparison.exchange_rows import Absence, OtherRow, RowPlace
-from kline_harness.comparison.id_gaps import Gap, Gaps
 from kline_harness.comparison.recompute import (
     Part,
     Values,
@@ -28,6 +27,7 @@ from kline_harness.comparison.trades_of import Evidence
 from kline_harness.comparison.wanted import BORDER_NS, among
 from kline_harness.kline import FIELDS
 from kline_harness.tape import Tape, TradeKind
+from kline_harness.trade_ids import Gap, Gaps
 from kline_harness.units import BoolArray, Int64Array, format_exact
 
 TRADES_SHOWN = 20

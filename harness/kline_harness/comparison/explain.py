@@ -27,9 +27,9 @@ from kline_harness.comparison.coverage import Coverage
 from kline_harness.comparison.exchange_rows import ExchangeRows
 from kline_harness.comparison.extent import CLOSE_TIME
 from kline_harness.comparison.grounds import with_bearing
-from kline_harness.comparison.id_gaps import Gaps
 from kline_harness.comparison.proof import proof_of
 from kline_harness.comparison.trades_of import Evidence
+from kline_harness.trade_ids import Gaps
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kline_harness.columns import Instrument, concat
-from kline_harness.comparison.id_gaps import IdRuns
 from kline_harness.comparison.recompute import NAMES, SUMS, Part, Sums, rescaled, sums_of, total
 from kline_harness.comparison.wanted import Wanted, among
 from kline_harness.tape import Tape, TradeKind
+from kline_harness.trade_ids import IdRuns
 from kline_harness.units import BoolArray, Int64Array
 
 SAMPLE_ROWS = 20

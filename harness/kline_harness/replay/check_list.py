@@ -12,9 +12,9 @@ from kline_harness.aggregators.guarded import CHECK
 from kline_harness.checks.channels import channels_verdict
 from kline_harness.checks.check_list import Question, answer
 from kline_harness.checks.files import FileWatch
+from kline_harness.checks.stretches import Stretch
 from kline_harness.comparison.compare import Reference, Stored
 from kline_harness.comparison.coverage import Coverage
-from kline_harness.comparison.stretches import Stretch
 from kline_harness.id_rule import IdRule
 from kline_harness.interfaces import Check
 from kline_harness.kline import KlineBatch

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from kline_harness.checks.check_list import CHECK_IDS
 from kline_harness.checks.clock import ClockCheck, DueTicks
+from kline_harness.checks.continuity import ContinuityWatch
 from kline_harness.checks.delivery import DeliveryCheck, Subscription
 from kline_harness.checks.feed import FeedCheck
 from kline_harness.checks.stored import StoredCheck
-from kline_harness.comparison.continuity import ContinuityWatch
 from kline_harness.interfaces import FeedSlice, Observer
 from kline_harness.replay.assembly import NONE, Run, Storage, Substitutions, TradeSource
 from kline_harness.replay.emission_log import EmissionLog, PublishedFinals

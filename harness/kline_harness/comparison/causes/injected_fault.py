@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from kline_harness.comparison.case import Case, State, make_case
-from kline_harness.comparison.id_gaps import IdRuns
 from kline_harness.tape import TradeKind
+from kline_harness.trade_ids import IdRuns
 
 
 class InjectedFault:

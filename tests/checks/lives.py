@@ -18,7 +18,7 @@ from kline_harness.interval import CODE, parse_interval
 from kline_harness.kline import Life, LifeBatch, Trigger
 from kline_harness.units import NS_PER_SECOND
 
-from tests.consumers.tables import BASE_NS, opening
+from tests.checks.tables import BASE_NS, opening
 
 Event = dict[str, Any]
 LETTERS = {

@@ -7,13 +7,20 @@ from typing import Any
 
 import numpy as np
 
+from kline_harness.checks.stretches import (
+    SILENCE_MIN_NS,
+    Silences,
+    Stretch,
+    absent,
+    halted,
+    lost,
+    silent,
+)
 from kline_harness.comparison.compare import Comparison, Reference, Stored, opens_ns
-from kline_harness.comparison.id_gaps import Gap, Gaps, IdBook, IdRuns
-from kline_harness.comparison.silence import SILENCE_MIN_NS, Silences
-from kline_harness.comparison.stretches import Stretch, absent, halted, lost, silent
 from kline_harness.id_rule import IdRule, are_too_many
 from kline_harness.interval import Interval, parse_interval
 from kline_harness.tape import Tape
+from kline_harness.trade_ids import Gap, Gaps, IdBook, IdRuns
 from kline_harness.units import BoolArray, Int64Array
 from kline_harness.verdict import Finding, Severity, Verdict
 

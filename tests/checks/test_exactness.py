@@ -8,7 +8,7 @@ from kline_harness.kline import FIELDS, PRICE_FIELDS, QUOTE_FIELDS, KlineBatch
 from kline_harness.units import Window
 from kline_harness.verdict import Verdict
 
-from tests.consumers.tables import Row, opening, series, table
+from tests.checks.tables import Row, opening, series, table
 
 # What is ten times as many at one decimal more of the price.
 PRICED = (*PRICE_FIELDS, *QUOTE_FIELDS)

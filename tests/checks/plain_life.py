@@ -9,7 +9,7 @@ from kline_harness.checks.life_table import AFTER, TRANSITIONS, KlineState
 from kline_harness.interval import Interval, parse_interval
 from kline_harness.kline import Life, Trigger
 
-from tests.consumers.lives import Event
+from tests.checks.lives import Event
 
 Told = tuple[str, str, str, int]
 OPENINGS = (Life.OPENED_PROVISIONAL, Life.OPENED_LIVE)

@@ -34,7 +34,7 @@ from kline_harness.storage.parquet_writer import ParquetWriter, WriterOptions
 from kline_harness.units import INT64_MAX, to_decimal
 from kline_harness.verdict import Validity
 
-from tests.consumers.tables import opening, pieces, published, rolled, series, table
+from tests.checks.tables import opening, pieces, published, rolled, series, table
 from tests.contracts.consumer import check_consumer
 
 NOW_NS = opening("1m", 0)
@@ -251,7 +251,7 @@ def test_writing_does_not_import_pandas(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from kline_harness.columns import Rows;"
         "from kline_harness.storage.parquet_writer import ParquetWriter;"
-        "from tests.consumers.tables import series, table;"
+        "from tests.checks.tables import series, table;"
         f"w = ParquetWriter(Path({str(tmp_path)!r}));"
         "w.on_rows(0, Rows.all(table(series('0 1'))));"
         "w.on_close(0); w.equations(); assert 'pandas' not in sys.modules"

@@ -13,8 +13,8 @@ from kline_harness.columns import Rows
 from kline_harness.kline import FIELDS, Trigger
 from kline_harness.verdict import Severity, Validity, Verdict
 
-from tests.consumers.plain_audit import audit as plain_audit
-from tests.consumers.tables import (
+from tests.checks.plain_audit import audit as plain_audit
+from tests.checks.tables import (
     Row,
     opening,
     pieces,

@@ -15,9 +15,9 @@ from kline_harness.columns import Rows
 from kline_harness.kline import Life, Trigger
 from kline_harness.verdict import Severity, Validity, Verdict
 
-from tests.consumers.lives import Event, life_table, lives, seconds
-from tests.consumers.plain_life import check as plain_check
-from tests.consumers.tables import opening
+from tests.checks.lives import Event, life_table, lives, seconds
+from tests.checks.plain_life import check as plain_check
+from tests.checks.tables import opening
 
 # Opened live, closed by a trade; opened live, closed by a tick; provisional, then a first trade;
 # a trade that outruns two klines: each is opened and closed at once; the end.

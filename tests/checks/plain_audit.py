@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from kline_harness.interval import INTERVALS, Interval, parse_interval
 from kline_harness.kline import FIELDS, Trigger
 
-from tests.consumers.tables import Row, rolled
+from tests.checks.tables import Row, rolled
 
 Told = tuple[str, str, str, int]
 

@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
+from kline_harness.checks.continuity import ContinuityWatch
 from kline_harness.comparison import Comparison, Reference, Stored, compare
-from kline_harness.comparison.continuity import ContinuityWatch
 from kline_harness.comparison.coverage import Coverage
-from kline_harness.comparison.id_gaps import IdRuns
 from kline_harness.interval import parse_interval
 from kline_harness.kline import FIELDS
+from kline_harness.trade_ids import IdRuns
 from kline_harness.verdict import Finding, Severity, Validity, Verdict
 
 from tests.comparison.story import MINUTE, NS, START, SYMBOL, chunks, table_of, tape_of, trades

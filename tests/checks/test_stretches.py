@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pyarrow as pa
 import pytest
+from kline_harness.checks.continuity import ContinuityWatch
+from kline_harness.checks.stretches import Stretch, Why
 from kline_harness.comparison import Reference, Stored, compare
-from kline_harness.comparison.continuity import ContinuityWatch
 from kline_harness.comparison.coverage import Coverage
-from kline_harness.comparison.stretches import Stretch, Why
 from kline_harness.interval import parse_interval
 from kline_harness.kline import FIELDS
 

@@ -10,7 +10,7 @@ from kline_harness.ledger import judge
 from kline_harness.storage.parquet_writer import ParquetWriter, WriterOptions
 from kline_harness.verdict import Validity
 
-from tests.consumers.tables import series, table
+from tests.checks.tables import series, table
 
 FINALS = table(series("0 1 2 3 4 5"))
 
