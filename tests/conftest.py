@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import pytest
 from hypothesis import settings
 from kline_harness.ledger import Equation, judge
-from kline_harness.replay import check_list
+from kline_harness.replay import finished_run
 from kline_harness.verdict import Verdict
 
 # How long an example takes says more of the machine than of the code.
@@ -31,7 +31,7 @@ def ledgers(
         seen.append(list(equations))
         return judge(seen[-1])
 
-    monkeypatch.setattr(check_list, "judge", judged)
+    monkeypatch.setattr(finished_run, "judge", judged)
     yield seen
     if request.node.get_closest_marker("unbalanced") is None:
         wrong = [equation for one in seen for equation in one if not equation.balanced]

@@ -54,6 +54,7 @@ BESIDE = {
     ("gate", "history"),
     # What a channel carried, a writer stored and the exchange has is what checks look at.
     ("checks", "comparison"),
+    ("checks", "faults"),
     ("checks", "simulation"),
     ("checks", "storage"),
 }

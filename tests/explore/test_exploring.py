@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from kline_harness.checks.faults import faults_verdict
 from kline_harness.errors import UsageError
 from kline_harness.explore.bundle import read_tape, reproduce, to_toml
 from kline_harness.explore.command import explore_files
@@ -21,7 +22,6 @@ from kline_harness.explore.shrink import ddmin
 from kline_harness.explore.subjects import Explored
 from kline_harness.faults.trades import DelayTrades, DropTrades
 from kline_harness.interval import parse_intervals
-from kline_harness.replay.effects import faults_verdict
 from kline_harness.replay.market import Market
 from kline_harness.replay.scenario import Scenario
 from kline_harness.replay.scenario_file import load_scenario

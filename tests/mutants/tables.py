@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from kline_harness.checks.faults import FaultOutcome
 from kline_harness.faults.catalogue import CATALOGUE
 from kline_harness.faults.consumers import (
     CrashedConsumer,
@@ -25,7 +26,6 @@ from kline_harness.faults.ticks import (
 )
 from kline_harness.faults.trades import DelayTrades, ShutdownMidBurst, TradeFault, WrongTime
 from kline_harness.interval import parse_intervals
-from kline_harness.replay.effects import FaultOutcome
 from kline_harness.replay.market import Market
 from kline_harness.replay.scenario import Scenario
 from kline_harness.replay.trial import outcomes_of, run_trial

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from kline_harness.aggregators.process_options import ProcessOptions
 from kline_harness.archives import ColumnMap
+from kline_harness.checks.faults import Results
 from kline_harness.faults.consumers import CrashedConsumer
 from kline_harness.faults.trades import DropTrades
 from kline_harness.interfaces import FeedSlice, Observer
@@ -18,7 +19,7 @@ from kline_harness.klagg.gateway import GatewayOptions
 from kline_harness.klagg.options import KlaggOptions, ModelOptions
 from kline_harness.klagg.snapshot_writer import SnapshotOptions
 from kline_harness.replay.assembly import Run, Storage
-from kline_harness.replay.effects import Results, control_run, without_fault
+from kline_harness.replay.control_runs import control_run, without_fault
 from kline_harness.replay.emission_log import EmissionLog
 from kline_harness.replay.scenario import Audit, Scenario
 from kline_harness.replay.sources import Sources

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from kline_harness.comparison.compare import Comparison, Reference, opens_ns
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.units import NS_PER_MINUTE, NS_PER_SECOND, Int64Array, utc_text
 from kline_harness.verdict import Finding, Severity, Verdict
@@ -176,16 +177,17 @@ def edge_limit_ns(silence_ns: int) -> int:
 
 def files_verdict(
     watches: Iterable[FileWatch],
-    reached: Mapping[str, tuple[int, int]],
-    takers_compared: Collection[str],
     left_out: Mapping[str, str],
+    found: Comparison,
+    references: Sequence[Reference] = (),
 ) -> Verdict:
     """Judge files of trades by their names, and sides that never change.
 
-    `reached` is, by symbol, the time in which the exchange's klines bear the trades out, and
-    `takers_compared` the symbols whose taker volumes the exchange's klines bear out: there is no
-    doubt about those. `left_out` are files given as the exchange's klines, with what they hold.
+    Where klines of `references`, as `found` compared them, bear the trades of an edge out, or the
+    takers' side, there is no doubt about those. `left_out` are files given as the exchange's
+    klines, with what they hold.
     """
+    reached, takers_compared = _borne_out(found, references)
     counts = {"files": 0, "outside_of_name": 0, "cut_short": 0}
     findings: list[Finding] = []
     sides: dict[str, list[FileWatch]] = {}
@@ -205,6 +207,29 @@ def files_verdict(
             findings.append(_same_side(symbol, market, makers, symbol in takers_compared))
     findings += [_without_klines(name, holds) for name, holds in sorted(left_out.items())]
     return Verdict.of(CHECK, counts, findings, NOT_CHECKED)
+
+
+def _borne_out(
+    found: Comparison, references: Sequence[Reference]
+) -> tuple[dict[str, tuple[int, int]], set[str]]:
+    """Return, by symbol, the time in which klines bear the trades out, and whose takers they do."""
+    reached: dict[str, tuple[int, int]] = {}
+    takers: set[str] = set()
+    left = {one.symbol for one in found.not_compared if one.is_doubt}
+    left |= {one.symbol for one in found.differences if one.proof is None}
+    for result, reference in zip(found.series, references, strict=False):
+        if not result.paired or result.symbol in left:
+            continue
+        if "taker_buy_volume" in result.compared:
+            takers.add(result.symbol)
+        opens = opens_ns(reference.table)
+        low, high = int(opens.min()), reference.interval.close_time_ns(int(opens.max()))
+        if reference.claimed is not None:
+            # The file claims the start of its day: the exchange has no kline before its first.
+            low = min(low, reference.claimed[0])
+        before = reached.get(result.symbol, (low, high))
+        reached[result.symbol] = min(low, before[0]), max(high, before[1])
+    return reached, takers
 
 
 def _without_klines(name: str, holds: str) -> Finding:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from kline_harness.checks.check_list import CheckList, Question
 from kline_harness.comparison.compare import Class, Comparison, Reference, Stored, opens_ns
 from kline_harness.comparison.extent import OURS
+from kline_harness.comparison.post_run import PostRun
 from kline_harness.errors import UsageError
 from kline_harness.exchange.collected import (
     CHECK,
@@ -34,7 +35,6 @@ from kline_harness.exchange.truth import ServedTrades, Truth
 from kline_harness.interval import INTERVALS, Interval, parse_interval
 from kline_harness.kline import FIELDS, SCHEMA
 from kline_harness.ledger import Equation, TradeAccount, judge
-from kline_harness.replay.aftermath import Aftermath
 from kline_harness.units import NS_PER_SECOND, Int64Array, utc_text
 from kline_harness.verdict import Finding, Severity, Verdict
 
@@ -179,9 +179,9 @@ class JudgedStore:
         kept: Int64Array = opens[(due & settled) | stored]
         return kept
 
-    def _compared(self) -> Aftermath:
+    def _compared(self) -> PostRun:
         symbols = sorted(self.truth.trades)
-        return Aftermath.of(
+        return PostRun.of(
             Stored.of(self._whole_table()),
             dict.fromkeys(symbols, TradeAccount()),
             self.references,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+from kline_harness.checks.faults import effect_of, named_by
 from kline_harness.checks.reference import Key, keyed
 from kline_harness.columns import join_instruments
 from kline_harness.explore.sampler import Span
@@ -15,7 +16,7 @@ from kline_harness.faults.trades import ShutdownMidBurst, TradeFault, WrongTime
 from kline_harness.interval import INTERVALS, Interval
 from kline_harness.kline import FIELDS
 from kline_harness.replay.assembly import NONE, Substitutions
-from kline_harness.replay.effects import control_run, effect_of, named_by
+from kline_harness.replay.control_runs import control_run
 from kline_harness.replay.market import Market
 from kline_harness.replay.scenario import Scenario
 from kline_harness.replay.trial import Trial, run_trial

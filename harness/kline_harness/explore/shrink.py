@@ -16,7 +16,7 @@ from kline_harness.explore.judge import Judge, Violation
 from kline_harness.faults.fault import Fault
 from kline_harness.faults.trades import Disconnect, DropTrades, TradeFault
 from kline_harness.replay.assembly import Substitutions
-from kline_harness.replay.effects import numbered
+from kline_harness.replay.control_runs import numbered
 from kline_harness.replay.market import Market
 from kline_harness.replay.scenario import Scenario
 from kline_harness.simulation.designs import ChannelOptions

@@ -15,6 +15,7 @@ import pyarrow as pa
 import kline_harness
 from kline_harness.checks.channels import channel_dict
 from kline_harness.checks.check_list import CheckList, Question
+from kline_harness.checks.faults import FaultOutcome, faults_verdict
 from kline_harness.checks.life_table import TRANSITIONS
 from kline_harness.checks.lifecycle import LifecycleChecker
 from kline_harness.comparison.compare import Comparison
@@ -30,8 +31,8 @@ from kline_harness.expectations import (
 from kline_harness.interfaces import Consumer
 from kline_harness.replay.assembly import NONE, Storage, Substitutions
 from kline_harness.replay.channel_notice import lifecycle_notice
-from kline_harness.replay.check_list import FinishedRun, Inputs
-from kline_harness.replay.effects import FaultOutcome, fault_outcomes, faults_verdict
+from kline_harness.replay.control_runs import fault_outcomes
+from kline_harness.replay.finished_run import FinishedRun, Inputs
 from kline_harness.replay.folder import run_folder, write_json, write_lines
 from kline_harness.replay.observations import ObservedRun
 from kline_harness.replay.place import RunPlace

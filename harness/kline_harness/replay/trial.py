@@ -10,14 +10,15 @@ import pyarrow as pa
 from kline_harness.aggregators.exact import ExactAggregator
 from kline_harness.aggregators.reference import ReferenceAggregator
 from kline_harness.checks.check_list import CheckList, Question
+from kline_harness.checks.faults import FaultOutcome, Results
 from kline_harness.checks.reference import second_opinion
 from kline_harness.faults.record import FaultRecord
 from kline_harness.interfaces import FeedSlice, Observer
 from kline_harness.kline import KlineBatch
 from kline_harness.ledger import Equation, TradeAccount
 from kline_harness.replay.assembly import NONE, Run, Storage, Substitutions
-from kline_harness.replay.check_list import FinishedRun, Inputs
-from kline_harness.replay.effects import FaultOutcome, Results, fault_outcomes
+from kline_harness.replay.control_runs import fault_outcomes
+from kline_harness.replay.finished_run import FinishedRun, Inputs
 from kline_harness.replay.market import Market
 from kline_harness.replay.observations import ObservedRun
 from kline_harness.replay.scenario import Scenario

@@ -33,7 +33,7 @@ LOWER_KLINES = "equals_lower_klines"
 
 
 @dataclass(slots=True)
-class Aftermath:
+class PostRun:
     """What is known after a run, and of its trades those that matter, read a second time.
 
     The second pass over the trades happens only where something has to be explained, and a third
@@ -60,7 +60,7 @@ class Aftermath:
         unnumbered: Collection[str] = (),
         fields: Mapping[tuple[str, str], tuple[str, ...]] | None = None,
         exact: bool = False,
-    ) -> Aftermath:
+    ) -> PostRun:
         """Compare with the references, if any, and explain what differs.
 
         `again` gives the trades as the aggregator got them, each time with those that it would
@@ -69,7 +69,7 @@ class Aftermath:
         states, where it does not state all. References that are `exact` klines of the same trades
         are not looked into for other rules.
         """
-        after = Aftermath(stored, accounts, references=references)
+        after = PostRun(stored, accounts, references=references)
         if references:
             after.comparison = compare(stored, references, coverage, fields)
         klines = [] if after.comparison is None else after.comparison.differences

@@ -1,18 +1,15 @@
-"""Checks that are no consumers: what became of the trades, and how they were received."""
+"""The check of the trades: which are in no kline, or not in every interval's."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from kline_harness.checks.files import FileWatch, files_verdict
-from kline_harness.comparison import Comparison
-from kline_harness.comparison.compare import opens_ns
+from kline_harness.comparison.post_run import PostRun
 from kline_harness.ledger import TradeAccount
-from kline_harness.replay.aftermath import Aftermath
-from kline_harness.simulation.feed import Reception
 from kline_harness.verdict import Finding, Severity, Verdict
 
+CHECK = "trades"
 _IDS_SHOWN = 20
 _NOTHING: Mapping[tuple[str, str], int] = {}
 _NONE: Mapping[str, tuple[int, int]] = {}
@@ -20,7 +17,7 @@ _NONE: Mapping[str, tuple[int, int]] = {}
 
 def trades_verdict(
     accounts: Mapping[str, TradeAccount],
-    after: Aftermath,
+    after: PostRun,
     published: int,
     touching: Sequence[Mapping[str, Any]] = (),
     kept_back: Mapping[tuple[str, str], int] = _NOTHING,
@@ -37,7 +34,7 @@ def trades_verdict(
     Of `uncompared` symbols no kline of the exchange's tells which of two trades of one id is true.
     """
     findings = [
-        Finding("trades", "files_meet_without_ids", Severity.DOUBT, pair["symbol"], evidence=pair)
+        Finding(CHECK, "files_meet_without_ids", Severity.DOUBT, pair["symbol"], evidence=pair)
         for pair in touching
     ]
     findings += [_nothing_received(symbol, *both) for symbol, both in out_of_nothing.items()]
@@ -61,14 +58,14 @@ def trades_verdict(
                 findings.append(_ids_finding("late", series.late, symbol, interval, lateness))
     for (symbol, reason), count in sorted(kept_back.items()):
         lost = {"trades": count, "reason": reason}
-        findings.append(Finding("trades", "kept_back", Severity.DOUBT, symbol, evidence=lost))
+        findings.append(Finding(CHECK, "kept_back", Severity.DOUBT, symbol, evidence=lost))
     if published == 0:
         evidence = {"sentence": "no kline became final, so that nothing could be checked"}
-        findings.append(Finding("trades", "no_klines", Severity.DOUBT, evidence=evidence))
-    return Verdict.of("trades", counts, findings)
+        findings.append(Finding(CHECK, "no_klines", Severity.DOUBT, evidence=evidence))
+    return Verdict.of(CHECK, counts, findings)
 
 
-def _conflicts(symbol: str, after: Aftermath, is_open: bool) -> Iterator[Finding]:
+def _conflicts(symbol: str, after: PostRun, is_open: bool) -> Iterator[Finding]:
     """Yield what of a symbol's repeated ids states something else than the trade applied."""
     kept = after.evidence.get(symbol)
     if kept is None or len(kept.conflicts) == 0:
@@ -81,7 +78,7 @@ def _conflicts(symbol: str, after: Aftermath, is_open: bool) -> Iterator[Finding
     )
     evidence = {"sentence": sentence, "trades": len(ids), "first_ids": ids[:_IDS_SHOWN]}
     severity = Severity.DOUBT if is_open else Severity.NOTICE
-    yield Finding("trades", "duplicate_conflict", severity, symbol, evidence=evidence)
+    yield Finding(CHECK, "duplicate_conflict", severity, symbol, evidence=evidence)
 
 
 def _nothing_applied(symbol: str, account: TradeAccount) -> Finding:
@@ -90,7 +87,7 @@ def _nothing_applied(symbol: str, account: TradeAccount) -> Finding:
     told = ", ".join(f"{count:,} {name}" for name, count in reasons.items() if count)
     sentence = f"none of {account.received:,} trades is in a kline{': ' if told else ''}{told}"
     evidence = {"sentence": sentence, "received": account.received}
-    return Finding("trades", "nothing_applied", Severity.DOUBT, symbol, evidence=evidence)
+    return Finding(CHECK, "nothing_applied", Severity.DOUBT, symbol, evidence=evidence)
 
 
 def _nothing_received(symbol: str, trades: int, klines: int) -> Finding:
@@ -99,59 +96,11 @@ def _nothing_received(symbol: str, trades: int, klines: int) -> Finding:
         f"the source holds {trades:,}"
     )
     evidence = {"sentence": sentence, "klines": klines, "trades": trades}
-    return Finding("trades", "nothing_received", symbol=symbol, evidence=evidence)
+    return Finding(CHECK, "nothing_received", symbol=symbol, evidence=evidence)
 
 
 def _ids_finding(
     kind: str, ids: list[int], symbol: str, interval: str | None, more: Mapping[str, Any]
 ) -> Finding:
     evidence = {"trades": len(ids), "first_ids": ids[:_IDS_SHOWN], **more}
-    return Finding("trades", kind, Severity.NOTICE, symbol, interval, evidence=evidence)
-
-
-def reception_verdict(receptions: Sequence[Reception]) -> Verdict:
-    """Tell how recordings were received: the receiver's clock, and latencies measured from it."""
-    findings = [
-        Finding("reception", "received", Severity.NOTICE, evidence=reception.to_dict())
-        for reception in receptions
-    ]
-    findings += [
-        Finding(
-            "reception",
-            "arrived_before_traded",
-            Severity.NOTICE,
-            evidence={"path": reception.path, "trades": reception.early},
-        )
-        for reception in receptions
-        if reception.early
-    ]
-    counts = {
-        "recordings": len(receptions),
-        "latency_max_ns": max((r.latency_max_ns for r in receptions), default=0),
-    }
-    not_checked = ("the fastest way from the exchange: it looks like a clock offset",)
-    return Verdict.of("reception", counts, findings, not_checked)
-
-
-def files_checked(
-    watches: Sequence[FileWatch], left_out: Mapping[str, str], after: Aftermath
-) -> Verdict:
-    """Judge the files of trades, with what the exchange's klines say of their edges and sides."""
-    reached: dict[str, tuple[int, int]] = {}
-    takers: set[str] = set()
-    found = after.comparison or Comparison()
-    left = {one.symbol for one in found.not_compared if one.is_doubt}
-    left |= {one.symbol for one in found.differences if one.proof is None}
-    for result, reference in zip(found.series, after.references, strict=False):
-        if not result.paired or result.symbol in left:
-            continue
-        if "taker_buy_volume" in result.compared:
-            takers.add(result.symbol)
-        opens = opens_ns(reference.table)
-        low, high = int(opens.min()), reference.interval.close_time_ns(int(opens.max()))
-        if reference.claimed is not None:
-            # The file claims the start of its day: the exchange has no kline before its first.
-            low = min(low, reference.claimed[0])
-        before = reached.get(result.symbol, (low, high))
-        reached[result.symbol] = min(low, before[0]), max(high, before[1])
-    return files_verdict(watches, reached, takers, left_out)
+    return Finding(CHECK, kind, Severity.NOTICE, symbol, interval, evidence=evidence)

@@ -11,23 +11,20 @@ from typing import Any
 from kline_harness.aggregators.guarded import CHECK
 from kline_harness.checks.channels import channels_verdict
 from kline_harness.checks.check_list import Question, answer
-from kline_harness.checks.files import FileWatch
+from kline_harness.checks.faults import Results
+from kline_harness.checks.files import FileWatch, files_verdict
+from kline_harness.checks.reception import reception_verdict
 from kline_harness.checks.stretches import Stretch
-from kline_harness.comparison.compare import Reference, Stored
+from kline_harness.checks.trades import trades_verdict
+from kline_harness.comparison.compare import Comparison, Reference, Stored
 from kline_harness.comparison.coverage import Coverage
+from kline_harness.comparison.post_run import MISMATCH, PostRun
 from kline_harness.id_rule import IdRule
 from kline_harness.interfaces import Check
 from kline_harness.kline import KlineBatch
 from kline_harness.ledger import Equation, TradeAccount, judge
-from kline_harness.replay.aftermath import MISMATCH, Aftermath
 from kline_harness.replay.assembly import trades_again
-from kline_harness.replay.checks import (
-    files_checked,
-    reception_verdict,
-    trades_verdict,
-)
 from kline_harness.replay.conservation import equations
-from kline_harness.replay.effects import Results
 from kline_harness.replay.observations import ObservedRun
 from kline_harness.replay.scenario import Scenario
 from kline_harness.simulation.delivery import AFTER_SHUTDOWN
@@ -161,11 +158,11 @@ class FinishedRun:
         silent = self.published and life is not None and not life.published
         return bool(silent) and not callable(getattr(run.subject, "accounts", None))
 
-    def _explained(self) -> Aftermath:
+    def _explained(self) -> PostRun:
         """Compare what was stored with the exchange's klines, and explain what differs."""
         run, inputs = self.observed.run, self.inputs
         found = (finding for audit in self.audits.values() for finding in audit.findings)
-        after = Aftermath.of(
+        after = PostRun.of(
             Stored(run.writer.dataset.pieces),
             self.accounts or dict.fromkeys(sorted(self.observed.given.symbols()), TradeAccount()),
             inputs.references,
@@ -214,7 +211,8 @@ class FinishedRun:
         }
 
     def _files(self) -> Verdict:
-        return files_checked(self.inputs.files, self.inputs.left_out, self.after)
+        found = self.after.comparison or Comparison()
+        return files_verdict(self.inputs.files, self.inputs.left_out, found, self.after.references)
 
     def _continuity(self) -> Verdict:
         after, watch = self.after, self.observed.continuity

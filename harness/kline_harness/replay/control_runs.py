@@ -1,0 +1,71 @@
+"""Control runs: the same scenario without one of its faults, and what that fault did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from kline_harness.checks.faults import Effect, FaultOutcome, Results, effect_of, named_by
+from kline_harness.faults.fault import Fault
+from kline_harness.faults.ticks import TickFault
+from kline_harness.faults.trades import TradeFault
+from kline_harness.ledger import TradeAccount
+from kline_harness.replay.assembly import NONE, Run, Storage, Substitutions, TradeSource
+from kline_harness.replay.emission_log import EmissionLog
+from kline_harness.replay.scenario import Scenario
+from kline_harness.verdict import Finding
+
+
+def without_fault(scenario: Scenario, place: int) -> Scenario:
+    """Return the same scenario without one of its faults, and nothing else changed.
+
+    Every other fault keeps its number, so that it strikes what it struck.
+    """
+    faults = numbered(scenario.faults)
+    return replace(scenario, faults=faults[:place] + faults[place + 1 :])
+
+
+def control_run(
+    scenario: Scenario, place: int, source: TradeSource, substitutions: Substitutions = NONE
+) -> Results:
+    """Run a scenario without one of its faults, in memory."""
+    log, storage = EmissionLog(), Storage.in_memory()
+    run = Run(without_fault(scenario, place), source, storage, [log], substitutions)
+    run.simulate()
+    return Results.of(log.finals(), run.writer.dataset.read(), run.channels)
+
+
+def fault_outcomes(
+    run: Run,
+    results: Results,
+    source: TradeSource,
+    findings: Sequence[Finding],
+    accounts: Mapping[str, TradeAccount],
+) -> list[FaultOutcome]:
+    """Say what each fault of a run did, by a control run without it over the same trades.
+
+    A fault that another one hides has no effect: without it nothing would be different.
+    """
+    outcomes, scenario = [], run.scenario
+    grace_ns = scenario.clock.grace_for(source.delay_ns())
+    pairs = zip(scenario.faults, run.injection.records, strict=True)
+    for place, (fault, record) in enumerate(pairs):
+        effect = Effect()
+        if record.acted:
+            control = control_run(scenario, place, source, run.substitutions)
+            effect = effect_of(results, control, grace_ns)
+        named = named_by(fault, record, findings, accounts)
+        outcomes.append(FaultOutcome(fault, record, effect, named))
+    return outcomes
+
+
+def numbered(faults: Iterable[Fault]) -> tuple[Fault, ...]:
+    """Return faults whose draws do not depend on their place in the list."""
+    out: list[Any] = []
+    for place, fault in enumerate(faults):
+        if isinstance(fault, TradeFault | TickFault) and fault.number is None:
+            out.append(replace(fault, number=place))
+        else:
+            out.append(fault)
+    return tuple(out)
