@@ -181,17 +181,19 @@ class Connection:
             one.messages += int(self._counts[one.stream.kind][code])
             self._counts[one.stream.kind][code] = 0
 
-    def _interleaved(self, trades: Frames | None, said: list[Said]) -> Iterator[bytes]:
-        done = 0
-        for one in said:
-            if trades is not None:
-                # What is said at an instant comes before the trades of that instant.
-                stop = int(np.searchsorted(trades.at_ns, one.at_ns, side="left"))
-                yield trades.bytes_of(done, stop)
-                done = stop
+    def _interleaved(self, trades: Frames | None, said: list[Said]) -> Iterator[bytes | memoryview]:
+        if trades is None:
+            yield from map(self._frame, said)
+            return
+        # What is said at an instant comes before the trades of that instant.
+        at_ns = np.array([one.at_ns for one in said], dtype=np.int64)
+        stops = trades.ends_before(at_ns)
+        data, done = memoryview(trades.data.tobytes()), 0
+        for one, stop in zip(said, stops, strict=True):
+            yield data[done:stop]
             yield self._frame(one)
-        if trades is not None:
-            yield trades.bytes_of(done, len(trades))
+            done = stop
+        yield data[done:]
 
     def _messages(self, mine: dict[str, Frames], said: list[Said]) -> list[WireMessage]:
         rows: list[tuple[tuple[int, int, int], WireMessage]] = []

@@ -63,6 +63,12 @@ class Frames:
             self.ids[rows],
         )
 
+    def ends_before(self, at_ns: Int64Array) -> list[int]:
+        """Return where the last message before each of some instants ends."""
+        ends = np.concatenate([np.zeros(1, dtype=np.int64), self.ends])
+        found: list[int] = ends[np.searchsorted(self.at_ns, at_ns, side="left")].tolist()
+        return found
+
     def bytes_of(self, start: int, stop: int) -> bytes:
         """Return some of the messages."""
         if stop <= start:

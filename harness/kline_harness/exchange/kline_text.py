@@ -43,22 +43,6 @@ class KlineText:
     first_id: int
     last_id: int
 
-    def row(self) -> str:
-        """Return the row of a REST reply.
-
-        Source: the exchange's REST document, "Kline/Candlestick Data": twelve values, numbers
-        with decimals as text, the close time inside, the last value to be ignored.
-        """
-        price, quantity, quote = self._scales()
-        return (
-            f'[{self.open_ns // NS_PER_MILLISECOND},"{fixed_text(self.open, price)}",'
-            f'"{fixed_text(self.high, price)}","{fixed_text(self.low, price)}",'
-            f'"{fixed_text(self.close, price)}","{fixed_text(self.volume, quantity)}",'
-            f'{self.close_ns // NS_PER_MILLISECOND - 1},"{fixed_text(self.quote, quote)}",'
-            f'{self.count},"{fixed_text(self.taker_volume, quantity)}",'
-            f'"{fixed_text(self.taker_quote, quote)}","0"]'
-        )
-
     def event(self, at_ns: int, kind: str, closed: bool) -> str:
         """Return the event of a stream, of the kind ``kline`` or ``continuousKline``.
 
@@ -101,7 +85,8 @@ def at_finest(batch: KlineBatch, instruments: Sequence[Instrument]) -> KlineBatc
 def rows_of(batch: KlineBatch) -> tuple[bytes, Int64Array]:
     """Return the rows of REST replies of all klines, back to back, and where each ends.
 
-    They are those of `KlineText.row`, made in columns.
+    Source: the exchange's REST document, "Kline/Candlestick Data": twelve values, numbers with
+    decimals as text, the close time inside, the last value to be ignored.
     """
     scales = batch.instruments
     price = [one.price_scale for one in scales]

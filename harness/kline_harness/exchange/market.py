@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from kline_harness.aggregators.exact import ExactAggregator
-from kline_harness.columns import by_symbol, concat
-from kline_harness.exchange.kline_store import KlineStore
-from kline_harness.exchange.kline_text import KlineText, at_finest, texts_of
-from kline_harness.exchange.open_kline import UPDATE_NS, FormingKline, steps
+from kline_harness.columns import concat
+from kline_harness.exchange.kline_store import KlineStore, split_rows
+from kline_harness.exchange.kline_text import at_finest, texts_of
+from kline_harness.exchange.open_kline import UPDATE_NS, FormingKline
+from kline_harness.exchange.parts import parts
 from kline_harness.exchange.recorded import Recorded
 from kline_harness.exchange.spool import BUCKET_NS, SpoolReader
-from kline_harness.exchange.tickers import MINI_NS, Tickers
+from kline_harness.exchange.tickers import Tickers
 from kline_harness.interfaces import FeedSlice, Tick
-from kline_harness.interval import INTERVALS, Interval, parse_interval
+from kline_harness.interval import CODE, INTERVALS, Interval, parse_interval
 from kline_harness.kline import FIELDS, KlineBatch
 from kline_harness.tape import Tape
-from kline_harness.units import INT64_MAX, NS_PER_MINUTE, NS_PER_SECOND
+from kline_harness.units import INT64_MAX, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND
 
-# How many trades are made into frames at a time, and how much time a slice may span.
-SLICE_ROWS = 8_192
-SLICE_NS = 5 * NS_PER_MINUTE
+# How many trades are made into frames at a time, and how much time a slice may span: what is done
+# once for a symbol and a slice is much where a slice has few trades of many symbols.
+SLICE_ROWS = 32_768
+SLICE_NS = NS_PER_HOUR
+# The same where klines are said: each change of one is a message.
+SAID_ROWS = 8_192
+SAID_NS = 15 * NS_PER_MINUTE
 MINI_TICKERS = "!miniTicker@arr"
 
 
@@ -71,21 +75,20 @@ class MarketState:
         self._forming: dict[tuple[str, str], FormingKline] = {}
         # Trades since the last instant at which klines were said.
         self._unsaid = recorded.trades.read(-1)
-        self._open: tuple[int, dict[tuple[str, str], KlineText]] | None = None
+        self._open: tuple[int, KlineBatch] | None = None
         self._history()
         self._catch_up(start_ns)
 
     def next_end_ns(self, most_ns: int | None) -> int:
         """Return where the next slice ends, at most `most_ns` of time further."""
-        span = min(SLICE_NS, most_ns or SLICE_NS)
-        ahead = [reader.time_ahead_ns(SLICE_ROWS) for reader in self._readers.values()]
-        times = [time for time in ahead if time is not None]
+        rows, span = (SAID_ROWS, SAID_NS) if self._forming else (SLICE_ROWS, SLICE_NS)
+        span = min(span, most_ns or span)
         end_ns = self.reached_ns + span
         if span < UPDATE_NS:
             # No instant at which something is said lies inside of a slice that is shorter.
             return min(end_ns, self.reached_ns // UPDATE_NS * UPDATE_NS + UPDATE_NS)
-        if span <= MINI_NS:
-            end_ns = min(end_ns, self.reached_ns // MINI_NS * MINI_NS + MINI_NS)
+        ahead = [reader.time_ahead_ns(rows, end_ns) for reader in self._readers.values()]
+        times = [time for time in ahead if time is not None]
         if times:
             # Up to the next instant at which something is said: slices are never empty of time.
             least = max(min(times), self.reached_ns) // UPDATE_NS * UPDATE_NS + UPDATE_NS
@@ -105,30 +108,34 @@ class MarketState:
         wanted = [one for one in series if one[1:] in self._forming]
         said = list(self._updates(main, wanted, end_ns))
         said += self._closed(main, start_ns, end_ns, wanted)
-        said += self._minis(end_ns, minis)
+        said += self._minis(main, end_ns, minis)
         self._open = None
         trades = {kind: taken.get(kind, main) for kind in self.recorded.kinds()}
         return Slice(start_ns, end_ns, trades, sorted(said, key=lambda s: (s.at_ns, s.order)))
 
-    def open_klines(self) -> dict[tuple[str, str], KlineText]:
-        """Return the klines that are forming, by symbol and interval."""
+    def open_kline(self, symbol: str, interval: str) -> KlineBatch:
+        """Return the kline of a symbol and interval that is forming, if there is one."""
         if self._open is None or self._open[0] != self.reached_ns:
             self._feed(())
             batch = self._exact.open_klines(self.reached_ns)
-            texts = texts_of(batch, self.recorded.trades.instruments)
-            found = {(one.instrument.symbol, one.interval): one for one in texts}
-            self._open = self.reached_ns, found
-        return self._open[1]
+            self._open = self.reached_ns, at_finest(batch, self.recorded.trades.instruments)
+        batch = self._open[1]
+        code = next((k for k, i in enumerate(batch.instruments) if i.symbol == symbol), -1)
+        return batch.take(
+            (batch.symbol == code) & (batch.interval == CODE[parse_interval(interval)])
+        )
 
     def klines(
         self, symbol: str, interval: Interval, from_ns: int | None, until_ns: int | None, limit: int
     ) -> list[bytes]:
         """Return rows of REST: klines that are over, then the one that is forming."""
         rows = self.store.rows(symbol, interval, from_ns, until_ns, limit)
-        forming = self.open_klines().get((symbol, interval.text))
-        inside = forming is not None and (until_ns is None or forming.open_ns <= until_ns)
-        if forming is not None and inside and (from_ns is None or forming.open_ns >= from_ns):
-            rows.append(forming.row().encode())
+        forming = self.open_kline(symbol, interval.text)
+        opens = forming.open_time_ns
+        inside = (opens >= (from_ns or 0)) & (
+            opens <= (INT64_MAX if until_ns is None else until_ns)
+        )
+        rows += split_rows(forming.take(inside))
         return rows[-limit:] if from_ns is None else rows[:limit]
 
     def trades(
@@ -192,9 +199,9 @@ class MarketState:
             del self._forming[key]
         instruments = {one.symbol: one for one in self.recorded.trades.instruments}
         for symbol, interval in sorted(keys - self._forming.keys()):
-            now = copy.copy(self.open_klines().get((symbol, interval)))
+            now = texts_of(self.open_kline(symbol, interval), self.recorded.trades.instruments)
             self._forming[symbol, interval] = FormingKline(
-                instruments[symbol], parse_interval(interval), now
+                instruments[symbol], parse_interval(interval), *now
             )
 
     def _updates(
@@ -211,23 +218,22 @@ class MarketState:
         of_symbol: dict[str, list[str]] = {}
         for symbol, interval in kinds:
             of_symbol.setdefault(symbol, []).append(interval)
-        for code, trades in by_symbol(main):
-            symbol = main.instruments[code].symbol
-            if symbol not in of_symbol:
-                continue
-            for part in steps(trades):
-                for interval in of_symbol[symbol]:
-                    now = self._forming[symbol, interval].add(part)
-                    if now.close_ns == part.at_ns:
-                        continue
-                    for kind in kinds[symbol, interval]:
-                        text = now.event(part.at_ns, kind, closed=False)
-                        yield Said(part.at_ns, 1, stream_of(kind, symbol, interval), text)
+        asked = [of_symbol.get(one.symbol, ()) for one in main.instruments]
+        if not all(asked):
+            main = main.take(np.array([bool(one) for one in asked])[main.symbol])
+        for part in parts(main, UPDATE_NS):
+            symbol = main.instruments[part.code].symbol
+            for interval in asked[part.code]:
+                now = self._forming[symbol, interval].add(part)
+                if now.close_ns == part.at_ns:
+                    continue
+                for kind in kinds[symbol, interval]:
+                    text = now.event(part.at_ns, kind, closed=False)
+                    yield Said(part.at_ns, 1, stream_of(kind, symbol, interval), text)
 
     def _closed(
         self, main: Tape, start_ns: int, end_ns: int, wanted: list[tuple[str, str, str]]
     ) -> list[Said]:
-        self.tickers.add(main)
         self._unfed.append(main)
         first = start_ns // self._tick_ns * self._tick_ns + self._tick_ns
         ticks = range(first, end_ns + 1, self._tick_ns)
@@ -266,11 +272,12 @@ class MarketState:
         feed = FeedSlice(trades, tuple(Tick(t, t) for t in ticks), tuple(places))
         return self._exact.advance(feed).klines
 
-    def _minis(self, end_ns: int, minis: bool) -> list[Said]:
-        if not minis or end_ns % MINI_NS:
-            return []
-        texts = self.tickers.changed_minis(end_ns)
-        return [Said(end_ns, 2, MINI_TICKERS, f"[{','.join(texts)}]")] if texts else []
+    def _minis(self, main: Tape, end_ns: int, minis: bool) -> Iterator[Said]:
+        if not minis:
+            self.tickers.add(main)
+            return
+        for at_ns, texts in self.tickers.minis(main, end_ns):
+            yield Said(at_ns, 2, MINI_TICKERS, f"[{','.join(texts)}]")
 
 
 def stream_of(kind: str, symbol: str, interval: str) -> str:

@@ -143,12 +143,12 @@ def _read(
 def _groups(paths: Sequence[Path], scenario: Scenario) -> list[Sources]:
     """Open the files; raw trades and aggregates of the same time may both be given."""
     aggregates = [path for path in paths if "aggTrades" in path.name]
-    others = [path for path in paths if path not in aggregates]
+    others = [path for path in paths if "aggTrades" not in path.name]
     if not aggregates:
         return [Sources.open(others, [], scenario)]
     # Files of klines alone are no sources of trades: they go with the aggregates.
     raw = [path for path in others if "-trades-" in path.name]
-    rest = [path for path in others if path not in raw]
+    rest = [path for path in others if "-trades-" not in path.name]
     first = Sources.open([*aggregates, *rest], [], scenario)
     return [first, Sources.open(raw, [], scenario)] if raw else [first]
 

@@ -20,7 +20,6 @@ from kline_harness.exchange.rest import RestApi, RestReply, error_reply
 from kline_harness.exchange.served import Served, ServedRequest
 from kline_harness.exchange.sockets import Sockets
 from kline_harness.exchange.stream_names import Routes, address_of
-from kline_harness.exchange.tickers import MINI_NS
 from kline_harness.exchange.wire import WireFaults
 from kline_harness.units import INT64_MAX, NS_PER_MILLISECOND, NS_PER_MINUTE, NS_PER_SECOND
 
@@ -154,8 +153,6 @@ class ExchangeServer:
     async def _serve_slice(self, end_ns: int) -> None:
         minis = any(MINI_TICKERS in one.streams for one in self.sockets.open())
         most = None if self.options.speed is None else _PACE_NS * self.options.speed
-        if minis:
-            most = min(most or MINI_NS, MINI_NS)
         reached_ns = self.market.reached_ns
         await self.sockets.retire(reached_ns)
         await self.sockets.strike(reached_ns)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from kline_harness.columns import Instrument, by_symbol
+from kline_harness.columns import Instrument, concat
+from kline_harness.exchange.parts import Part, parts
 from kline_harness.exchange.text_matrix import fixed_text
 from kline_harness.tape import Tape
 from kline_harness.units import NS_PER_HOUR, NS_PER_MILLISECOND, NS_PER_SECOND
 
 _HOURS = 24
+MINI_NS = NS_PER_SECOND
+_WAITING_ROWS = 65_536
 
 
 @dataclass(slots=True)
@@ -34,29 +38,18 @@ class _Symbol:
     instrument: Instrument
     hours: deque[_Hour] = field(default_factory=deque)
 
-    def add(self, trades: Tape) -> None:
-        hours = trades.event_time_ns // NS_PER_HOUR
-        start = 0
-        while start < len(hours):
-            number = int(hours[start])
-            stop = int(hours.searchsorted(number, side="right"))
-            self._add_hour(number, trades[start:stop])
-            start = stop
-
-    def _add_hour(self, number: int, trades: Tape) -> None:
-        prices = trades.price
+    def add(self, part: Part) -> None:
+        number = (part.at_ns - 1) // NS_PER_HOUR
         if not self.hours or self.hours[-1].number != number:
-            first = int(prices[0])
-            self.hours.append(_Hour(number, first, first, first, first))
-            self.hours[-1].first_id = int(trades.first_id[0])
+            self.hours.append(_Hour(number, part.open, part.open, part.open, part.open))
+            self.hours[-1].first_id = part.first_id
         hour = self.hours[-1]
-        hour.high, hour.low = max(hour.high, int(prices.max())), min(hour.low, int(prices.min()))
-        hour.close = int(prices[-1])
-        # Python's whole numbers: no sum of a day overflows.
-        hour.volume += sum(trades.quantity.tolist())
-        hour.quote += sum(trades.quote.tolist())
-        hour.count += int((trades.last_id - trades.first_id + 1).sum())
-        hour.last_id = int(trades.last_id[-1])
+        hour.high, hour.low = max(hour.high, part.high), min(hour.low, part.low)
+        hour.close = part.close
+        hour.volume += part.volume
+        hour.quote += part.quote
+        hour.count += part.count
+        hour.last_id = part.last_id
 
     def within(self, at_ns: int) -> list[_Hour]:
         while self.hours and self.hours[0].number <= at_ns // NS_PER_HOUR - _HOURS:
@@ -69,25 +62,39 @@ class Tickers:
 
     def __init__(self, instruments: tuple[Instrument, ...]) -> None:
         self._symbols = [_Symbol(one) for one in instruments]
+        # Trades that nobody has asked about yet.
+        self._waiting: list[Tape] = []
+        self._rows = 0
         self._changed: set[int] = set()
+        self._second_ns = 0
 
     def add(self, trades: Tape) -> None:
         """Take trades in order of time, over the instruments given."""
-        for code, part in by_symbol(trades):
-            self._symbols[code].add(part)
-            self._changed.add(code)
+        self._changed.clear()
+        self._waiting.append(trades)
+        self._rows += len(trades)
+        if self._rows > _WAITING_ROWS:
+            self._fold()
 
-    def changed_minis(self, at_ns: int) -> list[str]:
-        """Return the short ticker of every symbol that traded since this was last asked.
+    def minis(self, trades: Tape, end_ns: int) -> Iterator[tuple[int, list[str]]]:
+        """Take trades; yield each whole second by now, and the short tickers that changed in it.
 
         Source: the exchange's stream document, "All Market Mini Tickers Stream": only tickers
         that have changed are in the array.
         """
-        codes, self._changed = sorted(self._changed), set()
-        return [self._mini(self._symbols[code], at_ns) for code in codes]
+        self._fold()
+        for part in parts(trades, MINI_NS):
+            if part.at_ns != self._second_ns:
+                yield from self._said()
+                self._second_ns = part.at_ns
+            self._symbols[part.code].add(part)
+            self._changed.add(part.code)
+        if self._second_ns <= end_ns:
+            yield from self._said()
 
     def day(self, code: int, at_ns: int) -> str | None:
         """Return the reply of ticker/24hr for one symbol, None where it has not traded."""
+        self._fold()
         symbol = self._symbols[code]
         hours = symbol.within(at_ns)
         if not hours:
@@ -115,6 +122,17 @@ class Tickers:
             f'"firstId":{hours[0].first_id},"lastId":{hours[-1].last_id},"count":{count}}}'
         )
 
+    def _fold(self) -> None:
+        for part in parts(concat(self._waiting), NS_PER_HOUR) if self._rows else ():
+            self._symbols[part.code].add(part)
+        self._waiting, self._rows = [], 0
+
+    def _said(self) -> Iterator[tuple[int, list[str]]]:
+        codes, self._changed = sorted(self._changed), set()
+        if codes:
+            at_ns = self._second_ns
+            yield at_ns, [self._mini(self._symbols[code], at_ns) for code in codes]
+
     def _mini(self, symbol: _Symbol, at_ns: int) -> str:
         hours, one = symbol.within(at_ns), symbol.instrument
         price = one.price_scale
@@ -126,6 +144,3 @@ class Tickers:
             f'"v":"{fixed_text(sum(h.volume for h in hours), one.quantity_scale)}",'
             f'"q":"{fixed_text(sum(h.quote for h in hours), one.quote_scale)}"}}'
         )
-
-
-MINI_NS = NS_PER_SECOND
