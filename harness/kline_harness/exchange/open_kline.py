@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kline_harness.columns import Instrument
 from kline_harness.exchange.kline_text import KlineText
-from kline_harness.exchange.parts import Part
+from kline_harness.exchange.parts import StepPart
 from kline_harness.interval import Interval
 from kline_harness.units import NS_PER_MILLISECOND
 
@@ -22,7 +22,7 @@ class FormingKline:
         self._interval = interval
         self._now = now
 
-    def add(self, part: Part) -> KlineText:
+    def add(self, part: StepPart) -> KlineText:
         """Take what a step added, and return the kline as it is now."""
         now = self._now
         # A step ends at its instant, which is not in it.
@@ -39,7 +39,7 @@ class FormingKline:
         now.last_id = part.last_id
         return now
 
-    def _begun(self, open_ns: int, part: Part) -> KlineText:
+    def _begun(self, open_ns: int, part: StepPart) -> KlineText:
         return KlineText(
             self._instrument,
             self._interval.text,

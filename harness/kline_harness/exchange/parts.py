@@ -13,7 +13,7 @@ from kline_harness.units import multiply, sum_groups
 
 
 @dataclass(slots=True)
-class Part:
+class StepPart:
     """The trades of one symbol in one step; `at_ns` is the end of the step, which is not in it."""
 
     at_ns: int
@@ -31,7 +31,7 @@ class Part:
     last_id: int
 
 
-def parts(trades: Tape, step_ns: int) -> Iterator[Part]:
+def parts(trades: Tape, step_ns: int) -> Iterator[StepPart]:
     """Yield what trades in order of time add, by step and then by symbol."""
     if len(trades) == 0:
         return
@@ -59,4 +59,4 @@ def parts(trades: Tape, step_ns: int) -> Iterator[Part]:
         trades.last_id[lasts],
     )
     for row in zip(*(column.tolist() for column in columns), strict=True):
-        yield Part(*row)
+        yield StepPart(*row)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from kline_harness.columns import Instrument, concat
-from kline_harness.exchange.parts import Part, parts
+from kline_harness.exchange.parts import StepPart, parts
 from kline_harness.exchange.text_matrix import fixed_text
 from kline_harness.tape import Tape
 from kline_harness.units import NS_PER_HOUR, NS_PER_MILLISECOND, NS_PER_SECOND
@@ -38,7 +38,7 @@ class _Symbol:
     instrument: Instrument
     hours: deque[_Hour] = field(default_factory=deque)
 
-    def add(self, part: Part) -> None:
+    def add(self, part: StepPart) -> None:
         number = (part.at_ns - 1) // NS_PER_HOUR
         if not self.hours or self.hours[-1].number != number:
             self.hours.append(_Hour(number, part.open, part.open, part.open, part.open))
