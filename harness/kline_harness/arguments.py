@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import glob
+import os
+import re
 import shlex
 import textwrap
 from collections.abc import Callable, Sequence
@@ -20,6 +23,19 @@ def _contract_size(text: str) -> Any:
     return contract_size(text)
 
 
+_PATTERN = re.compile(r"[*?]|\[.+\]")
+
+
+def _resolved(path: Path) -> list[Path]:
+    """Return the files of a quoted pattern such as "data/*.zip" by name, or what was given."""
+    if not _PATTERN.search(str(path)) or os.path.lexists(path):
+        return [path]
+    found = sorted(Path(name) for name in glob.glob(str(path), recursive=True))
+    if not found:
+        raise UserError(f"{path}: expected a file or a pattern of files, found none")
+    return found
+
+
 _METAVARS: dict[Any, str] = {str: "TEXT", int: "N", Path: "PATH", _contract_size: "USD"}
 
 
@@ -33,6 +49,18 @@ class Parser(argparse.ArgumentParser):
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
+        self._files: list[str] = []
+
+    def parse(self, words: Sequence[str]) -> argparse.Namespace:
+        """Return the arguments; a pattern that no shell has resolved stands for its files.
+
+        Raises UserError for words that do not fit, and a pattern that no file has.
+        """
+        given = self.parse_intermixed_args(words)
+        for name in self._files:
+            paths = getattr(given, name)
+            setattr(given, name, [one for path in paths for one in _resolved(path)])
+        return given
 
     def error(self, message: str) -> NoReturn:
         """Tell what is wrong in one sentence, as for any other error of a user's."""
@@ -54,6 +82,7 @@ class Parser(argparse.ArgumentParser):
         """Add files: positional ones, or an option that takes several and may be repeated."""
         more: dict[str, Any] = {"action": "extend", "default": []} if name[0] == "-" else {}
         self.add_argument(name, type=Path, nargs=count, help=help, metavar="FILE", **more)
+        self._files.append(name.lstrip("-"))
 
     def symbol(self) -> None:
         """Add the option that names the symbol."""

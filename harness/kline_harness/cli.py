@@ -268,7 +268,7 @@ def run(words: Sequence[str]) -> int:
     parser = Parser(verb)
     arguments(parser)
     words = with_defaults(words, parser, list(VERBS), Path.cwd())
-    given = parser.parse_intermixed_args(words[1:])
+    given = parser.parse(words[1:])
     given.words = words
     return verb(given)
 

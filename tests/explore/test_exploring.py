@@ -13,7 +13,7 @@ import pytest
 from kline_harness.checks.faults import faults_verdict
 from kline_harness.errors import UsageError
 from kline_harness.explore.bundle import read_tape, reproduce, to_toml
-from kline_harness.explore.command import explore_files
+from kline_harness.explore.command import explore_files, summary
 from kline_harness.explore.judge import Judge
 from kline_harness.explore.metamorphic import metamorphic
 from kline_harness.explore.sampler import draw_scenario
@@ -104,8 +104,12 @@ def test_a_silence_without_ticks_is_drawn_soon() -> None:
 
 @pytest.mark.unbalanced
 def test_a_bundle_holds_what_it_was_made_of(tmp_path: Path) -> None:
-    explore(Explored("klagg"), BASE, MARKET, seeds=1, first_seed=KLAGG_SEED, out=tmp_path)
+    found = explore(Explored("klagg"), BASE, MARKET, seeds=1, first_seed=KLAGG_SEED, out=tmp_path)
     (bundle,) = tmp_path.glob("seed-*")
+    told = summary(found, tmp_path)
+    assert f"  reproduce it: kline-harness reproduce {bundle}\n" in told
+    assert f"{tmp_path / 'explore.json'}: every result\n" in told
+    assert "--out DIR writes a bundle" in summary(found, None)
     tape = read_tape(bundle / "trades.csv")
     rows = plain_rows(MARKET.tape)
     assert all(row in rows for row in plain_rows(tape))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kline_harness.archives.column_map import ColumnMap
 from kline_harness.archives.compressed import EMPTY, is_table
+from kline_harness.archives.given_files import files_given
 from kline_harness.archives.info import FileInfo
 from kline_harness.archives.kline_files import KlineFiles
 from kline_harness.archives.klines import ExchangeKlines, read_all_klines, read_klines
@@ -29,6 +30,7 @@ __all__ = [
     "TradeFile",
     "detect",
     "exchange_of",
+    "files_given",
     "id_rule_of",
     "is_mapped",
     "is_table",

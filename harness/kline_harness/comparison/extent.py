@@ -90,9 +90,12 @@ class NotCompared:
         what = f"{self.klines:,} of {whose} not compared"
         if self.names:
             what = f"{', '.join(self.names)} of {whose} not compared"
-        detail = f" ({self.detail})" if self.detail else ""
         source = f" [{self.source}]" if self.source else ""
-        return f"{what}: {REASONS[self.reason]}{detail}{source}"
+        return f"{what}: {self.why()}{source}"
+
+    def why(self) -> str:
+        """Say why alone, the same for every series and file that it holds for."""
+        return f"{REASONS[self.reason]} ({self.detail})" if self.detail else REASONS[self.reason]
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain data for JSON."""
@@ -101,6 +104,7 @@ class NotCompared:
             "interval": self.interval,
             "side": self.side,
             "reason": self.reason,
+            "why": self.why(),
             "klines": self.klines,
             "first_open_time_ns": self.first_ns,
             "last_open_time_ns": self.last_ns,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kline_harness.archives import ExchangeKlines
+from kline_harness.archives import ExchangeKlines, files_given
 from kline_harness.errors import UsageError
 from kline_harness.exchange.served import ServedFile
 from kline_harness.exchange.spool import TradeSpool
@@ -142,6 +142,7 @@ def _read(
 
 def _groups(paths: Sequence[Path], scenario: Scenario) -> list[Sources]:
     """Open the files; raw trades and aggregates of the same time may both be given."""
+    paths, _ = files_given(paths)
     aggregates = [path for path in paths if "aggTrades" in path.name]
     others = [path for path in paths if "aggTrades" not in path.name]
     if not aggregates:

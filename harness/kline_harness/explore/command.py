@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -60,7 +61,7 @@ def explore_files(
         out=out,
         progress=progress,
     )
-    return not found.sound, summary(found)
+    return not found.sound, summary(found, out)
 
 
 def busiest(market: Market, minutes: int) -> Market:
@@ -74,8 +75,8 @@ def busiest(market: Market, minutes: int) -> Market:
     return replace(market, tape=market.tape.take(inside), until_ns=int(stops[best]))
 
 
-def summary(found: Exploration) -> str:
-    """Return what a person wants to know of an exploration."""
+def summary(found: Exploration, out: Path | None) -> str:
+    """Return what a person wants to know of an exploration, and how each violation is replayed."""
     lines = [f"{found.subject}: {found.seeds:,} seeds, {sum(found.faults.values()):,} faults"]
     lines += [f"law broken: {finding.kind}" for finding in found.laws.findings]
     for kind, count in sorted(found.violations.items()):
@@ -83,8 +84,15 @@ def summary(found: Exploration) -> str:
         line = f"violation: {kind} in {count:,} seeds, first in seed {seed}"
         bundle = found.bundles.get(kind)
         if bundle is not None:
-            line += f"; {bundle['bundle']}: {bundle['faults']} faults, {bundle['trades']} trades"
+            line += f"; shrunk to {bundle['faults']} faults, {bundle['trades']} trades"
         lines.append(line)
+        if bundle is not None and out is not None:
+            place = shlex.quote(str(out / str(bundle["bundle"])))
+            lines.append(f"  reproduce it: kline-harness reproduce {place}")
+    if out is not None:
+        lines.append(f"{out / 'explore.json'}: every result")
+    elif found.violations:
+        lines.append("--out DIR writes a bundle for each violation, which one command replays")
     if found.sound:
         lines.append("no violation")
     return "\n".join(lines) + "\n"

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from kline_harness.aggregators.roll_up import roll_up_klines
-from kline_harness.archives import ExchangeKlines, read_all_klines
+from kline_harness.archives import ExchangeKlines, files_given, read_all_klines
 from kline_harness.checks.quote_rules import quote_outside_of_prices, symbols_of_no_rule
 from kline_harness.comparison.compare import CHECK, Comparison, Stored
 from kline_harness.comparison.coverage import Coverage
@@ -35,7 +35,7 @@ def compare_files(
     symbol: str | None = None,
     contract_size: Decimal | None = None,
 ) -> Comparison:
-    """Compare our klines (kline files or run folders) with the exchange's.
+    """Compare our klines (kline files, directories of them, or run folders) with the exchange's.
 
     An interval that ours lack is rolled up from the longest of ours that divides it; only klines
     of which we have every part are compared then. Only fields that both sides state are compared,
@@ -45,9 +45,11 @@ def compare_files(
 
     Raises UserError when a file cannot be read or an interval cannot be made.
     """
-    folders = [path for path in ours if path.is_dir()]
-    files = [k for p in ours if not p.is_dir() for k in read_all_klines(p, symbol=symbol)]
-    theirs = [one for path in klines for one in read_all_klines(path, symbol=symbol)]
+    folders = [path for path in ours if path.is_dir() and KlineDataset(_klines(path)).parts()]
+    given, _ = files_given([path for path in ours if path not in folders])
+    files = [one for path in given for one in read_all_klines(path, symbol=symbol)]
+    given, _ = files_given(klines)
+    theirs = [one for path in given for one in read_all_klines(path, symbol=symbol)]
     tables = [_dataset(folder) for folder in folders] + [table_of(one) for one in files]
     stored = Stored.of(pa.concat_tables(tables).unify_dictionaries())
     fields = _fields(files)
@@ -119,11 +121,13 @@ def _fields(files: Sequence[ExchangeKlines]) -> dict[tuple[str, str], tuple[str,
     return fields
 
 
-def _dataset(folder: Path) -> pa.Table:
+def _klines(folder: Path) -> Path:
     inner = folder / "klines"
-    dataset = KlineDataset(inner if inner.is_dir() else folder)
-    if not dataset.parts():
-        raise UsageError(f"{folder}: expected a run folder with klines, found no part-*.parquet")
+    return inner if inner.is_dir() else folder
+
+
+def _dataset(folder: Path) -> pa.Table:
+    dataset = KlineDataset(_klines(folder))
     try:
         return dataset.read()
     except (pa.ArrowException, OSError) as error:

@@ -14,6 +14,7 @@ from kline_harness.archives import (
     FileInfo,
     KlineFiles,
     TradeFile,
+    files_given,
     id_rule_of,
     is_mapped,
     open_trades,
@@ -41,7 +42,8 @@ from kline_harness.tape import Tape
 class Sources:
     """The files of a run, opened and put in order.
 
-    `left_out` are those given as the exchange's klines that hold none, by name, with what they do.
+    `left_out` are those given as the exchange's klines that hold none, and the other files of
+    directories, by name, with what they hold.
     """
 
     trades: list[TradeFile]
@@ -56,9 +58,13 @@ class Sources:
     def open(paths: Sequence[Path], kline_paths: Sequence[Path], scenario: Scenario) -> Sources:
         """Open every file; a kline file among the trades is taken as the exchange's klines.
 
+        Of a directory its files of trades and klines are taken.
+
         Raises UsageError when there are no trades or two files hold the same ones.
         """
         columns, symbol = scenario.columns, scenario.symbol
+        paths, others = files_given(paths, columns)
+        kline_paths, more = files_given(kline_paths)
         mapped = [p for p in paths if columns is not None and is_mapped(p, columns)]
         if columns is not None and not mapped:
             raise UsageError("the column map's names are in the header of none of the files")
@@ -78,12 +84,13 @@ class Sources:
         ]
         for file in trades:
             file.peek()
-        given = KlineFiles([*kline_paths, *extra], symbol)
+        # One directory may be named for both.
+        given = KlineFiles(list(dict.fromkeys([*kline_paths, *extra])), symbol)
         klines = list(given.klines())
         if not trades:
             raise UsageError("no file of trades was given, only klines")
         sources = Sources(sorted(trades, key=_first_time), klines, scenario.clock_offset_ns)
-        sources.left_out = given.left_out
+        sources.left_out = {**others, **more, **given.left_out}
         sources._refuse_overlap()
         refuse_mixture([file.peek() for file in sources.trades])
         return sources

@@ -143,7 +143,8 @@ def uncompared(run: Mapping[str, Any]) -> list[Uncompared]:
     rows = run["comparison"].get("not_compared", []) if run["comparison"] else []
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in rows:
-        why = str(row.get("sentence", "")).partition("not compared: ")[2] or row.get("sentence", "")
+        names = ", ".join(row.get("names") or ())
+        why = f"{row.get('why', '')}{': ' * bool(names)}{names}"
         groups.setdefault((str(row.get("side", "")), why), []).append(row)
     return [
         Uncompared(side, why, sum(row["klines"] for row in found), _series(found))
