@@ -7,6 +7,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from kline_harness.columns import Columns
+from kline_harness.compiled.groups import product_words
 from kline_harness.errors import OutputError
 from kline_harness.units import BoolArray, ExactArray, Int64Array, format_exact
 
@@ -50,9 +51,14 @@ def _decimal(table: Columns, name: str, scales: list[int]) -> pa.Array:
 def scale_to_words(values: Int64Array, factors: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Multiply int64 by factors up to 10**18, exactly, into 128-bit two's complement words.
 
-    Schoolbook multiplication of 32-bit halves: numpy has no 128-bit integer. The product is
-    below 10**38, so it always fits.
+    The product is below 10**38, so it always fits.
     """
+    words = product_words(values, factors)
+    return _schoolbook(values, factors) if words is None else words
+
+
+def _schoolbook(values: Int64Array, factors: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Multiply 32-bit halves: numpy has no 128-bit integer."""
     negative = values < 0
     amounts = values.astype(np.uint64)
     np.negative(amounts, out=amounts, where=negative)

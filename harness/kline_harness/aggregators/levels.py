@@ -67,9 +67,8 @@ def roll_up(
     closer[ends != level.interval.close_times_ns(buckets)] = -1
     table["bucket"] = buckets
     order = np.lexsort((buckets, table["symbol"]))
-    table, closer = p.take(table, order), closer[order]
-    starts = p.group_starts(table["symbol"], table["bucket"])
-    total = p.add_up(table, starts)
+    starts = p.group_starts(table["symbol"][order], buckets[order])
+    total, closer = p.add_up(table, starts, order), closer[order]
     p.carry_close(total, known_closes(total))
     last = np.maximum.reduceat(closer, starts) if len(starts) else closer
     done = last >= 0

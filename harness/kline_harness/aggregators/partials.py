@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from kline_harness.compiled.groups import Fold, What, fold_groups
 from kline_harness.units import INT64_MAX, Int64Array, sum_groups
 
 Partials: TypeAlias = dict[str, NDArray[Any]]
@@ -69,12 +70,33 @@ def runs_of(*keys: NDArray[Any]) -> list[tuple[int, int]]:
     return list(zip(starts, [*starts[1:], len(keys[0])], strict=True)) if starts else []
 
 
-def add_up(table: Partials, starts: Int64Array) -> Partials:
-    """Add up each group of rows that begins at `starts` into one row.
+_FOLDS = {
+    **dict.fromkeys(("symbol", "bucket"), Fold(What.FIRST)),
+    **dict.fromkeys(("open", "open_key"), Fold(What.AT_LOW, "open_key")),
+    **dict.fromkeys(("close", "close_key"), Fold(What.AT_HIGH, "close_key")),
+    **dict.fromkeys(("high", "last_id"), Fold(What.HIGH)),
+    **dict.fromkeys(("low", "first_id"), Fold(What.LOW)),
+    **dict.fromkeys(SUMS, Fold(What.SUM)),
+    **dict.fromkeys(LIFE[:3], Fold(What.AT_LOW_OF_EVERY, "open_seq")),
+    **dict.fromkeys(LIFE[3:], Fold(What.AT_LOW_OF_EVERY, "first_seq")),
+}
+
+
+def add_up(table: Partials, starts: Int64Array, order: Int64Array | None = None) -> Partials:
+    """Add up each group of rows that begins at `starts` into one row; `order` sorts the rows.
 
     Groups are of one symbol and bucket. A group without trades keeps the close its first row
     carries.
     """
+    applied = table["applied"] > 0
+    folded = fold_groups(table, _FOLDS, starts, applied, keeps_first=True, order=order)
+    if folded is not None:
+        return folded
+    return add_up_in_columns(table if order is None else take(table, order), starts)
+
+
+def add_up_in_columns(table: Partials, starts: Int64Array) -> Partials:
+    """Do what `add_up` does, column by column, with numbers of any size."""
     total = {name: table[name][starts] for name in COLUMNS}
     if len(starts) == rows_of(table):
         return total

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from kline_harness.checks.series import INTERVAL_CODES, NONE, close_times, series_key
 from kline_harness.columns import concat
+from kline_harness.compiled.groups import Fold, What, fold_groups
 from kline_harness.interval import INTERVALS
 from kline_harness.kline import FIELDS, KlineBatch
 from kline_harness.units import (
@@ -27,6 +28,16 @@ REFINERS: tuple[tuple[int, ...], ...] = tuple(
 )
 _SUMS = ("volume", "quote_volume", "count", "taker_buy_volume", "taker_buy_quote_volume")
 _SECONDS_BITS = 34
+_SMALL = ("symbol", "interval", "trigger", "parent")
+_FOLDS = {
+    **dict.fromkeys(("open_time_ns", "parent_open_ns"), Fold(What.FIRST)),
+    **dict.fromkeys(("open", "first_trade_id"), Fold(What.AT_LOW, "first_trade_id")),
+    **dict.fromkeys(("close", "last_trade_id"), Fold(What.AT_HIGH, "last_trade_id")),
+    "high": Fold(What.HIGH),
+    "low": Fold(What.LOW),
+    **dict.fromkeys((*_SUMS, "children"), Fold(What.SUM_OF_EVERY)),
+    "at_ns": Fold(What.HIGH_OF_EVERY),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,13 +150,25 @@ def _reduce(parts: RollUps) -> RollUps:
     """
     if len(parts) == 0:
         return parts
-    identity = parts.identity()
+    identity, order = parts.identity(), None
     if np.any(identity[1:] < identity[:-1]) or _unordered(identity, parts.open_time_ns):
         order = np.lexsort((parts.open_time_ns, identity))
-        parts, identity = parts.take(order), identity[order]
+        identity = identity[order]
     starts = np.flatnonzero(np.diff(identity, prepend=NONE))
     if len(starts) == len(parts):
-        return parts
+        return parts if order is None else parts.take(order)
+    small = {name: getattr(parts, name) for name in _SMALL}
+    columns = {name: getattr(parts, name) for name in _FOLDS}
+    # The key of the open is a first trade id, or where there is none the time.
+    folded = fold_groups(columns, _FOLDS, starts, parts.count > 0, keeps_first=False, order=order)
+    if folded is None:
+        return _reduced(parts if order is None else parts.take(order), starts)
+    heads = starts if order is None else order[starts]
+    return RollUps.build(parts.instruments, folded | {n: small[n][heads] for n in _SMALL})
+
+
+def _reduced(parts: RollUps, starts: NDArray[np.intp]) -> RollUps:
+    """Do what `_reduce` does with sorted parts, column by column, with numbers of any size."""
     sizes = np.diff(starts, append=len(parts))
     traded = parts.count > 0
     any_traded = np.repeat(np.logical_or.reduceat(traded, starts), sizes)
