@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from kline_harness.arguments import Parser, command_line
-from kline_harness.compiled.memory import keep_freed_memory
 from kline_harness.history import command as history
 
 SUBJECTS = "exact, klagg, module:Class, file.py:Class or process:COMMAND. [default: exact]"
@@ -57,11 +56,12 @@ def replay(given: argparse.Namespace) -> int:
 
 def _replay(given: argparse.Namespace, expectations: Any) -> int:
     gc.disable()
-    keep_freed_memory()
+    from kline_harness.compiled.memory import keep_freed_memory
     from kline_harness.replay import replay as run
     from kline_harness.replay.place import RunPlace
     from kline_harness.terminal_progress import progress_of_trades
 
+    keep_freed_memory()
     options = _options(given)
     gc.freeze()
     gc.enable()
