@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -13,14 +12,15 @@ from kline_harness.checks.reference import run_through
 from kline_harness.columns import Instrument, join_instruments
 from kline_harness.interfaces import Aggregator, FeedSlice
 from kline_harness.interval import INTERVALS, Interval
-from kline_harness.kline import PRICE_FIELDS, QUOTE_FIELDS, KlineBatch
+from kline_harness.kline import FIELDS, PRICE_FIELDS, QUOTE_FIELDS, KlineBatch
 from kline_harness.replay.assembly import Substitutions
 from kline_harness.replay.market import Market
 from kline_harness.replay.scenario import Scenario
+from kline_harness.roll_up import roll_up
 from kline_harness.simulation.feed import Feed
 from kline_harness.simulation.signals import SignalOptions
 from kline_harness.tape import Tape
-from kline_harness.units import NS_PER_DAY, sum_groups
+from kline_harness.units import NS_PER_DAY
 from kline_harness.verdict import Finding, Severity, Verdict
 
 CHECK = "metamorphic"
@@ -127,29 +127,13 @@ def _adds_up(finals: KlineBatch, low: Interval, high: Interval) -> bool:
     code_low, code_high = INTERVALS.index(low), INTERVALS.index(high)
     for symbol in np.unique(finals.symbol).tolist():
         mine = finals.take(finals.symbol == symbol)
-        shorts, longs = mine.take(mine.interval == code_low), mine.take(mine.interval == code_high)
-        for row in range(len(longs)):
-            start = int(longs.open_time_ns[row])
-            inside = (shorts.open_time_ns >= start) & (
-                shorts.open_time_ns < high.close_time_ns(start)
-            )
-            parts = shorts.take(inside)
-            whole = len(parts) == len(low.opens_between(start, high.close_time_ns(start)))
-            if whole and not _is_sum(longs, row, parts):
-                return False
+        longs = mine.take(mine.interval == code_high)
+        made, whole = roll_up(mine.take(mine.interval == code_low), high)
+        made = made.take(whole)
+        place = np.searchsorted(made.open_time_ns, longs.open_time_ns)
+        there = place < len(made)
+        there[there] = made.open_time_ns[place[there]] == longs.open_time_ns[there]
+        sums, longs = made.take(place[there]), longs.take(there)
+        if any((getattr(longs, name) != getattr(sums, name)).any() for name in FIELDS):
+            return False
     return True
-
-
-def _is_sum(longs: KlineBatch, row: int, parts: KlineBatch) -> bool:
-    def total(name: str) -> Any:
-        return sum_groups(getattr(parts, name), np.array([0], dtype=np.int64))[0]
-
-    sums = ("volume", "quote_volume", "count", "taker_buy_volume", "taker_buy_quote_volume")
-    traded = parts.take(parts.count > 0) if parts.count.any() else parts
-    return (
-        all(getattr(longs, name)[row] == total(name) for name in sums)
-        and longs.open[row] == traded.open[0]
-        and longs.close[row] == traded.close[-1]
-        and longs.high[row] == traded.high.max()
-        and longs.low[row] == traded.low.min()
-    )

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from kline_harness.columns import concat
-from kline_harness.inspection.kline_series import KlineSeries, quiet_rows, shown
+from kline_harness.inspection.kline_series import KlineSeries, shown
 from kline_harness.inspection.tally import Tally
 from kline_harness.kline import PRICE_FIELDS, KlineBatch
-from kline_harness.units import BoolArray, Int64Array, sum_groups
+from kline_harness.roll_up import roll_up
+from kline_harness.units import BoolArray, Int64Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +53,9 @@ def check_levels(series: list[KlineSeries], tally: Tally) -> int:
 
 def _compare(lower: KlineSeries, higher: KlineSeries, done: BoolArray, tally: Tally) -> BoolArray:
     """Compare the klines not done yet, and return those that could be."""
-    assert lower.interval.length_ns is not None
     pair = _Pair.of(lower, higher)
-    opens = higher.interval.open_times_ns(lower.opens)
-    starts = np.flatnonzero(np.diff(opens, prepend=opens[0] - 1))
-    parents = opens[starts]
-    children = np.diff(starts, append=len(opens))
-    spans = higher.interval.close_times_ns(parents) - parents
-    complete = children * lower.interval.length_ns == spans
+    made, complete = roll_up(pair.lower, higher.interval)
+    parents = made.open_time_ns
     place = np.minimum(np.searchsorted(higher.opens, parents), len(higher.opens) - 1)
     there = higher.opens[place] == parents
     within = (parents > higher.opens[0]) & (parents < higher.opens[-1])
@@ -68,35 +64,10 @@ def _compare(lower: KlineSeries, higher: KlineSeries, done: BoolArray, tally: Ta
     tally.add("row_missing_though_lower", len(absent), *examples)
     matched = complete & there
     matched[matched] = ~done[place[matched]]
-    ours = _rolled_up(pair, starts).take(matched)
-    _judge(pair, ours, place[matched], tally)
+    _judge(pair, made.take(matched), place[matched], tally)
     out = np.zeros(len(higher.batch), dtype=np.bool_)
     out[place[matched]] = True
     return out
-
-
-def _rolled_up(pair: _Pair, starts: Int64Array) -> KlineBatch:
-    """Put the lower klines together; prices come from those that traded, if any did."""
-    lower = pair.lower
-    rows = np.arange(len(lower))
-    sizes = np.diff(starts, append=len(lower))
-    traded = ~quiet_rows(lower, pair.fields)
-    priced = traded | ~np.repeat(np.logical_or.reduceat(traded, starts), sizes)
-    first = np.minimum.reduceat(np.where(priced, rows, len(lower)), starts)
-    last = np.maximum.reduceat(np.where(priced, rows, -1), starts)
-    opener = np.repeat(first, sizes)
-    columns = {
-        name: sum_groups(getattr(lower, name), starts)
-        for name in pair.fields
-        if name not in PRICE_FIELDS
-    }
-    columns |= {
-        "open": lower.open[first],
-        "high": np.maximum.reduceat(np.where(priced, lower.high, lower.high[opener]), starts),
-        "low": np.minimum.reduceat(np.where(priced, lower.low, lower.low[opener]), starts),
-        "close": lower.close[last],
-    }
-    return lower.take(starts).with_columns(columns)
 
 
 def _judge(pair: _Pair, ours: KlineBatch, place: Int64Array, tally: Tally) -> None:

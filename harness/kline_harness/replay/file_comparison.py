@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from kline_harness.aggregators.roll_up import roll_up_klines
 from kline_harness.archives import ExchangeKlines, files_given, read_all_klines
 from kline_harness.checks.quote_rules import quote_outside_of_prices, symbols_of_no_rule
 from kline_harness.comparison.compare import CHECK, Comparison, Stored
@@ -23,6 +22,7 @@ from kline_harness.kline import FIELDS, KlineBatch
 from kline_harness.quote_rule import no_quote_rule
 from kline_harness.replay.folder import write_lines
 from kline_harness.replay.references import reference_of, table_of
+from kline_harness.roll_up import roll_up
 from kline_harness.storage.dataset import KlineDataset
 from kline_harness.storage.kline_table import to_arrow
 from kline_harness.units import NS_PER_MICROSECOND
@@ -150,7 +150,8 @@ def _make(
             "shorter ones to make them of, found none"
         )
     longest = max(children, key=lambda one: one.interval.length_ns or 0)
-    return longest, roll_up_klines(longest.batch, wanted.interval)
+    made, whole = roll_up(longest.batch, wanted.interval)
+    return longest, made.take(whole)
 
 
 def _coverage(stored: Stored, files: Sequence[ExchangeKlines]) -> dict[tuple[str, str], Coverage]:
