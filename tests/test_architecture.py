@@ -39,7 +39,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
         "terminal_inspection",
         "api",
     ),
-    ("gate_command", "replay_command", "completion", "run_difference"),
+    ("campaign", "gate_command", "replay_command", "completion", "run_difference"),
     ("cli", "pytest_plugin"),
     ("__main__",),
 )

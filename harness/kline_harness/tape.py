@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from kline_harness.arrow import array_of, dictionary_text
 from kline_harness.columns import Columns, Instrument
 from kline_harness.decimals import decimal_columns
+from kline_harness.ranges import RangeSet
 from kline_harness.tabular import Tabular
 from kline_harness.units import BoolArray, ExactArray, Int64Array, multiply, utc_text
 
@@ -55,6 +56,22 @@ class Tape(Tabular, Columns):
     arrival_ns: Int64Array
     buyer_is_maker: BoolArray
     kind: NDArray[np.int8]
+
+    def recorded(self, starts: Int64Array) -> Int64Array:
+        """Return how many rows of the source each run of rows that begins at `starts` holds."""
+        return np.diff(starts, append=len(self))
+
+    def id_stops(self) -> Int64Array:
+        """Return, for each row, the id after the last one that it holds."""
+        return self.trade_id + 1
+
+    def note_ids(self, seen: RangeSet) -> BoolArray:
+        """Add the rows' ids to those seen; tell which rows are new, the first of equal ids."""
+        return seen.add_new(self.trade_id)
+
+    def single(self) -> Tape:
+        """Return the rows as the single trades that they are."""
+        return self
 
     @classmethod
     def price_columns(cls) -> tuple[str, ...]:

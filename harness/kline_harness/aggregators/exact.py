@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from copy import copy, deepcopy
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kline_harness.aggregators import partials as p
 from kline_harness.aggregators.emission import emission_of
@@ -184,35 +183,36 @@ class ExactAggregator:
         trades, starts, codes = symbols.table, symbols.starts, symbols.codes
         if not codes:
             return None
-        sizes = symbols.sizes()
-        self._received[codes] += sizes
-        ids = trades.trade_id
+        sizes, recorded = symbols.sizes(), trades.recorded(starts)
+        self._received[codes] += recorded
+        ids, after = trades.trade_id, trades.id_stops()
         jumps = np.zeros(len(ids), dtype=np.bool_)
-        jumps[1:] = ids[1:] != ids[:-1] + 1
+        jumps[1:] = ids[1:] != after[:-1]
         jumps[starts] = False
         odd = np.logical_or.reduceat(jumps | (trades.kind != TradeKind.MARKET), starts)
         kept = None
         stops = starts + sizes
-        ends = zip(ids[starts].tolist(), ids[stops - 1].tolist(), strict=True)
-        for place, (code, (first, last)) in enumerate(zip(codes, ends, strict=True)):
+        ends = zip(ids[starts].tolist(), after[stops - 1].tolist(), strict=True)
+        for place, (code, (first, end)) in enumerate(zip(codes, ends, strict=True)):
             symbol = self._instruments[code].symbol
             # Consecutive ids beyond all before, as nearly always: their ends say it all.
-            if not odd[place] and self._seen[symbol].add_last(first, last + 1):
+            if not odd[place] and self._seen[symbol].add_last(first, end):
                 continue
             kept = np.ones(len(trades), dtype=np.bool_) if kept is None else kept
             mine = slice(int(starts[place]), int(stops[place]))
-            kept[mine] = self._accept_one(symbol, ids[mine], trades.kind[mine])
-        self._applied[codes] += sizes if kept is None else np.add.reduceat(kept, starts, dtype=int)
+            kept[mine] = self._accept_one(symbol, trades[mine])
+        refused = 0 if kept is None else np.add.reduceat(~kept, starts, dtype=int)
+        self._applied[codes] += recorded - refused
         return kept if kept is not None and not kept.all() else None
 
-    def _accept_one(self, symbol: str, ids: Int64Array, kinds: NDArray[np.int8]) -> BoolArray:
+    def _accept_one(self, symbol: str, trades: Tape) -> BoolArray:
         """Tell which trades of one symbol are acceptable; account for all the others."""
-        account = self._accounts[symbol]
+        account, ids, kinds = self._accounts[symbol], trades.trade_id, trades.kind
         kept: BoolArray = kinds == TradeKind.MARKET
         for kind in np.unique(kinds[~kept]):
             rejected = account.rejected.setdefault(TradeKind(kind).name.lower(), [])
             rejected.extend(ids[kinds == kind].tolist())
-        fresh = self._seen[symbol].add_new(ids[kept])
+        fresh = trades.take(kept).note_ids(self._seen[symbol])
         account.duplicate.extend(ids[kept][~fresh].tolist())
         kept[kept] = fresh
         return kept
@@ -311,7 +311,7 @@ def _single_trades(
     stops = np.append(starts[1:], len(trades))
     lengths = stops[segments] - starts[segments]
     rows = np.concatenate([np.arange(starts[s], stops[s]) for s in segments])
-    table = trade_partials(trades.take(rows), seq[rows], np.arange(len(rows)))
+    table = trade_partials(trades.take(rows).single(), seq[rows], np.arange(len(rows)))
     table["frontier"] = np.repeat(frontier, lengths)
     order = np.argsort(table["open_seq"], kind="stable")
     return p.take(table, order)

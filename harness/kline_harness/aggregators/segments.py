@@ -35,7 +35,7 @@ def trade_partials(trades: Tape, seq: Int64Array, starts: Int64Array) -> Partial
         "taker_volume": sum_groups(trades.quantity * buyer, starts),
         "taker_quote": sum_groups(trades.quote * buyer, starts),
         "count": sum_groups(count, starts),
-        "applied": np.diff(starts, append=len(trades)),
+        "applied": trades.recorded(starts),
         "open_key": trades.trade_id[opens],
         "close_key": trades.trade_id[closes],
         "first_id": np.minimum.reduceat(trades.first_id, starts),

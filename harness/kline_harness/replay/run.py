@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
@@ -47,6 +47,8 @@ from kline_harness.run_record import LEDGER_FILE, RECORD_FILE, RunRecord, ledger
 from kline_harness.simulation.work import Work
 from kline_harness.verdict import Validity, Verdict, worst
 
+OpenSources: TypeAlias = Callable[[Sequence[Path], Sequence[Path], Scenario], Sources]
+
 _PACKAGES = ("numpy", "pyarrow", "simpy", "great-expectations", "pandas")
 
 
@@ -84,19 +86,21 @@ def replay(
     report: bool = True,
     expectations: MakeExpectations = ExpectationsWorker,
     substitutions: Substitutions = NONE,
+    open_sources: OpenSources = Sources.open,
 ) -> Outcome:
     """Replay files of trades and write the run folder `out`.
 
     `progress` is told the number of trades fed so far, `notice` what is known before any is.
     Without `report` the page is left out. `expectations` makes who holds the stored klines to the
     suite. `substitutions` are a caller's own aggregator and consumers, or broken parts.
+    `open_sources` opens the files.
 
     Raises UserError for anything the user can mend; nothing is left half-written then.
     """
     timings = Timings()
     scenario.check()
     with ExitStack() as stack:
-        sources = Sources.open(trades, klines, scenario)
+        sources = open_sources(trades, klines, scenario)
         # Klines to compare with ask for their interval, or they would all seem to be missing.
         scenario = scenario.with_intervals(one.interval for one in sources.klines)
         out = out if isinstance(out, Path) else out.folder(sources, scenario)
@@ -112,9 +116,7 @@ def replay(
         with timings.stage("compare"):
             run = FinishedRun(observed, _inputs(sources, observed.shadow))
         last = _Last(run, sources, folder, timings, whole=whole, report=report)
-        outcome = _outcome(run, last.verdicts(asked), out, timings)
-        if lacking:
-            outcome = replace(outcome, sentence=f"{outcome.sentence.removesuffix('.')}; {_LACKING}")
+        outcome = _outcome(run, last.verdicts(asked), out, timings, lacking=lacking)
         with timings.stage("write"):
             _write(folder, sources, run, outcome, command, last.faults)
         if report:
@@ -242,11 +244,15 @@ def _inputs(sources: Sources, shadow: ExactShadow | None) -> Inputs:
     )
 
 
-def _outcome(run: FinishedRun, checks: tuple[Verdict, ...], out: Path, timings: Timings) -> Outcome:
+def _outcome(
+    run: FinishedRun, checks: tuple[Verdict, ...], out: Path, timings: Timings, *, lacking: bool
+) -> Outcome:
     validity = worst(check.validity for check in checks)
     symbols = len(run.accounts) or len(run.observed.given.symbols())
     comparison = run.after.comparison
     text = sentence(validity, run.trades, symbols, run.published, checks, comparison)
+    if lacking:
+        text = f"{text.removesuffix('.')}; {_LACKING}"
     return Outcome(
         validity,
         text,

@@ -147,7 +147,8 @@ class TradeTally:
     def add(self, tape: Tape) -> None:
         """Take the next trades."""
         symbols = grouped(tape)
-        for code, rows in zip(symbols.codes, symbols.sizes().tolist(), strict=True):
+        recorded = symbols.table.recorded(symbols.starts).tolist()
+        for code, rows in zip(symbols.codes, recorded, strict=True):
             self.rows[tape.instruments[code].symbol] += rows
         if not tape.kind.any():
             self._add(symbols, TradeKind.MARKET)

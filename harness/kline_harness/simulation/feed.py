@@ -178,7 +178,7 @@ class Feed:
             self.signals = Signals(self.options, self.start_ns, self.delay_ns())
         self._refuse_silence(trades)
         self.end_ns = int(trades.arrival_ns[-1])
-        self.trades += len(trades)
+        self.trades += int(trades.recorded(np.zeros(1, dtype=np.int64))[0])
         span_ns = SLICE_KLINES * min(self.lengths_ns) // max(1, len(trades.instruments))
         for cut_ns in self.signals.cuts_before(self.end_ns, span_ns):
             stop = int(np.searchsorted(trades.arrival_ns, cut_ns, side="left"))

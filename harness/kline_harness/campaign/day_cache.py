@@ -1,0 +1,270 @@
+"""Files of trades as digests on disk, each under a key made of what it was made of.
+
+A digest is one Parquet file; what else is known of its source is in the file's metadata. It takes
+its place by one rename, so that a killed process leaves none that is not whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+import kline_harness
+from kline_harness.archives import ColumnMap, FileInfo, TradeFile, is_mapped
+from kline_harness.arrow import array_of
+from kline_harness.campaign.digest import Digest, digest_of
+from kline_harness.campaign.summary import TradeSummary
+from kline_harness.checks.files import FileWatch
+from kline_harness.columns import Instrument, concat
+from kline_harness.interval import INTERVALS, Interval, parse_interval
+from kline_harness.ledger import Equation
+
+# Raised when digests are made or written in another way.
+FORMAT = "kline-harness/digest/1"
+_META = b"kline-harness"
+_STORED = (
+    *("trade_id", "price", "quantity", "quote", "first_id", "last_id", "event_time_ns"),
+    *("buyer_is_maker", "rows"),
+)
+_MINUTE = INTERVALS[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How files of trades are read: what their digests depend on beside their bytes.
+
+    `frame` is the name of the interval that is not looked into.
+    """
+
+    frame: str = _MINUTE.text
+    symbol: str | None = None
+    market: str | None = None
+    contract_size: Decimal | None = None
+    columns: ColumnMap | None = None
+
+    @staticmethod
+    def frame_of(intervals: tuple[Interval, ...]) -> str:
+        """Return the longest frame for klines of these intervals: a minute, or a second."""
+        return _MINUTE.text if all(map(_MINUTE.refines, intervals)) else INTERVALS[0].text
+
+    def open(self, path: Path) -> TradeFile:
+        """Open a file of trades.
+
+        Raises what `archives.open_trades` raises.
+        """
+        mapped = self.columns is not None and is_mapped(path, self.columns)
+        return TradeFile(
+            path,
+            symbol=self.symbol,
+            market=self.market,
+            contract_size=self.contract_size,
+            columns=self.columns if mapped else None,
+        )
+
+    def text(self) -> str:
+        """Return all of it as text, for a key."""
+        values = [getattr(self, one.name) for one in fields(self)]
+        return repr((FORMAT, kline_harness.__version__, *values))
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A file of trades, read once: the key of its digest, and what else is known of it.
+
+    A file that needs to be read again has no digest rows; `summary.odd` says why.
+    """
+
+    key: str
+    frame: Interval
+    info: FileInfo
+    watch: FileWatch
+    equations: tuple[Equation, ...]
+    summary: TradeSummary
+
+
+class DayCache:
+    """Digests in a folder; any number of processes may write there.
+
+    Which bytes a path held when it was last read is remembered by its size and time of change.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def day(self, path: Path, reading: Reading) -> Day:
+        """Return what is known of a file; read and digest it where that is not known yet.
+
+        Raises what reading it raises.
+        """
+        key = self._key(path, reading)
+        found = None if key is None else self.load(key, path)
+        return found or self._made(path, reading)
+
+    def load(self, key: str, path: Path) -> Day | None:
+        """Return what is stored under a key, None where nothing whole is; `path` names the file."""
+        try:
+            metadata = pq.read_schema(self._place(key)).metadata or {}
+            plain = json.loads(metadata[_META])
+            info = {name: _tuple(value) for name, value in plain["info"].items()}
+            watch = {name: _tuple(value) for name, value in plain["watch"].items()}
+            return Day(
+                key,
+                parse_interval(plain["frame"]),
+                FileInfo(**{**info, "path": str(path)}),
+                FileWatch(**{**watch, "name": path.name}),
+                tuple(Equation(**law) for law in plain["equations"]),
+                TradeSummary.from_dict(plain["summary"]),
+            )
+        except (OSError, ValueError, KeyError, TypeError, pa.ArrowInvalid):
+            return None
+
+    def digest(self, key: str) -> Digest:
+        """Return the digest that is stored under a key."""
+        table = pq.read_table(self._place(key))
+        plain = json.loads((table.schema.metadata or {})[_META])
+        columns: dict[str, Any] = {name: table[name].to_numpy() for name in _STORED}
+        columns["arrival_ns"] = columns["event_time_ns"]
+        columns["kind"] = np.zeros(table.num_rows, dtype=np.int8)
+        columns["symbol"] = np.zeros(table.num_rows, dtype=np.int16)
+        return Digest.build((Instrument(*plain["instrument"]),), columns)
+
+    def _made(self, path: Path, reading: Reading) -> Day:
+        file = reading.open(path)
+        peeked = file.peek()
+        watch = FileWatch(
+            path.name,
+            peeked.symbols[0],
+            peeked.coverage,
+            sides_stated="sides" not in peeked.not_stated,
+            ids_stated=peeked.ids_stated,
+            is_aggregated=peeked.layout == "aggTrades",
+        )
+        frame = parse_interval(reading.frame)
+        digest, summary = _digested(file, watch, frame)
+        summary = replace(summary, digest_rows=len(digest), source_bytes=file.info.bytes)
+        assert file.info.sha256 is not None
+        key = _key_of(file.info.sha256, path, reading)
+        day = Day(key, frame, file.info, watch, file.equations, summary)
+        self._store(day, digest)
+        self._remember(path, file.info.sha256)
+        return day
+
+    def _store(self, day: Day, digest: Digest) -> None:
+        plain = {
+            "frame": day.frame.text,
+            "info": asdict(day.info),
+            "watch": asdict(day.watch),
+            "equations": [asdict(law) for law in day.equations],
+            "summary": day.summary.to_dict(),
+            "instrument": list(asdict(digest.instruments[0]).values()),
+        }
+        kinds = {"buyer_is_maker": pa.bool_()}
+        arrays = [array_of(getattr(digest, name), pa.int64()) for name in _STORED]
+        table = pa.table(
+            [
+                one.cast(kinds.get(name, pa.int64()))
+                for name, one in zip(_STORED, arrays, strict=True)
+            ],
+            names=list(_STORED),
+        ).replace_schema_metadata({_META: json.dumps(plain).encode()})
+        numbers = {name: "DELTA_BINARY_PACKED" for name in _STORED if name not in kinds}
+        place = self._place(day.key)
+        with replacing(place) as part:
+            pq.write_table(
+                table, part, compression="zstd", use_dictionary=False, column_encoding=numbers
+            )
+
+    def _key(self, path: Path, reading: Reading) -> str | None:
+        """Return the key of a file that has not changed since it was last read."""
+        try:
+            known = json.loads(self._seen(path).read_text("utf-8"))
+            now = path.stat()
+            if [now.st_size, now.st_mtime_ns] != known["stat"]:
+                return None
+            return _key_of(known["sha256"], path, reading)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def _remember(self, path: Path, sha256: str) -> None:
+        now = path.stat()
+        seen = {"path": str(path), "stat": [now.st_size, now.st_mtime_ns], "sha256": sha256}
+        with replacing(self._seen(path)) as part:
+            part.write_text(json.dumps(seen), encoding="utf-8")
+
+    def _place(self, key: str) -> Path:
+        return self._root / key[:2] / f"{key}.parquet"
+
+    def _seen(self, path: Path) -> Path:
+        name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()
+        return self._root / "seen" / f"{name}.json"
+
+
+@contextmanager
+def replacing(place: Path) -> Iterator[Path]:
+    """Yield a file's path of its own, which takes its place when the block ends well."""
+    part = place.with_name(f".{place.name}.{secrets.token_hex(4)}.part")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield part
+        os.replace(part, place)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _digested(file: TradeFile, watch: FileWatch, frame: Interval) -> tuple[Digest, TradeSummary]:
+    """Read a file to its end; a digest without rows where it has to be read again."""
+    digests: list[Digest] = []
+    summary = TradeSummary()
+    instrument: Instrument | None = None
+    why = _unfit(file.peek())
+    for tape in file.chunks():
+        watch.add(tape)
+        instrument = instrument or tape.instruments[0]
+        if len(tape.instruments) > 1:
+            why = why or "several symbols in one file"
+        digest = None if why else digest_of(tape, frame)
+        if digest is None:
+            why = why or "trades that are not plain: of another kind, repeated or out of order"
+            continue
+        digests.append(digest)
+        summary = summary.then(tape)
+    assert instrument is not None
+    nothing = Digest.empty((instrument,))
+    rows = file.info.rows
+    if why or summary.odd:
+        return nothing, TradeSummary(trades=rows, odd=(why or summary.odd[0],))
+    whole = concat(digests)
+    if any(getattr(whole, name).dtype == object for name in ("price", "quantity", "quote")):
+        return nothing, TradeSummary(trades=rows, odd=("numbers beyond int64",))
+    return whole, summary
+
+
+def _unfit(info: FileInfo) -> str | None:
+    """Say why the trades of a file cannot be digested, whatever they are."""
+    if info.receive_unit is not None or info.layout == "stream":
+        return "a recording: trades by the instant of their arrival"
+    if not info.ids_stated:
+        return "trade ids are not stated"
+    return None
+
+
+def _key_of(sha256: str, path: Path, reading: Reading) -> str:
+    # A file's name says what symbol and day it is of.
+    text = "\n".join((sha256, path.name, reading.text()))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
