@@ -148,13 +148,13 @@ class DigestedFile:
         """Return what was seen of its trades."""
         return replace(self._digested.day.watch)
 
-    def chunks(self) -> Iterator[Tape]:
-        """Yield the digest, the next time the trades."""
+    def chunks(self, *, beside: int = 0) -> Iterator[Tape]:
+        """Yield the digest, the next time the trades, read while `beside` others are."""
         if self.fresh:
             self.fresh = False
             yield self._digested.tape()
         else:
-            yield from self.file.chunks()
+            yield from self.file.chunks(beside=beside)
 
 
 @dataclass(slots=True)
@@ -178,9 +178,11 @@ class DigestedSources(Sources):
         digested.left_out = sources.left_out
         return digested
 
-    def _watched(self, file: TradeFile, watches: list[FileWatch]) -> Iterator[Tape]:
+    def _watched(
+        self, file: TradeFile, chunks: Iterator[Tape], watches: list[FileWatch]
+    ) -> Iterator[Tape]:
         if isinstance(file, DigestedFile) and file.fresh:
-            yield from file.chunks()
+            yield from chunks
             watches.append(file.watch())
         else:
-            yield from Sources._watched(self, file, watches)
+            yield from Sources._watched(self, file, chunks, watches)
