@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +38,84 @@ class Equation:
 
 
 @dataclass(slots=True)
+class EquationTable:
+    """An equation of each law for each of many subjects, all with the same parts, in columns.
+
+    `totals` and `counts` by part have the equations of the first subject, then the next one's. A
+    part in `counts` that is missing is 0 everywhere.
+    """
+
+    laws: tuple[str, ...]
+    parts: tuple[str, ...]
+    subjects: list[str] = field(default_factory=list)
+    totals: list[int] = field(default_factory=list)
+    counts: dict[str, list[int]] = field(default_factory=dict)
+
+    def add(self, subject: str, totals: Sequence[int], counts: Mapping[str, Sequence[int]]) -> None:
+        """Add a subject's equations: a total of each law, and as many counts of its parts."""
+        before = len(self.totals)
+        self.subjects.append(subject)
+        self.totals += totals
+        for part, column in counts.items():
+            if part in self.counts or any(column):
+                self.counts.setdefault(part, [0] * before).extend(column)
+        for column in self.counts.values():
+            column += [0] * (len(self.totals) - len(column))
+
+    def __len__(self) -> int:
+        return len(self.totals)
+
+    def __iter__(self) -> Iterator[Equation]:
+        return map(self.equation, range(len(self)))
+
+    def equation(self, place: int) -> Equation:
+        """Return one equation."""
+        counts = {
+            part: self.counts[part][place] if part in self.counts else 0 for part in self.parts
+        }
+        subject, law = divmod(place, len(self.laws))
+        return Equation(self.laws[law], self.subjects[subject], self.totals[place], counts)
+
+    def balanced(self) -> list[bool]:
+        """Tell of each equation whether its sides are equal."""
+        if not self.counts:
+            return [total == 0 for total in self.totals]
+        sums = map(sum, zip(*self.counts.values(), strict=True))
+        return [total == of_parts for total, of_parts in zip(self.totals, sums, strict=True)]
+
+
+class Ledger:
+    """The equations of a run, in their order; those of many subjects as tables."""
+
+    def __init__(self, equations: Iterable[Equation] = ()) -> None:
+        self.blocks: list[EquationTable | list[Equation]] = []
+        self.extend(equations)
+
+    def extend(self, equations: Iterable[Equation]) -> None:
+        """Add equations."""
+        if isinstance(equations, Ledger):
+            self.blocks += equations.blocks
+        elif isinstance(equations, EquationTable):
+            self.blocks.append(equations)
+        elif self.blocks and isinstance(self.blocks[-1], list):
+            self.blocks[-1] += equations
+        else:
+            self.blocks.append(list(equations))
+
+    def __len__(self) -> int:
+        return sum(map(len, self.blocks))
+
+    def __iter__(self) -> Iterator[Equation]:
+        for block in self.blocks:
+            yield from block
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Ledger) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@dataclass(slots=True)
 class SeriesAccount:
     """What became of one symbol's trades in one interval.
 
@@ -70,30 +148,35 @@ class TradeAccount:
         return self.duplicate if group == "duplicate" else self.unmapped
 
 
-def trade_equations(accounts: Mapping[str, TradeAccount]) -> Iterable[Equation]:
-    """Yield, per symbol and interval, received = applied + late + duplicate + rejected + unmapped.
+def trade_equations(accounts: Mapping[str, TradeAccount]) -> EquationTable:
+    """Return, per symbol and interval, received = applied + late + duplicate + rejected + unmapped.
 
     Counts are rows of the tape: raw trades or aggregate trades as the source gives them.
     """
+    parts = ("applied", "late", "duplicate", "rejected", "unmapped")
+    table = EquationTable(("trades received",), parts)
     for symbol, account in accounts.items():
+        every = {
+            "duplicate": (len(account.duplicate),),
+            "rejected": (sum(len(ids) for ids in account.rejected.values()),),
+            "unmapped": (len(account.unmapped),),
+        }
         for interval, series in account.series.items():
-            parts = {
-                "applied": series.applied,
-                "late": len(series.late),
-                "duplicate": len(account.duplicate),
-                "rejected": sum(len(ids) for ids in account.rejected.values()),
-                "unmapped": len(account.unmapped),
-            }
-            yield Equation("trades received", f"{symbol} {interval}", account.received, parts)
+            counts = {"applied": (series.applied,), "late": (len(series.late),), **every}
+            table.add(f"{symbol} {interval}", (account.received,), counts)
+    return table
 
 
 def judge(equations: Iterable[Equation]) -> Verdict:
     """Return the ledger's verdict: any equation that does not balance is an error."""
-    checked = list(equations)
-    findings = [
-        Finding("ledger", "unbalanced", evidence=equation.to_dict())
-        for equation in checked
-        if not equation.balanced
-    ]
-    counts = {"equations": len(checked), "balanced": len(checked) - len(findings)}
+    ledger = Ledger(equations)
+    findings = []
+    for block in ledger.blocks:
+        if isinstance(block, EquationTable):
+            places = [place for place, is_equal in enumerate(block.balanced()) if not is_equal]
+            wrong = [block.equation(place) for place in places]
+        else:
+            wrong = [equation for equation in block if not equation.balanced]
+        findings += [Finding("ledger", "unbalanced", evidence=one.to_dict()) for one in wrong]
+    counts = {"equations": len(ledger), "balanced": len(ledger) - len(findings)}
     return Verdict.of("ledger", counts, findings)

@@ -7,15 +7,17 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from kline_harness.arrow import array_of, dictionary_text, int64_of, texts_of
 from kline_harness.errors import InputError, OutputError
-from kline_harness.ledger import Equation
+from kline_harness.ledger import Equation, EquationTable, Ledger
+from kline_harness.units import BoolArray, Int64Array
 
 RUN_SCHEMA = "kline-harness/run/2"
 RECORD_FILE = "run.json"
@@ -88,18 +90,29 @@ def read_record(path: Path) -> dict[str, Any]:
 def ledger_sums(equations: Iterable[Equation]) -> list[dict[str, Any]]:
     """Return, per law in order of appearance, how many equations balance, and their sums."""
     laws: dict[str, dict[str, Any]] = {}
-    for equation in equations:
+
+    def add(name: str, balanced: Sequence[bool], total: int, parts: Mapping[str, int]) -> None:
         law = laws.setdefault(
-            equation.law,
-            {"law": equation.law, "equations": 0, "balanced": 0, "total": 0, "parts": {}},
+            name, {"law": name, "equations": 0, "balanced": 0, "total": 0, "parts": {}}
         )
-        law["equations"] += 1
-        law["balanced"] += equation.balanced
-        law["total"] += equation.total
+        law["equations"] += len(balanced)
+        law["balanced"] += sum(balanced)
+        law["total"] += total
         # A part named for a symbol is told in the table alone.
-        parts = law["parts"] if len(equation.parts) <= _PARTS_SHOWN else {}
-        for name, count in equation.parts.items():
-            parts[name] = parts.get(name, 0) + count
+        shown = law["parts"] if len(parts) <= _PARTS_SHOWN else {}
+        for part, count in parts.items():
+            shown[part] = shown.get(part, 0) + count
+
+    for block in Ledger(equations).blocks:
+        if isinstance(block, EquationTable):
+            balanced, step = block.balanced(), len(block.laws)
+            for place, name in enumerate(block.laws if len(block) else ()):
+                own = slice(place, None, step)
+                sums = {part: sum(block.counts.get(part, ())[own]) for part in block.parts}
+                add(name, balanced[own], sum(block.totals[own]), sums)
+        else:
+            for equation in block:
+                add(equation.law, [equation.balanced], equation.total, equation.parts)
     return list(laws.values())
 
 
@@ -107,7 +120,7 @@ def ledger_sums(equations: Iterable[Equation]) -> list[dict[str, Any]]:
 _PARTS_SHOWN = 20
 
 
-def write_ledger(path: Path, equations: Sequence[Equation]) -> None:
+def write_ledger(path: Path, equations: Iterable[Equation]) -> None:
     """Write a row for each part of each equation, in their order.
 
     Columns: `equation`, its number from 0; `law`; `subject`; `total`; `part` and `count`, which
@@ -115,27 +128,122 @@ def write_ledger(path: Path, equations: Sequence[Equation]) -> None:
 
     Raises OutputError for a number of more than 38 digits.
     """
-    number, part, counts = list[int](), list[str](), list[int]()
-    for place, equation in enumerate(equations):
-        for name, count in equation.parts.items() or (("", 0),):
-            number.append(place)
-            part.append(name)
-            counts.append(count)
-    of_row = np.array(number, dtype=np.int64)
-    totals = [equations[place].total for place in number]
-    balanced = np.array([equation.balanced for equation in equations], dtype=np.bool_)[of_row]
-    # By their bits: Arrow's cast is in a module that costs more to import than most replays take.
-    bits = np.packbits(balanced, bitorder="little").tobytes()
-    columns = {
-        "equation": array_of(of_row, pa.int64()),
-        "law": _texts([equations[place].law for place in number]),
-        "subject": _texts([equations[place].subject for place in number]),
-        "total": _wide(path, totals),
-        "part": _texts(part),
-        "count": _wide(path, counts),
-        "balanced": pa.Array.from_buffers(pa.bool_(), len(balanced), [None, pa.py_buffer(bits)]),
-    }
-    pq.write_table(pa.table(columns), path, compression="zstd")
+    rows = _LedgerRows(path)
+    for block in Ledger(equations).blocks:
+        if isinstance(block, EquationTable):
+            rows.add_table(block)
+        else:
+            rows.add(block)
+    pq.write_table(pa.table(rows.columns()), path, compression="zstd")
+
+
+_Words: TypeAlias = NDArray[np.uint64]
+
+
+class _LedgerRows:
+    """The rows of the ledger's table, block by block; numbers are words of 128 bits."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._equations = 0
+        self._numbers: list[Int64Array] = []
+        self._texts: dict[str, dict[str, int]] = {"law": {}, "subject": {}, "part": {}}
+        self._codes: dict[str, list[NDArray[np.int32]]] = {name: [] for name in self._texts}
+        self._totals: list[_Words] = []
+        self._counts: list[_Words] = []
+        self._balanced: list[BoolArray] = []
+
+    def add(self, equations: Sequence[Equation]) -> None:
+        """Add equations, each with parts of its own."""
+        parts = [list(equation.parts.items()) or [("", 0)] for equation in equations]
+        sizes = np.array([len(mine) for mine in parts], dtype=np.int64)
+        self._put(
+            sizes,
+            {
+                "law": self._code("law", [one.law for one in equations]).repeat(sizes),
+                "subject": self._code("subject", [one.subject for one in equations]).repeat(sizes),
+                "part": self._code("part", [name for mine in parts for name, _ in mine]),
+            },
+            [one.total for one in equations],
+            self._words([count for mine in parts for _, count in mine]),
+            [one.balanced for one in equations],
+        )
+
+    def add_table(self, table: EquationTable) -> None:
+        """Add the equations of many subjects, all with the same parts."""
+        if len(table) == 0:
+            return
+        laws, parts, subjects = len(table.laws), len(table.parts), len(table.subjects)
+        counts = np.zeros((len(table), parts, 2), dtype=np.uint64)
+        for place, part in enumerate(table.parts):
+            if part in table.counts:
+                counts[:, place] = self._words(table.counts[part])
+        self._put(
+            np.full(len(table), parts, dtype=np.int64),
+            {
+                "law": np.tile(self._code("law", table.laws).repeat(parts), subjects),
+                "subject": self._code("subject", table.subjects).repeat(laws * parts),
+                "part": np.tile(self._code("part", table.parts), len(table)),
+            },
+            table.totals,
+            counts.reshape(-1, 2),
+            table.balanced(),
+        )
+
+    def _put(
+        self,
+        sizes: Int64Array,
+        codes: Mapping[str, NDArray[np.int32]],
+        totals: Sequence[int],
+        counts: _Words,
+        balanced: Sequence[bool],
+    ) -> None:
+        first = self._equations
+        self._equations += len(sizes)
+        self._numbers.append(np.arange(first, self._equations, dtype=np.int64).repeat(sizes))
+        for name, column in codes.items():
+            self._codes[name].append(column)
+        self._totals.append(self._words(totals).repeat(sizes, axis=0))
+        self._counts.append(counts)
+        self._balanced.append(np.array(balanced, dtype=np.bool_).repeat(sizes))
+
+    def _code(self, name: str, texts: Iterable[str]) -> NDArray[np.int32]:
+        known = self._texts[name]
+        return np.array([known.setdefault(text, len(known)) for text in texts], dtype=np.int32)
+
+    def _words(self, values: Sequence[int]) -> _Words:
+        if any(abs(value) > _WIDE_MAX for value in values):
+            raise OutputError(f"{self._path.name}: a sum of the ledger has more than 38 digits")
+        words = b"".join([value.to_bytes(16, "little", signed=True) for value in values])
+        return np.frombuffer(words, dtype=np.uint64).reshape(-1, 2)
+
+    def columns(self) -> dict[str, pa.Array]:
+        """Return the columns of the table."""
+        balanced = np.concatenate([np.empty(0, dtype=np.bool_), *self._balanced])
+        # By their bits: Arrow's cast is in a module that costs more to import than most replays.
+        bits = np.packbits(balanced, bitorder="little").tobytes()
+        none = np.empty((0, 2), dtype=np.uint64)
+
+        def wide(parts: list[_Words]) -> pa.Array:
+            words = np.concatenate([none, *parts])
+            return pa.Array.from_buffers(_WIDE, len(words), [None, pa.py_buffer(words)])
+
+        def texts(name: str) -> pa.Array:
+            codes = np.concatenate([np.empty(0, dtype=np.int32), *self._codes[name]])
+            return dictionary_text(codes, list(self._texts[name]))
+
+        numbers = np.concatenate([np.empty(0, dtype=np.int64), *self._numbers])
+        return {
+            "equation": array_of(numbers, pa.int64()),
+            "law": texts("law"),
+            "subject": texts("subject"),
+            "total": wide(self._totals),
+            "part": texts("part"),
+            "count": wide(self._counts),
+            "balanced": pa.Array.from_buffers(
+                pa.bool_(), len(balanced), [None, pa.py_buffer(bits)]
+            ),
+        }
 
 
 def read_ledger(path: Path) -> Iterator[dict[str, Any]]:
@@ -166,19 +274,6 @@ def read_ledger(path: Path) -> Iterator[dict[str, Any]]:
             "parts": of_parts,
             "balanced": totals[start] == sum(of_parts.values()),
         }
-
-
-def _texts(values: Sequence[str]) -> pa.DictionaryArray:
-    codes = {text: code for code, text in enumerate(dict.fromkeys(values))}
-    column = np.array([codes[text] for text in values], dtype=np.int32)
-    return dictionary_text(column, list(codes))
-
-
-def _wide(path: Path, values: Sequence[int]) -> pa.Array:
-    if any(abs(value) > _WIDE_MAX for value in values):
-        raise OutputError(f"{path.name}: a sum of the ledger has more than 38 digits")
-    words = b"".join(value.to_bytes(16, "little", signed=True) for value in values)
-    return pa.Array.from_buffers(_WIDE, len(values), [None, pa.py_buffer(words)])
 
 
 def _integers(column: pa.ChunkedArray) -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
@@ -30,7 +30,7 @@ def at(minute: float) -> int:
     return START_NS + int(minute * NS_PER_MINUTE)
 
 
-def the(equations: Sequence[Equation], law: str, subject: str) -> Equation:
+def the(equations: Iterable[Equation], law: str, subject: str) -> Equation:
     (found,) = [one for one in equations if (one.law, one.subject) == (law, subject)]
     return found
 

@@ -142,8 +142,8 @@ def change_in_the_writer(patch: pytest.MonkeyPatch) -> None:
 def drop_in_the_reader(patch: pytest.MonkeyPatch) -> None:
     plain, once = TradeFile.chunks, Once()
 
-    def chunks(self: TradeFile) -> Iterator[Tape]:
-        for tape in plain(self):
+    def chunks(self: TradeFile, *, beside: int = 0) -> Iterator[Tape]:
+        for tape in plain(self, beside=beside):
             yield tape[int(once.now(len(tape) > 1)) :]
 
     patch.setattr(TradeFile, "chunks", chunks)

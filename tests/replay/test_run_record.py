@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from kline_harness.errors import InputError, OutputError
-from kline_harness.ledger import Equation
+from kline_harness.ledger import Equation, EquationTable, Ledger, judge
 from kline_harness.run_record import (
     LEDGER_FILE,
     RUN_SCHEMA,
@@ -33,6 +33,45 @@ def test_a_ledger_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert list(read_ledger(tmp_path / LEDGER_FILE)) == [one.to_dict() for one in EQUATIONS]
     balanced = pq.read_table(tmp_path / LEDGER_FILE)["balanced"].to_pylist()
     assert balanced == [True, True, False, False, True, False]
+
+
+def test_equations_in_columns_are_the_same_equations(tmp_path: Path) -> None:
+    table = EquationTable(("traded", "counted"), ("klines", "late", "lost"))
+    table.add("AUSDT 1m", [3 * 10**30, 5], {"klines": [3 * 10**30, 5], "late": [0, 0]})
+    table.add("AUSDT 3m", [8, -2], {"klines": [1, -2], "late": [7, 0]})
+    table.add("BUSDT 1m", [2**64, 4], {"klines": [2**64 - 1, 1], "late": [1, 2]})
+    by_hand = [
+        Equation("traded", "AUSDT 1m", 3 * 10**30, {"klines": 3 * 10**30, "late": 0, "lost": 0}),
+        Equation("counted", "AUSDT 1m", 5, {"klines": 5, "late": 0, "lost": 0}),
+        Equation("traded", "AUSDT 3m", 8, {"klines": 1, "late": 7, "lost": 0}),
+        Equation("counted", "AUSDT 3m", -2, {"klines": -2, "late": 0, "lost": 0}),
+        Equation("traded", "BUSDT 1m", 2**64, {"klines": 2**64 - 1, "late": 1, "lost": 0}),
+        Equation("counted", "BUSDT 1m", 4, {"klines": 1, "late": 2, "lost": 0}),
+    ]
+    ledger = Ledger(EQUATIONS[:2])
+    ledger.extend(table)
+    ledger.extend(EQUATIONS[2:3])
+    ledger.extend(EQUATIONS[3:])
+    whole = [*EQUATIONS[:2], *by_hand, *EQUATIONS[2:]]
+    assert list(ledger) == whole
+    assert len(ledger) == 10
+    write_ledger(tmp_path / "columns.parquet", ledger)
+    write_ledger(tmp_path / "rows.parquet", whole)
+    assert (tmp_path / "columns.parquet").read_bytes() == (tmp_path / "rows.parquet").read_bytes()
+    assert list(read_ledger(tmp_path / "columns.parquet")) == [one.to_dict() for one in whole]
+    assert ledger_sums(ledger) == ledger_sums(whole)
+    counted = ledger_sums(table)[1]
+    assert counted == {
+        "law": "counted",
+        "equations": 3,
+        "balanced": 2,
+        "total": 7,
+        "parts": {"klines": 4, "late": 2, "lost": 0},
+    }
+    verdict = judge(ledger)
+    assert verdict.counts["equations"] == 10
+    unbalanced = [one.evidence["subject"] for one in verdict.findings]
+    assert unbalanced == ["BUSDT 1m", "BUSDT 1m", "some"]
 
 
 def test_an_empty_ledger(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from kline_harness.comparison.compare import Stored
 from kline_harness.comparison.trades_of import Evidence
-from kline_harness.ledger import Equation, TradeAccount, trade_equations
+from kline_harness.ledger import Equation, Ledger, TradeAccount, trade_equations
 from kline_harness.replay.observations import ObservedRun
 from kline_harness.replay.tallies import value_equations
 from kline_harness.simulation.records import ChannelRecord, ConsumerRecord
@@ -23,25 +23,28 @@ def equations(
     audits: Mapping[str, Verdict],
     stored: Stored,
     evidence: Mapping[str, Evidence],
-) -> list[Equation]:
+) -> Ledger:
     """Return every law of a run, from the rows of the files to the rows on disk.
 
     `rows_read` are the trades that the files hold, by their own account.
     """
     run = observed.run
-    laws = [_read(observed, rows_read, accounts)]
-    laws += trade_equations(accounts)
+    laws = Ledger([_read(observed, rows_read, accounts)])
+    laws.extend(trade_equations(accounts))
     for channel, emitted in zip(run.channels, _emitted(observed), strict=True):
-        laws.append(Equation("emitted", channel.name, emitted, {"published": channel.published}))
-        laws += _carried(channel)
+        published = {"published": channel.published}
+        laws.extend([Equation("emitted", channel.name, emitted, published)])
+        laws.extend(_carried(channel))
         for consumer in channel.consumers:
             lost = run.lost_while_down(consumer.name)
-            laws += _to_consumer(channel, consumer, lost, _taken(observed, audits, consumer.name))
+            took = _taken(observed, audits, consumer.name)
+            laws.extend(_to_consumer(channel, consumer, lost, took))
     # Where klines were lost on the way, the laws above say so, and the sums are the published.
     whole = len(stored) == run.channels[0].published
     sums = (observed.given, observed.tally, accounts, stored if whole else None)
-    laws += value_equations(*sums, evidence)
-    return laws + run.writer.equations()
+    laws.extend(value_equations(*sums, evidence))
+    laws.extend(run.writer.equations())
+    return laws
 
 
 def _read(observed: ObservedRun, rows_read: int, accounts: Mapping[str, TradeAccount]) -> Equation:

@@ -22,7 +22,7 @@ from kline_harness.comparison.post_run import MISMATCH, PostRun
 from kline_harness.id_rule import IdRule
 from kline_harness.interfaces import Check
 from kline_harness.kline import KlineBatch
-from kline_harness.ledger import Equation, TradeAccount, judge
+from kline_harness.ledger import Equation, Ledger, TradeAccount, judge
 from kline_harness.replay.assembly import trades_again
 from kline_harness.replay.conservation import equations
 from kline_harness.replay.observations import ObservedRun
@@ -75,14 +75,16 @@ class FinishedRun:
         self.audits: dict[str, Verdict] = {one.id: answer(one) for one in asked}
         self.after = self._explained()
         self.stretches: list[Stretch] = []
-        self.equations: list[Equation] = [*inputs.lines]
-        self.equations += equations(
-            observed,
-            inputs.rows,
-            self.accounts,
-            self.audits,
-            self.after.stored,
-            self.after.evidence,
+        self.equations = Ledger(inputs.lines)
+        self.equations.extend(
+            equations(
+                observed,
+                inputs.rows,
+                self.accounts,
+                self.audits,
+                self.after.stored,
+                self.after.evidence,
+            )
         )
 
     @property

@@ -20,7 +20,7 @@ from kline_harness.comparison.wanted import KINDS, among
 from kline_harness.interfaces import FeedSlice, Observer
 from kline_harness.interval import INTERVALS
 from kline_harness.kline import Emission, KlineBatch, Trigger
-from kline_harness.ledger import Equation, TradeAccount
+from kline_harness.ledger import EquationTable, TradeAccount
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.units import (
     INT64_MAX,
@@ -34,6 +34,8 @@ from kline_harness.units import (
 
 # Numbers of all symbols and scales as integers of one unit, as the stored table has them.
 UNIT_SCALE = 18
+# Classes of trades that are in no kline.
+_REFUSED = ("late", "duplicate", "rejected", "unmapped")
 _WAITING_MAX = 4_096
 _PARTS_MAX = 256
 COLUMNS = ("count", "volume", "quote_volume", "taker_buy_volume", "taker_buy_quote_volume")
@@ -88,7 +90,9 @@ def stored_sums(stored: Stored) -> Mapping[tuple[str, str], Sums]:
     for piece in stored.pieces(("symbol", "interval", *COLUMNS)) if stored.rows else ():
         (symbols, own), (intervals, texts) = (texts_of(piece[n]) for n in ("symbol", "interval"))
         series = own * len(intervals) + texts
-        order = np.argsort(series, kind="stable")
+        # Small numbers are sorted by radix, ten times as fast.
+        few = len(symbols) * len(intervals) < 1 << 16
+        order = np.argsort(series.astype(np.uint16) if few else series, kind="stable")
         starts = np.flatnonzero(np.diff(series[order], prepend=-1))
         keys = [divmod(code, len(intervals)) for code in series[order][starts].tolist()]
         for name in COLUMNS:
@@ -294,27 +298,30 @@ def value_equations(
     accounts: Mapping[str, TradeAccount],
     stored: Stored | None,
     evidence: Mapping[str, Evidence],
-) -> Iterator[Equation]:
-    """Yield, per series and column, sum over the trades given = klines + every class not in them.
+) -> EquationTable:
+    """Return, per series and column, sum over the trades given = klines + every class not in them.
 
     The klines are those on disk, or those published where some were lost on the way (`stored`
     None: the laws of the channel say so). A series is left out where open klines were never
     published: nobody knows their sums.
     """
+    laws = tuple(f"traded {name}{'' if name == 'count' else ' in 1e-18'}" for name in COLUMNS)
+    table = EquationTable(laws, ("klines", *_REFUSED))
     klines_of = tally.published() if stored is None else stored_sums(stored)
     for symbol, account in accounts.items():
-        kept, total = evidence.get(symbol), given.total(symbol)
+        kept = evidence.get(symbol)
+        whole = given.total(symbol)
+        total = [whole[name] for name in COLUMNS]
         for interval, series in account.series.items():
             key = (symbol, interval)
             if series.discarded or (series.open and key not in tally.ended):
                 continue
-            klines = klines_of.get(key, NOTHING)
-            refused = _refused(given, symbol, kept, account, interval)
-            for name in COLUMNS:
-                parts = {"klines": klines[name]}
-                parts |= {group: sums[name] for group, sums in refused.items()}
-                unit = "" if name == "count" else " in 1e-18"
-                yield Equation(f"traded {name}{unit}", f"{symbol} {interval}", total[name], parts)
+            sums = {"klines": klines_of.get(key, NOTHING)}
+            if account.rejected or kept is not None:
+                sums |= _refused(given, symbol, kept, account, interval)
+            counts = {part: [of_part[name] for name in COLUMNS] for part, of_part in sums.items()}
+            table.add(f"{symbol} {interval}", total, counts)
+    return table
 
 
 def _refused(
@@ -325,7 +332,7 @@ def _refused(
     interval: str,
 ) -> dict[str, Sums]:
     """Add up the trades that are in no kline of an interval, by class."""
-    sums = dict.fromkeys(("late", "duplicate", "rejected", "unmapped"), NOTHING)
+    sums = dict.fromkeys(_REFUSED, NOTHING)
     by_id: list[int] = []
     for reason, ids in account.rejected.items():
         if reason in KINDS:

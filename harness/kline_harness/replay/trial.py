@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -15,7 +15,7 @@ from kline_harness.checks.reference import second_opinion
 from kline_harness.faults.record import FaultRecord
 from kline_harness.interfaces import FeedSlice, Observer
 from kline_harness.kline import KlineBatch
-from kline_harness.ledger import Equation, TradeAccount
+from kline_harness.ledger import Ledger, TradeAccount
 from kline_harness.replay.assembly import NONE, Run, Storage, Substitutions
 from kline_harness.replay.control_runs import fault_outcomes
 from kline_harness.replay.finished_run import FinishedRun, Inputs
@@ -33,7 +33,7 @@ class Trial:
     results: Results
     checks: tuple[Verdict, ...]
     accounts: Mapping[str, TradeAccount]
-    equations: Sequence[Equation]
+    equations: Ledger
 
     @property
     def klines(self) -> KlineBatch:
