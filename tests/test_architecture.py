@@ -33,6 +33,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
         "explore",
         "check_aggregator",
         "exchange",
+        "live",
         "history",
         "terminal",
         "terminal_progress",
@@ -52,6 +53,8 @@ BESIDE = {
     ("interval", "units"),
     ("faults", "simulation"),
     ("gate", "history"),
+    # A watched replay's clock is the server's.
+    ("live", "exchange"),
     # What a channel carried, a writer stored and the exchange has is what checks look at.
     ("checks", "comparison"),
     ("checks", "faults"),
@@ -70,7 +73,7 @@ OWNERS = {
     "ctypes": {"compiled", "klagg", "storage"},
     "pytest": {"pytest_plugin"},
     "_pytest": {"pytest_plugin"},
-    "aiohttp": {"exchange"},
+    "aiohttp": {"exchange", "live"},
     "cryptography": {"exchange"},
 }
 # Beside the libraries above, imported late by the room that owns them.
@@ -120,7 +123,7 @@ BANNED = {
 CLOCK_READERS = {
     *("history/pace.py", "replay/timings.py", "gate/machine_speed.py"),
     "aggregators/subject_process.py",
-    "exchange/clock.py",
+    *("exchange/clock.py", "live/pace.py"),
 }
 FORBIDDEN_NAMES = {"utils", "common", "types", "constants", "config", "helpers", "misc"}
 FILE_LINES_MAX = 400

@@ -20,7 +20,13 @@ from kline_harness.exchange import collect_command as collected
 from kline_harness.exchange.command import serve, serve_arguments
 from kline_harness.exit_codes import EXIT_USAGE, run_to_exit
 from kline_harness.history import command as history
-from kline_harness.replay_command import SUBJECTS, replay, replay_arguments
+from kline_harness.replay_command import (
+    SUBJECTS,
+    replay,
+    replay_arguments,
+    watch,
+    watch_arguments,
+)
 
 GC_THRESHOLD = 50_000
 ABOUT = "Replay recorded trades through a kline aggregator and prove what it published."
@@ -240,6 +246,7 @@ VERBS: dict[str, tuple[Verb, Callable[[Parser], None]]] = {
     "reproduce": (reproduce, _reproduce_arguments),
     "check-aggregator": (check_aggregator, _check_arguments),
     "serve": (serve, serve_arguments),
+    "watch": (watch, watch_arguments),
     "collect": (collect, collected.collect_arguments),
     "fetch": (fetch, history.fetch_arguments),
     "catalogue": (history.catalogue, history.catalogue_arguments),

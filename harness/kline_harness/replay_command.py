@@ -5,13 +5,17 @@ from __future__ import annotations
 import argparse
 import gc
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from kline_harness.arguments import Parser, command_line
+from kline_harness.errors import UsageError
 from kline_harness.history import command as history
 
 SUBJECTS = "exact, klagg, module:Class, file.py:Class or process:COMMAND. [default: exact]"
+# Options of `watch` that take a value and are none of `replay`'s.
+_WATCHED = ("--speed", "--port", "--linger")
 
 
 def replay_arguments(parser: Parser) -> None:
@@ -54,10 +58,43 @@ def replay(given: argparse.Namespace) -> int:
         return _replay(given, lambda: worker)
 
 
-def _replay(given: argparse.Namespace, expectations: Any) -> int:
+def watch_arguments(parser: Parser) -> None:
+    """Add the arguments of ``watch``: those of ``replay``, and how it is watched."""
+    replay_arguments(parser)
+    parser.option("--speed", "Virtual seconds a second, or max. [default: 60]", default="60")
+    parser.option("--port", "[default: any that is free]", int, default=0)
+    parser.flag("--no-open", "Open no browser; the address is printed.")
+    parser.option(
+        "--linger", "Seconds that the page is served to nobody at the end. [default: 10]", int
+    )
+
+
+def watch(given: argparse.Namespace) -> int:
+    """Replay as `replay` does, and show it in a browser while it happens.
+
+    Exit code: 0 valid, 1 invalid, 2 bad input or usage, 3 unknown, 130 interrupted.
+    """
+    try:
+        from kline_harness.live.watched import Watched
+    except ModuleNotFoundError as error:
+        if error.name != "aiohttp":
+            raise
+        raise UsageError(
+            "watch: expected the extra `live`, found no aiohttp: pip install 'kline-harness[live]'"
+        ) from error
+    from kline_harness.expectations import ExpectationsWorker
+
+    with Watched(given.speed, given.port, opens=not given.no_open) as watched:
+        code = _replay(given, ExpectationsWorker, watched)
+        watched.linger(given.linger)
+    return code
+
+
+def _replay(given: argparse.Namespace, expectations: Any, watched: Any = None) -> int:
     gc.disable()
     from kline_harness.compiled.memory import keep_freed_memory
     from kline_harness.replay import replay as run
+    from kline_harness.replay.assembly import Substitutions
     from kline_harness.replay.place import RunPlace
     from kline_harness.terminal_progress import progress_of_trades
 
@@ -73,14 +110,32 @@ def _replay(given: argparse.Namespace, expectations: Any) -> int:
             trades,
             klines,
             RunPlace(given.out, name, given.force),
-            command=command_line(given.words),
+            command=command_line(_as_replayed(given.words)),
             progress=progress,
             notice=lambda text: print(f"notice: {text}", file=sys.stderr),
             report=not given.no_report,
             expectations=expectations,
+            substitutions=Substitutions(feed=watched and watched.pace.pieces),
+            watch=watched and watched.observer,
         )
+    if watched is not None:
+        watched.model.finished(outcome)
     _show(given, outcome)
     return outcome.validity.exit_code
+
+
+def _as_replayed(words: Sequence[str]) -> list[str]:
+    """Return the words of `watch` as those of the replay that it is: the run is the same."""
+    if words[0] != "watch":
+        return list(words)
+    found, skip = ["replay"], False
+    for word in words[1:]:
+        name = word.partition("=")[0]
+        if skip or name in (*_WATCHED, "--no-open"):
+            skip = not skip and name in _WATCHED and "=" not in word
+        else:
+            found.append(word)
+    return found
 
 
 def _options(given: argparse.Namespace) -> Any:

@@ -141,6 +141,16 @@ class CompletenessAuditor:
         self._compare(self._held)
         self._find_stopped()
 
+    def catch_up(self) -> int:
+        """Check what is queued; return how many findings there are so far."""
+        if self._pending.rows:
+            self._check(self._pending.rows)
+        return sum(self._log.counts.values())
+
+    def findings(self) -> list[Finding]:
+        """Return what was found so far, in the order of the stream."""
+        return self._log.findings()
+
     def verdict(self) -> Verdict:
         """Return what was found, in the order of the stream."""
         not_checked = (*NOT_CHECKED, *map(no_quote_rule, sorted(self._no_rule)))

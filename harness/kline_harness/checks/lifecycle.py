@@ -128,6 +128,16 @@ class LifecycleChecker:
         every = (histogram.statistics(code) for code, histogram in enumerate(self._lateness))
         return tuple(statistics for statistics in every if statistics is not None)
 
+    def catch_up(self) -> int:
+        """Check what is queued; return how many findings there are so far."""
+        if self._pending.rows:
+            self._check(self._pending.rows)
+        return sum(self._log.counts.values())
+
+    def findings(self) -> list[Finding]:
+        """Return what was found so far, in the order of the stream."""
+        return self._log.findings()
+
     def verdict(self) -> Verdict:
         """Return what was found, in the order of the stream."""
         counts = {"events": self._position, "ticks": len(self._ticks)}

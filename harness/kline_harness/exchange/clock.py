@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
+from kline_harness.errors import UsageError
 from kline_harness.units import NS_PER_MINUTE, NS_PER_SECOND
 
 
@@ -99,6 +100,19 @@ class VirtualClock:
 
     def _wake(self) -> None:
         self._changed.set()
+
+
+def speed_of(text: str) -> int | None:
+    """Return the speed of an option: a whole number of at least 1, or None for max.
+
+    Raises UsageError.
+    """
+    if text == "max":
+        return None
+    number = text.removesuffix("x").removeprefix("x")
+    if not (number.isascii() and number.isdigit()) or int(number) < 1:
+        raise UsageError(f"--speed: expected a speed of 1 or more, or max, found {text!r}")
+    return int(number)
 
 
 def wall_ns() -> int:

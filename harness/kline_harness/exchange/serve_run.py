@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from kline_harness.errors import OutputError, UsageError
-from kline_harness.exchange.clock import wall_ns
+from kline_harness.exchange.clock import speed_of, wall_ns
 from kline_harness.exchange.market import MarketState
 from kline_harness.exchange.recorded import Recorded
 from kline_harness.exchange.server import ExchangeServer, ServeOptions
@@ -213,19 +213,6 @@ def _start_of(recorded: Recorded, start_ns: int | None, days: int, *, now: bool)
             f"{utc_text(start_ns)}"
         )
     return start_ns
-
-
-def speed_of(text: str) -> int | None:
-    """Return the speed of an option: a whole number of at least 1, or None for max.
-
-    Raises UsageError.
-    """
-    if text == "max":
-        return None
-    number = text.removesuffix("x").removeprefix("x")
-    if not (number.isascii() and number.isdigit()) or int(number) < 1:
-        raise UsageError(f"serve: expected a speed of 1 or more, or max, found {text!r}")
-    return int(number)
 
 
 def instant_of(text: str) -> int:

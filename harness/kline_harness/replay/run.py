@@ -28,8 +28,8 @@ from kline_harness.expectations import (
     installed,
     verdict_of,
 )
-from kline_harness.interfaces import Consumer
-from kline_harness.replay.assembly import NONE, Storage, Substitutions
+from kline_harness.interfaces import Consumer, Observer
+from kline_harness.replay.assembly import NONE, Run, Storage, Substitutions
 from kline_harness.replay.channel_notice import lifecycle_notice
 from kline_harness.replay.control_runs import fault_outcomes
 from kline_harness.replay.finished_run import FinishedRun, Inputs
@@ -87,15 +87,15 @@ def replay(
     expectations: MakeExpectations = ExpectationsWorker,
     substitutions: Substitutions = NONE,
     open_sources: OpenSources = Sources.open,
+    watch: Callable[[Run, Sources], Observer] | None = None,
 ) -> Outcome:
     """Replay files of trades and write the run folder `out`.
 
     `progress` is told the number of trades fed so far, `notice` what is known before any is.
     Without `report` the page is left out. `expectations` makes who holds the stored klines to the
     suite. `substitutions` are a caller's own aggregator and consumers, or broken parts.
-    `open_sources` opens the files.
-
-    Raises UserError for anything the user can mend; nothing is left half-written then.
+    `open_sources` opens the files; `watch` makes an observer of the run, again where the files
+    are in disorder. Raises UserError for what the user can mend; nothing is left half-written.
     """
     timings = Timings()
     scenario.check()
@@ -111,8 +111,8 @@ def replay(
             expects, scenario = False, replace(scenario, expectations=False)
         asked = stack.enter_context(expectations()) if expects else None
         with timings.stage("simulate"):
-            told = (progress, notice)
-            observed, whole = _simulate(scenario, sources, folder, substitutions, told)
+            of_caller = (substitutions, progress, notice, watch)
+            observed, whole = _simulate(scenario, sources, folder, *of_caller)
         with timings.stage("compare"):
             run = FinishedRun(observed, _inputs(sources, observed.shadow))
         last = _Last(run, sources, folder, timings, whole=whole, report=report)
@@ -188,13 +188,15 @@ def _simulate(
     sources: Sources,
     folder: Path,
     substitutions: Substitutions,
-    told: tuple[Callable[[int], None] | None, Callable[[str], None] | None],
+    progress: Callable[[int], None] | None,
+    notice: Callable[[str], None] | None,
+    watch: Callable[[Run, Sources], Observer] | None,
 ) -> tuple[ObservedRun, bool]:
     """Run the scenario over the files; tell whether they had to be read whole and sorted.
 
-    `told` are who is told of the progress, and of what is known before.
+    `progress`, `notice` and `watch` are those of `replay`.
     """
-    storage, (progress, notice) = Storage.on_disk(folder / "klines"), told
+    storage = Storage.on_disk(folder / "klines")
     if notice and (text := lifecycle_notice(scenario, len(sources.symbols()))):
         notice(text)
 
@@ -204,6 +206,8 @@ def _simulate(
         observed = ObservedRun(
             scenario, source, storage, substitutions, progress, compares=compares
         )
+        if watch is not None:
+            observed.run.observers.append(watch(observed.run, sources))
         observed.run.simulate()
         # What the writer encoded with is not needed again.
         pa.default_memory_pool().release_unused()
@@ -345,12 +349,13 @@ def _statistics(run: FinishedRun) -> dict[str, Any]:
             }
             for one in ([] if lifecycle is None else lifecycle.lateness())
         ],
-        "transitions": [] if lifecycle is None else _transitions(lifecycle),
+        "transitions": [] if lifecycle is None else transition_rows(lifecycle),
         "stretches": [one.to_dict() for one in run.stretches],
     }
 
 
-def _transitions(lifecycle: LifecycleChecker) -> list[dict[str, Any]]:
+def transition_rows(lifecycle: LifecycleChecker) -> list[dict[str, Any]]:
+    """Return every legal transition and how often it happened, as plain data for JSON."""
     return [
         {
             "state": state.name.lower(),

@@ -1,4 +1,4 @@
-"""The candle component: the vendored chart library and our one script over it, for every page."""
+"""The candle component, for every page: the vendored chart library and our one script over it."""
 
 from __future__ import annotations
 
@@ -19,3 +19,8 @@ def candle_scripts() -> tuple[str, str]:
     the attribution that the library's license asks for.
     """
     return LIBRARY.read_text("utf-8"), COMPONENT.read_text("utf-8")
+
+
+def stylesheet() -> str:
+    """Return the style sheet that every page has, the component's rules in it."""
+    return (Path(__file__).parent / "templates" / "report.css").read_text("utf-8")

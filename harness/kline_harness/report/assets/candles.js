@@ -6,8 +6,10 @@
 //   update(side, row)              side is "ours" or "theirs": a new candle, or one that changed
 //   setMarkers(markers)            replaces the markers
 //   scrollTo(time)                 shows a candle in the middle and selects it
+//   holds(time)                    tells whether a time is among the candles here
 //   destroy()
-// options: intervals (their names), onInterval(name), onSelect(time).
+// options: intervals (their names), onInterval(name), onSelect(time); onNewest() is asked before the
+// newest candle is shown, and says true where it shows it by itself.
 //
 // A row is [time, open, high, low, close, volume, trades, final]: time in whole seconds, decimals as
 // text (they are shown as they are; floats of them place ink and nothing else), null for what a
@@ -80,7 +82,7 @@ window.KlineCandles = (() => {
       ...(options.intervals && options.intervals.length > 1 ? [el("label", {}, "Interval ", choice)] : []),
       button("+", "Zoom in", () => zoom(0.6)), button("−", "Zoom out", () => zoom(1.7)),
       button("All", "Show all candles", () => chart.timeScale().fitContent()),
-      button("Newest", "Show the newest candle", () => { select(null); newest(); }));
+      button("Newest", "Show the newest candle", () => { if (options.onNewest && options.onNewest()) return; select(null); newest(); }));
     root.replaceChildren(bar, picture, values, el("p", { class: "note" }, "Candles: TradingView Lightweight Charts™, Copyright (c) 2025 ",
       el("a", { href: "https://www.tradingview.com/", rel: "noreferrer" }, "TradingView, Inc."), " (Apache-2.0)"));
 
@@ -175,6 +177,7 @@ window.KlineCandles = (() => {
     };
 
     const newest = () => {
+      if (!times.length) return;
       const last = chart.timeScale().timeToIndex(times[times.length - 1], true);
       if (last !== null) chart.timeScale().setVisibleLogicalRange({ from: Math.max(-1, last - SHOWN), to: last + 3 });
     };
@@ -303,6 +306,7 @@ window.KlineCandles = (() => {
         // The scale moves with the next frame, and the line that shows what is selected after it.
         requestAnimationFrame(() => requestAnimationFrame(() => { if (chosen === found) select(found); }));
       },
+      holds(time) { return times.length > 0 && time >= times[0] && time < times[times.length - 1] + Math.max(1, step(interval)); },
       destroy() {
         cancelAnimationFrame(planned);
         cancelAnimationFrame(telling);

@@ -1,0 +1,214 @@
+"""The klines that a page shows: finals as published, the one that is forming, the exchange's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from kline_harness.archives import ExchangeKlines
+from kline_harness.columns import concat
+from kline_harness.interval import CODE, Interval
+from kline_harness.kline import KlineBatch
+from kline_harness.tape import Tape, TradeKind
+from kline_harness.units import NS_PER_SECOND, BoolArray, ExactArray, format_exact
+
+# Finals kept for the page: a day of 500 symbols. What is older is in the run folder.
+ROWS_MAX = 2_000_000
+# Trades kept for the kline that is forming.
+TRADES_MAX = 2_000_000
+
+# Of the page: [open time in s, open, high, low, close, volume, trades, final].
+Row = list[Any]
+
+
+class FinalsLog:
+    """Finals as they were published; the oldest are let go where there are too many.
+
+    A cursor says how much of it was seen: `end` is that of everything.
+    """
+
+    def __init__(self, rows_max: int = ROWS_MAX) -> None:
+        self.dropped = 0
+        self._rows_max = rows_max
+        self._batches: list[KlineBatch] = []
+        self._first = 0
+        self._rows = 0
+
+    @property
+    def end(self) -> int:
+        """Return the cursor after everything that is here."""
+        return self._first + len(self._batches)
+
+    def add(self, klines: KlineBatch) -> None:
+        """Keep what was published at once."""
+        self._batches.append(klines)
+        self._rows += len(klines)
+        while self._rows > self._rows_max and len(self._batches) > 1:
+            oldest = self._batches.pop(0)
+            self._first += 1
+            self._rows -= len(oldest)
+            self.dropped += len(oldest)
+
+    def since(self, cursor: int, symbol: str, interval: Interval) -> Iterator[KlineBatch]:
+        """Yield the finals of a series that came after a cursor."""
+        for batch in self._batches[max(0, cursor - self._first) :]:
+            chosen = _of_symbol(batch, symbol) & (batch.interval == CODE[interval])
+            if chosen.any():
+                yield batch.take(chosen)
+
+
+@dataclass(slots=True)
+class RecentTrades:
+    """Trades that were given and may belong to a kline of the `finest` interval that is open."""
+
+    finest: Interval
+    whole: bool = True
+    _pieces: list[Tape] = field(default_factory=list)
+    _rows: int = 0
+
+    def add(self, trades: Tape) -> None:
+        """Take the next trades, and let go of those whose kline is over."""
+        self._pieces.append(trades)
+        self._rows += len(trades)
+        open_ns = self.finest.open_time_ns(int(trades.event_time_ns.max()))
+        while len(self._pieces) > 1 and (
+            self._rows > TRADES_MAX or int(self._pieces[0].event_time_ns.max()) < open_ns
+        ):
+            oldest = self._pieces.pop(0)
+            self._rows -= len(oldest)
+            self.whole &= int(oldest.event_time_ns.max()) < open_ns
+
+    def since(self, symbol: str, begin_ns: int) -> Tape | None:
+        """Return the market trades of a symbol from an instant on, if there are any."""
+        found = []
+        for piece in self._pieces:
+            rows = _of_symbol(piece, symbol) & (piece.event_time_ns >= begin_ns)
+            rows &= piece.kind == TradeKind.MARKET
+            if rows.any():
+                found.append(piece.take(rows))
+        return concat(found) if found else None
+
+
+def _of_symbol(table: KlineBatch | Tape, symbol: str) -> BoolArray:
+    codes = [at for at, one in enumerate(table.instruments) if one.symbol == symbol]
+    if not codes:
+        return np.zeros(len(table), dtype=np.bool_)
+    chosen: BoolArray = table.symbol == codes[0]
+    return chosen
+
+
+def rows_of(klines: KlineBatch, fields: Sequence[str] | None = None) -> list[Row]:
+    """Return klines of one symbol as rows of the page; None for fields that their source lacks."""
+    if not len(klines):
+        return []
+    instrument = klines.instruments[int(klines.symbol[0])]
+    scales = {
+        **dict.fromkeys(("open", "high", "low", "close"), instrument.price_scale),
+        "volume": instrument.quantity_scale,
+    }
+    columns: list[list[Any]] = [(klines.open_time_ns // NS_PER_SECOND).tolist()]
+    for name, scale in scales.items():
+        has = fields is None or name in fields
+        values = getattr(klines, name).tolist()
+        columns.append([format_exact(v, scale) for v in values] if has else [None] * len(values))
+    has_count = fields is None or "count" in fields
+    columns.append(klines.count.tolist() if has_count else [None] * len(klines))
+    columns.append([1] * len(klines))
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def forming_row(
+    interval: Interval, finals: KlineBatch | None, trades: Tape | None, begin_ns: int
+) -> Row | None:
+    """Return the kline that opened at `begin_ns` as it is so far, None before its first trade.
+
+    `finals` are those of a shorter interval that are part of it, `trades` what came after them.
+    """
+    parts = [part for part in (finals, trades) if part is not None and len(part)]
+    if not parts:
+        return None
+    prices: list[int] = []
+    instrument = parts[0].instruments[int(parts[0].symbol[0])]
+    for part in parts[1:]:
+        instrument = instrument.finest(part.instruments[int(part.symbol[0])])
+    lows: list[int] = []
+    highs: list[int] = []
+    ends: list[int] = []
+    volume = count = 0
+    for part in parts:
+        one = part.instruments[int(part.symbol[0])]
+        price = 10 ** (instrument.price_scale - one.price_scale)
+        quantity = 10 ** (instrument.quantity_scale - one.quantity_scale)
+        first, high, low, last = _extremes(part)
+        prices.append(first * price)
+        highs.append(high * price)
+        lows.append(low * price)
+        ends.append(last * price)
+        is_klines = isinstance(part, KlineBatch)
+        volume += _sum(part.volume if is_klines else part.quantity) * quantity  # type: ignore[union-attr]
+        count += _sum(part.count) if is_klines else _raw_trades(part)  # type: ignore[union-attr,arg-type]
+    numbers = (prices[0], max(highs), min(lows), ends[-1])
+    text = [format_exact(number, instrument.price_scale) for number in numbers]
+    amount = format_exact(volume, instrument.quantity_scale)
+    return [begin_ns // NS_PER_SECOND, *text, amount, count, 0]
+
+
+def _extremes(part: KlineBatch | Tape) -> tuple[int, int, int, int]:
+    """Return the first, highest, lowest and last price."""
+    if isinstance(part, Tape):
+        price = part.price
+        return int(price[0]), int(price.max()), int(price.min()), int(price[-1])
+    return int(part.open[0]), int(part.high.max()), int(part.low.min()), int(part.close[-1])
+
+
+def _sum(values: ExactArray) -> int:
+    return sum(values.tolist())
+
+
+def _raw_trades(trades: Tape) -> int:
+    return int((trades.last_id - trades.first_id + 1).sum())
+
+
+class TheirKlines:
+    """The exchange's klines by series, where they were given."""
+
+    def __init__(self, given: Sequence[ExchangeKlines]) -> None:
+        found: dict[tuple[str, str], list[ExchangeKlines]] = {}
+        for one in given:
+            found.setdefault((one.symbol, one.interval.text), []).append(one)
+        self._given = found
+        self._tables: dict[tuple[str, str], KlineBatch] = {}
+
+    def series(self) -> list[tuple[str, str]]:
+        """Return the symbol and interval of every series."""
+        return list(self._given)
+
+    def fields(self, symbol: str, interval: str) -> tuple[str, ...]:
+        """Return the fields that every source of a series has, and its first source's name."""
+        given = self._given[symbol, interval]
+        return tuple(name for name in given[0].fields if all(name in one.fields for one in given))
+
+    def source(self, symbol: str, interval: str) -> str:
+        """Return the path of the first file of a series."""
+        return self._given[symbol, interval][0].info.path
+
+    def table(self, symbol: str, interval: str) -> KlineBatch:
+        """Return the klines of a series by open time; none where there are none."""
+        key = (symbol, interval)
+        if key not in self._given:
+            return KlineBatch.empty()
+        if key not in self._tables:
+            whole = concat([one.batch for one in self._given[key]])
+            self._tables[key] = whole.take(np.argsort(whole.open_time_ns, kind="stable"))
+        return self._tables[key]
+
+    def between(self, symbol: str, interval: str, from_ns: int, until_ns: int) -> list[Row]:
+        """Return the rows of a series that open from an instant on and before another."""
+        table = self.table(symbol, interval)
+        first, last = np.searchsorted(table.open_time_ns, [from_ns, until_ns]).tolist()
+        if first >= last:
+            return []
+        return rows_of(table[first:last], self.fields(symbol, interval))

@@ -1,0 +1,66 @@
+"""A replay that is watched: its pace, its page, and what the page is told of it."""
+
+from __future__ import annotations
+
+import webbrowser
+from types import TracebackType
+
+from kline_harness.exchange.clock import speed_of
+from kline_harness.live.model import LiveRun
+from kline_harness.live.pace import FeedGate
+from kline_harness.live.server import LiveServer
+from kline_harness.replay.assembly import Run
+from kline_harness.replay.sources import Sources
+
+# A page that was open may be loaded again.
+_LINGER_SECONDS = 10
+_TURN_SECONDS = 0.25
+
+
+class Watched:
+    """Serves the page while a replay runs, and after it while anybody looks.
+
+    `pace` is the gate of the feed, `observer` makes who sees the run.
+    """
+
+    def __init__(self, speed: str, port: int, *, opens: bool) -> None:
+        self.pace = FeedGate(speed_of(speed), self._found)
+        self.server = LiveServer(port, self.pace)
+        self._opens = opens
+
+    @property
+    def model(self) -> LiveRun:
+        """What the page knows of the run, once that has begun."""
+        assert self.server.model is not None
+        return self.server.model
+
+    def __enter__(self) -> Watched:
+        self.server.start()
+        print(f"watch it at {self.server.url}", flush=True)
+        if self._opens:
+            webbrowser.open(self.server.url)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.server.stop()
+
+    def observer(self, run: Run, sources: Sources) -> LiveRun:
+        """Return who sees a run, and show it on the pages."""
+        model = LiveRun(run, sources)
+        self.server.show(model)
+        return model
+
+    def linger(self, seconds: int | None) -> None:
+        """Serve the page until nobody has looked at it for so long, or somebody ended it."""
+        left = float(_LINGER_SECONDS if seconds is None else seconds)
+        rest = left
+        while rest > 0 and not self.server.ended.wait(_TURN_SECONDS):
+            rest = rest - _TURN_SECONDS if self.server.nobody.is_set() else left
+
+    def _found(self) -> int:
+        return 0 if self.server.model is None else self.server.model.found()
