@@ -142,8 +142,8 @@ def test_an_update_forms_a_candle_and_finishes_it(chart: Page) -> None:
         chart.evaluate(f"chart.update('ours', {made})")
         state = "final" if final else "forming"
         expect(caption).to_contain_text(f"01:00:00 UTC, {state}")
-        cells = chart.locator(".candles-values tbody tr").first.inner_text().split()
-        assert cells[4:6] == [close, volume]
+        cells = chart.locator(".candles-values tbody tr").first.locator("td")
+        expect(cells).to_have_text(["10.00", "11.2500", "9.75", close, volume, "12"])
     # One that comes late, for a time in the middle, is put where it belongs.
     chart.evaluate(f"chart.update('ours', {json.dumps(row(20, '10.9'))})")
     chart.evaluate(f"chart.scrollTo({BEGIN + 20 * MINUTE})")
