@@ -97,6 +97,13 @@ class ExactAggregator:
 
     def finish(self, at_ns: int) -> Emission:
         """Publish every open kline that has trades, with trigger END."""
+        found = self._finished(at_ns)
+        for level in self._levels:
+            if level.visible:
+                self._count_open(level)
+        return found
+
+    def _finished(self, at_ns: int) -> Emission:
         start = self._sequence
         self._sequence += 1
         end = (start, at_ns)
@@ -106,8 +113,6 @@ class ExactAggregator:
         self._roll_up(None, end)
         for level in self._levels:
             level.closed = p.take(level.closed, level.closed["applied"] > 0)
-            if level.visible:
-                self._count_open(level)
         visible = [
             (level.interval, level.closed, level.state) for level in self._levels if level.visible
         ]
@@ -120,8 +125,7 @@ class ExactAggregator:
         """
         twin = copy(self)
         twin._levels = deepcopy(self._levels)
-        twin._accounts = deepcopy(self._accounts)
-        return twin.finish(at_ns).klines
+        return twin._finished(at_ns).klines
 
     def _count_open(self, level: Level) -> None:
         rows = zip(level.closed["symbol"].tolist(), level.closed["applied"].tolist(), strict=True)
