@@ -50,6 +50,7 @@ class RowsText(TextFile):
         # No file is opened: the lines are all there is.
         self.path, self.member, self.compression = place, None, "plain"
         self.sha256, self.lines, self.size = None, None, len(text)
+        self._head = None
         self.has_floats = has_floats
         self._text = text
 
