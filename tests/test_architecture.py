@@ -19,7 +19,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("arrow", "columns", "compiled", "id_rule", "kline_rule", "quote_rule", "ranges", "verdict"),
     ("decimals", "tabular", "ledger", "arguments", "project_defaults", "finding_text"),
     ("tape", "kline"),
-    ("pending_rows", "roll_up", "run_record", "trade_ids"),
+    ("pending_rows", "roll_up", "run_shape", "run_record", "trade_ids"),
     ("interfaces",),
     (
         *("archives", "aggregators", "simulation", "faults", "storage", "checks"),
@@ -60,6 +60,7 @@ BESIDE = {
     ("checks", "faults"),
     ("checks", "simulation"),
     ("checks", "storage"),
+    ("run_record", "run_shape"),
 }
 OWNERS = {
     "simpy": {"simulation"},

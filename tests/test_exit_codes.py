@@ -20,7 +20,7 @@ ENTRIES = {
         "kline_harness.replay.file_comparison.compare_files",
         ["compare", "a", "--klines", "b"],
     ),
-    "report": ("kline_harness.report.rebuild_report", ["report", "."]),
+    "report": ("kline_harness.report.build_report", ["report", "."]),
     "gate": ("kline_harness.gate.load_suite", ["gate", "suite.toml"]),
     "explore": ("kline_harness.explore.command.explore_files", ["explore", str(STREAM)]),
     "reproduce": ("kline_harness.explore.bundle.reproduce", ["reproduce", "bundle"]),

@@ -48,14 +48,14 @@ def _report_arguments(parser: Parser) -> None:
 
 def report(given: argparse.Namespace) -> int:
     """Build pages again from data alone: a run's report, or the index of many runs."""
-    from kline_harness.report import build_index, rebuild_report
+    from kline_harness.report import build_index, build_report
 
     for folder in given.folders:
         if (folder / "run.json").is_file():
-            print(rebuild_report(folder))
+            print(build_report(folder))
         elif any(folder.glob("*/run.json")):
             for run in sorted(folder.glob("*/run.json")):
-                print(rebuild_report(run.parent))
+                print(build_report(run.parent))
             print(build_index(folder))
         else:
             raise UserError(f"{folder}: expected a run folder or a folder of them, found neither")

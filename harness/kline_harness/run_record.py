@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from kline_harness.arrow import array_of, dictionary_text, int64_of, texts_of
 from kline_harness.errors import InputError, OutputError
 from kline_harness.ledger import Equation, EquationTable, Ledger
+from kline_harness.run_shape import RUN, misfit
 from kline_harness.units import BoolArray, Int64Array
 
 RUN_SCHEMA = "kline-harness/run/2"
 RECORD_FILE = "run.json"
 LEDGER_FILE = "ledger.parquet"
-VERDICTS = ("valid", "invalid", "unknown")
 # Counts, and sums in units of 1e-18, which int64 does not hold.
 _WIDE = pa.decimal128(38, 0)
 _WIDE_MAX = 10**38 - 1
@@ -67,8 +67,8 @@ class RunRecord:
 def read_record(path: Path) -> dict[str, Any]:
     """Read the record of a run as a JSON object.
 
-    Raises InputError for a file that is missing, no JSON object, of another schema, or without
-    one of the verdicts.
+    Raises InputError for a file that is missing, no JSON object, of another schema, or with a
+    member that is not what a run writes there.
     """
     if not path.exists():
         raise InputError(path, "the figures of a run", "no such file")
@@ -82,8 +82,8 @@ def read_record(path: Path) -> dict[str, Any]:
         raise InputError(path, "a JSON object", type(run).__name__)
     if run.get("schema") != RUN_SCHEMA:
         raise InputError(path, f"the schema {RUN_SCHEMA}", repr(run.get("schema")))
-    if run.get("verdict") not in VERDICTS:
-        raise InputError(path, f"a verdict of {', '.join(VERDICTS)}", repr(run.get("verdict")))
+    if found := misfit(run, RUN):
+        raise InputError(path, *found)
     return run
 
 

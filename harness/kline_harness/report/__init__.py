@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kline_harness.errors import InputError, UserError
-
-__all__ = ["build_index", "build_report", "prepare", "rebuild_report"]
+__all__ = ["build_index", "build_report", "prepare"]
 
 
 def build_report(folder: Path) -> Path:
@@ -15,23 +13,6 @@ def build_report(folder: Path) -> Path:
     from kline_harness.report import page
 
     return page.build_report(folder)
-
-
-def rebuild_report(folder: Path) -> Path:
-    """Write the report of a run folder that anybody may have changed since it was written.
-
-    Raises what `build_report` raises, and InputError where parts of the folder are not what a
-    replay writes.
-    """
-    try:
-        return build_report(folder)
-    except UserError:
-        raise
-    except Exception as error:
-        what = " ".join(f"{type(error).__name__}: {error}".split())
-        raise InputError(
-            folder, "a run folder as a replay writes it", f"parts of another shape ({what})"
-        ) from error
 
 
 def build_index(folder: Path) -> Path:

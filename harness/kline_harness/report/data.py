@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+import pyarrow as pa
 
 from kline_harness.errors import InputError
 from kline_harness.report.differences import DifferenceRow, read_differences
 from kline_harness.report.klines import Series, numbers, read_klines, read_table, text_codes
 from kline_harness.run_record import LEDGER_FILE, RECORD_FILE, read_ledger, read_record
+from kline_harness.run_shape import EXPECTATIONS, FINDING, Shape, misfit
 from kline_harness.units import Int64Array
+
+T = TypeVar("T")
 
 # A part that a run folder does not have is an empty part of the page.
 _LISTS = (
@@ -77,19 +81,42 @@ def read_run(run_dir: Path) -> ReportData:
     Raises InputError for a folder without a run.json of the known schema, or with a file that
     is not what it should be.
     """
-    run, klines = read_run_json(run_dir / RECORD_FILE), read_klines(run_dir / "klines")
+    run, klines = read_run_json(run_dir / RECORD_FILE), _read(run_dir / "klines", read_klines)
     writers = [check for check in run["checks"] if check["check"] == "writer"]
     if not klines and any(check["counts"].get("committed") for check in writers):
         raise InputError(run_dir / "klines", "the stored klines, part-*.parquet", "none")
     return ReportData(
         run=run,
         klines=klines,
-        differences=read_differences(run_dir / "differences.parquet"),
-        findings=_read_findings(run_dir / "findings.ndjson"),
-        expectations=_read_expectations(run_dir / "expectations.json"),
-        timeline=_read_timeline(run_dir / "timeline.parquet"),
-        ledger=tuple(read_ledger(run_dir / LEDGER_FILE)) if run["ledger"] else (),
+        differences=_read(run_dir / "differences.parquet", read_differences),
+        findings=_read(run_dir / "findings.ndjson", _read_findings),
+        expectations=_read(run_dir / "expectations.json", _read_expectations),
+        timeline=_read(run_dir / "timeline.parquet", _read_timeline),
+        ledger=_read(run_dir / LEDGER_FILE, _read_ledger) if run["ledger"] else (),
     )
+
+
+def _read(path: Path, read: Callable[[Path], T]) -> T:
+    """Read a file, or a folder of files, that anybody may have changed since it was written.
+
+    Raises InputError where what is in it is not what a replay writes there.
+    """
+    try:
+        return read(path)
+    except (
+        pa.ArrowException,
+        OSError,
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+    ) as error:
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        raise InputError(path, "what a replay writes there", what) from error
+
+
+def _read_ledger(path: Path) -> tuple[Mapping[str, Any], ...]:
+    return tuple(read_ledger(path))
 
 
 def read_run_json(path: Path) -> Mapping[str, Any]:
@@ -100,14 +127,15 @@ def read_run_json(path: Path) -> Mapping[str, Any]:
     return empty | plain | {name: value for name, value in run.items() if value is not None}
 
 
-def _load(path: Path, text: str, line: int | None = None) -> dict[str, Any]:
+def _load(path: Path, text: str, shape: Shape, line: int | None = None) -> dict[str, Any]:
     try:
         value = json.loads(text)
     except ValueError as error:
         raise InputError(path, "JSON", str(error), line=line) from error
-    if not isinstance(value, dict):
-        raise InputError(path, "a JSON object", type(value).__name__, line=line)
-    return value
+    if found := misfit(value, shape):
+        raise InputError(path, *found, line=line)
+    loaded: dict[str, Any] = value
+    return loaded
 
 
 def _read_findings(path: Path) -> tuple[Mapping[str, Any], ...]:
@@ -115,12 +143,14 @@ def _read_findings(path: Path) -> tuple[Mapping[str, Any], ...]:
         return ()
     lines = path.read_text("utf-8").split("\n")
     return tuple(
-        _load(path, text, number) for number, text in enumerate(lines, start=1) if text.strip()
+        _load(path, text, FINDING, number)
+        for number, text in enumerate(lines, start=1)
+        if text.strip()
     )
 
 
 def _read_expectations(path: Path) -> Mapping[str, Any] | None:
-    return _load(path, path.read_text("utf-8")) if path.exists() else None
+    return _load(path, path.read_text("utf-8"), EXPECTATIONS) if path.exists() else None
 
 
 def _read_timeline(path: Path) -> tuple[Track, ...]:
