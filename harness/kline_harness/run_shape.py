@@ -50,7 +50,8 @@ _COMPARED = {
     **dict.fromkeys(("source?", "diagnosis?"), _TEXT),
 }
 _NOT_COMPARED = {
-    **dict.fromkeys(("symbol", "interval", "side?", "reason?", "sentence?"), str),
+    **dict.fromkeys(("symbol", "interval", "side?", "reason?", "sentence?", "why?"), str),
+    "names?": ([str], None),
     "klines": int,
 }
 _CONSUMER = {
