@@ -95,10 +95,6 @@ LATE = {
     "klagg/options.py": "most replays do without the model",
     "report/__init__.py": "a replay without a report needs nothing of the room",
 }
-# Public classes of one name in several files. One name has one meaning: this list only shrinks.
-NAMED_TWICE = {"KlineTable", "Table"}
-# Modules named for doing something, not for a thing; `testing` is the field's name for kits.
-NAMED_FOR_DOING = {"archives/opening.py", "testing"}
 # Nothing that differs from run to run may reach a result.
 BANNED = {
     "time.time",
@@ -240,14 +236,15 @@ def test_no_two_public_classes_have_one_name() -> None:
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 files.setdefault(node.name, []).append(name_of(path))
-    assert {name for name, paths in files.items() if len(paths) > 1} == NAMED_TWICE
+    assert [name for name, paths in files.items() if len(paths) > 1] == []
 
 
 def test_modules_are_named_for_things() -> None:
     rooms = {path.name for path in PACKAGE.iterdir() if path.is_dir()}
     names = [name_of(path) for path in modules()]
     doing = {name for name in names if name.removesuffix(".py").endswith("ing")}
-    assert doing | {room for room in rooms if room.endswith("ing")} == NAMED_FOR_DOING
+    # `testing` is the field's name for kits.
+    assert doing | {room for room in rooms if room.endswith("ing")} == {"testing"}
 
 
 @pytest.mark.parametrize("path", all_modules(), ids=name_of)

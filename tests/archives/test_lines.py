@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kline_harness.archives import foreign_trades, kline_reader, open_trades, trades
-from kline_harness.archives.messages import Line
+from kline_harness.archives import foreign_trades, kline_reader, open_trades
+from kline_harness.archives.exchanges.binance import trade_files
+from kline_harness.archives.exchanges.binance.messages import Line
 from kline_harness.archives.table import ExactTable
 from kline_harness.compiled import library
 from kline_harness.compiled.rows import count_feeds
@@ -50,7 +51,7 @@ def lose_first_lines(patch: pytest.MonkeyPatch) -> None:
 
 def lose_the_last_block(patch: pytest.MonkeyPatch) -> None:
     """What comes last of a file's blocks is thrown away."""
-    for module in (trades, kline_reader, foreign_trades):
+    for module in (trade_files, kline_reader, foreign_trades):
         plain = module.bodies
 
         def bodies(*arguments: Any, plain: Any = plain) -> Iterator[bytes]:

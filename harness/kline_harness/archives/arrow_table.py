@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from kline_harness.archives.arrow_klines import TICKS, texts_of
+from kline_harness.archives.arrow_file import TICKS, texts_of
 from kline_harness.archives.grammar import DIGITS_MAX, Column, Grammar, shown
 from kline_harness.archives.table import ExactColumns, ExactTable, RowBlock
 from kline_harness.arrow import int64_of, narrowed

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from kline_harness.archives.fields import is_number, is_seconds, unit_of
@@ -103,6 +103,9 @@ class Exchange:
     `ids` is the rule of its trades' ids, where it is another on spot or in recordings `spot_ids`
     and `recorded_ids`; `address` is what the address in a first line holds; `symbol_in_name` finds
     the symbol (its first group) in the names of its files, where the general rule does not.
+    `trade_names` and `kline_names` are, by what a column means, the names that headers give it
+    (blanks between; in small letters, without blanks, dots and underscores): files that no header
+    of `trades` fits are read by them, whose ever they are.
     """
 
     name: str
@@ -115,6 +118,8 @@ class Exchange:
     recorded_ids: IdRule | None = None
     address: str = ""
     symbol_in_name: re.Pattern[str] | None = None
+    trade_names: Mapping[str, str] = field(default_factory=dict)
+    kline_names: Mapping[str, str] = field(default_factory=dict)
 
     def id_rule(self, market: str | None, *, is_recorded: bool) -> IdRule:
         """Return what it means that a trade id is missing."""

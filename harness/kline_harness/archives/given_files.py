@@ -9,7 +9,7 @@ from pathlib import Path
 from kline_harness.archives.column_map import ColumnMap
 from kline_harness.archives.file_names import name_coverage
 from kline_harness.archives.mapped_text import is_mapped
-from kline_harness.archives.opening import open_text
+from kline_harness.archives.opened import open_text
 from kline_harness.archives.recognition import sniff
 from kline_harness.errors import Damaged, InputError
 

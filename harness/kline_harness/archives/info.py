@@ -40,7 +40,7 @@ class FileInfo:
     last_event_time_ns: int | None
     coverage: tuple[int, int] | None
     receive_unit: str | None
-    source: str = "binance"
+    source: str
     not_stated: tuple[str, ...] = ()
     unread_columns: tuple[str, ...] = ()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from kline_harness.archives.compressed import EMPTY
 from kline_harness.archives.file_names import name_coverage
 from kline_harness.archives.klines import ExchangeKlines, NoClosedKlines, read_all_klines
-from kline_harness.archives.opening import open_text
+from kline_harness.archives.opened import open_text
 from kline_harness.archives.recognition import sniff
 from kline_harness.errors import Damaged, InputError, OtherKind
 

@@ -13,7 +13,7 @@ from kline_harness.archives.fields import unit_name, unit_range
 from kline_harness.archives.file_names import name_interval, name_symbol, symbol_of_name
 from kline_harness.archives.grammar import Column
 from kline_harness.archives.iso_times import instant_ns, is_iso, iso_to_ns
-from kline_harness.archives.kline_table import KlineTable
+from kline_harness.archives.kline_table import KlineTableText
 from kline_harness.archives.layout import Layout
 from kline_harness.archives.line_count import LinesRead
 from kline_harness.archives.registry import exchange_of
@@ -68,7 +68,7 @@ class KlineReader:
 
     def _rows(self, block_bytes: int) -> Iterator[RowBlock]:
         line = self._layout.first_line
-        if isinstance(self._file, KlineTable):
+        if isinstance(self._file, KlineTableText):
             self.lines.header = line - 1
             yield from self._file.rows(self._columns, line)
             return

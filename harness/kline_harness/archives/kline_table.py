@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from kline_harness.archives.arrow_klines import Table, texts_of
+from kline_harness.archives.arrow_file import ArrowFile, texts_of
 from kline_harness.archives.arrow_table import ArrowTable
 from kline_harness.archives.compressed import TextFile
 from kline_harness.archives.grammar import Column
@@ -17,7 +17,7 @@ from kline_harness.archives.table import RowBlock
 _READ_BYTES = 1 << 20
 
 
-class KlineTable(TextFile):
+class KlineTableText(TextFile):
     """A table of klines; its names and its first row as text say what its columns are.
 
     The names count as the first line, rows as those after. Floats are taken for the shortest
@@ -27,7 +27,7 @@ class KlineTable(TextFile):
 
     def __init__(self, path: Path | str) -> None:
         super().__init__(path)
-        self._table = Table(self.path)
+        self._table = ArrowFile(self.path)
         self.has_floats = any(pa.types.is_floating(field.type) for field in self._table.schema)
 
     def beginning(self, size: int) -> bytes:

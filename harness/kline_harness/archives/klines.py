@@ -8,14 +8,14 @@ from pathlib import Path
 import pyarrow as pa
 
 from kline_harness.archives.compressed import BLOCK_BYTES, TextFile
+from kline_harness.archives.exchanges.binance.recorded_klines import RecordedKlines
 from kline_harness.archives.fields import unit_name
 from kline_harness.archives.file_names import market_of, name_coverage
 from kline_harness.archives.info import FileInfo
 from kline_harness.archives.kline_reader import KlineReader
 from kline_harness.archives.layout import Layout
-from kline_harness.archives.opening import open_text
+from kline_harness.archives.opened import open_text
 from kline_harness.archives.recognition import sniff
-from kline_harness.archives.recorded_klines import RecordedKlines
 from kline_harness.arrow import array_of
 from kline_harness.errors import InputError
 from kline_harness.interval import INTERVALS, Interval, parse_interval

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kline_harness.archives.exchange import Dialect
 from kline_harness.units import TimeUnit
@@ -30,7 +30,7 @@ class Layout:
     iso: bool = False
     unread: tuple[str, ...] = ()
     preamble: int = 0
-    source: str = "binance"
+    source: str = field(kw_only=True)
 
     def strip(self, first_block: bytes) -> bytes:
         """Return the first block without byte order mark and the lines before the first row."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from kline_harness.archives.arrow_klines import Table, texts_of
+from kline_harness.archives.arrow_file import ArrowFile, texts_of
 from kline_harness.archives.arrow_table import ArrowTable, whole_numbers
 from kline_harness.archives.column_map import ColumnMap
 from kline_harness.archives.compressed import TextFile, is_table
@@ -58,7 +58,7 @@ class MappedText(TextFile):
         # What the first rows show is not known while the packing is looked at.
         self._signed = self._ids_are_numbers = False
         super().__init__(path)
-        self._table = Table(self.path) if is_table(path) else None
+        self._table = ArrowFile(self.path) if is_table(path) else None
         self.names: list[str] = self._names()
         for meaning, name in columns.columns.items():
             if name not in self.names:
@@ -320,7 +320,7 @@ def is_mapped(path: Path | str, columns: ColumnMap) -> bool:
     """
     wanted = set(columns.columns.values())
     if is_table(path):
-        names = Table(str(path)).schema.names
+        names = ArrowFile(str(path)).schema.names
         return wanted <= set(names) or not {"high", "low"} <= {name.lower() for name in names}
     line = TextFile(path).head().removeprefix(_BOM).partition(b"\n")[0]
     (names,) = csv.reader([line.decode(errors="replace").rstrip("\r").replace("\0", "")])

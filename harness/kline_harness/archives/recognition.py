@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import PurePath
 
@@ -10,9 +11,11 @@ from kline_harness.archives.compressed import EMPTY, TextFile
 from kline_harness.archives.exchange import Dialect, Exchange, KlineForm
 from kline_harness.archives.exchanges.binance import (
     AGGREGATE_COLUMNS,
+    BINANCE,
     KLINE_COLUMNS,
     TRADE_LAYOUTS,
 )
+from kline_harness.archives.exchanges.binance.other_kinds import other_kind
 from kline_harness.archives.exchanges.cryptodatadownload import volumes_by_coin
 from kline_harness.archives.fields import (
     FALSE_WORDS,
@@ -23,10 +26,11 @@ from kline_harness.archives.fields import (
 )
 from kline_harness.archives.iso_times import instant_ns, is_iso
 from kline_harness.archives.layout import BOM, Layout
-from kline_harness.archives.other_kinds import other_kind
 from kline_harness.archives.registry import (
     EXCHANGES,
+    KLINE_NAMES,
     NOT_STATED,
+    TRADE_NAMES,
     kline_forms,
     trades_with_header,
     trades_without_header,
@@ -37,35 +41,6 @@ from kline_harness.units import TimeUnit
 _HEAD_BYTES = 64 << 10
 _EXPECTED = "trades or klines"
 
-_TRADE_NAMES = {
-    "agg_id": "aggtradeid aggregatetradeid aggid aggregateid",
-    "id": "id tradeid",
-    "price": "price",
-    "quantity": "quantity qty amount size",
-    "quote": "quoteqty quotequantity quoteamount",
-    "base": "baseqty basequantity",
-    "first_id": "firsttradeid firstid",
-    "last_id": "lasttradeid lastid",
-    "time": "time timestamp transacttime tradetime",
-    "maker": "isbuyermaker buyermaker buyerismaker isbuyerthemaker",
-    "best": "isbestmatch bestmatch isbestpricematch wasthebestpricematch",
-}
-_KLINE_NAMES = {
-    "open_time": "opentime date time timestamp unix indexlevel0",
-    "open": "open",
-    "high": "high",
-    "low": "low",
-    "close": "close",
-    "volume": "volume",
-    "close_time": "closetime",
-    "quote_volume": "quotevolume quoteassetvolume",
-    "count": "count trades numberoftrades tradecount numtrades",
-    "taker_buy_volume": "takerbuyvolume takerbuybaseassetvolume takerbuybasevolume",
-    "taker_buy_quote_volume": "takerbuyquotevolume takerbuyquoteassetvolume",
-    "symbol": "symbol pair",
-    "timeframe": "timeframe interval",
-    "ignore": "ignore ignored unused",
-}
 # Without a header and with no more columns than these, klines may be anybody's.
 _KLINE_SHAPE = KLINE_COLUMNS[:6]
 # A receive time, or nothing, before a message.
@@ -100,7 +75,7 @@ def _sniffed(file: TextFile, head: bytes) -> Layout:
     if not lines[0].strip():
         raise InputError(file.path, "trades or klines", "an empty line", line=1)
     if _RECORDING.match(lines[0]):
-        return Layout("stream", False, (), None)
+        return Layout("stream", False, (), None, source=BINANCE)
     first, second = ([_text(file, f) for f in line.split(b",")] for line in (lines * 2)[:2])
     if kind := other_kind(file.path, file.member, ",".join(first), [plain_name(f) for f in first]):
         raise OtherKind(file.path, _EXPECTED, f"{kind}, which is neither", line=1)
@@ -130,7 +105,7 @@ def _by_shape(file: TextFile, row: list[str]) -> Layout:
             fields = dict(zip(columns, row, strict=True))
             words = (*TRUE_WORDS, *FALSE_WORDS, "1", "0")
             if unit_of(fields["time"]) and fields["maker"] in words:
-                return Layout(kind, False, columns, unit_of(fields["time"]))
+                return Layout(kind, False, columns, unit_of(fields["time"]), source=BINANCE)
     if found := trades_without_header(row):
         return _foreign(file, *found, row, header=False)
     # After the trades: a trade id can look like a timestamp, and a taker side like a number.
@@ -152,13 +127,13 @@ def _by_names(file: TextFile, names: list[str], row: list[str]) -> Layout:
     plain = {plain_name(name) for name in names}
     if {"high", "low"} <= plain:
         return _klines_by_names(file, names, row)
-    columns = _meanings(_TRADE_NAMES, names)
+    columns = _meanings(TRADE_NAMES, names)
     kind = "aggTrades" if {"agg_id", "first_id", "last_id"} & set(columns) else "trades"
     columns = tuple("id" if name == "agg_id" else name for name in columns)
     _require(file, kind, columns, names)
     _check_width(file, names, row)
     unit = _unit_of(file, row, columns, "time")
-    return Layout(kind, True, columns, unit, unread=_unread(names, columns))
+    return Layout(kind, True, columns, unit, unread=_unread(names, columns), source=BINANCE)
 
 
 def _check_width(file: TextFile, names: list[str], row: list[str]) -> None:
@@ -167,7 +142,7 @@ def _check_width(file: TextFile, names: list[str], row: list[str]) -> None:
 
 
 def _klines_by_names(file: TextFile, names: list[str], row: list[str]) -> Layout:
-    columns = _meanings(_KLINE_NAMES, names)
+    columns = _meanings(KLINE_NAMES, names)
     if "open_time" not in columns and not names[0]:
         # pandas writes its index first and without a name.
         columns = ("open_time", *columns[1:])
@@ -210,7 +185,7 @@ def _one_time(row: list[str], columns: tuple[str, ...]) -> tuple[str, ...]:
 
 def _unread(names: list[str], columns: tuple[str, ...]) -> tuple[str, ...]:
     # A second column with the open time, as text beside a number, says nothing more.
-    times = _KLINE_NAMES["open_time"].split() if "open_time" in columns else ()
+    times = {text for text, name in KLINE_NAMES.items() if name == "open_time" in columns}
     pairs = zip(names, columns, strict=True)
     unread = (
         name for name, column in pairs if name and not column and plain_name(name) not in times
@@ -252,20 +227,18 @@ def _require(file: TextFile, kind: str, columns: tuple[str, ...], names: list[st
         raise InputError(file.path, expected, f"the header {header!r}", line=1)
 
 
-def _meanings(aliases: dict[str, str], names: list[str]) -> tuple[str, ...]:
-    meaning = {alias: name for name, text in aliases.items() for alias in text.split()}
+def _meanings(meaning: Mapping[str, str], names: list[str]) -> tuple[str, ...]:
     return tuple(meaning.get(plain_name(name), "") for name in names)
 
 
 def kline_meanings(names: list[str]) -> tuple[str, ...]:
     """Return which field of a kline each column is by its name, "" where the name is not known."""
-    return _meanings(_KLINE_NAMES, names)
+    return _meanings(KLINE_NAMES, names)
 
 
 def names_column(text: str) -> bool:
     """Tell whether a text is a name that headers give to a column, and so no value of one."""
-    aliases = (*_TRADE_NAMES.values(), *_KLINE_NAMES.values())
-    return any(plain_name(text) in names.split() for names in aliases)
+    return plain_name(text) in {**TRADE_NAMES, **KLINE_NAMES}
 
 
 def _short(text: str) -> str:

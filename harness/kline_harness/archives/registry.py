@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pkgutil import iter_modules
 
@@ -19,6 +19,29 @@ EXCHANGES: tuple[Exchange, ...] = tuple(
 # Whose files do not say whose they are: somebody's own table, klines of five or six columns.
 NOT_STATED = "not stated"
 UNSTATED = Exchange(NOT_STATED, NO_RULE)
+# Names that tables of no exchange's own form have; pandas names its index so.
+_LIBRARIES = {
+    "open_time": "date time timestamp indexlevel0",
+    "symbol": "symbol pair",
+    "timeframe": "timeframe interval",
+}
+
+
+def _meanings(aliases: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """Return what each name of a column means.
+
+    Raises ValueError where one has two meanings.
+    """
+    found: dict[str, str] = {}
+    for meaning, text in (pair for names in aliases for pair in names.items()):
+        for name in text.split():
+            if found.setdefault(name, meaning) != meaning:
+                raise ValueError(f"a column {name} is {found[name]} here and {meaning} there")
+    return found
+
+
+TRADE_NAMES = _meanings(exchange.trade_names for exchange in EXCHANGES)
+KLINE_NAMES = _meanings([_LIBRARIES, *(exchange.kline_names for exchange in EXCHANGES)])
 _BY_NAME = {exchange.name: exchange for exchange in EXCHANGES}
 _BY_HEADER: dict[tuple[str, ...], list[tuple[Exchange, Dialect]]] = {}
 for _exchange in EXCHANGES:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from kline_harness.archives.column_map import ColumnMap
 from kline_harness.archives.compressed import BLOCK_BYTES, TextFile, in_background
+from kline_harness.archives.exchanges.binance.recordings import Recording
+from kline_harness.archives.exchanges.binance.trade_files import read_trades
 from kline_harness.archives.fields import unit_name
 from kline_harness.archives.file_names import (
     check_contracts,
@@ -22,10 +24,8 @@ from kline_harness.archives.info import FileInfo
 from kline_harness.archives.layout import Layout
 from kline_harness.archives.line_count import LinesRead
 from kline_harness.archives.mapped_text import MappedText
-from kline_harness.archives.opening import Opened, open_text
+from kline_harness.archives.opened import Opened, open_text
 from kline_harness.archives.recognition import sniff
-from kline_harness.archives.stream import Recording
-from kline_harness.archives.trades import read_trades
 from kline_harness.columns import gathered
 from kline_harness.errors import InputError
 from kline_harness.ledger import Equation

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kline_harness.archives.trades import coin_margined
+from kline_harness.archives.coin_margined import coin_margined
 from kline_harness.checks.files import FileWatch
 from kline_harness.columns import Instrument
 from kline_harness.id_rule import IdRule, are_too_many

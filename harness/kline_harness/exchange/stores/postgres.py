@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from kline_harness.archives.arrow_klines import texts_of
+from kline_harness.archives.arrow_file import texts_of
 from kline_harness.errors import InputError, UsageError
 from kline_harness.exchange.stores.content import RowTable, StoreContent, TableNames
 

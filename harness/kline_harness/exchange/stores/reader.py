@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.csv as pc
 
 from kline_harness.archives import is_table, read_all_klines
-from kline_harness.archives.arrow_klines import Table
+from kline_harness.archives.arrow_file import Table
 from kline_harness.archives.exchanges.binance import KLINE_COLUMNS
-from kline_harness.archives.opening import open_text
+from kline_harness.archives.exchanges.binance.recorded_klines import RecordedKlines
+from kline_harness.archives.opened import open_text
 from kline_harness.archives.recognition import sniff
-from kline_harness.archives.recorded_klines import RecordedKlines
 from kline_harness.errors import InputError, UsageError
 from kline_harness.exchange.stores.content import (
     RowTable,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from kline_harness.archives.arrow_klines import float_text
+from kline_harness.archives.arrow_file import float_text
 from kline_harness.archives.recognition import kline_meanings
 from kline_harness.errors import InputError
 from kline_harness.exchange.stores.content import RowTable, StoreContent, TableNames

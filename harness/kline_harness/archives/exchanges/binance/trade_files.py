@@ -1,4 +1,4 @@
-"""CSV files of trades or aggregate trades to tapes."""
+"""Binance's CSV files of trades or aggregate trades, and files in their columns, to tapes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from kline_harness.archives.coin_margined import coin_margined
 from kline_harness.archives.compressed import BLOCK_BYTES, TextFile, in_background
 from kline_harness.archives.fields import unit_name, unit_range
 from kline_harness.archives.grammar import Column
@@ -15,11 +16,9 @@ from kline_harness.archives.layout import Layout
 from kline_harness.archives.line_count import LinesRead
 from kline_harness.archives.table import ExactTable, bodies
 from kline_harness.columns import Instrument
-from kline_harness.contracts import size_of
 from kline_harness.tape import Tape, TradeKind
-from kline_harness.units import INT64_MAX, ExactArray, magnitude, narrow, parse_exact, widen
+from kline_harness.units import ExactArray
 
-_CM_QUOTE_SCALE = 8
 _COLUMNS = {
     "id": Column("id", "integer"),
     "price": Column("price", "exact", "price"),
@@ -132,30 +131,3 @@ class _Reader:
             return instrument, None
         traded = (columns["price"], columns["quantity"])
         return coin_margined(instrument, *traded, self._contract_size)
-
-
-def coin_margined(
-    instrument: Instrument,
-    price: ExactArray,
-    quantity: ExactArray,
-    contract_size: Decimal | None = None,
-) -> tuple[Instrument, ExactArray]:
-    """Return the base quantity of COIN-M trades that do not state it.
-
-    quantity x contract size / price, rounded half up to 8 decimals; the size is the given one, or
-    that of COIN-M contracts. Only a recording was at hand to derive this from, no official file
-    to prove the rounding.
-    """
-    size = size_of(instrument.symbol, contract_size) or Decimal(10)
-    contract, decimals = parse_exact(f"{size:f}")
-    digits = _CM_QUOTE_SCALE + instrument.price_scale - instrument.quantity_scale - decimals
-    up, down = 2 * contract * 10 ** max(0, digits), 10 ** max(0, -digits)
-    if (magnitude(quantity) + 1) * up + 2 * (magnitude(price) + 1) * down > INT64_MAX:
-        quantity, price = widen(quantity), widen(price)
-    # An invalid row may have the price 0; its quantity is 0 too.
-    divisor = np.where(price == 0, 1, price * down)
-    quote: ExactArray = (quantity * up + divisor) // (2 * divisor)
-    settled = Instrument(
-        instrument.symbol, instrument.price_scale, instrument.quantity_scale, _CM_QUOTE_SCALE
-    )
-    return settled, narrow(quote)

@@ -17,7 +17,7 @@ _BATCH_ROWS = 1 << 16
 TICKS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 
 
-class Table:
+class ArrowFile:
     """A Parquet or Arrow file, batch by batch.
 
     `rows` is how many rows the file says that it has, or an Arrow file's batches have together;
@@ -98,4 +98,4 @@ def holds_klines(path: Path | str) -> bool:
 
     Raises InputError for a file that is no table.
     """
-    return {"high", "low"} <= {name.lower() for name in Table(str(path)).schema.names}
+    return {"high", "low"} <= {name.lower() for name in ArrowFile(str(path)).schema.names}

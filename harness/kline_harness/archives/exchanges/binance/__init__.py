@@ -22,6 +22,7 @@ from kline_harness.archives.made_text import line_of, lines_of_objects
 from kline_harness.id_rule import IdRule
 from kline_harness.kline_rule import Basis, KlineRule, OpenRule, QuietRule
 
+BINANCE = "binance"
 AGGREGATE_COLUMNS = ("id", "price", "quantity", "first_id", "last_id", "time", "maker")
 _TRADE_COLUMNS = ("id", "price", "quantity", "quote", "time", "maker")
 # The archive's own order of the columns, where there is no header; spot's have one more.
@@ -55,8 +56,38 @@ def _lines(path: str, values: Sequence[Any]) -> list[str] | None:
     return [line_of(path, [_AGGREGATE_NAMES.get(n, n) for n in names.split(",")]), *rows]
 
 
+# The archive's names, the documents', and those that libraries for its replies give.
+_TRADE_NAMES = {
+    "agg_id": "aggtradeid aggregatetradeid aggid aggregateid",
+    "id": "id tradeid",
+    "price": "price",
+    "quantity": "quantity qty amount size",
+    "quote": "quoteqty quotequantity quoteamount",
+    "base": "baseqty basequantity",
+    "first_id": "firsttradeid firstid",
+    "last_id": "lasttradeid lastid",
+    "time": "time timestamp transacttime tradetime",
+    "maker": "isbuyermaker buyermaker buyerismaker isbuyerthemaker",
+    "best": "isbestmatch bestmatch isbestpricematch wasthebestpricematch",
+}
+_KLINE_NAMES = {
+    "open_time": "opentime",
+    "open": "open",
+    "high": "high",
+    "low": "low",
+    "close": "close",
+    "volume": "volume",
+    "close_time": "closetime",
+    "quote_volume": "quotevolume quoteassetvolume",
+    "count": "count trades numberoftrades numtrades",
+    "taker_buy_volume": "takerbuyvolume takerbuybaseassetvolume takerbuybasevolume",
+    "taker_buy_quote_volume": "takerbuyquotevolume takerbuyquoteassetvolume",
+    "ignore": "ignore ignored unused",
+}
+
+
 EXCHANGE = Exchange(
-    "binance",
+    BINANCE,
     KlineRule(
         OpenRule.FIRST_TRADE,
         QuietRule.FLAT,
@@ -73,4 +104,6 @@ EXCHANGE = Exchange(
         KlineForm(marks=("taker_buy_volume",)),
     ),
     reply=_lines,
+    trade_names=_TRADE_NAMES,
+    kline_names=_KLINE_NAMES,
 )

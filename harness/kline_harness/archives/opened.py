@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from kline_harness.archives.arrow_klines import holds_klines
+from kline_harness.archives.arrow_file import holds_klines
 from kline_harness.archives.compressed import TextFile, is_table
-from kline_harness.archives.kline_table import KlineTable
+from kline_harness.archives.kline_table import KlineTableText
 from kline_harness.archives.layout import BOM, Layout
 from kline_harness.archives.replies import Reply, is_reply
 from kline_harness.errors import InputError
@@ -30,7 +30,7 @@ def open_text(path: Path | str) -> TextFile:
     """
     if is_table(path):
         if holds_klines(path):
-            return KlineTable(path)
+            return KlineTableText(path)
         raise InputError(path, "a column map (--columns) for a table that is no klines", "none")
     file = TextFile(path)
     head = file.head().removeprefix(BOM).lstrip()

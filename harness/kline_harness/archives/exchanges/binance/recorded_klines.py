@@ -8,8 +8,8 @@ from typing import Any
 
 from kline_harness.archives.compressed import TextFile
 from kline_harness.archives.exchanges.binance import KLINE_COLUMNS
+from kline_harness.archives.exchanges.binance.messages import TRADE_IN_TEXT, Line
 from kline_harness.archives.made_text import GivenText
-from kline_harness.archives.messages import TRADE_IN_TEXT, Line
 from kline_harness.ledger import Equation
 
 # Source: Binance's stream documents, "Kline/Candlestick Streams": x tells that the kline is closed.
