@@ -8,9 +8,8 @@ from pathlib import Path
 from kline_harness.archives.column_map import ColumnMap
 from kline_harness.archives.compressed import EMPTY, is_table
 from kline_harness.archives.exchanges.binance.recorded_klines import holds_only_klines
-from kline_harness.archives.given_files import files_given
+from kline_harness.archives.given_files import KlineFiles, files_given
 from kline_harness.archives.info import FileInfo
-from kline_harness.archives.kline_files import KlineFiles
 from kline_harness.archives.klines import ExchangeKlines, read_all_klines, read_klines
 from kline_harness.archives.mapped_text import is_mapped
 from kline_harness.archives.opened import Opened, open_text

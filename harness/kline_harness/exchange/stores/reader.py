@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.csv as pc
 
 from kline_harness.archives import is_table, read_all_klines
-from kline_harness.archives.arrow_file import Table
+from kline_harness.archives.arrow_file import ArrowFile
 from kline_harness.archives.exchanges.binance import KLINE_COLUMNS
 from kline_harness.archives.exchanges.binance.recorded_klines import RecordedKlines
 from kline_harness.archives.opened import open_text
@@ -94,7 +94,7 @@ def read_columns(path: Path) -> tuple[tuple[str, str], ...]:
 def _read_file(path: Path, selection: TableNames) -> StoreContent:
     content = StoreContent(path.name)
     if is_table(path):
-        table = Table(str(path))
+        table = ArrowFile(str(path))
         batches = list(table.batches(list(table.schema.names)))
         found = pa.Table.from_batches(batches, table.schema)
         if found.num_rows:
