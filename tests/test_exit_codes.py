@@ -112,3 +112,56 @@ raise SystemExit(exit_codes.run_to_exit(verb))
     )
     assert (ran.returncode, ran.stdout, ran.stderr) == (code, "", line)
     assert list(tmp_path.iterdir()) == []
+
+
+VERBS = {
+    "inspect": ["inspect", str(STREAM)],
+    "inspect --json": ["inspect", "--json", str(STREAM)],
+    "help": ["--help"],
+    "help of a verb": ["replay", "--help"],
+    "version": ["--version"],
+}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no full device")
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_full_standard_output_is_one_sentence_and_no_verdict(verb: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(
+            [sys.executable, "-m", "kline_harness", *VERBS[verb]],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+    said = "error: standard output cannot be written: No space left on device\n"
+    assert (ran.returncode, ran.stderr) == (2, said)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no full device")
+@pytest.mark.parametrize(("words", "code"), [(["inspect", "nothing"], 2), (["--version"], 0)])
+def test_a_full_standard_error_changes_no_exit_code(words: list[str], code: int) -> None:
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(
+            [sys.executable, "-m", "kline_harness", *words],
+            stdout=subprocess.DEVNULL,
+            stderr=full,
+            timeout=60,
+        )
+    assert ran.returncode == code
+
+
+@pytest.mark.parametrize("blocks", [0, 8, 40])
+def test_a_run_that_may_not_write_so_much_leaves_nothing(tmp_path: Path, blocks: int) -> None:
+    """A limit on the size of files stands for a disk without room at whatever is written then."""
+    command = f"ulimit -f {blocks}; {sys.executable} -m kline_harness replay {STREAM} --out run"
+    ran = subprocess.run(
+        ["bash", "-c", f"{command} --intervals 1m --audit off"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=tmp_path,
+    )
+    assert ran.returncode == 2
+    assert re.fullmatch(r"error: run: .*cannot be written: .*File too large\n", ran.stderr)
+    assert list(tmp_path.iterdir()) == []

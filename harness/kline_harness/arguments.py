@@ -62,6 +62,10 @@ class Parser(argparse.ArgumentParser):
             setattr(given, name, [one for path in paths for one in _resolved(path)])
         return given
 
+    def print_help(self, file: Any = None) -> None:
+        """Print what the verb takes; argparse would not say that it cannot."""
+        print(self.format_help(), end="", file=file)
+
     def error(self, message: str) -> NoReturn:
         """Tell what is wrong in one sentence, as for any other error of a user's."""
         raise UserError(f"{self.prog}: {message} (see {self.prog} --help)")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 from kline_harness.errors import ContractError, UserError
 
@@ -16,6 +18,8 @@ EXIT_CRASH = 70
 # What ends a program that does not say otherwise: being told to, and a terminal that is closed.
 TERMINATING = (signal.SIGTERM, signal.SIGHUP)
 EXIT_BROKEN_PIPE = 128 + signal.SIGPIPE
+# Of a full disk, a quota and a limit on the size of files.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 # Signals that came. The exception that a handler raises can be lost, where it is raised inside of
@@ -35,8 +39,8 @@ class Terminated(SystemExit):
 def run_to_exit(verb: Callable[[], int]) -> int:
     """Run a verb and return the exit code of the process.
 
-    A user's error, a broken contract, Ctrl-C, SIGTERM, SIGHUP and a crash are each one line on
-    stderr; a crash names the file that holds its traceback.
+    A user's error, no room to write, a broken contract, Ctrl-C, SIGTERM, SIGHUP and a crash are
+    each one line on stderr; a crash names the file that holds its traceback.
     """
     for number in TERMINATING:
         if signal.getsignal(number) == signal.SIG_DFL:
@@ -60,12 +64,37 @@ def run_to_exit(verb: Callable[[], int]) -> int:
         return _say_ended(ended.number)
     except BrokenPipeError:
         # Whoever read the output went away; what is still buffered must not fail once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave_output()
         return EXIT_BROKEN_PIPE
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            return _crashed(error)
+        return _say(f"error: {_unwritten(error)} cannot be written: {error.strerror}", EXIT_USAGE)
     except Exception as error:
-        # A library that a signal meets while it is imported makes another error of it.
-        came = _first_to_end()
-        return _say(crash_sentence(error), EXIT_CRASH) if came is None else _say_ended(came)
+        return _crashed(error)
+
+
+def _crashed(error: Exception) -> int:
+    # A library that a signal meets while it is imported makes another error of it.
+    came = _first_to_end()
+    return _say(crash_sentence(error), EXIT_CRASH) if came is None else _say_ended(came)
+
+
+def _unwritten(error: OSError) -> str:
+    """Name what there was no room for; standard output is not written to again."""
+    if error.filename is not None:
+        return str(error.filename)
+    try:
+        os.write(1, b"\n")
+    except OSError:
+        _leave_output()
+        return "standard output"
+    return "a file"
+
+
+def _leave_output() -> None:
+    """Let what is still buffered for standard output go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def raise_what_came() -> None:
@@ -106,7 +135,9 @@ def crash_sentence(error: BaseException) -> str:
 
 
 def _say(line: str, code: int) -> int:
-    print(line, file=sys.stderr)
+    # Where nothing can be said the code has to do.
+    with suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
     return code
 
 

@@ -71,6 +71,9 @@ def _replaced(target: Path, place: Path) -> Iterator[Path]:
                 _move_into_place(partial, place, old)
         except OSError as error:
             raise OutputError(f"{target}: cannot be written: {_reason(error)}") from error
+    except OutputError as error:
+        # Nobody knows the folder by the name that it has until it is whole.
+        raise OutputError(str(error).replace(str(partial), str(target))) from error
     except OSError as error:
         if error.errno in _DISK_FULL:
             raise OutputError(f"{target}: cannot be written: {_reason(error)}") from error
