@@ -16,6 +16,7 @@ from kline_harness.exchange.market import MarketState
 from kline_harness.exchange.recorded import Recorded
 from kline_harness.exchange.server import ExchangeServer, ServeOptions
 from kline_harness.exchange.wire import WireFaults
+from kline_harness.replay.decode import encode
 from kline_harness.replay.scenario import Scenario
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures" / "um-day"
@@ -86,7 +87,8 @@ async def server_of(
     first_ns = recorded.trades.first_ns
     assert first_ns is not None
     market = MarketState(recorded, first_ns // S * S if start_ns is None else start_ns)
-    options = {"linger_seconds": 0.0, **options}
+    asked = {"seed": chosen.seed, "faults": encode(chosen.faults)}
+    options = {"linger_seconds": 0.0, "scenario": asked, **options}
     server = ExchangeServer(market, ServeOptions(**options), tls, faults)
     await server.start()
     try:

@@ -65,7 +65,8 @@ WHOLE = list(range(1, 41))
 def test_a_gap_is_withheld_and_counted(tmp_path: Path) -> None:
     messages, record = struck(tmp_path, WireGap(**WINDOW))
     assert ids(messages) == [*range(1, 11), *range(21, 41)]
-    assert record.faults == (ServedFault("wire_gap", 0, 10, NS0 + 10_500_000_000, False),)
+    touched = {AGG: [[11, 20]]}
+    assert record.faults == (ServedFault("wire_gap", 0, 10, NS0 + 10_500_000_000, False, touched),)
     assert record.frames == {AGG: 30}
 
 

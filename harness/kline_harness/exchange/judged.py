@@ -32,6 +32,8 @@ from kline_harness.exchange.subscribed import (
     symbol_of_stream,
 )
 from kline_harness.exchange.truth import ServedTrades, Truth
+from kline_harness.exchange.wire_causes import CHECK as WIRE_FAULTS
+from kline_harness.exchange.wire_causes import WireCauses
 from kline_harness.interval import INTERVALS, Interval, parse_interval
 from kline_harness.kline import FIELDS, SCHEMA
 from kline_harness.ledger import Equation, TradeAccount, judge
@@ -74,6 +76,8 @@ class JudgedStore:
         self.trades.check_digests({one.path: one.sha256 for one in served.archives})
         self.not_due = 0
         self.references = list(self._references())
+        aggregates = any(file.peek().layout == "aggTrades" for file in self.trades.sources.trades)
+        self.causes = WireCauses.of(served, ("aggTrade",) if aggregates else ("aggTrade", "trade"))
         self.after = self._compared()
         self.equations = [*self.trades.sources.equations(), *self._equations()]
 
@@ -111,6 +115,9 @@ class JudgedStore:
                 lambda: connections(self.served, self.as_of_ns),
             ),
         ]
+        if self.served.faults:
+            needs = "the faults of the wire, and klines made with them"
+            questions.append(Question(WIRE_FAULTS, needs, self._faults))
         if self.options.snapshots:
             needs = "copies of the store made earlier"
             questions.append(Question("overwritten", needs, self._overwritten))
@@ -181,7 +188,7 @@ class JudgedStore:
 
     def _compared(self) -> PostRun:
         symbols = sorted(self.truth.trades)
-        return PostRun.of(
+        after = PostRun.of(
             Stored.of(self._whole_table()),
             dict.fromkeys(symbols, TradeAccount()),
             self.references,
@@ -193,6 +200,11 @@ class JudgedStore:
             fields={key: one.stated for key, one in self.series.items()},
             exact=True,
         )
+        if after.comparison is not None:
+            after.comparison = self.causes.explained(
+                after.comparison, self.trades.tapes, self.as_of_ns
+            )
+        return after
 
     def _whole_table(self) -> pa.Table:
         tables = [one.table for one in self.series.values()]
@@ -247,6 +259,9 @@ class JudgedStore:
         if not self.options.snapshots:
             not_checked += (NOT_CHECKED,)
         return Verdict.of(CHECK, counts, findings, not_checked)
+
+    def _faults(self) -> Verdict:
+        return self.causes.verdict(self.comparison, self.served)
 
     def _verdict(self) -> Verdict:
         return self.comparison.verdict()

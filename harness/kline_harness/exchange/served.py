@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -67,7 +67,9 @@ class ServedFault:
     """A fault of the wire: how often it struck, and where first.
 
     `detected` says whether a client showed in what it sent that it had noticed (a new connection,
-    a request for what was missing); None where the wire cannot show that.
+    a request for what was missing); None where the wire cannot show that. `trades` are, by stream,
+    the ids of the trades that it touched, as ranges [first, last]: held back, sent twice or late,
+    or not sent because the stream was cut off and not subscribed to again.
     """
 
     kind: str
@@ -75,6 +77,7 @@ class ServedFault:
     effects: int
     first_ns: int | None = None
     detected: bool | None = None
+    trades: Mapping[str, Sequence[Sequence[int]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,6 +187,7 @@ class ExchangeServer:
                 made[kind, combined] = trade_frames(tape, kind, market=market, combined=combined)
             return made[kind, combined]
 
+        self.faults.missed(happened, connections)
         touched = self.faults.touches(happened.start_ns, happened.end_ns)
         for one in connections:
             if one.silent:

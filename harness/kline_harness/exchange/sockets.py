@@ -125,6 +125,8 @@ class Sockets:
             if not subscribe(
                 list(address.streams), connection, self.rules, self._market.reached_ns
             ):
+                self._faults.note(WireStreamsMax, self._market.reached_ns)
+                self._faults.cut(WireStreamsMax, address.streams)
                 await ws.send_str(TOO_MANY)
                 await self._close(connection, POLICY_VIOLATION, "server")
             self._changed.set()
@@ -166,13 +168,15 @@ class Sockets:
             sockets = self.open()
             if isinstance(fault, WireRoutesRetired):
                 self.rules = replace(self.rules, routes=Routes.RETIRED)
-                sockets = [one for one in sockets if self._silence(one)]
+                sockets = [one for one in sockets if self._silence(one, fault)]
             elif isinstance(fault, WireHalfOpen):
                 for one in sockets:
                     one.silent = True
+                    self._faults.cut(fault, one.streams)
             elif isinstance(fault, WireDisconnect):
                 for one in sockets:
                     one.closed(reached_ns, None, "fault")
+                    self._faults.cut(fault, one.streams)
                     one.transport.abort()
             elif isinstance(fault, WireServerShutdown) and step == 0:
                 now = reached_ns // NS_PER_MILLISECOND
@@ -181,17 +185,19 @@ class Sockets:
             else:
                 code = fault.code if isinstance(fault, WireClose) else _GOING_AWAY
                 for one in sockets:
+                    self._faults.cut(fault, one.streams)
                     await self._close(one, code, "fault")
             if step == 0:
                 self._faults.struck(fault, reached_ns, len(sockets))
 
-    def _silence(self, one: Connection) -> bool:
+    def _silence(self, one: Connection, fault: WireRoutesRetired) -> bool:
         """Let the streams of a connection fall silent that the old addresses carry no more."""
         market, route = self.rules.market, one.address.route
         mine = [sub.stream for sub in one.streams.values() if sub.stream is not None]
         gone = [stream for stream in mine if not is_sent(stream, route, Routes.RETIRED, market)]
         for stream in gone:
             one.fall_silent(stream.name)
+        self._faults.cut(fault, [stream.name for stream in gone])
         return bool(gone)
 
     async def drained(self) -> None:
@@ -232,6 +238,7 @@ class Sockets:
                 self._changed.set()
                 if reply.close is not None:
                     self._faults.note(WireStreamsMax, self._market.reached_ns)
+                    self._faults.cut(WireStreamsMax, connection.streams)
                     await self._close(connection, reply.close, "server")
                     return
 

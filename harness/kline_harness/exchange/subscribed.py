@@ -53,6 +53,7 @@ def rebase_undone(served: Served) -> Served:
             replace(one, acknowledged_ns=one.acknowledged_ns - by_ns, ended_ns=back(one.ended_ns))
             for one in served.subscriptions
         ),
+        faults=tuple(replace(one, first_ns=back(one.first_ns)) for one in served.faults),
     )
 
 

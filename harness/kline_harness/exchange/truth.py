@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,22 +85,16 @@ class Truth:
     @staticmethod
     def of(served: ServedTrades, intervals: Sequence[Interval]) -> Truth:
         """Aggregate the served trades."""
-        exact = ExactAggregator(intervals)
-        batches: list[KlineBatch] = []
         trades: dict[str, int] = {}
-        empty: Tape | None = None
-        for tape in served.tapes():
-            batches.append(exact.advance(FeedSlice(tape)).klines)
-            counts = np.bincount(tape.symbol, minlength=len(tape.instruments)).tolist()
-            for instrument, count in zip(tape.instruments, counts, strict=True):
-                trades[instrument.symbol] = trades.get(instrument.symbol, 0) + count
-            empty = tape[:0]
-        if empty is not None:
-            # What is over at the end without a trade that follows it.
-            end = Tick(served.until_ns, served.until_ns)
-            batches.append(exact.advance(FeedSlice(empty, (end,), (0,))).klines)
-        klines = [one for one in batches if len(one)]
-        tables = _by_series(klines, intervals) if klines else {}
+
+        def counted() -> Iterator[Tape]:
+            for tape in served.tapes():
+                counts = np.bincount(tape.symbol, minlength=len(tape.instruments)).tolist()
+                for instrument, count in zip(tape.instruments, counts, strict=True):
+                    trades[instrument.symbol] = trades.get(instrument.symbol, 0) + count
+                yield tape
+
+        tables = klines_of(counted(), intervals, served.until_ns)
         # What was served is all that there was: nothing lies beyond an edge of the recording.
         opens = {key: int(opens_ns(table)[0]) for key, table in tables.items()}
         first = {
@@ -116,6 +110,24 @@ class Truth:
         return Reference(
             series[0], interval, table.take(pa.array(rows)), FIELDS, SOURCE, closes=True
         )
+
+
+def klines_of(
+    tapes: Iterable[Tape], intervals: Sequence[Interval], until_ns: int
+) -> dict[tuple[str, str], pa.Table]:
+    """Return the exact klines of trades that are over at an instant, by symbol and interval."""
+    exact = ExactAggregator(intervals)
+    batches: list[KlineBatch] = []
+    empty: Tape | None = None
+    for tape in tapes:
+        batches.append(exact.advance(FeedSlice(tape)).klines)
+        empty = tape[:0]
+    if empty is not None:
+        # What is over at the end without a trade that follows it.
+        end = Tick(until_ns, until_ns)
+        batches.append(exact.advance(FeedSlice(empty, (end,), (0,))).klines)
+    klines = [one for one in batches if len(one)]
+    return _by_series(klines, intervals) if klines else {}
 
 
 def _by_series(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from kline_harness.errors import UsageError
 from kline_harness.exchange.connection import Connection, WireMessage
+from kline_harness.exchange.market import Slice
 from kline_harness.exchange.served import ServedFault
 from kline_harness.faults.draw import Draw
 from kline_harness.faults.fault import Fault
@@ -29,6 +30,8 @@ from kline_harness.faults.wire import (
     WireStreamsMax,
     WireSymbolName,
 )
+from kline_harness.ranges import RangeSet
+from kline_harness.units import Int64Array
 
 MessageFault = WireGap | WireDuplicate | WireReorder | WireDelay
 SocketFault = WireDisconnect | WireClose | WireHalfOpen | WireServerShutdown | WireRoutesRetired
@@ -43,6 +46,10 @@ class _Record:
     effects: int = 0
     first_ns: int | None = None
     detected: bool | None = None
+    trades: dict[str, RangeSet] = field(default_factory=dict)
+
+    def touch(self, stream: str, ids: Int64Array) -> None:
+        self.trades.setdefault(stream, RangeSet()).add_new(ids)
 
     def strike(self, at_ns: int, times: int = 1) -> None:
         self.effects += times
@@ -59,6 +66,8 @@ class WireFaults:
     _records: list[_Record] = field(default_factory=list)
     _held: dict[tuple[int, int], list[WireMessage]] = field(default_factory=dict)
     _done: set[tuple[int, int]] = field(default_factory=set)
+    # Streams that a fault cut off and nobody has subscribed to again: by name, the fault's place.
+    _cut: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._records = [_Record() for _ in self.faults]
@@ -127,6 +136,28 @@ class WireFaults:
         """Count the sockets that a fault struck."""
         if sockets:
             self._records[self.faults.index(fault)].strike(at_ns, sockets)
+
+    def cut(self, kind: WireFault | type[WireFault], streams: Iterable[str]) -> None:
+        """Note streams that a fault cut off: what is not sent on them from now on is its doing."""
+        for place, fault in enumerate(self.faults):
+            if fault is kind or type(fault) is kind:
+                self._cut |= dict.fromkeys(streams, place)
+
+    def missed(self, happened: Slice, connections: Iterable[Connection]) -> None:
+        """Count the trades of streams that are cut off, until they are subscribed to again."""
+        if not self._cut:
+            return
+        for one in connections:
+            for name in [] if one.silent else one.streams:
+                if one.streams[name].stream is not None:
+                    self._cut.pop(name, None)
+        for name, place in self._cut.items():
+            symbol, _, kind = name.partition("@")
+            tape = happened.trades.get(kind)
+            names = [] if tape is None else [one.symbol.lower() for one in tape.instruments]
+            if tape is not None and symbol in names:
+                mine = tape.symbol == names.index(symbol)
+                self._records[place].touch(name, tape.trade_id[mine])
 
     def is_down(self, now_ns: int) -> bool:
         """Tell whether handshakes are refused."""
@@ -200,7 +231,14 @@ class WireFaults:
     def records(self) -> tuple[ServedFault, ...]:
         """Return what came of every fault."""
         return tuple(
-            ServedFault(fault.KIND, number, record.effects, record.first_ns, record.detected)
+            ServedFault(
+                *(fault.KIND, number, record.effects, record.first_ns, record.detected),
+                {
+                    name: [[start, end - 1] for start, end in ids.ranges.tolist()]
+                    for name, ids in sorted(record.trades.items())
+                    if len(ids.ranges)
+                },
+            )
             for number, (fault, record) in enumerate(zip(self.faults, self._records, strict=True))
         )
 
@@ -209,26 +247,28 @@ class WireFaults:
     ) -> list[WireMessage]:
         held = self._held.setdefault((place, client), [])
         out: list[WireMessage] = []
+        touched: dict[str, list[int]] = {}
         for message in messages:
             struck = self._strikes(place, fault, message)
-            if struck:
-                self._records[place].strike(message.at_ns)
-            if isinstance(fault, WireDelay):
-                if struck:
-                    held.append(message)
-                else:
-                    out.append(message)
-            elif isinstance(fault, WireReorder):
-                # One that is held waits for the next message, in whatever slice that is.
-                if struck and not held:
-                    held.append(message)
-                else:
-                    out += [message, *held]
-                    held.clear()
+            if isinstance(fault, WireReorder):
+                # One that is held waits for the next of its stream, in whatever slice that is.
+                waiting = [one for one in held if one.stream == message.stream]
+                struck = struck and not waiting
+                out += [] if struck else [message, *waiting]
+                held[:] = [one for one in held if one.stream != message.stream]
+                held += [message] if struck else []
+            elif isinstance(fault, WireDelay) and struck:
+                held.append(message)
+            elif isinstance(fault, WireDuplicate) and struck:
+                out += [message, message]
             elif not struck:
                 out.append(message)
-            elif isinstance(fault, WireDuplicate):
-                out += [message, message]
+            if struck:
+                self._records[place].strike(message.at_ns)
+                if message.symbol:
+                    touched.setdefault(message.stream, []).append(message.key)
+        for name, ids in touched.items():
+            self._records[place].touch(name, np.array(ids, dtype=np.int64))
         if isinstance(fault, WireDelay) and held:
             out = _released(held, out, fault.by_ns, end_ns)
         return out

@@ -8,6 +8,8 @@ from typing import ClassVar
 from kline_harness.faults.fault import Fault
 from kline_harness.units import INT64_MAX, NS_PER_MINUTE, NS_PER_SECOND
 
+# What is said of a fault whose trades a service did not get, or took wrongly, and did not mend.
+_NOT_MENDED = ("wire_faults.not_mended",)
 _STATUSES = (418, 429, 451, 500, 502, 503, 504)
 
 
@@ -58,6 +60,7 @@ class WireDisconnect(_AtOnce):
     """
 
     KIND: ClassVar[str] = "wire_disconnect"
+    TOLD_BY: ClassVar[tuple[str, ...]] = _NOT_MENDED
 
     down_ns: int = 0
 
@@ -67,6 +70,7 @@ class WireClose(_AtOnce):
     """Every websocket is closed with a code, such as 1008."""
 
     KIND: ClassVar[str] = "wire_close"
+    TOLD_BY: ClassVar[tuple[str, ...]] = _NOT_MENDED
 
     code: int = 1008
 
@@ -80,6 +84,7 @@ class WireHalfOpen(_AtOnce):
     """Every websocket stays open and says nothing any more, pongs neither."""
 
     KIND: ClassVar[str] = "wire_half_open"
+    TOLD_BY: ClassVar[tuple[str, ...]] = _NOT_MENDED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +92,7 @@ class WireServerShutdown(_AtOnce):
     """Every websocket hears that the server shuts down, and is closed `lead_ns` later."""
 
     KIND: ClassVar[str] = "wire_server_shutdown"
+    TOLD_BY: ClassVar[tuple[str, ...]] = _NOT_MENDED
 
     lead_ns: int = 10 * NS_PER_SECOND
 
@@ -96,6 +102,7 @@ class WireGap(_Drawn):
     """Messages are not sent, on sockets that stay open."""
 
     KIND: ClassVar[str] = "wire_gap"
+    TOLD_BY: ClassVar[tuple[str, ...]] = _NOT_MENDED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +110,7 @@ class WireDuplicate(_Drawn):
     """Messages are sent twice."""
 
     KIND: ClassVar[str] = "wire_duplicate"
+    TOLD_BY: ClassVar[tuple[str, ...]] = _NOT_MENDED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +118,7 @@ class WireReorder(_Drawn):
     """A message changes places with the one after it."""
 
     KIND: ClassVar[str] = "wire_reorder"
+    TOLD_BY: ClassVar[tuple[str, ...]] = _NOT_MENDED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +126,7 @@ class WireDelay(_Drawn):
     """Messages are sent `by_ns` later; others overtake them."""
 
     KIND: ClassVar[str] = "wire_delay"
+    TOLD_BY: ClassVar[tuple[str, ...]] = _NOT_MENDED
 
     by_ns: int = NS_PER_SECOND
 
@@ -171,7 +181,7 @@ class WireRoutesRetired(_AtOnce):
     """From then on the old addresses send trades and depth alone, and acknowledge everything."""
 
     KIND: ClassVar[str] = "wire_routes_retired"
-    TOLD_BY: ClassVar[tuple[str, ...]] = ("silent_stream.silent_stream",)
+    TOLD_BY: ClassVar[tuple[str, ...]] = ("silent_stream.silent_stream", *_NOT_MENDED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +203,7 @@ class WireStreamsMax(WireFault):
     """A connection may have `streams` streams; one more and it is closed with 1008."""
 
     KIND: ClassVar[str] = "wire_streams_max"
+    TOLD_BY: ClassVar[tuple[str, ...]] = _NOT_MENDED
 
     streams: int = 1_024
 
