@@ -17,7 +17,7 @@ from kline_harness.gate import GateStatus, load_suite, run_suite
 from kline_harness.history.catalogue import Catalogue
 from kline_harness.history.fetch import FetchResult, fetch
 from kline_harness.history.layouts import MONTHLY
-from kline_harness.history.rows import compare_rows
+from kline_harness.history.rows import RowChanges, compare_rows
 from kline_harness.history.selection import Item, items_of, parse_selection
 from kline_harness.interfaces import FeedSlice
 from kline_harness.kline import Emission
@@ -100,7 +100,7 @@ def test_a_revised_archive_is_noticed_and_kept_beside_the_old_one(
     assert len(archive.asked(path)) == 1
     result = bring(archive, catalogue, wanted, refresh=True)
     change = result.files[0].revision
-    assert change is not None
+    assert isinstance(change, RowChanges)
     assert (change.added, change.removed, change.changed) == (1, 1, 1)
     record = catalogue.latest()[URL + path]
     assert (record.supersedes, record.proof) == (first.sha256, "proved")

@@ -378,12 +378,6 @@ def test_a_zip_damaged_on_the_way(archive: Archive, catalogue: Catalogue) -> Non
     assert_whole(archive, catalogue, path)
 
 
-def test_a_page_in_place_of_a_zip(archive: Archive, catalogue: Catalogue) -> None:
-    archive.put_trades(DAY)
-    archive.behave[END] = lambda h, r, n: h.answer(200, b"<html>log in</html>\n")
-    assert states(run(archive, catalogue)) == ["damaged at source"]
-
-
 def test_redirects_are_followed(archive: Archive, catalogue: Catalogue) -> None:
     path = archive.put_trades(DAY)
     archive.files["elsewhere.zip"] = archive.files[path]

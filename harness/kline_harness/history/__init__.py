@@ -5,14 +5,14 @@ selection.py  um:BTCUSDT:2024-07-01..2024-07-31 and the files that it stands for
 pace.py       the only reader of a clock: eight requests a second, stalls, when a file was seen
 transport.py  one polite client: retries, Retry-After, refusals
 transfer.py   a download that resumes
-listing.py    what an archive lists, and why a file is not there
+entries.py    what an archive lists, and why a file is not there
 proof.py      length, the packing's CRC-32, the published CHECKSUM
 catalogue.py  objects by their sha256, and the append-only record of them
-fetching.py   one fetch: listing, download, proof, record
+fetch.py      one fetch: listing, download, proof, record
 rows.py       two versions of a file, or a month and its days, row by row
 months.py     a month held against the sum of its days
-planning.py   what a fetch would bring, with sizes
+plan.py       what a fetch would bring, with sizes
 upkeep.py     the catalogue listed, verified, pruned
-taking.py     files for a replay, from the catalogue alone
+held_files.py files for a replay, from the catalogue alone
 command.py    the verbs fetch and catalogue
 """

@@ -12,7 +12,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -111,17 +111,19 @@ class Catalogue:
         """Add a record; call it under `locked`."""
         line = json.dumps(asdict(record), sort_keys=True, ensure_ascii=False) + "\n"
         with open(self.file, "ab+") as file:
-            file.seek(0)
-            whole = file.read().rfind(b"\n") + 1
-            # What a crash cut off was never part of the record.
-            file.truncate(whole)
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(size - 1, 0))
+            if file.read(1) != b"\n":
+                # What a crash cut off was never part of the record.
+                file.seek(0)
+                file.truncate(file.read().rfind(b"\n") + 1)
             file.write(line.encode())
             file.flush()
             os.fsync(file.fileno())
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the catalogue for writing; waits for another fetch.
+    def locked(self, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
+        """Hold the catalogue for writing; waits for another fetch, of which `waiting` hears.
 
         Raises OutputError when the folder cannot be written.
         """
@@ -132,7 +134,12 @@ class Catalogue:
         except OSError as error:
             raise OutputError(f"{self.home}: cannot be written: {error.strerror}") from error
         with file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if waiting is not None:
+                    waiting(f"{self.home}: another fetch or prune is at work; waiting for its end")
+                fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
     def _parse(self, line: bytes, number: int) -> Record:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -53,6 +54,7 @@ def fetch(given: argparse.Namespace, watch: Watch) -> int:
 
     Exit code: 0 every file proved, 1 one wrong or unproven, 2 usage, 3 one is not there.
     """
+    from kline_harness.errors import UsageError
     from kline_harness.history.catalogue import Catalogue, default_home
     from kline_harness.history.fetch import fetch as run
     from kline_harness.history.layouts import DAILY, MONTHLY
@@ -67,6 +69,8 @@ def fetch(given: argparse.Namespace, watch: Watch) -> int:
     for symbol in dict.fromkeys(given.symbol):
         selection = Selection(given.market, symbol, first, last)
         items += items_of(selection, _data(given), given.klines, periods)
+    if not items:
+        raise UsageError("expected trades or --klines to fetch, found neither")
     mirror = given.mirror.rstrip("/") if given.mirror else None
     settings = Settings(mirror=mirror, proxy=given.proxy)
     if given.dry_run:
@@ -82,6 +86,7 @@ def fetch(given: argparse.Namespace, watch: Watch) -> int:
             accept=given.accept_unproven,
             progress=lambda one: show(str(one)),
             received=received,
+            waiting=lambda text: print(text, file=sys.stderr, flush=True),
         )
     for month in result.months:
         print(month)

@@ -51,7 +51,8 @@ class Listing:
         """Return why a file is not listed, and what that rests on."""
         if seen_before:
             return WITHDRAWN, "the catalogue has it, the archive no longer lists it"
-        series = sorted(path for path in self.entries if path.endswith(_ending(item)))
+        # Days and months of a symbol may lie in one folder.
+        series = sorted(path for path in self.entries if item.series.fullmatch(path))
         if not series:
             return NEVER, "the archive lists no file of this series"
         last = series[-1].rpartition("/")[2]
@@ -60,10 +61,6 @@ class Listing:
         if self.date is not None and str(item.last_day + _LATE) < self.date:
             return NEVER, f"more than {_LATE.days} days ago, and the last listed file is {last}"
         return NOT_YET, f"the last listed file is {last}"
-
-
-def _ending(item: Item) -> str:
-    return ".zip" if item.path.endswith(".zip") else ".gz"
 
 
 def read_listing(client: Client, items: Sequence[Item]) -> Listing:
@@ -129,7 +126,10 @@ def _page(client: Client, url: str) -> tuple[dict[str, Entry], bool, Mapping[str
             etag = node.findtext(f"{space}ETag") or ""
             modified = node.findtext(f"{space}LastModified") or ""
             entries[key] = Entry(int(size) if size.isdigit() else None, etag, modified)
-        return entries, root.findtext(f"{space}IsTruncated") == "true", headers
+        more = root.findtext(f"{space}IsTruncated")
+        if more not in ("true", "false"):
+            raise Failed(f"{url}: expected IsTruncated in the listing, found {more!r}")
+        return entries, more == "true", headers
     raise Failed(f"{url}: {problem}")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,8 +14,8 @@ from kline_harness.history.entries import NEVER, NOT_YET, WITHDRAWN, Entry, List
 from kline_harness.history.layouts import ARCHIVES
 from kline_harness.history.months import MonthResult, compare_months
 from kline_harness.history.pace import now_text
-from kline_harness.history.proof import ArchiveProof, judge, read_content
-from kline_harness.history.rows import RowChanges, compare_rows
+from kline_harness.history.proof import ArchiveProof, judge, read_content, sha256_of
+from kline_harness.history.rows import RowChanges, compare_or_say
 from kline_harness.history.selection import Item
 from kline_harness.history.transfer import Fetched, read_state, write_state
 from kline_harness.history.transport import (
@@ -31,9 +31,10 @@ _INVALID = {
     ArchiveProof.DAMAGED.value,
     ArchiveProof.CHECKSUM_WRONG.value,
     ArchiveProof.UNPROVEN.value,
+    ArchiveProof.MISNAMED.value,
 }
 # What --accept-unproven takes.
-ACCEPTABLE = {ArchiveProof.CHECKSUM_WRONG.value, ArchiveProof.UNPROVEN.value}
+ACCEPTABLE = _INVALID - {WITHDRAWN, ArchiveProof.DAMAGED.value}
 _UNKNOWN = {NOT_YET, NEVER, FAILED, NOT_ASKED}
 
 
@@ -42,7 +43,8 @@ class FileResult:
     """What became of one file.
 
     `state` is a proof, why it is not there, or that it failed; `bytes_received` what this fetch
-    took from the network; `revision` the rows that differ from the version before.
+    took from the network; `revision` the rows that differ from the version before, or why they
+    cannot be compared.
     """
 
     item: Item
@@ -50,7 +52,7 @@ class FileResult:
     detail: str = ""
     bytes_received: int = 0
     record: Record | None = None
-    revision: RowChanges | None = None
+    revision: RowChanges | str | None = None
 
     def __str__(self) -> str:
         accepted = self.record is not None and self.record.accepted
@@ -94,30 +96,43 @@ def fetch(
     accept: bool = False,
     progress: Callable[[FileResult], None] | None = None,
     received: Callable[[int], None] | None = None,
+    waiting: Callable[[str], None] | None = None,
 ) -> FetchResult:
     """Bring files into the catalogue; those that are there are asked for only with `refresh`.
 
     `accept` takes files that nothing proves for good. `progress` is called with each file when it
-    is done, `received` with numbers of bytes as they come, from several threads. What goes wrong
-    with one file is part of the result, and the others go on.
+    is done, `received` with numbers of bytes as they come, from several threads, `waiting` with a
+    sentence where another fetch holds the catalogue. What goes wrong with one file is part of the
+    result, and the others go on.
 
     Raises OutputError when the catalogue's folder cannot be written.
     """
-    with catalogue.locked():
+    with catalogue.locked(waiting):
         client = Client(settings, received)
         job = _Fetch(catalogue, client, refresh, accept)
         try:
             listings = list_series(client, items)
-            with ThreadPoolExecutor(settings.connections) as pool:
-                done = []
-                for one in pool.map(lambda item: job.one(item, listings[series_of(item)]), items):
-                    done.append(one)
-                    if progress is not None:
-                        progress(one)
+            done = []
+            for one in _side_by_side(job, items, listings):
+                done.append(one)
+                if progress is not None:
+                    progress(one)
         finally:
             client.close()
         months = compare_months(catalogue, catalogue.latest(), {item.url for item in items})
         return FetchResult(tuple(done), tuple(months), client.requests)
+
+
+def _side_by_side(
+    job: _Fetch, items: Sequence[Item], listings: dict[str, Listing | str]
+) -> Iterator[FileResult]:
+    with ThreadPoolExecutor(job.client.settings.connections) as pool:
+        try:
+            yield from pool.map(lambda item: job.one(item, listings[series_of(item)]), items)
+        except BaseException:
+            # Who presses Ctrl-C does not wait for what is on its way: it is resumed another time.
+            job.client.abort("the fetch was ended")
+            raise
 
 
 def list_series(client: Client, items: Sequence[Item]) -> dict[str, Listing | str]:
@@ -168,7 +183,7 @@ class _Fetch:
 
     def _one(self, item: Item, listing: Listing | str) -> FileResult:
         known = self._latest.get(item.url)
-        if known is not None and not self.catalogue.path(known).is_file():
+        if known is not None and not self._is_there(known):
             known = None
         if known is not None and read_state(self._part(item)).get("sha256") == known.sha256:
             # A run was killed between its record and its last clearing up.
@@ -182,12 +197,33 @@ class _Fetch:
         if known is None:
             return self._bring(item, entry, None)
         revised = bool(entry.etag) and _plain(entry.etag) != _plain(known.etag)
+        if known.damaged and (revised or self.refresh):
+            return self._bring(item, entry, None)
         if self.refresh and (revised or (not entry.etag and self._moved(item, known))):
             return self._bring(item, entry, known)
         result = self._prove_again(item, known)
         if revised and not self.refresh:
             return replace(result, detail="the archive has another version: fetch --refresh")
         return result
+
+    def _is_there(self, known: Record) -> bool:
+        """Tell whether a file is as recorded; its bytes are read where a refresh was asked for."""
+        path = self.catalogue.path(known)
+        if not path.is_file():
+            return False
+        same_size = path.stat().st_size == known.size
+        if same_size and not self.refresh:
+            return True
+        sha256 = sha256_of(path)
+        if sha256 == known.sha256:
+            return True
+        # Damaged where it lay: kept to be looked at, as what comes damaged.
+        move_in(path, self.catalogue.quarantine / sha256 / path.name)
+        return False
+
+    def _as_listed(self, fetched: Fetched, entry: Entry) -> Fetched:
+        """Return what is known of a file under the ETag that the next listing is held to."""
+        return replace(fetched, etag=entry.etag or fetched.etag)
 
     def _moved(self, item: Item, known: Record) -> bool:
         """Tell whether the server's headers are another version's, where no listing says so."""
@@ -200,7 +236,9 @@ class _Fetch:
     def _prove_again(self, item: Item, known: Record) -> FileResult:
         """Return a file that is there; what was not proved may be by now."""
         now = replace(known, last_seen=now_text())
-        if not known.damaged and known.proof != ArchiveProof.PROVED.value:
+        if known.proof == ArchiveProof.MISNAMED.value:
+            now = replace(now, accepted=known.accepted or self.accept)
+        elif not known.damaged and known.proof != ArchiveProof.PROVED.value:
             proof, detail = self._judge(item, known.sha256)
             accepted = proof.value in ACCEPTABLE and (known.accepted or self.accept)
             now = replace(now, proof=proof.value, detail=detail, accepted=accepted)
@@ -220,17 +258,29 @@ class _Fetch:
             fetched = self._finished(part) or self.client.download(self._url(item), part)
             received += fetched.bytes_received
             where = part if part.exists() else self._object(item, read_state(part)["sha256"])
-            content = read_content(where, packing)
+            content = read_content(where, item.name, packing)
             if not content.damage:
                 break
             # Kept to be looked at; the second copy tells the source's fault from the way's.
             move_in(part, self.catalogue.quarantine / content.sha256 / item.name)
             note = f"a damaged copy is in quarantine/{content.sha256}: {content.damage}"
             if attempt == 2:
+                length = entry.size if content.foreign else entry.size or fetched.length
+                if fetched.size != length:
+                    # Not at full length, or nothing says what that is: the source is not judged.
+                    self._forget(part)
+                    listed = "a stated length" if length is None else f"{length:,} bytes"
+                    found = f"expected {listed}, found {fetched.size:,} bytes; {note}"
+                    return FileResult(item, FAILED, found, received)
+                fetched = self._as_listed(fetched, entry)
                 made = self._make(item, fetched, content.sha256, ArchiveProof.DAMAGED, note, known)
                 return self._done(item, part, made, received, None)
         proof, detail = self._judge(item, content.sha256)
+        if content.misnamed:
+            detail = "; ".join(text for text in (content.misnamed, detail) if text)
+            proof = ArchiveProof.MISNAMED
         detail = "; ".join(text for text in (detail, note) if text)
+        fetched = self._as_listed(fetched, entry)
         made = self._make(item, fetched, content.sha256, proof, detail, known)
         if part.exists():
             write_state(part, read_state(part) | {"sha256": content.sha256})
@@ -244,7 +294,7 @@ class _Fetch:
         self._forget(part)
         revision = None
         if known is not None and made.sha256 != known.sha256 and not known.damaged:
-            revision = compare_rows([self.catalogue.path(known)], [self.catalogue.path(made)])
+            revision = compare_or_say([self.catalogue.path(known)], [self.catalogue.path(made)])
         return FileResult(item, made.proof, made.detail, received, made, revision)
 
     def _forget(self, part: Path) -> None:
@@ -306,7 +356,7 @@ class _Fetch:
         if not target.is_file():
             return None
         said = (state.get("etag", ""), state.get("last_modified", ""))
-        return Fetched(*said, target.stat().st_size, 0)
+        return Fetched(*said, target.stat().st_size, 0, state.get("length"))
 
     def _object(self, item: Item, sha256: str) -> Path:
         return self.catalogue.objects / sha256 / item.name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from kline_harness.errors import InputError, UsageError
 from kline_harness.history.catalogue import Catalogue, Record, default_home
 from kline_harness.history.layouts import DAILY, KLINES, MONTHLY, TRADE_KINDS
+from kline_harness.history.proof import sha256_of
 from kline_harness.history.selection import Selection, is_selection, parse_selection
 
 _NAMED = 5
@@ -152,11 +152,11 @@ def _absent(
 def _checked(catalogue: Catalogue, record: Record) -> Path:
     path = catalogue.path(record)
     try:
-        with open(path, "rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+        found = sha256_of(path)
     except OSError as error:
         expected = "the file that the catalogue records"
         raise InputError(path, expected, error.strerror or str(error)) from None
     if found != record.sha256:
-        raise InputError(path, f"sha256 {record.sha256}, as in the catalogue", found)
+        expected = f"sha256 {record.sha256}, as in the catalogue"
+        raise InputError(path, expected, f"{found}; fetch --refresh brings the file again")
     return path

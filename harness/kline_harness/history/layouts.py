@@ -18,8 +18,10 @@ class Archive:
 
     `host` and `listing` are URLs; `listing` is answered as S3's XML or as a page of links.
     `paths` maps (data, period) to the file's path below `host`, with the placeholders {symbol},
-    {interval} and {date} (2024-07-18 or 2024-07). `checksum` is what a CHECKSUM file's name adds,
-    "" where the archive has none; `intervals` are names that differ from ours.
+    {interval}, {date} (2024-07-18 or 2024-07) and, for dates written otherwise, {first:%Y%m%d} and
+    {last:%Y%m%d}, the days that a file begins and ends with in the codes of strftime. `checksum` is
+    what a CHECKSUM file's name adds, "" where the archive has none; `intervals` are names that
+    differ from ours.
     """
 
     source: str

@@ -8,18 +8,23 @@ from datetime import timedelta
 
 from kline_harness.history.catalogue import Catalogue, Record
 from kline_harness.history.layouts import DAILY, MONTHLY
-from kline_harness.history.rows import RowChanges, compare_rows
+from kline_harness.history.rows import RowChanges, compare_or_say
 
 
 @dataclass(frozen=True, slots=True)
 class MonthResult:
-    """A month held against its days; `changes` are what the month has otherwise."""
+    """A month held against its days; `changes` are what the month has otherwise.
+
+    `changes` is a sentence where the rows cannot be read.
+    """
 
     name: str
     days: int
-    changes: RowChanges
+    changes: RowChanges | str
 
     def __str__(self) -> str:
+        if isinstance(self.changes, str):
+            return f"{self.name}: not held against its {self.days} days: {self.changes}"
         if self.changes:
             return f"{self.name}: not the sum of its {self.days} days: {self.changes}"
         return f"{self.name}: the sum of its {self.days} days, {self.changes.rows:,} rows"
@@ -39,7 +44,8 @@ def compare_months(
         days = _days(record, latest)
         touched = {record.url, *(day.url for day in days)} & set(urls)
         if days and touched and not any(day.damaged for day in days):
-            changes = compare_rows([catalogue.path(day) for day in days], [catalogue.path(record)])
+            paths = [catalogue.path(day) for day in days]
+            changes = compare_or_say(paths, [catalogue.path(record)])
             results.append(MonthResult(record.item.name, len(days), changes))
     return results
 

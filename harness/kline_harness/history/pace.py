@@ -18,17 +18,31 @@ class Pace:
         self._gap_s = 1 / per_second
         self._free_s = 0.0
         self._lock = threading.Lock()
+        self._ended = threading.Event()
+
+    @property
+    def ended(self) -> bool:
+        """Whether everything is to be left where it is."""
+        return self._ended.is_set()
+
+    def end(self) -> None:
+        """Wake whoever waits; nobody waits from now on."""
+        self._ended.set()
 
     def wait(self) -> None:
         """Return when the next request may go out."""
-        while True:
+        while not self.ended:
             with self._lock:
                 now = time.monotonic()
                 delay = self._free_s - now
                 if delay <= 0:
                     self._free_s = now + self._gap_s
                     return
-            time.sleep(delay)
+            self._ended.wait(delay)
+
+    def pause(self, seconds: float) -> None:
+        """Wait before a request is sent again."""
+        self._ended.wait(seconds)
 
     def hold(self, seconds: float) -> None:
         """Let no request of any thread go out for so long: the server asked for it."""
@@ -52,11 +66,6 @@ class Stall:
         slow = self._count < self._bytes_min
         self._begin, self._count = now, 0
         return slow
-
-
-def pause(seconds: float) -> None:
-    """Wait before a request is sent again."""
-    time.sleep(seconds)
 
 
 def now_text() -> str:

@@ -15,6 +15,7 @@ from typing import IO
 
 from kline_harness.archives.compressed import TextFile
 from kline_harness.archives.recognition import sniff
+from kline_harness.errors import InputError
 
 # Rows that are sorted in memory at once; what is in no order goes through sorted runs on disk.
 ROWS_AT_ONCE = 250_000
@@ -60,6 +61,14 @@ def compare_rows(old: Sequence[Path], new: Sequence[Path]) -> RowChanges:
     except _Disorder:
         with ExitStack() as runs:
             return _merged(_sorted(_rows(old), runs), _sorted(_rows(new), runs))
+
+
+def compare_or_say(old: Sequence[Path], new: Sequence[Path]) -> RowChanges | str:
+    """Compare rows as `compare_rows` does, or say why they cannot be read."""
+    try:
+        return compare_rows(old, new)
+    except (InputError, OSError) as error:
+        return f"the rows cannot be compared: {error}"
 
 
 class _Disorder(Exception):

@@ -6,15 +6,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from string import Formatter
 
 from kline_harness.errors import UsageError
 from kline_harness.history.layouts import ARCHIVES, DAILY, KLINES, TRADE_KINDS
 from kline_harness.interval import parse_intervals
 
 _FORM = re.compile(
-    r"(?P<market>[a-z-]+):(?P<symbol>[^:/]+):(?P<first>[^:/.]+)(?:\.\.(?P<last>[^:/]+))?"
+    r"(?P<market>[a-z0-9-]+):(?P<symbol>[^:/]+):(?P<first>[^:/.]+)(?:\.\.(?P<last>[^:/]+))?"
 )
-_SYMBOL = re.compile(r"[A-Z0-9]{1,40}(?:[_-][A-Z0-9]{1,20})?")
+# Such as BTCUSDT, BTCUSD_241227, BTC-USDT-SWAP; some symbols are not of the Latin alphabet.
+_SYMBOL = re.compile(r"[^\W_a-z]{1,40}(?:[_-][^\W_a-z]{1,20}){0,3}")
 _EXAMPLE = "such as um:BTCUSDT:2024-07-18 or um:BTCUSDT:2024-07-01..2024-07-31"
 
 
@@ -62,15 +64,40 @@ class Item:
     @property
     def path(self) -> str:
         """The path below the archive's host."""
-        archive = ARCHIVES[self.market]
-        form = archive.paths.get((self.data, self.period))
-        if form is None:
-            known = ", ".join(sorted(f"{period} {data}" for data, period in archive.paths))
+        days = {"first": self.first_day, "last": self.last_day}
+        return self._form.format(**self._names, date=self.when, **days)
+
+    @property
+    def series(self) -> re.Pattern[str]:
+        """What the paths of the same series look like, whatever their dates."""
+        form = ""
+        for text, name, code, _ in Formatter().parse(self._form):
+            date = "%Y-%m-%d" if self.period == DAILY else "%Y-%m"
+            written = code if name in ("first", "last") else date if name == "date" else None
+            form += re.escape(text)
+            if written is not None:
+                form += re.sub("%[a-zA-Z]", r"\\d+", re.escape(written).replace("\\%", "%"))
+            elif name is not None:
+                form += re.escape(self._names[name])
+        return re.compile(form, re.ASCII)
+
+    @property
+    def _form(self) -> str:
+        paths = ARCHIVES[self.market].paths
+        if (self.data, self.period) not in paths:
+            known = ", ".join(sorted(f"{period} {data}" for data, period in paths))
             raise UsageError(
                 f"{self.market}: expected one of {known}, found {self.period} {self.data}"
             )
-        interval = archive.intervals.get(self.interval, self.interval)
-        return form.format(symbol=self.symbol, interval=interval, date=self.when)
+        return paths[self.data, self.period]
+
+    @property
+    def _names(self) -> dict[str, str]:
+        intervals = ARCHIVES[self.market].intervals
+        return {
+            "symbol": self.symbol,
+            "interval": intervals.get(self.interval, self.interval),
+        }
 
     @property
     def name(self) -> str:

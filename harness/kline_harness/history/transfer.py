@@ -11,19 +11,24 @@ from typing import Any
 
 from urllib3.exceptions import HTTPError, InvalidHeader
 
-from kline_harness.history.pace import Stall
+from kline_harness.history.pace import Pace, Stall
 
 _PIECE_BYTES = 64 << 10
+_UNSAID = ("", None)
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What the server said of a downloaded file; `bytes_received` counts this run's alone."""
+    """What the server said of a downloaded file; `bytes_received` counts this run's alone.
+
+    `length` is the size that the server stated, None where it stated none.
+    """
 
     etag: str
     last_modified: str
     size: int
     bytes_received: int
+    length: int | None
 
 
 class Transfer:
@@ -35,10 +40,11 @@ class Transfer:
         part: Path,
         stall_s: float,
         stall_bytes: int,
+        pace: Pace,
         on_bytes: Callable[[int], None] | None = None,
     ) -> None:
         self._on_bytes = on_bytes
-        self._url, self._part = url, part
+        self._url, self._part, self._pace = url, part, pace
         self._slow = (stall_s, stall_bytes)
         self._state_path = part.with_name(part.name + ".json")
         self._state = read_state(part)
@@ -101,13 +107,13 @@ class Transfer:
         return problem
 
     def advanced(self) -> bool:
-        """Tell whether the last answer brought the file further than any before."""
-        return self._best > self._before
+        """Tell whether the last answer brought the file further, and not by drops."""
+        return self._best >= self._before + self._slow[1]
 
     def fetched(self) -> Fetched:
         """Return what is known of the file."""
         state = self._state
-        sizes = (self._size(), self._received)
+        sizes = (self._size(), self._received, state.get("length"))
         return Fetched(state.get("etag", ""), state.get("last_modified", ""), *sizes)
 
     def _begin(self, response: Any) -> tuple[int | None, int | None]:
@@ -118,16 +124,23 @@ class Transfer:
         stated = response.headers.get("Content-Range", "")
         first, _, rest = stated.removeprefix("bytes ").partition("-")
         total = rest.rpartition("/")[2]
-        etag = response.headers.get("ETag")
-        changed = etag is not None and etag != self._state.get("etag", etag)
-        if not first.isdigit() or int(first) != self._size() or changed:
+        if not first.isdigit() or int(first) != self._size() or self._changed(response, total):
             self.restart()
             return None, None
         return int(first), int(total) if total.isdigit() else None
 
+    def _changed(self, response: Any, total: str) -> bool:
+        """Tell whether a rest is another version's, which a server without If-Range may send."""
+        now = {
+            "etag": response.headers.get("ETag"),
+            "last_modified": response.headers.get("Last-Modified"),
+            "size": int(total) if total.isdigit() else None,
+        }
+        return any(now[name] and self._state.get(name) not in (*_UNSAID, now[name]) for name in now)
+
     def _note(self, response: Any, total: int | None, encoded: bool) -> None:
         headers = response.headers
-        self._state = {"url": self._url, "size": total}
+        self._state = {"url": self._url, "size": total, "length": total}
         if not encoded:
             self._state["etag"] = headers.get("ETag", "")
             self._state["last_modified"] = headers.get("Last-Modified", "")
@@ -144,6 +157,8 @@ class Transfer:
                     self._on_bytes(len(piece))
                 if stall.stalled(len(piece)):
                     return "too slow"
+                if self._pace.ended:
+                    return "ended"
         except _WriteFailed as error:
             raise error.reason from None
         except (HTTPError, OSError, InvalidHeader) as error:
@@ -184,5 +199,8 @@ def write_state(part: Path, state: Mapping[str, Any]) -> None:
 
 def reason_of(error: BaseException) -> str:
     """Return an error of the network in a few words."""
+    # What broke a connection is the last argument, and the text says it twice.
+    if isinstance(error, HTTPError) and error.args and isinstance(error.args[-1], Exception):
+        return reason_of(error.args[-1])
     text = str(error).rpartition(": ")[2] if isinstance(error, HTTPError) else str(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

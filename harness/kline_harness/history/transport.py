@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
@@ -15,7 +15,7 @@ from urllib3.exceptions import HTTPError, InvalidHeader
 
 import kline_harness
 from kline_harness.errors import UsageError
-from kline_harness.history.pace import Pace, pause
+from kline_harness.history.pace import Pace, Stall
 from kline_harness.history.transfer import Fetched, Transfer, reason_of
 
 REFUSALS = (403, 418, 451)
@@ -28,6 +28,7 @@ _HEADERS = {
 }
 # No listing page or CHECKSUM is near this long.
 _TEXT_BYTES_MAX = 16 << 20
+_PIECE_BYTES = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +36,11 @@ class Settings:
     """How to talk to an archive; times in seconds.
 
     `mirror` stands in for every host; `proxy` is a URL, or None for what the environment says.
-    A request is given up after `tries` without progress. A transfer is begun anew, from where it
-    is, when fewer than `stall_bytes` came in `stall_s`. A Retry-After beyond `hold_max_s` ends the
-    fetch.
+    A request is given up after `tries` that brought fewer than `stall_bytes` each. A transfer is
+    begun anew, from where it is, when fewer than that came in `stall_s`. A Retry-After beyond
+    `hold_max_s` ends the fetch.
+
+    Raises UsageError for a mirror or proxy that is no URL.
     """
 
     mirror: str | None = None
@@ -50,6 +53,12 @@ class Settings:
     stall_s: float = 60.0
     stall_bytes: int = 4096
     hold_max_s: float = 900.0
+
+    def __post_init__(self) -> None:
+        for name, url in (("mirror", self.mirror), ("proxy", self.proxy)):
+            if url is not None and not _is_http(url):
+                expected = "http://host:3128" if name == "proxy" else "https://host/folder"
+                raise UsageError(f"{name} {url!r}: expected a URL such as {expected}")
 
 
 class RefusedDownload(Exception):
@@ -85,6 +94,11 @@ class Client:
         """Send nothing more: `reason` is what every further request is told."""
         self._refusal = self._refusal or reason
 
+    def abort(self, reason: str) -> None:
+        """Leave everything where it is: as `stop`, and what is on its way ends too."""
+        self.stop(reason)
+        self._pace.end()
+
     def text(self, url: str) -> tuple[bytes, Mapping[str, str]]:
         """Return a small body whole, with its headers.
 
@@ -101,14 +115,25 @@ class Client:
                     raise
                 continue
             try:
-                body = response.read(_TEXT_BYTES_MAX, decode_content=True)
-                return body, dict(response.headers)
+                return self._small(response), dict(response.headers)
             except (HTTPError, OSError) as error:
                 problem = Failed(f"{url}: {reason_of(error)}")
             finally:
                 _leave(response)
         assert problem is not None
         raise problem
+
+    def _small(self, response: Any) -> bytes:
+        """Return a body that is short and does not come in drops."""
+        stall = Stall(self.settings.stall_s, self.settings.stall_bytes)
+        body = b""
+        while piece := response.read1(_PIECE_BYTES, decode_content=True):
+            body += piece
+            if stall.stalled(len(piece)) or self._pace.ended:
+                raise TimeoutError("too slow")
+            if len(body) > _TEXT_BYTES_MAX:
+                raise OSError(f"expected at most {_TEXT_BYTES_MAX:,} bytes, found more")
+        return body
 
     def head(self, url: str) -> Mapping[str, str]:
         """Return the headers of a file.
@@ -135,7 +160,7 @@ class Client:
         Raises Failed, RefusedDownload, and OSError when the disk does not take it.
         """
         slow = (self.settings.stall_s, self.settings.stall_bytes)
-        transfer = Transfer(url, part, *slow, self._on_bytes)
+        transfer = Transfer(url, part, *slow, self._pace, self._on_bytes)
         failures = 0
         while True:
             if transfer.complete():
@@ -166,7 +191,7 @@ class Client:
     def _back_off(self, failures: int) -> None:
         if failures:
             # Spread by what is counted, not by chance: another thread's request comes in between.
-            pause(min(self.settings.backoff_s * 2 ** (failures - 1), 60.0))
+            self._pace.pause(min(self.settings.backoff_s * 2 ** (failures - 1), 60.0))
 
     def _open(self, method: str, url: str, headers: Mapping[str, str]) -> Any:
         """Send one request and follow redirects; return an answer of 200 or 206.
@@ -174,9 +199,10 @@ class Client:
         Raises Failed for anything else, RefusedDownload where the host has had enough.
         """
         for _ in range(_REDIRECTS_MAX + 1):
+            self._pace.wait()
+            # What another thread was answered while this one waited counts too.
             if self._refusal is not None:
                 raise RefusedDownload(self._refusal)
-            self._pace.wait()
             with self._lock:
                 self.requests += 1
             try:
@@ -194,6 +220,8 @@ class Client:
                 return self._judged(url, response)
             target = urljoin(url, response.headers.get("Location", ""))
             _leave(response)
+            if not _is_http(target):
+                raise Failed(f"{url}: redirected to {target!r}, no URL of http", response.status)
             if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
                 raise Failed(f"{url}: redirected from https to {target}", response.status)
             url = target
@@ -219,7 +247,7 @@ class Client:
     def _pool(self, url: str) -> urllib3.PoolManager:
         parts = urlsplit(url)
         proxy = self.settings.proxy
-        if proxy is None and parts.hostname and not proxy_bypass(parts.hostname):
+        if proxy is None and parts.hostname and not proxy_bypass(parts.netloc.rpartition("@")[2]):
             proxy = getproxies().get(parts.scheme) or getproxies().get("all")
         with self._lock:
             if (proxy or "") not in self._pools:
@@ -235,9 +263,21 @@ class Client:
         if proxy is None:
             return urllib3.PoolManager(**options)
         try:
+            given = urlsplit(proxy)
+            if given.username is not None:
+                known = f"{unquote(given.username)}:{unquote(given.password or '')}"
+                options["proxy_headers"] = urllib3.make_headers(proxy_basic_auth=known)
             return urllib3.ProxyManager(proxy, **options)
         except (HTTPError, ValueError) as error:
             raise UsageError(f"proxy {proxy!r}: expected a URL such as http://host:3128") from error
+
+
+def _is_http(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        return False
 
 
 def _is_final(status: int | None) -> bool:

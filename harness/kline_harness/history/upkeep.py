@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from kline_harness.history.catalogue import Catalogue, Record
 from kline_harness.history.months import compare_months
+from kline_harness.history.proof import sha256_of
 
 
 def listed(catalogue: Catalogue) -> list[str]:
@@ -27,7 +27,7 @@ def verified(catalogue: Catalogue) -> tuple[list[str], int]:
     for record in latest.values():
         problem = _problem(catalogue, record)
         if problem:
-            lines.append(f"{record.item.name}: {problem}")
+            lines.append(f"{record.item.name}: {problem}; fetch --refresh brings it again")
             sound.pop(record.url)
         elif not record.usable:
             lines.append(f"{record.item.name}: {record.proof}; {record.detail}")
@@ -70,8 +70,7 @@ def _drop_empty(folder: Path, keep: tuple[Path, ...]) -> None:
 def _problem(catalogue: Catalogue, record: Record) -> str:
     path = catalogue.path(record)
     try:
-        with open(path, "rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+        found = sha256_of(path)
     except OSError as error:
         return f"expected a file, found none to read ({error.strerror})"
     return "" if found == record.sha256 else f"expected sha256 {record.sha256}, found {found}"
