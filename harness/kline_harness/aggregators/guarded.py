@@ -35,7 +35,8 @@ class GuardedAggregator:
         self._failed: Finding | None = None
         self._accounts_failed: Finding | None = None
         self._last_ns = {KlineBatch: -INT64_MAX, LifeBatch: -INT64_MAX}
-        self._counts = {"emissions": 0, "klines": 0, "events": 0}
+        # How many emissions there are is a matter of how the feed was cut, and says nothing.
+        self._counts = {"klines": 0, "events": 0}
         self._failed_ns: int | None = None
 
     @property
@@ -113,7 +114,6 @@ class GuardedAggregator:
         if wrong is not None:
             self._failed, self._failed_ns = _broken(method, *wrong), at_ns
             return nothing
-        self._counts["emissions"] += 1
         self._counts["klines"] += len(emission.klines)
         self._counts["events"] += len(emission.events)
         checked: Emission = emission

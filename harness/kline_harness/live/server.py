@@ -19,7 +19,7 @@ from kline_harness.live.frames import PageView, hello
 from kline_harness.live.model import LiveRun
 from kline_harness.live.pace import FeedGate, Seek
 from kline_harness.report.candles import candle_scripts, stylesheet
-from kline_harness.units import NS_PER_MILLISECOND
+from kline_harness.units import INT64_MAX, NS_PER_MILLISECOND
 
 HOST = "127.0.0.1"
 # At most 20 frames a second.
@@ -51,7 +51,7 @@ class LiveServer:
         self.ended = threading.Event()
         self.nobody.set()
         self.model: LiveRun | None = None
-        self._stall = stall_seconds
+        self.stall_seconds = stall_seconds
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
             target=self._loop.run_forever, daemon=True, name="live page"
@@ -187,7 +187,7 @@ class LiveServer:
                         continue
                     text = json.dumps(message | {"pages": self.pages}, separators=(",", ":"))
                     try:
-                        await asyncio.wait_for(socket.send_str(text), self._stall)
+                        await asyncio.wait_for(socket.send_str(text), self.stall_seconds)
                     except TimeoutError:
                         self._drop(request, name)
                         return
@@ -196,7 +196,7 @@ class LiveServer:
     def _drop(self, request: web.Request, name: str) -> None:
         """Disconnect a page that does not read; it is told so when it comes again."""
         self.dropped.append(name)
-        print(f"a page that read nothing for {self._stall:g} s was disconnected", flush=True)
+        print(f"a page that read nothing for {self.stall_seconds:g} s was disconnected", flush=True)
         if request.transport is not None:
             request.transport.abort()
 
@@ -223,7 +223,8 @@ class LiveServer:
             pace.run_at(speed)
         elif asked.get("do") == "choose" and self.model is not None:
             at_ms = asked.get("at_ms")
-            at_ns = int(at_ms) * NS_PER_MILLISECOND if isinstance(at_ms, int | float) else None
+            known = isinstance(at_ms, int | float) and abs(at_ms) < INT64_MAX // NS_PER_MILLISECOND
+            at_ns = int(at_ms) * NS_PER_MILLISECOND if known else None
             with self.model.lock:
                 symbol, interval = str(asked.get("symbol")), str(asked.get("interval"))
                 view.choose(self.model, symbol, interval, at_ns)
