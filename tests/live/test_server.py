@@ -116,10 +116,8 @@ async def hello(url: str, name: str) -> Any:
 
 
 def test_nonsense_that_a_page_asks_for_is_left_alone(tmp_path: Path) -> None:
-    asked = [
-        {"do": "speed", "value": value}
-        for value in (0, -1, True, "fast", None, 1.5, 10**9, [], {"a": 1})
-    ]
+    speeds: list[Any] = [0, -1, True, "fast", None, 1.5, 10**9, [], {"a": 1}]
+    asked: list[dict[str, Any]] = [{"do": "speed", "value": value} for value in speeds]
     asked += [
         {"do": "choose", "symbol": "NOUSDT", "interval": "1m"},
         {"do": "choose", "symbol": "ALFAUSDT", "interval": "7m", "at_ms": "x"},

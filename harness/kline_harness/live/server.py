@@ -222,9 +222,7 @@ class LiveServer:
         elif asked.get("do") == "speed" and (speed := _speed(value)) is not False:
             pace.run_at(speed)
         elif asked.get("do") == "choose" and self.model is not None:
-            at_ms = asked.get("at_ms")
-            known = isinstance(at_ms, int | float) and abs(at_ms) < INT64_MAX // NS_PER_MILLISECOND
-            at_ns = int(at_ms) * NS_PER_MILLISECOND if known else None
+            at_ns = _instant(asked.get("at_ms"))
             with self.model.lock:
                 symbol, interval = str(asked.get("symbol")), str(asked.get("interval"))
                 view.choose(self.model, symbol, interval, at_ns)
@@ -243,6 +241,12 @@ def _speed(value: Any) -> int | bool | None:
         return None
     is_speed = isinstance(value, int) and not isinstance(value, bool) and 0 < value <= _SPEED_MAX
     return int(value) if is_speed else False
+
+
+def _instant(at_ms: Any) -> int | None:
+    """Return a time that a page asks for in milliseconds, None for none and for nonsense."""
+    is_time = isinstance(at_ms, int | float) and abs(at_ms) < INT64_MAX // NS_PER_MILLISECOND
+    return int(at_ms) * NS_PER_MILLISECOND if is_time else None
 
 
 def _sends(kind: str, text: str) -> Callable[[web.Request], Awaitable[web.Response]]:
