@@ -62,8 +62,8 @@ def difference_of(before: Path, after: Path) -> RunDifference:
     else:
         klines = kline_difference(after, before, 1 << 62, ("after", "before")) if now else ""
     return RunDifference(
-        tuple(_pairs({"verdict": old.run["verdict"]}, {"verdict": new.run["verdict"]})),
-        tuple(_pairs(dict(flatten(old.run["scenario"])), dict(flatten(new.run["scenario"])))),
+        tuple(_pairs({"verdict": old.run.verdict}, {"verdict": new.run.verdict})),
+        tuple(_pairs(dict(flatten(old.run.scenario)), dict(flatten(new.run.scenario)))),
         tuple(_pairs(_files(old), _files(new))),
         tuple(_pairs(_figures(old), _figures(new))),
         tuple(_differences(old, new)),
@@ -88,14 +88,14 @@ def _pairs(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
 def _files(data: ReportData) -> dict[str, str]:
     """Return the digests of the files of each role and name: files of two folders may share one."""
     found: dict[str, list[str]] = {}
-    for row in data.run["inputs"]:
+    for row in data.run.inputs:
         found.setdefault(f"{row['role']} {row['path']}", []).append(str(row["sha256"])[:12])
     return {name: ", ".join(digests) for name, digests in found.items()}
 
 
 def _figures(data: ReportData) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for check in data.run["checks"]:
+    for check in data.run.checks:
         found[check["check"]] = check["verdict"]
         for name, count in (check["counts"] | check["findings"]).items():
             found[f"{check['check']} {name.replace('_', ' ')}"] = count

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from kline_harness.arrow import array_of, dictionary_text, int64_of, texts_of
+from kline_harness.arrow import array_of, dictionary_text, int64_of, texts_of, unscaled
 from kline_harness.errors import InputError, OutputError
 from kline_harness.ledger import Equation, EquationTable, Ledger
 from kline_harness.run_shape import RUN, misfit
@@ -28,44 +28,67 @@ _WIDE = pa.decimal128(38, 0)
 _WIDE_MAX = 10**38 - 1
 
 
+# What only a replay has, and no store that was judged.
+_OF_REPLAYS = frozenset(
+    {"receptions", "channels", "series", "lateness", "transitions", "stretches", "faults"}
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
     """What `run.json` holds, a field for each of its keys; docs/run-folder.md says what they are.
 
     `ledger` are the sums of each law (`ledger_sums`); every equation is in `ledger.parquet`.
-    `served` is there where a service's store was judged, and the parts of a replay are not.
+    `served` is there where a service's store was judged: it has no parts of a replay.
     """
 
     verdict: str
-    exit_code: int
-    sentence: str
-    command: str
-    scenario: Mapping[str, Any]
+    exit_code: int | None = None
+    sentence: str = ""
+    command: str = ""
+    scenario: Mapping[str, Any] = field(default_factory=dict)
     changed_options: Mapping[str, Any] | None = None
     seed: int | None = None
-    versions: Mapping[str, str | None]
-    inputs: Sequence[Mapping[str, Any]]
-    receptions: Sequence[Mapping[str, Any]] | None = None
-    checks: Sequence[Mapping[str, Any]]
-    ledger: Sequence[Mapping[str, Any]]
-    comparison: Mapping[str, Any] | None
-    channels: Sequence[Mapping[str, Any]] | None = None
-    series: Sequence[Mapping[str, Any]] | None = None
-    lateness: Sequence[Mapping[str, Any]] | None = None
-    transitions: Sequence[Mapping[str, Any]] | None = None
-    stretches: Sequence[Mapping[str, Any]] | None = None
-    faults: Sequence[Mapping[str, Any]] | None = None
+    versions: Mapping[str, str | None] = field(default_factory=dict)
+    inputs: Sequence[Mapping[str, Any]] = ()
+    receptions: Sequence[Mapping[str, Any]] = ()
+    checks: Sequence[Mapping[str, Any]] = ()
+    ledger: Sequence[Mapping[str, Any]] = ()
+    comparison: Mapping[str, Any] | None = None
+    channels: Sequence[Mapping[str, Any]] = ()
+    series: Sequence[Mapping[str, Any]] = ()
+    lateness: Sequence[Mapping[str, Any]] = ()
+    transitions: Sequence[Mapping[str, Any]] = ()
+    stretches: Sequence[Mapping[str, Any]] = ()
+    faults: Sequence[Mapping[str, Any]] = ()
     served: Mapping[str, Any] | None = None
+
+    @property
+    def compared(self) -> Sequence[Mapping[str, Any]]:
+        """The series that were compared; none where no klines of the exchange's were given."""
+        return self.comparison["series"] if self.comparison else ()
+
+    @property
+    def counts(self) -> dict[str, Mapping[str, int]]:
+        """What each check counted, by its id."""
+        return {check["check"]: check["counts"] for check in self.checks}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as a JSON object; a part that a run does not have is left out."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        absent = frozenset() if self.served is None else _OF_REPLAYS
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
         kept = {k: v for k, v in values.items() if v is not None or k == "comparison"}
-        return {"schema": RUN_SCHEMA, **kept}
+        return {"schema": RUN_SCHEMA, **{k: v for k, v in kept.items() if k not in absent}}
+
+    @staticmethod
+    def of(run: Mapping[str, Any]) -> RunRecord:
+        """Return the record of a JSON object of the right shape; what is not there is empty."""
+        names = [one.name for one in fields(RunRecord)]
+        return RunRecord(**{name: run[name] for name in names if run.get(name) is not None})
 
 
-def read_record(path: Path) -> dict[str, Any]:
-    """Read the record of a run as a JSON object.
+def read_record(path: Path) -> RunRecord:
+    """Read the record of a run.
 
     Raises InputError for a file that is missing, no JSON object, of another schema, or with a
     member that is not what a run writes there.
@@ -84,7 +107,7 @@ def read_record(path: Path) -> dict[str, Any]:
         raise InputError(path, f"the schema {RUN_SCHEMA}", repr(run.get("schema")))
     if found := misfit(run, RUN):
         raise InputError(path, *found)
-    return run
+    return RunRecord.of(run)
 
 
 def ledger_sums(equations: Iterable[Equation]) -> list[dict[str, Any]]:
@@ -277,8 +300,5 @@ def read_ledger(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _integers(column: pa.ChunkedArray) -> list[int]:
-    whole = column.combine_chunks()
-    words = np.frombuffer(whole.buffers()[1], dtype=np.uint64).reshape(-1, 2)
-    words = words[whole.offset : whole.offset + len(whole)]
-    pairs = zip(words[:, 1].view(np.int64).tolist(), words[:, 0].tolist(), strict=True)
-    return [(high << 64) + low for high, low in pairs]
+    found: list[int] = unscaled(column).tolist()
+    return found

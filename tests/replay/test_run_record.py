@@ -96,13 +96,14 @@ def test_a_sum_of_more_digits_than_the_table_holds_is_refused(tmp_path: Path) ->
 def test_a_run_has_a_record_of_this_schema_and_all_of_its_ledger(tmp_path: Path) -> None:
     ran = replay(tmp_path / "run", UM_DAY / "ALFAUSDT-aggTrades-2024-05-15.zip", "--audit", "off")
     record = read_record(ran.folder / "run.json")
-    assert record["schema"] == RUN_SCHEMA == "kline-harness/run/2"
+    assert ran.run["schema"] == RUN_SCHEMA == "kline-harness/run/2"
+    assert record.to_dict() == ran.run
     equations = ran.equations()
-    assert sum(law["equations"] for law in record["ledger"]) == len(equations)
+    assert sum(law["equations"] for law in record.ledger) == len(equations)
     assert ran.check("ledger")["counts"]["equations"] == len(equations)
-    assert {law["law"] for law in record["ledger"]} == {one["law"] for one in equations}
+    assert {law["law"] for law in record.ledger} == {one["law"] for one in equations}
     received = [one for one in equations if one["law"] == "trades received"]
-    (law,) = (one for one in record["ledger"] if one["law"] == "trades received")
+    (law,) = (one for one in record.ledger if one["law"] == "trades received")
     assert law["total"] == sum(one["total"] for one in received)
 
 

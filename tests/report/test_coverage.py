@@ -13,6 +13,7 @@ from kline_harness.report.data import ReportData
 from kline_harness.report.differences import DifferenceRow
 from kline_harness.report.klines import Series
 from kline_harness.report.pictures import draw_pictures
+from kline_harness.run_record import RunRecord
 from kline_harness.units import NS_PER_HOUR, NS_PER_MINUTE, Int64Array
 
 from tests.report.run_figures import DAY_NS
@@ -44,13 +45,8 @@ def data(
     differences: Sequence[DifferenceRow] = (),
 ) -> ReportData:
     rows = [{"symbol": "ALFAUSDT", "interval": name, "uncompared": 0} for name in compared]
-    run = {
-        "inputs": [],
-        "comparison": {"series": rows} if rows else None,
-        "stretches": list(stretches),
-        "scenario": {},
-        **{name: [] for name in ("channels", "faults", "ledger", "transitions", "lateness")},
-    }
+    found = {"series": rows} if rows else None
+    run = RunRecord(verdict="valid", comparison=found, stretches=list(stretches))
     return ReportData(run, tuple(lines), tuple(differences), (), None, ())
 
 

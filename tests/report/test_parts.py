@@ -183,8 +183,7 @@ def test_the_coverage_map_accounts_for_every_kline(reports: dict[str, Path], nam
     counted = dict(zip(STATES, total.tolist(), strict=True))
     stored = sum(len(line) for line in data.klines)
     assert sum(counted.values()) == stored + counted["missing"]
-    if data.run["comparison"]:
-        series = data.run["comparison"]["series"]
+    if series := data.run.compared:
         for kind in ("proved", "consistent", "unexplained", "missing", "extra"):
             assert counted[kind] == sum(row[kind] for row in series)
         identical = counted["identical"] + counted["quiet"]

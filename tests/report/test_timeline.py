@@ -13,12 +13,13 @@ from kline_harness.report.data import ReportData, Track, read_run
 from kline_harness.report.disturbances import Disturbance, disturbances
 from kline_harness.report.pictures import draw_pictures
 from kline_harness.report.timeline import Timeline, draw_timeline
+from kline_harness.run_record import RunRecord
 from kline_harness.units import NS_PER_DAY, NS_PER_HOUR
 
 from tests.report.run_figures import DAY_NS
 
 DAY = (DAY_NS, DAY_NS + NS_PER_DAY)
-FAULTS: dict[str, Any] = {"scenario": {}, "faults": []}
+RUN = RunRecord(verdict="valid")
 
 
 def drawn(data: ReportData) -> Timeline:
@@ -32,10 +33,9 @@ def fills(svg: str, tone: str) -> list[str]:
     return [path for path in re.findall(r"<path [^>]*>", svg) if f'fill="var(--{tone})"' in path]
 
 
-def planted(*windows: tuple[str, int | None, int | None]) -> dict[str, Any]:
+def planted(*windows: tuple[str, int | None, int | None]) -> list[dict[str, Any]]:
     names = ("fault", "from_ns", "to_ns")
-    rows = [dict(zip(names, row, strict=True)) | {"had_effect": True} for row in windows]
-    return {**FAULTS, "faults": rows}
+    return [dict(zip(names, row, strict=True)) | {"had_effect": True} for row in windows]
 
 
 def test_depth_lag_flushes_and_lateness_are_told(reports: dict[str, Path]) -> None:
@@ -79,15 +79,13 @@ def test_what_was_missed_stands_with_the_panel_of_its_consumer(event: str) -> No
         Track("klines", "auditor", "depth", at, np.array([5, 2], dtype=np.int64)),
         Track("klines", "writer", event, at[1:], np.array([7], dtype=np.int64)),
     ]
-    run = {**FAULTS, "channels": []}
-    svg = drawn(ReportData(run, (), (), (), None, tuple(tracks))).svg
+    svg = drawn(ReportData(RUN, (), (), (), None, tuple(tracks))).svg
     told = {"lag": "lagged once, 7 missed", "refused": "no room once, 7 refused"}
     assert f"klines to writer: at most 9 unread {told[event]}; klines to auditor: at most 5" in svg
 
 
 def test_a_folder_without_klines_and_timeline_has_no_picture() -> None:
-    run = {**FAULTS, "channels": []}
-    assert draw_timeline(ReportData(run, (), (), (), None, ()), DAY) is None
+    assert draw_timeline(ReportData(RUN, (), (), (), None, ()), DAY) is None
 
 
 def test_what_a_scenario_plants_by_itself_is_shaded_too() -> None:
@@ -103,7 +101,7 @@ def test_what_a_scenario_plants_by_itself_is_shaded_too() -> None:
         },
         "shutdown_ns": 50,
     }
-    assert disturbances({"scenario": scenario, "faults": []}) == [
+    assert disturbances(scenario, []) == [
         Disturbance("writer slow", None, None),
         Disturbance("lifecycle not subscribed", None, 7),
         Disturbance("ticks missed", 5, 6),
@@ -116,9 +114,11 @@ def test_what_a_scenario_plants_by_itself_is_shaded_too() -> None:
 
 
 def test_a_fault_that_never_acted_is_not_shaded_and_one_all_along_is_named() -> None:
-    run = planted(("disk_full", None, None), ("trades_dropped", 4, 9), ("consumer_late", None, 3))
-    run["faults"].append({"fault": "write_error", "from_ns": None, "to_ns": None})
-    found = disturbances(run)
+    faults = planted(
+        ("disk_full", None, None), ("trades_dropped", 4, 9), ("consumer_late", None, 3)
+    )
+    faults.append({"fault": "write_error", "from_ns": None, "to_ns": None})
+    found = disturbances({}, faults)
     assert [one.name for one in found] == ["disk full", "consumer late", "trades dropped"]
     assert [one.all_along for one in found] == [True, False, False]
 
@@ -136,7 +136,7 @@ def test_windows_are_cut_to_the_span(
 def test_names_that_find_no_room_are_counted_in_the_caption(reports: dict[str, Path]) -> None:
     data = read_run(reports["valid"])
     windows = [("trades_dropped", DAY_NS + n * 10**9, DAY_NS + n * 10**9) for n in range(9)]
-    crowded = replace(data, run={**data.run, **planted(*windows), "scenario": {}})
+    crowded = replace(data, run=replace(data.run, faults=planted(*windows), scenario={}))
     found = drawn(crowded)
     assert found.unnamed == 6
     assert found.svg.count(">trades dropped<") == 3

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 
 from kline_harness.arrow import texts_of
 from kline_harness.replay import Outcome
+from kline_harness.run_record import RunRecord
 
 
-def counters_of(outcome: Outcome, run: Mapping[str, Any]) -> dict[str, int]:
+def counters_of(outcome: Outcome, run: RunRecord) -> dict[str, int]:
     """Return the counters of a run from its outcome and the content of its run.json.
 
     None of them depends on how files were cut into chunks, and so on who read them.
@@ -29,14 +28,14 @@ def counters_of(outcome: Outcome, run: Mapping[str, Any]) -> dict[str, int]:
     * `flushes`, `rows_written` and `parts` of the writer
     * `compared` klines that the audit held to the ones they are made of
     """
-    channels = {channel["name"]: channel for channel in run["channels"]}
-    consumers = [consumer for channel in run["channels"] for consumer in channel["consumers"]]
-    checks = {check["check"]: check["counts"] for check in run["checks"]}
+    channels = {channel["name"]: channel for channel in run.channels}
+    consumers = [consumer for channel in run.channels for consumer in channel["consumers"]]
+    checks = run.counts
     writer = checks.get("writer", {})
     return {
-        "bytes_read": sum(file["bytes"] for file in run["inputs"]),
-        "rows_read": sum(file["rows"] for file in run["inputs"]),
-        "rows_fed": sum(file["rows"] for file in run["inputs"] if file["role"] == "trades"),
+        "bytes_read": sum(file["bytes"] for file in run.inputs),
+        "rows_read": sum(file["rows"] for file in run.inputs),
+        "rows_fed": sum(file["rows"] for file in run.inputs if file["role"] == "trades"),
         "klines": channels["klines"]["published"],
         "events": channels["lifecycle"]["published"],
         **asdict(outcome.work),

@@ -12,7 +12,7 @@ from kline_harness.gate.canonical import DIGEST_DIGITS, Days, days_of, digest, e
 from kline_harness.gate.counters import counters_of
 from kline_harness.kline import FIELDS
 from kline_harness.replay import Outcome
-from kline_harness.run_record import LEDGER_FILE, RECORD_FILE, read_ledger, read_record
+from kline_harness.run_record import LEDGER_FILE, RECORD_FILE, RunRecord, read_ledger, read_record
 from kline_harness.storage.dataset import KlineDataset
 
 # "day ALFAUSDT 1m 2024-05-15" to {"klines": "1440", ...}; neither side holds a space.
@@ -51,10 +51,10 @@ def take(outcome: Outcome) -> Snapshot:
     run = read_record(folder / RECORD_FILE)
     klines = days_of(KlineDataset(folder / "klines").read())
     differences = [] if outcome.comparison is None else outcome.comparison.differences
-    figures: dict[str, Mapping[str, str]] = {CASE: {"verdict": run["verdict"]}}
+    figures: dict[str, Mapping[str, str]] = {CASE: {"verdict": run.verdict}}
     counters = counters_of(outcome, run)
     figures[COUNTERS] = {name: str(count) for name, count in counters.items()}
-    for given in run["inputs"]:
+    for given in run.inputs:
         pairs = {"role": given["role"], "rows": str(given["rows"])}
         pairs[DIGEST] = given["sha256"][:DIGEST_DIGITS]
         _add(figures, f"{INPUT} {escape(given['path'])}", pairs)
@@ -81,7 +81,7 @@ def _add(figures: dict[str, Mapping[str, str]], key: str, pairs: Mapping[str, st
 
 def _add_series(
     figures: dict[str, Mapping[str, str]],
-    run: Mapping[str, Any],
+    run: RunRecord,
     ledger: Iterable[Mapping[str, Any]],
 ) -> None:
     """Add what became of each series' trades, and how many of its klines are the exchange's."""
@@ -91,7 +91,7 @@ def _add_series(
             parts = {"received": equation["total"], **equation["parts"]}
             key = f"{SERIES} {escape(symbol)} {interval}"
             figures[key] = {name: str(count) for name, count in parts.items()}
-    for series in (run["comparison"] or {"series": []})["series"]:
+    for series in run.compared:
         key = f"{SERIES} {escape(series['symbol'])} {series['interval']}"
         names = ("identical", "outside", "uncompared")
         counts = Counter({name: int(figures.get(key, {}).get(name, 0)) for name in names})

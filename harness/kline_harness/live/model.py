@@ -179,7 +179,7 @@ class LiveRun(Observer):
             begin = getattr(fault, "from_ns", getattr(fault, "at_ns", None))
             end = getattr(fault, "until_ns", getattr(fault, "restart_ns", begin))
             faults.append({"fault": words(fault.KIND), "from_ns": begin, "to_ns": end})
-        return disturbances({"faults": faults, "scenario": self.run.scenario.to_dict()})
+        return disturbances(self.run.scenario.to_dict(), faults)
 
     def _account(self) -> None:
         accounts = getattr(self.run.subject, "accounts", None)

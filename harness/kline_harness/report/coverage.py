@@ -16,6 +16,7 @@ from kline_harness.report.differences import DifferenceRow
 from kline_harness.report.format import number, utc
 from kline_harness.report.klines import Series, interval_order
 from kline_harness.report.svg import Drawing, box
+from kline_harness.run_record import RunRecord
 from kline_harness.units import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, Int64Array
 
 # From the bottom of a cell to its top: what matters most never hides.
@@ -77,7 +78,7 @@ def coverage_maps(data: ReportData, symbols: Iterable[str]) -> Iterator[Coverage
     for symbol in symbols:
         differences = [row for row in data.differences if row.symbol == symbol]
         series = {line.interval: line for line in data.klines if line.symbol == symbol}
-        still = [row for row in data.run["stretches"] if row["symbol"] == symbol]
+        still = [row for row in data.run.stretches if row["symbol"] == symbol]
         still = [row for why in _STILL for row in still if row["why"] == why]
         intervals = sorted({*series, *(row.interval for row in differences)}, key=interval_order)
         rows = []
@@ -93,7 +94,7 @@ def coverage_maps(data: ReportData, symbols: Iterable[str]) -> Iterator[Coverage
 
 def span_ns(data: ReportData) -> tuple[int, int]:
     """Return the time the trades span; without trades, that of the klines up to a day long."""
-    inputs = [row for row in data.run["inputs"] if row.get("role") == "trades"]
+    inputs = [row for row in data.run.inputs if row.get("role") == "trades"]
     firsts = [row["first_event_time_ns"] for row in inputs if row.get("first_event_time_ns")]
     lasts = [row["last_event_time_ns"] for row in inputs if row.get("last_event_time_ns")]
     if firsts and lasts:
@@ -108,15 +109,15 @@ def span_ns(data: ReportData) -> tuple[int, int]:
     )
 
 
-def _compared(run: Mapping[str, Any]) -> dict[tuple[str, str], tuple[int, int]]:
+def _compared(run: RunRecord) -> dict[tuple[str, str], tuple[int, int]]:
     """Return the series that were compared, each with the time its exchange klines cover."""
-    if not run["comparison"]:
+    if not run.comparison:
         return {}
     windows: dict[tuple[str, str], tuple[int, int]] = {}
-    for row in run["comparison"]["series"]:
+    for row in run.compared:
         covers = [
             file["coverage"]
-            for file in run["inputs"]
+            for file in run.inputs
             if file.get("role") == "klines"
             and file.get("coverage")
             and row["symbol"] in (file.get("symbols") or ())

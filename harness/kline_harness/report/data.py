@@ -14,18 +14,11 @@ import pyarrow as pa
 from kline_harness.errors import InputError
 from kline_harness.report.differences import DifferenceRow, read_differences
 from kline_harness.report.klines import Series, numbers, read_klines, read_table, text_codes
-from kline_harness.run_record import LEDGER_FILE, RECORD_FILE, read_ledger, read_record
+from kline_harness.run_record import LEDGER_FILE, RECORD_FILE, RunRecord, read_ledger, read_record
 from kline_harness.run_shape import EXPECTATIONS, FINDING, Shape, misfit
 from kline_harness.units import Int64Array
 
 T = TypeVar("T")
-
-# A part that a run folder does not have is an empty part of the page.
-_LISTS = (
-    *("inputs", "checks", "ledger", "channels", "series", "lateness", "transitions"),
-    *("stretches", "faults"),
-)
-_OBJECTS = ("scenario", "versions")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,11 +41,11 @@ class Track:
 class ReportData:
     """Everything a report shows.
 
-    `run` is the content of run.json with every part present; the other fields are the tables
+    `run` is the content of run.json; the other fields are the tables
     beside it. `ledger` are all equations, where run.json has the sums of each law.
     """
 
-    run: Mapping[str, Any]
+    run: RunRecord
     klines: tuple[Series, ...]
     differences: tuple[DifferenceRow, ...]
     findings: tuple[Mapping[str, Any], ...]
@@ -63,7 +56,7 @@ class ReportData:
     def to_dict(self) -> dict[str, Any]:
         """Return all but the columns of the klines and the timeline as a JSON object."""
         return {
-            "run": dict(self.run),
+            "run": self.run.to_dict(),
             "klines": [[line.symbol, line.interval, len(line)] for line in self.klines],
             "differences": [difference.to_dict() for difference in self.differences],
             "findings": [dict(finding) for finding in self.findings],
@@ -81,8 +74,8 @@ def read_run(run_dir: Path) -> ReportData:
     Raises InputError for a folder without a run.json of the known schema, or with a file that
     is not what it should be.
     """
-    run, klines = read_run_json(run_dir / RECORD_FILE), _read(run_dir / "klines", read_klines)
-    writers = [check for check in run["checks"] if check["check"] == "writer"]
+    run, klines = read_record(run_dir / RECORD_FILE), _read(run_dir / "klines", read_klines)
+    writers = [check for check in run.checks if check["check"] == "writer"]
     if not klines and any(check["counts"].get("committed") for check in writers):
         raise InputError(run_dir / "klines", "the stored klines, part-*.parquet", "none")
     return ReportData(
@@ -92,7 +85,7 @@ def read_run(run_dir: Path) -> ReportData:
         findings=_read(run_dir / "findings.ndjson", _read_findings),
         expectations=_read(run_dir / "expectations.json", _read_expectations),
         timeline=_read(run_dir / "timeline.parquet", _read_timeline),
-        ledger=_read(run_dir / LEDGER_FILE, _read_ledger) if run["ledger"] else (),
+        ledger=_read(run_dir / LEDGER_FILE, _read_ledger) if run.ledger else (),
     )
 
 
@@ -117,14 +110,6 @@ def _read(path: Path, read: Callable[[Path], T]) -> T:
 
 def _read_ledger(path: Path) -> tuple[Mapping[str, Any], ...]:
     return tuple(read_ledger(path))
-
-
-def read_run_json(path: Path) -> Mapping[str, Any]:
-    """Read the figures of a run, every part present; raises InputError as `read_record`."""
-    run = read_record(path)
-    empty: dict[str, Any] = {name: [] for name in _LISTS} | {name: {} for name in _OBJECTS}
-    plain = {"sentence": "", "command": "", "seed": None, "exit_code": None, "comparison": None}
-    return empty | plain | {name: value for name, value in run.items() if value is not None}
 
 
 def _load(path: Path, text: str, shape: Shape, line: int | None = None) -> dict[str, Any]:

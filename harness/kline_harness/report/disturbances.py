@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,19 +38,21 @@ class Disturbance:
         return first, max(first, last)
 
 
-def disturbances(run: Mapping[str, Any]) -> list[Disturbance]:
-    """Return a run's injected faults, and what else its scenario plants, in order of time."""
-    found = [*_faults(run["faults"]), *_listed(run["scenario"])]
-    for name, options in _mapping(run["scenario"].get("listeners")).items():
+def disturbances(
+    scenario: Mapping[str, Any], faults: Iterable[Mapping[str, Any]]
+) -> list[Disturbance]:
+    """Return injected faults, and what else a scenario plants, in order of time."""
+    found = [*_faults(faults), *_listed(scenario)]
+    for name, options in _mapping(scenario.get("listeners")).items():
         found += _of_listener(name, _mapping(options))
-    shutdown_ns = run["scenario"].get("shutdown_ns")
+    shutdown_ns = scenario.get("shutdown_ns")
     if isinstance(shutdown_ns, int):
         found.append(Disturbance("shut down", shutdown_ns, None))
     # A stable sort: what begins together stays in the order of the scenario.
     return sorted(found, key=lambda one: one.from_ns or 0)
 
 
-def _faults(faults: list[Mapping[str, Any]]) -> Iterator[Disturbance]:
+def _faults(faults: Iterable[Mapping[str, Any]]) -> Iterator[Disturbance]:
     """Yield the faults that did something, or had a window to do it in."""
     for row in faults:
         one = Disturbance(words(row.get("fault")), row.get("from_ns"), row.get("to_ns"))

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from kline_harness.errors import InputError, OutputError
-from kline_harness.report.data import read_run_json
 from kline_harness.report.overview import tested
 from kline_harness.report.page import render, write_whole
 from kline_harness.report.summary import CLASSES, period_of, symbols_of
 from kline_harness.report.svg import Drawing, box
-from kline_harness.run_record import RECORD_FILE
+from kline_harness.run_record import RECORD_FILE, RunRecord, read_record
 
 _WIDTH, _HEIGHT = 960.0, 120.0
 _BARS = (
@@ -96,33 +95,31 @@ def _differing(run: PastRun, names: Sequence[str]) -> int:
 def _past_run(folder: Path) -> PastRun:
     has_page = (folder / "report.html").exists()
     try:
-        return _figures(folder, read_run_json(folder / RECORD_FILE), has_page)
+        return _figures(folder, read_record(folder / RECORD_FILE), has_page)
     except InputError as error:
         reason = f"run.json: expected {error.expected}, found {error.found}"
-    except (KeyError, TypeError, AttributeError) as error:
-        reason = f"run.json: expected figures as a replay writes them, found others ({error})"
     return PastRun(folder.name, "unknown", reason, None, 0, dict.fromkeys(CLASSES), has_page)
 
 
-def _figures(folder: Path, run: Mapping[str, Any], has_page: bool) -> PastRun:
-    series = run["comparison"]["series"] if run["comparison"] else None
+def _figures(folder: Path, run: RunRecord, has_page: bool) -> PastRun:
+    series = run.comparison["series"] if run.comparison else None
     figures = {
         name: None if series is None else sum(row.get(name, 0) for row in series)
         for name in CLASSES
     }
-    klines = sum(row.get("klines", 0) for row in run["series"])
-    options = dict(tested(run, symbols_of(run["inputs"])))
+    klines = sum(row.get("klines", 0) for row in run.series)
+    options = dict(tested(run, symbols_of(run.inputs)))
     return PastRun(
         folder.name,
-        run["verdict"],
-        run["sentence"],
-        run["seed"],
+        run.verdict,
+        run.sentence,
+        run.seed,
         klines,
         figures,
         has_page,
         subject=options.get("Subject", ""),
         symbols=options.get("Symbols", ""),
-        days=period_of(run["inputs"]),
+        days=period_of(run.inputs),
         scenario=options.get("Scenario", ""),
-        version=str(run["versions"].get("kline-harness", "")),
+        version=str(run.versions.get("kline-harness", "")),
     )

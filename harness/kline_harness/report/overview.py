@@ -11,6 +11,7 @@ from kline_harness.kline import FIELDS
 from kline_harness.report.differences import DifferenceRow, plain_decimal
 from kline_harness.report.format import flatten, number, words
 from kline_harness.report.klines import interval_order
+from kline_harness.run_record import RunRecord
 
 _WORST_FIRST = ("invalid", "unknown", "valid")
 _NAMED = 4
@@ -45,9 +46,9 @@ class Pattern:
     first: int
 
 
-def tested(run: Mapping[str, Any], symbols: Sequence[str]) -> list[tuple[str, str]]:
+def tested(run: RunRecord, symbols: Sequence[str]) -> list[tuple[str, str]]:
     """Return what was tested, as (what, text): subject, scenario, faults, market, files."""
-    scenario, inputs = run["scenario"], run["inputs"]
+    scenario, inputs = run.scenario, run.inputs
     trades = [row for row in inputs if row.get("role") == "trades"]
     klines = [row for row in inputs if row.get("role") == "klines"]
     intervals = [str(one.get("text", one)) for one in _mappings(scenario.get("intervals"))]
@@ -58,7 +59,7 @@ def tested(run: Mapping[str, Any], symbols: Sequence[str]) -> list[tuple[str, st
         ("Symbols", _some(symbols)),
         ("Intervals", ", ".join(intervals) or None),
         ("Scenario", _changed(run)),
-        ("Broken on purpose", _faults(run["faults"])),
+        ("Broken on purpose", _faults(run.faults)),
         ("Trades from", _files(trades)),
         ("Compared with", _files(klines) or "nothing: no klines of the exchange were given"),
     ]
@@ -89,9 +90,9 @@ def _faults(faults: Sequence[Mapping[str, Any]]) -> str:
     return ", ".join(texts)
 
 
-def _changed(run: Mapping[str, Any]) -> str:
+def _changed(run: RunRecord) -> str:
     """Say which options are not the defaults; folders of older versions do not tell."""
-    changed = run.get("changed_options")
+    changed = run.changed_options
     if changed is None:
         return ""
     options = {name: value for name, value in changed.items() if name not in _SAID_ELSEWHERE}
@@ -138,9 +139,9 @@ def _signed(value: Decimal) -> str:
     return text if text.startswith("-") else f"+{text}"
 
 
-def uncompared(run: Mapping[str, Any]) -> list[Uncompared]:
+def uncompared(run: RunRecord) -> list[Uncompared]:
     """Return the klines that were not compared, those of one side and reason together."""
-    rows = run["comparison"].get("not_compared", []) if run["comparison"] else []
+    rows = run.comparison.get("not_compared", []) if run.comparison else []
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in rows:
         names = ", ".join(row.get("names") or ())

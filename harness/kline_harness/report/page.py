@@ -90,7 +90,7 @@ def build_report(run_dir: Path) -> Path:
         "findings": cut("findings", encode_findings(data.findings), _FINDINGS_BUDGET),
         "series": cut("series", encode_series(summary.series), _SERIES_BUDGET),
         "ledger": cut("ledger", encode_ledger(data.ledger), _LEDGER_BUDGET),
-        "inputs": cut("inputs", encode_inputs(data.run["inputs"]), _INPUTS_BUDGET),
+        "inputs": cut("inputs", encode_inputs(data.run.inputs), _INPUTS_BUDGET),
     }
     used = pictures.size + sum(found[0].size for found in chunks.values())
     room = max(_LEAST_BUDGET, _PAGE_BUDGET - used)
@@ -107,8 +107,8 @@ def _report(
     data: ReportData, summary: Summary, pictures: Pictures, chunks: Mapping[str, Sequence[Chunk]]
 ) -> str:
     run = data.run
-    wrong = [row for row in worst_first(run["checks"]) if row["verdict"] != "valid"]
-    absent = {"faults": not run["faults"], "wrong": not wrong}
+    wrong = [row for row in worst_first(run.checks) if row["verdict"] != "valid"]
+    absent = {"faults": not run.faults, "wrong": not wrong}
     return render(
         "report.html.j2",
         run=run,
@@ -119,7 +119,7 @@ def _report(
         can_draw=can_draw(),
         tested=tested(run, summary.symbols),
         wrong=wrong,
-        checks=worst_first(run["checks"]),
+        checks=worst_first(run.checks),
         uncompared=uncompared(run),
         patterns=patterns(data.differences),
         blocks={kind: found[0].block(found[-1].last) for kind, found in chunks.items()},

@@ -67,7 +67,7 @@ def draw_pictures(data: ReportData, symbols: Sequence[str]) -> Pictures:
         coverage=tuple(map(_coverage, maps)),
         candles=tuple(_candles(data, shown)) if drawing else (),
         ledger=_one(draw_ledger(data.ledger), _ledger_caption(data)),
-        lifecycle=_one(draw_lifecycle(data.run["transitions"]), _LIFECYCLE),
+        lifecycle=_one(draw_lifecycle(data.run.transitions), _LIFECYCLE),
         timeline=_timeline(data) if drawing else (),
         lateness=_one(draw_lateness(data), _LATENESS) if drawing else (),
         states=tuple(name for name in STATES if name in states),
@@ -138,7 +138,7 @@ def _candles(data: ReportData, symbols: Sequence[str]) -> Iterator[Picture]:
             if (row.symbol, row.interval) == (symbol, series.interval)
         ]
         caption = f"{number(len(series))} klines of {series.interval} and their volume"
-        if data.run["comparison"]:
+        if data.run.comparison:
             caption += (
                 ". Solid is ours; hollow is the exchange's where a price differs; "
                 f"the marks at the foot show where: {number(len(differences))} klines"

@@ -81,7 +81,7 @@ def draw_lateness(data: ReportData) -> str | None:
     if not rows:
         return None
     low, high = 6.0, max(9.0, *(lateness_scale(values).max() for values in rows.values())) + 0.1
-    quantiles = {row["interval"]: row for row in data.run["lateness"]}
+    quantiles = {row["interval"]: row for row in data.run.lateness}
     with figure(WIDTH, 44 + 30 * len(rows)) as canvas:
         share = 34 / (44 + 30 * len(rows))
         axes = canvas.add_axes((LEFT, share, RIGHT - LEFT, 0.99 - share))

@@ -48,8 +48,8 @@ def summarise(data: ReportData) -> Summary:
     """Return the summary of a run."""
     run = data.run
     symbols = _symbols(data)
-    period = period_of(run["inputs"])
-    series = sorted(run["comparison"]["series"] if run["comparison"] else [], key=_by_interval)
+    period = period_of(run.inputs)
+    series = sorted(run.compared, key=_by_interval)
     differing = [row for row in series if any(row.get(name) for name in CLASSES[1:6])]
     same = [row for row in series if not any(row.get(name) for name in CLASSES[1:6])]
     totals = _totals(series)
@@ -57,10 +57,10 @@ def summarise(data: ReportData) -> Summary:
         name: sum((row.get("fields") or {}).get(name, 0) for row in series) for name in FIELDS
     }
     shown = ", ".join(symbols[:3]) + (f" and {len(symbols) - 3} more" if len(symbols) > 3 else "")
-    title = f"{run['verdict'].capitalize()}: {shown or 'a run'}{f', {period}' if period else ''}"
+    title = f"{run.verdict.capitalize()}: {shown or 'a run'}{f', {period}' if period else ''}"
     # The verdict already stands above the sentence.
-    unbalanced = sum(law["equations"] - law["balanced"] for law in run["ledger"])
-    told = run["sentence"].removeprefix(f"{run['verdict'].capitalize()}: ").rstrip(".").split("; ")
+    unbalanced = sum(law["equations"] - law["balanced"] for law in run.ledger)
+    told = run.sentence.removeprefix(f"{run.verdict.capitalize()}: ").rstrip(".").split("; ")
     return Summary(
         title=title,
         sentence=f"{'; '.join(told[:_SAID_FIRST])}.",
@@ -93,7 +93,7 @@ def symbols_of(inputs: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
 
 
 def _symbols(data: ReportData) -> tuple[str, ...]:
-    named = list(symbols_of(data.run["inputs"]))
+    named = list(symbols_of(data.run.inputs))
     named += [line.symbol for line in data.klines]
     named += [row.symbol for row in data.differences]
     return tuple(dict.fromkeys(named))
@@ -114,10 +114,10 @@ def _figures(
     data: ReportData, totals: Mapping[str, int], unbalanced: int
 ) -> list[tuple[str, int, str, str]]:
     run = data.run
-    trades = sum(row.get("rows") or 0 for row in run["inputs"] if row.get("role") == "trades")
+    trades = sum(row.get("rows") or 0 for row in run.inputs if row.get("role") == "trades")
     klines = sum(len(line) for line in data.klines)
     figures = [("trades read", trades, "", "replayed"), ("klines stored", klines, "", "candles")]
-    if run["comparison"]:
+    if run.comparison:
         figures += [
             (
                 name,

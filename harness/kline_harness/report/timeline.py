@@ -70,7 +70,7 @@ def draw_timeline(data: ReportData, span_ns: tuple[int, int]) -> Timeline | None
     panels = [*_depth_panels(data, edges), *_flush_panels(data, edges)]
     if len(late_at):
         panels.append(_lateness_panel(edges, late_at, late_ns))
-    planted = disturbances(data.run)
+    planted = disturbances(data.run.scenario, data.run.faults)
     shaded = [one for one in planted if not one.all_along]
     names, unnamed = _placed(shaded, (start, end))
     svg = _draw(panels, names, shaded, (start, end))
@@ -141,7 +141,7 @@ def _depth_panels(data: ReportData, edges: Int64Array) -> Iterator[_Panel]:
     peaks = {key: max(int(one.count.max(initial=0)) for one in depths[key]) for key in depths}
     missed = [one for one in data.timeline if one.event in ("lag", "refused")]
     capacities: Mapping[str, int] = {
-        row["name"]: row["capacity"] for row in data.run["channels"] if row.get("capacity")
+        row["name"]: row["capacity"] for row in data.run.channels if (row.get("capacity") or 0) > 0
     }
     for key in sorted(depths, key=lambda key: -peaks[key])[:_CONSUMERS_SHOWN]:
         channel, consumer = key
@@ -162,7 +162,7 @@ def _alarm(track: Track) -> str:
 
 
 def _flush_panels(data: ReportData, edges: Int64Array) -> Iterator[_Panel]:
-    options = data.run["scenario"].get("writer")
+    options = data.run.scenario.get("writer")
     limit = options.get("buffer_rows") if isinstance(options, Mapping) else None
     for flushes in data.timeline:
         if flushes.event == "flush":
