@@ -414,3 +414,30 @@ def test_klines_of_every_interval_of_a_day_are_valid(tmp_path: Path) -> None:
         assert ran.exit_code == 0, ran.output
         left = {row["reason"] for row in ran.run["comparison"]["not_compared"]}
         assert left <= {"partial", "outside", "quiet_beyond"}
+
+
+@pytest.mark.parametrize("counted", [None, False, True])
+def test_trades_of_a_kind_that_is_not_known(tmp_path: Path, counted: bool | None) -> None:
+    """They are left out: a doubt, which the exchange's klines settle one way or the other."""
+    tape = traded(91, minutes=6)
+    blocks = {one.id for one in tape[3::9]}
+    recording = tmp_path / "GNUUSDT-trade-stream.txt"
+    recording.write_text(
+        "".join(
+            f'{one.time_ns // 1_000_000 + 40} {{"e":"trade","E":{one.time_ns // 1_000_000 + 3},'
+            f'"T":{one.time_ns // 1_000_000},"s":"GNUUSDT","t":{one.id},"p":"{one.price}",'
+            f'"q":"{one.quantity}","X":"{"BLOCK" if one.id in blocks else "MARKET"}",'
+            f'"m":{str(one.buyer_is_maker).lower()}}}\n'
+            for one in tape
+        )
+    )
+    words: list[str | Path] = []
+    if counted is not None:
+        kept = [one for one in tape if counted or one.id not in blocks]
+        words = ["--klines", write_klines(tmp_path / "GNUUSDT-1m.csv", candles(kept))]
+    ran = replay(tmp_path / "run", recording, *words, "--intervals=1m", "--audit=off")
+    assert ran.exit_code == (3 if counted is None else 0)
+    (told,) = [one for one in ran.findings() if one["kind"] == "kind_not_known"]
+    assert told["severity"] == ("doubt" if counted is None else "notice")
+    assert told["evidence"]["trades"] == len(blocks)
+    assert command("inspect", recording).exit_code == 3

@@ -169,6 +169,15 @@ def out_of_place() -> Iterator[Case]:
         {RECORDED: "received_out_of_order"},
         "valid",
     )
+    odd = [m.replace("MARKET", "BLOCK") if n % 9 == 4 else m for n, m in enumerate(messages)]
+    yield case(
+        "kind-not-known",
+        "A recording with trades of a kind that no document names.",
+        "",
+        {RECORDED: ("\n".join(odd) + "\n").encode()},
+        {RECORDED: "received_out_of_order kind_not_known"},
+        "unknown",
+    )
     yield case(
         "lost-while-disconnected",
         "A recording that lacks the trades of a disconnection.",

@@ -19,6 +19,7 @@ EDGE_NS_MIN = 10 * NS_PER_MINUTE
 EDGE_TIMES = 4
 # So many takers are on one side by chance once in four thousand million times.
 SAME_SIDE_MIN = 32
+_NAMED = 4
 NOT_CHECKED = (
     "trades before the first and after the last row of a file without a day in its name",
 )
@@ -46,6 +47,7 @@ class FileWatch:
     silence_ns: int = 0
     makers: int = 0
     market: int = 0
+    unknown: int = 0
     is_aggregated: bool = False
 
     def add(self, tape: Tape) -> None:
@@ -55,6 +57,7 @@ class FileWatch:
         if tape.kind.any():
             market = tape.kind == TradeKind.MARKET
             self.market += int(np.count_nonzero(market))
+            self.unknown += int(np.count_nonzero(tape.kind == TradeKind.OTHER))
             makers = makers & market
         else:
             self.market += len(tape)
@@ -181,13 +184,13 @@ def files_verdict(
     found: Comparison,
     references: Sequence[Reference] = (),
 ) -> Verdict:
-    """Judge files of trades by their names, and sides that never change.
+    """Judge files of trades by their names, sides that never change, and kinds that are not known.
 
-    Where klines of `references`, as `found` compared them, bear the trades of an edge out, or the
-    takers' side, there is no doubt about those. `left_out` are files given as the exchange's
-    klines, with what they hold.
+    Where klines of `references`, as `found` compared them, bear the trades of an edge out, the
+    takers' side, or what was left out, there is no doubt about those. `left_out` are files given as
+    the exchange's klines, with what they hold.
     """
-    reached, takers_compared = _borne_out(found, references)
+    reached, compared = _borne_out(found, references)
     counts = {"files": 0, "outside_of_name": 0, "cut_short": 0}
     findings: list[Finding] = []
     sides: dict[str, list[FileWatch]] = {}
@@ -203,25 +206,27 @@ def files_verdict(
     for symbol, mine in sides.items():
         market, makers = sum(w.market for w in mine), sum(w.makers for w in mine)
         stated = all(watch.sides_stated for watch in mine)
+        fields = compared.get(symbol, set())
         if stated and market >= SAME_SIDE_MIN and makers in (0, market):
-            findings.append(_same_side(symbol, market, makers, symbol in takers_compared))
+            findings.append(_same_side(symbol, market, makers, "taker_buy_volume" in fields))
+        if any(watch.unknown for watch in mine):
+            findings.append(_kind_not_known(symbol, mine, is_compared="volume" in fields))
     findings += [_without_klines(name, holds) for name, holds in sorted(left_out.items())]
     return Verdict.of(CHECK, counts, findings, NOT_CHECKED)
 
 
 def _borne_out(
     found: Comparison, references: Sequence[Reference]
-) -> tuple[dict[str, tuple[int, int]], set[str]]:
-    """Return, by symbol, the time in which klines bear the trades out, and whose takers they do."""
+) -> tuple[dict[str, tuple[int, int]], dict[str, set[str]]]:
+    """Return, by symbol, the time in which klines bear the trades out, and in which fields."""
     reached: dict[str, tuple[int, int]] = {}
-    takers: set[str] = set()
+    compared: dict[str, set[str]] = {}
     left = {one.symbol for one in found.not_compared if one.is_doubt}
     left |= {one.symbol for one in found.differences if one.proof is None}
     for result, reference in zip(found.series, references, strict=False):
         if not result.paired or result.symbol in left:
             continue
-        if "taker_buy_volume" in result.compared:
-            takers.add(result.symbol)
+        compared.setdefault(result.symbol, set()).update(result.compared)
         opens = opens_ns(reference.table)
         low, high = int(opens.min()), reference.interval.close_time_ns(int(opens.max()))
         if reference.claimed is not None:
@@ -229,7 +234,7 @@ def _borne_out(
             low = min(low, reference.claimed[0])
         before = reached.get(result.symbol, (low, high))
         reached[result.symbol] = min(low, before[0]), max(high, before[1])
-    return reached, takers
+    return reached, compared
 
 
 def _without_klines(name: str, holds: str) -> Finding:
@@ -275,6 +280,19 @@ def _edges(watch: FileWatch, reached: tuple[int, int] | None) -> Iterable[Findin
         evidence |= {"silence_ns": silence_ns, "longest_silence_within_ns": watch.silence_ns}
         severity = Severity.NOTICE if is_borne_out else Severity.DOUBT
         yield _finding(kind, severity, watch.symbol, evidence)
+
+
+def _kind_not_known(symbol: str, watches: Sequence[FileWatch], *, is_compared: bool) -> Finding:
+    """Tell of trades that the source names a kind of, and no document of its does."""
+    unknown, rows = sum(w.unknown for w in watches), sum(w.rows for w in watches)
+    names = [watch.name for watch in watches if watch.unknown]
+    sentence = (
+        f"{unknown:,} of {rows:,} trades are of a kind that is not known (not MARKET, "
+        f"INSURANCE_FUND or ADL) and in no kline [{', '.join(names[:_NAMED])}]"
+    )
+    evidence = {"sentence": sentence, "trades": unknown, "files": names[:_NAMED]}
+    severity = Severity.NOTICE if is_compared else Severity.DOUBT
+    return _finding("kind_not_known", severity, symbol, evidence)
 
 
 def _same_side(symbol: str, market: int, makers: int, is_compared: bool) -> Finding:

@@ -100,6 +100,7 @@ class TradeAudit:
             self._tally.add(kind, is_so, evidence)
         if watch.rows and not watch.market:
             self._tally.add("nothing_applied", 1, {"rows": watch.rows})
+        self._tally.add("kind_not_known", watch.unknown, {"trades": watch.unknown})
         if watch.is_one_sided:
             example = {"trades": watch.market, "buyer_is_maker": watch.makers}
             self._tally.add("maker_never_changes", 1, example)
