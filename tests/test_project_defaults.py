@@ -31,7 +31,8 @@ def test_options_of_the_nearest_project_are_taken_and_recorded(project: Path) ->
         'intervals = "1h"\naudit = "off"\nno-report = true\n',
     )
     ran = command("replay", ALFA, "--out", project / "run", folder=project / "run")
-    assert {row["interval"] for row in ran.run["series"]} in (set(), {"1h"})
+    # Without an audit nobody counts what was delivered.
+    assert ran.run["series"] == {"count": 0, "klines": 0, "quiet": 0}
     assert [one["text"] for one in ran.run["scenario"]["intervals"]] == ["1h"]
     assert ran.run["scenario"]["market"] == "um"
     words = shlex.split(ran.run["command"])

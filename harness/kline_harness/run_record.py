@@ -20,9 +20,10 @@ from kline_harness.ledger import Equation, EquationTable, Ledger
 from kline_harness.run_shape import RUN, misfit
 from kline_harness.units import BoolArray, Int64Array
 
-RUN_SCHEMA = "kline-harness/run/2"
+RUN_SCHEMA = "kline-harness/run/3"
 RECORD_FILE = "run.json"
 LEDGER_FILE = "ledger.parquet"
+SERIES_FILE = "series.parquet"
 # Counts, and sums in units of 1e-18, which int64 does not hold.
 _WIDE = pa.decimal128(38, 0)
 _WIDE_MAX = 10**38 - 1
@@ -39,6 +40,7 @@ class RunRecord:
     """What `run.json` holds, a field for each of its keys; docs/run-folder.md says what they are.
 
     `ledger` are the sums of each law (`ledger_sums`); every equation is in `ledger.parquet`.
+    `series` are sums too; every symbol and interval is in `series.parquet`.
     `served` is there where a service's store was judged: it has no parts of a replay.
     """
 
@@ -56,7 +58,7 @@ class RunRecord:
     ledger: Sequence[Mapping[str, Any]] = ()
     comparison: Mapping[str, Any] | None = None
     channels: Sequence[Mapping[str, Any]] = ()
-    series: Sequence[Mapping[str, Any]] = ()
+    series: Mapping[str, int] = field(default_factory=dict)
     lateness: Sequence[Mapping[str, Any]] = ()
     transitions: Sequence[Mapping[str, Any]] = ()
     stretches: Sequence[Mapping[str, Any]] = ()

@@ -91,7 +91,7 @@ RUN: dict[str, Any] = {
     "ledger?": [{"law": str, "equations": int, "balanced": int, "total?": int, "parts?": _COUNTS}],
     "comparison?": ({"series": [_COMPARED], "not_compared?": [_NOT_COMPARED]}, None),
     "channels?": [_CHANNEL],
-    "series?": [{"symbol?": str, "interval?": str, "klines?": _NUMBER, "quiet?": _NUMBER}],
+    "series?": _COUNTS,
     "lateness?": [{"interval": str, **dict.fromkeys(_LATENESS, _NUMBER)}],
     "transitions?": [_TRANSITION],
     "stretches?": [{"symbol": str, "why": str, "from_ns": int, "until_ns": int}],

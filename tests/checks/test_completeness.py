@@ -285,12 +285,18 @@ def test_statistics_per_series() -> None:
     for rows in (minutes, later):
         auditor.on_rows(0, Rows.all(table(rows)))
     auditor.on_close(0)
-    first, second = auditor.series()
-    assert (first.symbol, first.rows, first.gaps) == ("AAAUSDT", 3, 0)
-    assert (second.rows, second.accepted, second.quiet) == (5, 4, 1)
-    assert (second.gaps, second.lost, second.duplicates, second.backwards) == (1, 1, 1, 1)
-    assert second.first_open_ns == opening("1m", 0)
-    assert second.last_open_ns == opening("1m", 3)
+    found = auditor.series()
+    assert list(zip(found.symbols, found.intervals, strict=True)) == [
+        ("AAAUSDT", "1m"),
+        ("ALFAUSDT", "1m"),
+    ]
+    assert found.rows.tolist() == [3, 5]
+    assert found.accepted.tolist() == [3, 4]
+    assert found.quiet.tolist() == [0, 1]
+    assert found.gaps.tolist() == found.lost.tolist() == [0, 1]
+    assert found.duplicates.tolist() == found.backwards.tolist() == [0, 1]
+    assert found.first_open_ns.tolist() == [opening("1m", 0)] * 2
+    assert found.last_open_ns.tolist() == [opening("1m", 2), opening("1m", 3)]
 
 
 def test_scales_that_become_finer_in_mid_stream() -> None:

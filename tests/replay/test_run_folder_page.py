@@ -40,7 +40,11 @@ def test_every_key_of_the_record_is_named(ran: Ran) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["ledger.parquet", "klines/part-*.parquet", "differences.parquet", "timeline.parquet"]
+    "name",
+    [
+        *("ledger.parquet", "series.parquet", "klines/part-*.parquet"),
+        *("differences.parquet", "timeline.parquet"),
+    ],
 )
 def test_every_column_is_named(name: str, ran: Ran) -> None:
     file = next(
@@ -49,3 +53,18 @@ def test_every_column_is_named(name: str, ran: Ran) -> None:
     columns, patterns = pq.read_schema(file).names, named(name)
     assert [one for one in columns if not any(fnmatch(one, p) for p in patterns)] == []
     assert [p for p in patterns if not any(fnmatch(one, p) for one in columns)] == []
+
+
+def test_every_series_is_a_row_and_the_sums_are_in_the_record(ran: Ran) -> None:
+    rows = pq.read_table(ran.folder / "series.parquet").to_pylist()
+    stored = pq.read_table(ran.folder / "klines").to_pylist()
+    spans = [one["text"] for one in ran.run["scenario"]["intervals"]]
+    assert [(row["symbol"], row["interval"]) for row in rows] == [("ALFAUSDT", s) for s in spans]
+    for row in rows:
+        mine = [one for one in stored if one["interval"] == row["interval"]]
+        opens = [int(one["open_time"].timestamp()) * 10**9 for one in mine]
+        assert row["klines"] == len(mine)
+        assert row["quiet"] == sum(one["count"] == 0 for one in mine)
+        assert (row["first_open_time_ns"], row["last_open_time_ns"]) == (min(opens), max(opens))
+    sums = {name: sum(row[name] for row in rows) for name in ("klines", "quiet")}
+    assert ran.run["series"] == {"count": len(rows), **sums}

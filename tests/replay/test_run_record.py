@@ -96,7 +96,7 @@ def test_a_sum_of_more_digits_than_the_table_holds_is_refused(tmp_path: Path) ->
 def test_a_run_has_a_record_of_this_schema_and_all_of_its_ledger(tmp_path: Path) -> None:
     ran = replay(tmp_path / "run", UM_DAY / "ALFAUSDT-aggTrades-2024-05-15.zip", "--audit", "off")
     record = read_record(ran.folder / "run.json")
-    assert ran.run["schema"] == RUN_SCHEMA == "kline-harness/run/2"
+    assert ran.run["schema"] == RUN_SCHEMA == "kline-harness/run/3"
     assert record.to_dict() == ran.run
     equations = ran.equations()
     assert sum(law["equations"] for law in record.ledger) == len(equations)
@@ -108,6 +108,6 @@ def test_a_run_has_a_record_of_this_schema_and_all_of_its_ledger(tmp_path: Path)
 
 
 def test_a_record_of_another_schema_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "run.json").write_text(json.dumps({"schema": "kline-harness/run/1"}))
-    with pytest.raises(InputError, match="kline-harness/run/2"):
+    (tmp_path / "run.json").write_text(json.dumps({"schema": "kline-harness/run/2"}))
+    with pytest.raises(InputError, match="kline-harness/run/3"):
         read_record(tmp_path / "run.json")

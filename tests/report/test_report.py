@@ -340,7 +340,7 @@ def test_without_exchange_klines_nothing_is_called_identical(reports: dict[str, 
 
 
 def test_a_run_that_came_to_nothing_still_has_a_page(tmp_path: Path) -> None:
-    figures = {"schema": "kline-harness/run/2", "verdict": "unknown", "sentence": "No trades."}
+    figures = {"schema": "kline-harness/run/3", "verdict": "unknown", "sentence": "No trades."}
     (tmp_path / "run.json").write_text(json.dumps(figures))
     page = build_report(tmp_path).read_text("utf-8")
     assert "No trades." in page
@@ -354,7 +354,7 @@ def test_a_run_that_came_to_nothing_still_has_a_page(tmp_path: Path) -> None:
         ("run.json", "{"),
         ("run.json", "[]"),
         ("run.json", '{"schema": "kline-harness/run/0", "verdict": "valid"}'),
-        ("run.json", '{"schema": "kline-harness/run/2", "verdict": "perhaps"}'),
+        ("run.json", '{"schema": "kline-harness/run/3", "verdict": "perhaps"}'),
         ("klines/part-00000.parquet", "no table"),
         ("differences.parquet", "no table"),
         ("findings.ndjson", '{"check": "a"}\nnothing\n'),

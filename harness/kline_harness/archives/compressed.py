@@ -65,12 +65,13 @@ class TextFile:
 
     # Whether its numbers were floats: their shortest text is taken for what was written.
     has_floats = False
+    # The beginning of its text, once it was asked for.
+    _head: bytes | None = None
 
     def __init__(self, path: Path | str) -> None:
         self.path = str(path)
         self.sha256: str | None = None
         self.lines: int | None = None
-        self._head: bytes | None = None
         with self._open() as file:
             self.size = os.fstat(file.fileno()).st_size
             magic = file.read(4)

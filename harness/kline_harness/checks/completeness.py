@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeAlias
 
@@ -14,7 +13,7 @@ from kline_harness.checks.finding_log import FINDINGS_PER_KIND, FindingLog
 from kline_harness.checks.kline_rules import RULE_FIELDS, field_text, quiet_not_level, rules
 from kline_harness.checks.lags import Lags
 from kline_harness.checks.quote_rules import symbols_of_no_rule
-from kline_harness.checks.roll_up import REFINERS, RollUpBook
+from kline_harness.checks.roll_up import RollUpBook
 from kline_harness.checks.sequence import Place, Places, Sequence
 from kline_harness.checks.series import (
     INTERVAL_CODES,
@@ -26,6 +25,7 @@ from kline_harness.checks.series import (
     series_key,
     starts_of,
 )
+from kline_harness.checks.series_statistics import SeriesStatistics
 from kline_harness.columns import Rows
 from kline_harness.interval import INTERVALS
 from kline_harness.kline import FIELDS, KlineBatch, Trigger
@@ -44,31 +44,6 @@ NOT_CHECKED = (
     "trade id ranges of klines published without trade ids",
     "a higher kline of which not every lower kline was delivered before it",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class SeriesStatistics:
-    """What was delivered of one symbol in one interval.
-
-    rows = accepted + duplicates + misaligned; `backwards` of the accepted came late, after a
-    later kline. `lost` klines are missing in `gaps`, as seen when each gap appeared. `compared`
-    of the accepted were held to the roll-up of lower klines.
-    """
-
-    symbol: str
-    interval: str
-    first_open_ns: int
-    last_open_ns: int
-    rows: int
-    accepted: int
-    quiet: int
-    gaps: int
-    lost: int
-    duplicates: int
-    backwards: int
-    misaligned: int
-    compared: int
-    not_compared: int
 
 
 class CompletenessAuditor:
@@ -156,41 +131,15 @@ class CompletenessAuditor:
         not_checked = (*NOT_CHECKED, *map(no_quote_rule, sorted(self._no_rule)))
         return Verdict.of(self.name, self._counts(), self._log.findings(), not_checked)
 
-    def series(self) -> tuple[SeriesStatistics, ...]:
+    def series(self) -> SeriesStatistics:
         """Return the statistics of every series, by symbol name and length of interval."""
-        book = self._book
-        keys = np.flatnonzero(book.rows).tolist()
-        keys.sort(key=lambda key: (self._symbol(key), key % INTERVAL_CODES))
-        return tuple(self._statistics(key) for key in keys)
-
-    def _statistics(self, key: int) -> SeriesStatistics:
-        book, code = self._book, key % INTERVAL_CODES
-        lower = (key - code + child for child in REFINERS[code])
-        comparable = any(book.accepted[other] for other in lower)
-        accepted, compared = int(book.accepted[key]), int(book.compared[key])
-        return SeriesStatistics(
-            symbol=self._symbol(key),
-            interval=INTERVALS[code].text,
-            first_open_ns=int(book.first_open_ns[key]),
-            last_open_ns=int(book.last_open_ns[key]),
-            rows=int(book.rows[key]),
-            accepted=accepted,
-            quiet=int(book.quiet[key]),
-            gaps=int(book.gaps[key]),
-            lost=int(book.lost[key]),
-            duplicates=int(book.duplicates[key]),
-            backwards=int(book.backwards[key]),
-            misaligned=int(book.misaligned[key]),
-            compared=compared,
-            not_compared=accepted - compared if comparable else 0,
-        )
+        names = [instrument.symbol for instrument in self._last.instruments]
+        return SeriesStatistics.of(self._book, names)
 
     def _counts(self) -> dict[str, int]:
         series = self.series()
-        totals = {
-            name: sum(getattr(one, name) for one in series)
-            for name in ("accepted", "quiet", "lost", "compared", "not_compared")
-        }
+        names = ("accepted", "quiet", "lost", "compared", "not_compared")
+        totals = {name: int(getattr(series, name).sum()) for name in names}
         counts = {"klines": self._position, "series": len(series), **totals}
         counts |= {"lags": len(self._lags), "missed": self._lags.missed}
         return counts | dict(sorted(self._log.counts.items()))

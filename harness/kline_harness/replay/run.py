@@ -40,10 +40,17 @@ from kline_harness.replay.scenario import Audit, Scenario
 from kline_harness.replay.sentence import sentence
 from kline_harness.replay.shadow import ExactShadow
 from kline_harness.replay.sources import Disorder, Sources
-from kline_harness.replay.tables import write_differences, write_timeline
+from kline_harness.replay.tables import series_sums, write_differences, write_series, write_timeline
 from kline_harness.replay.timings import Timings
 from kline_harness.report import build_report, prepare
-from kline_harness.run_record import LEDGER_FILE, RECORD_FILE, RunRecord, ledger_sums, write_ledger
+from kline_harness.run_record import (
+    LEDGER_FILE,
+    RECORD_FILE,
+    SERIES_FILE,
+    RunRecord,
+    ledger_sums,
+    write_ledger,
+)
 from kline_harness.simulation.work import Work
 from kline_harness.verdict import Validity, Verdict, worst
 
@@ -290,6 +297,9 @@ def _write(
     flushes = {writer.name: writer.flush_log}
     write_timeline(folder / "timeline.parquet", channels, flushes)
     write_ledger(folder / LEDGER_FILE, run.equations)
+    completeness = run.observed.run.completeness
+    series = None if completeness is None else completeness.series()
+    write_series(folder / SERIES_FILE, series)
     record = RunRecord(
         verdict=outcome.validity.value,
         exit_code=outcome.validity.exit_code,
@@ -309,6 +319,7 @@ def _write(
         ledger=ledger_sums(run.equations),
         comparison=None if outcome.comparison is None else outcome.comparison.to_dict(),
         channels=[channel_dict(channel) for channel in channels],
+        series=series_sums(series),
         **_statistics(run),
         faults=[fault.to_dict() for fault in faults],
     )
@@ -323,20 +334,8 @@ def _version(package: str) -> str | None:
 
 
 def _statistics(run: FinishedRun) -> dict[str, Any]:
-    completeness, lifecycle = run.observed.run.completeness, run.observed.run.lifecycle
-    series = [] if completeness is None else completeness.series()
+    lifecycle = run.observed.run.lifecycle
     return {
-        "series": [
-            {
-                "symbol": one.symbol,
-                "interval": one.interval,
-                "klines": one.rows,
-                "quiet": one.quiet,
-                "first_open_time_ns": one.first_open_ns,
-                "last_open_time_ns": one.last_open_ns,
-            }
-            for one in series
-        ],
         "lateness": [
             {
                 "interval": one.interval,

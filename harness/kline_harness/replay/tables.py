@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from kline_harness.arrow import array_of, dictionary_text
 from kline_harness.checks.channels import lost_klines
+from kline_harness.checks.series_statistics import SeriesStatistics
 from kline_harness.comparison.compare import Difference
 from kline_harness.kline import FIELDS
 from kline_harness.simulation.designs import BROADCAST
@@ -73,6 +74,35 @@ def _row(difference: Difference, sides: Sequence[tuple[str, str]]) -> dict[str, 
         values: dict[str, Decimal | int] | None = getattr(difference, side)
         row[f"{side}_{name}"] = None if values is None else values.get(name)
     return row
+
+
+def series_sums(series: SeriesStatistics | None) -> dict[str, int]:
+    """Return how many series were delivered, with how many klines and quiet ones; None are none."""
+    if series is None:
+        return {"count": 0, "klines": 0, "quiet": 0}
+    return {
+        "count": len(series),
+        "klines": int(series.rows.sum()),
+        "quiet": int(series.quiet.sum()),
+    }
+
+
+def write_series(path: Path, series: SeriesStatistics | None) -> None:
+    """Write what was delivered of each series, a row each: no rows without an auditor.
+
+    Columns: `symbol`, `interval`, `klines`, `quiet`, `first_open_time_ns`, `last_open_time_ns`.
+    """
+    texts = {"symbol": list[str](), "interval": list[str]()}
+    counts = dict.fromkeys(("klines", "quiet", "first_open_time_ns", "last_open_time_ns"), _NONE)
+    if series is not None:
+        texts = {"symbol": series.symbols, "interval": series.intervals}
+        columns = (series.rows, series.quiet, series.first_open_ns, series.last_open_ns)
+        counts = dict(zip(counts, columns, strict=True))
+    named = {
+        name: dictionary_text(np.arange(len(column)), column) for name, column in texts.items()
+    }
+    numbers = {name: array_of(column, pa.int64()) for name, column in counts.items()}
+    pq.write_table(pa.table(named | numbers), path, compression="zstd")
 
 
 def write_timeline(

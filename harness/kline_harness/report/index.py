@@ -107,7 +107,7 @@ def _figures(folder: Path, run: RunRecord, has_page: bool) -> PastRun:
         name: None if series is None else sum(row.get(name, 0) for row in series)
         for name in CLASSES
     }
-    klines = sum(row.get("klines", 0) for row in run.series)
+    klines = run.series.get("klines", 0)
     options = dict(tested(run, symbols_of(run.inputs)))
     return PastRun(
         folder.name,

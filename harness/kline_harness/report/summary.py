@@ -142,6 +142,7 @@ def _tone(name: str, count: int) -> str:
 _FILES = (
     ("run.json", "the record of the run"),
     ("ledger.parquet", "every line of the ledger, a row for each of its parts"),
+    ("series.parquet", "how many klines of each symbol and interval were delivered"),
     ("klines/", "the stored klines, a Parquet dataset"),
     ("differences.parquet", "every differing kline, both sides, with cause and proof"),
     ("findings.ndjson", "one finding a line"),
