@@ -8,6 +8,9 @@ from typing import Any
 
 from kline_harness.verdict import Finding, Verdict
 
+CHECK = "ledger"
+NOT_CHECKED = ("whether what is counted is right: only that no trade, kline or row is uncounted",)
+
 
 @dataclass(frozen=True, slots=True)
 class Equation:
@@ -177,6 +180,6 @@ def judge(equations: Iterable[Equation]) -> Verdict:
             wrong = [block.equation(place) for place in places]
         else:
             wrong = [equation for equation in block if not equation.balanced]
-        findings += [Finding("ledger", "unbalanced", evidence=one.to_dict()) for one in wrong]
+        findings += [Finding(CHECK, "unbalanced", evidence=one.to_dict()) for one in wrong]
     counts = {"equations": len(ledger), "balanced": len(ledger) - len(findings)}
-    return Verdict.of("ledger", counts, findings)
+    return Verdict.of(CHECK, counts, findings, NOT_CHECKED)

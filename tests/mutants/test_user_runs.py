@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from kline_harness.aggregators.reference import ReferenceAggregator
 from kline_harness.archives.trade_file import TradeFile
-from kline_harness.checks.check_list import CheckList, Question
+from kline_harness.checks.check_list import CHECK_IDS, CheckList, Question
 from kline_harness.expectations.in_process import InProcessExpectations
 from kline_harness.faults.consumers import StalledConsumer
 from kline_harness.faults.trades import DropTrades
@@ -197,11 +197,14 @@ def test_every_check_of_a_user_s_run_has_a_mutant(
         outcome = ran(tmp_path / str(number), mutant, sound=True, patch=monkeypatch)
         names = [verdict.check for verdict in outcome.checks]
         assert len(names) == len(set(names))
-        assert all(verdict.needs for verdict in outcome.checks)
+        assert all(verdict.needs and verdict.not_checked for verdict in outcome.checks)
         made |= set(names)
     # The mutants of klagg's own checks are its known defects, each in a run of its own.
     killed = {mutant.check for mutant in MUTANTS} | {defect.check for defect in DEFECTS}
     assert made <= killed
+    # `reference` is asked in memory alone: tests/mutants/registry.py has its mutants.
+    assert {*killed, "reference"} >= CHECK_IDS
+    assert made >= CHECK_IDS - {"reference"}
 
 
 def test_two_checks_of_one_id_are_refused() -> None:

@@ -54,7 +54,7 @@ def test_a_right_one_is_valid(klines: Sequence[Path], tmp_path: Path) -> None:
     assert outcome.validity.value == "valid", outcome.sentence
     checks = named(outcome)
     (trades,) = [check for check in outcome.checks if check.check == "trades"]
-    assert trades.not_checked == ("what became of the trades: the aggregator keeps no accounts",)
+    assert trades.not_checked[0] == "what became of the trades: the aggregator keeps no accounts"
     assert checks["exactness"] == checks["ledger"] == "valid"
     assert "2,016 trades of 1 symbol" in outcome.sentence
 

@@ -14,6 +14,7 @@ from kline_harness.simulation.records import ChannelRecord, ConsumerRecord
 from kline_harness.verdict import OMITTED, Finding, Severity, Verdict
 
 CHECK = "channels"
+NOT_CHECKED = ("what is published, and what a consumer does with it",)
 # Runs of lost klines told one by one.
 _RUNS_TOLD = 1_000
 # Who stores klines: what it misses is lost, while what an auditor misses is only not checked.
@@ -46,7 +47,7 @@ def channels_verdict(channels: Sequence[ChannelRecord], *, owes_life: bool = Tru
         sentence = "no lifecycle events were published: the lifecycle of klines was not checked"
         evidence = {"sentence": sentence}
         findings.append(Finding(CHECK, "no_lifecycle_events", severity, evidence=evidence))
-    return Verdict.of(CHECK, counts, findings)
+    return Verdict.of(CHECK, counts, findings, NOT_CHECKED)
 
 
 def _of_consumer(channel: ChannelRecord, consumer: ConsumerRecord) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from kline_harness.ledger import TradeAccount
 from kline_harness.verdict import Finding, Severity, Verdict
 
 CHECK = "trades"
+NOT_CHECKED = ("whether a trade is in the right kline, with the right price and quantity",)
 _IDS_SHOWN = 20
 _NOTHING: Mapping[tuple[str, str], int] = {}
 _NONE: Mapping[str, tuple[int, int]] = {}
@@ -62,7 +63,7 @@ def trades_verdict(
     if published == 0:
         evidence = {"sentence": "no kline became final, so that nothing could be checked"}
         findings.append(Finding(CHECK, "no_klines", Severity.DOUBT, evidence=evidence))
-    return Verdict.of(CHECK, counts, findings)
+    return Verdict.of(CHECK, counts, findings, NOT_CHECKED)
 
 
 def _conflicts(symbol: str, after: PostRun, is_open: bool) -> Iterator[Finding]:

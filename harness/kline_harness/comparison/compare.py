@@ -23,6 +23,7 @@ from kline_harness.units import NS_PER_MICROSECOND, BoolArray, Int64Array, utc_t
 from kline_harness.verdict import Finding, Severity, Verdict
 
 CHECK = "comparison"
+NOT_CHECKED = ("whether the exchange's own klines are right",)
 _NO_ROWS = np.empty(0, dtype=np.int32)
 
 
@@ -224,7 +225,7 @@ class Comparison:
         left_out = tuple(
             f"{one.symbol} {one.interval}: {one.sentence()}" for one in self.not_compared
         )
-        return Verdict.of(CHECK, counts, findings, left_out)
+        return Verdict.of(CHECK, counts, findings, (*NOT_CHECKED, *left_out))
 
 
 class Stored:

@@ -112,4 +112,5 @@ class DeltaReader:
 
     def verdict(self) -> Verdict:
         """Return which batches were overwritten before they were read."""
-        return Verdict.of(self.name, {"seen": self.seen, "missed": self.missed}, self._findings)
+        counts = {"seen": self.seen, "missed": self.missed}
+        return Verdict.of(self.name, counts, self._findings, ("what is in a batch",))

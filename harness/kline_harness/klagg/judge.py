@@ -23,6 +23,10 @@ from kline_harness.verdict import Verdict
 Step: TypeAlias = tuple[int, int, Callable[..., None], tuple[Any, ...]]
 _BEFORE_PULL, _PULL, _AFTER_PULL = 0, 1, 2
 
+_NOT_OBSERVED = (
+    "what a service does that this model of it does not: docs/defects.md says what is outside",
+)
+
 
 class KlaggWatch(SubjectWatch):
     """Keeps what was published and asked for, and judges the answers to the pulls by it."""
@@ -70,7 +74,7 @@ class KlaggWatch(SubjectWatch):
         observations = self._model.observations()
         counts = {"observations": len(observations)}
         counts["aborted"] = int(self._model.aborted is not None)
-        return Verdict.of("klagg", counts, observations)
+        return Verdict.of("klagg", counts, observations, _NOT_OBSERVED)
 
     def _pulls(self) -> Verdict:
         checker = PullChecker()
