@@ -142,6 +142,30 @@ def test_a_gate_says_that_the_archive_changed(
     assert "its version is not kept: our output may have too" in str(case.problems)
 
 
+def test_a_gate_says_that_the_exchanges_klines_changed(
+    archive: Archive, catalogue: Catalogue, tmp_path: Path
+) -> None:
+    day = "2024-07-18"
+    archive.put_trades(day)
+    put_klines(archive, day)
+    wanted = items(f"um:BTCUSDT:{day}", klines="1m")
+    bring(archive, catalogue, wanted)
+    suite, work = tmp_path / "suite.toml", tmp_path / "work"
+    keys = [f'{key} = "um:BTCUSDT:{day}"' for key in ("trades", "klines")]
+    more = ['name = "day"', 'intervals = "1m"', 'audit = "off"', *keys]
+    suite.write_text("\n".join(["[[case]]", *more]) + "\n")
+    assert run_suite(load_suite(suite), True, work=work).status is GateStatus.GREEN
+    name = f"BTCUSDT-1m-{day}"
+    path = next(one for one in archive.files if one.endswith(f"{name}.zip"))
+    archive.put(path, packed(f"{name}.csv", klines_text(day).replace(",2.000,", ",3.000,", 1)))
+    bring(archive, catalogue, wanted, refresh=True)
+    (case,) = run_suite(load_suite(suite), work=work).cases
+    assert case.status is GateStatus.RED
+    said = f"the archive changed: input {name}.zip is not the baseline's; it holds the exchange's"
+    assert len([one for one in case.problems if one.message.startswith(said)]) == 1
+    assert not [one for one in case.problems if "our output" in one.message]
+
+
 def test_a_gate_tells_both_changes_apart(
     archive: Archive, catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

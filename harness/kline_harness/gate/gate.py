@@ -18,7 +18,7 @@ from kline_harness.gate import baseline
 from kline_harness.gate.canonical import escape
 from kline_harness.gate.judge import (
     Earlier,
-    changed_trades,
+    changed_inputs,
     judge_baseline,
     judge_expectations,
 )
@@ -108,10 +108,12 @@ class Gate:
 
         The catalogue keeps them; a file that it does not know cannot be had again.
         """
-        names = changed_trades(stored, now) if stored is not None else ()
+        names = changed_inputs(stored, now) if stored is not None else ()
         files = {escape(path.name): path for path in case.trades}
-        if stored is None or not names or not all(is_catalogued(p) for p in files.values()):
+        if stored is None or not all(is_catalogued(p) for p in files.values()):
             return Earlier()
+        if not names:
+            return Earlier(catalogued=all(is_catalogued(path) for path in case.klines))
         digests = {" ".join(key): pairs[DIGEST] for key, pairs in stored.words(INPUT).items()}
         if stored.klines == now.klines or not set(files) <= set(digests):
             return Earlier(catalogued=True)

@@ -74,17 +74,21 @@ class Earlier:
     catalogued: bool = False
     klines: Days | None = None
 
+    def input_changed(self, names: Iterable[str]) -> str:
+        """Say that some inputs are other ones."""
+        what = "the archive" if self.catalogued else "the input"
+        return f"{what} changed: input {', '.join(names)} is not the baseline's"
 
-def changed_trades(before: Snapshot, now: Snapshot) -> tuple[str, ...]:
-    """Return the names of files of trades that are not the baseline's."""
+
+def changed_inputs(before: Snapshot, now: Snapshot, role: str = "trades") -> tuple[str, ...]:
+    """Return the names of files of trades, or of klines, that are not the baseline's."""
     old, new = before.words(INPUT), now.words(INPUT)
-    # The exchange's files do not make our klines.
     return tuple(
         sorted(
             " ".join(name)
             for name in old.keys() | new.keys()
             if old.get(name) != new.get(name)
-            and "trades" in (old.get(name, _NO_PAIRS).get("role"), new.get(name, {}).get("role"))
+            and role in (old.get(name, _NO_PAIRS).get("role"), new.get(name, {}).get("role"))
         )
     )
 
@@ -95,6 +99,7 @@ def judge_baseline(
     """Hold a run to its baseline: klines first, then what else is not the same."""
     causes = _Causes.of(before, now, outcome.comparison, earlier)
     yield from _both_changed(before, causes)
+    yield from _only_theirs(before, now, causes)
     yield from _klines(before, now, causes)
     order = (CASE, DIFFERENCE, DAY, "series", COUNTERS, INPUT)
     keys = before.figures.keys() | now.figures.keys()
@@ -154,12 +159,12 @@ class _Causes:
             for series in found.series
             if series.uncompared == 0
         )
-        return _Causes(changed_trades(before, now), differing, compared, earlier)
+        # The exchange's files do not make our klines.
+        return _Causes(changed_inputs(before, now), differing, compared, earlier)
 
     @property
     def input_changed(self) -> str:
-        what = "the archive" if self.earlier.catalogued else "the input"
-        return f"{what} changed: input {', '.join(self.inputs)} is not the baseline's"
+        return self.earlier.input_changed(self.inputs)
 
     def why(self, place: tuple[str, str, str], edited: bool, was: str | None) -> str:
         if edited:
@@ -200,6 +205,17 @@ def _both_changed(before: Snapshot, causes: _Causes) -> Iterator[Problem]:
         f"another one in {len(changed):,} klines"
     )
     yield Problem(ProblemKind.KLINE, message, cause=message)
+
+
+def _only_theirs(before: Snapshot, now: Snapshot, causes: _Causes) -> Iterator[Problem]:
+    """Tell of other klines of the exchange where ours are as they were."""
+    names = changed_inputs(before, now, "klines")
+    if names and before.klines == now.klines:
+        message = (
+            f"{causes.earlier.input_changed(names)}; it holds the exchange's klines, and ours are "
+            "the baseline's"
+        )
+        yield Problem(ProblemKind.INPUT, message, cause=message)
 
 
 def _klines(before: Snapshot, now: Snapshot, causes: _Causes) -> Iterator[Problem]:
