@@ -495,3 +495,14 @@ def test_a_replay_says_how_a_changed_file_is_brought_again(
     catalogue.path(record).write_bytes(b"x")
     with pytest.raises(InputError, match="fetch --refresh"):
         command(["replay", f"um:BTCUSDT:{DAY}"])
+
+
+def test_days_of_the_catalogue_are_inspected(
+    archive: Archive, catalogue: Catalogue, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive.put_trades(DAY)
+    run(archive, catalogue, items())
+    assert command(["inspect", f"um:BTCUSDT:{DAY}", "--json"]) in (0, 3)
+    assert END in capsys.readouterr().out
+    with pytest.raises(UsageError, match="2024-07-19"):
+        command(["inspect", "um:BTCUSDT:2024-07-19"])
