@@ -165,6 +165,14 @@ class Observer:
         """See the feed end."""
 
 
+class JudgingObserver(Observer):
+    """Sees what passes through a run, and judges it once the run is over."""
+
+    def verdict(self) -> Verdict:
+        """Return what was found, and what was not checked."""
+        raise NotImplementedError
+
+
 class Check(Protocol):
     """A question that a run is asked once it is over.
 
@@ -300,6 +308,7 @@ __all__ = [
     "Consumer",
     "Duties",
     "FeedSlice",
+    "JudgingObserver",
     "Observer",
     "Pull",
     "Pulls",

@@ -9,30 +9,31 @@ from kline_harness.errors import HarnessError
 from kline_harness.interfaces import Check
 from kline_harness.verdict import Verdict
 
-# The ids of the harness's own checks: no consumer's or subject's verdict can stand under one.
-CHECK_IDS = frozenset(
-    {
-        "channels",
-        "clock",
-        "comparison",
-        "completeness",
-        "continuity",
-        "delivery",
-        "exactness",
-        "expectations",
-        "faults",
-        "feed",
-        "files",
-        "ledger",
-        "lifecycle",
-        "reception",
-        "reference",
-        "stored",
-        "subject",
-        "trades",
-        "writer",
-    }
-)
+_DELIVERED = "what was delivered to it"
+# The harness's own checks by id, with what each looks at: no consumer's or subject's verdict can
+# stand under one of these ids.
+NEEDS = {
+    "channels": "what was carried",
+    "clock": "the ticks of the feed",
+    "comparison": "the exchange's klines",
+    "completeness": _DELIVERED,
+    "continuity": "trade ids and stored klines",
+    "delivery": "what was published and delivered",
+    "exactness": "the exact aggregator on the same feed",
+    "expectations": "the stored table",
+    "faults": "a control run without each fault",
+    "feed": "the trades of the feed, and those read",
+    "files": "files of trades",
+    "ledger": "every count of the run",
+    "lifecycle": _DELIVERED,
+    "reception": "recordings",
+    "reference": "the feed and the finals",
+    "stored": "what was delivered to the writer, and the table",
+    "subject": "what the aggregator gave",
+    "trades": "the aggregator's accounts",
+    "writer": _DELIVERED,
+}
+CHECK_IDS = frozenset(NEEDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,16 @@ class Question:
     def verdict(self) -> Verdict:
         """Return the verdict."""
         return self.answer()
+
+
+def question(check: str, answer: Callable[[], Verdict]) -> Question:
+    """Return one of the harness's own checks; `NEEDS` says what it looks at."""
+    return Question(check, NEEDS[check], answer)
+
+
+def of_consumer(name: str, answer: Callable[[], Verdict]) -> Question:
+    """Return the check that a consumer is, under its name."""
+    return Question(name, _DELIVERED, answer)
 
 
 class CheckList:

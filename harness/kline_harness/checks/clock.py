@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from kline_harness.interfaces import FeedSlice, Observer, Tick
+from kline_harness.interfaces import FeedSlice, JudgingObserver, Tick
 from kline_harness.units import Window
 from kline_harness.verdict import Finding, Severity, Verdict
 
@@ -45,7 +45,7 @@ class DueTicks:
         return next(ends, at_ns)
 
 
-class ClockCheck(Observer):
+class ClockCheck(JudgingObserver):
     """Compares the ticks that came with those that the scenario's clock gives.
 
     What it finds is told as notices: what a missing tick did to the klines is judged by the

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kline_harness.columns import Columns, Rows
-from kline_harness.interfaces import Observer
+from kline_harness.interfaces import JudgingObserver
 from kline_harness.verdict import Finding, Severity, Verdict
 
 CHECK = "delivery"
@@ -59,7 +59,7 @@ class Subscription:
     lagged: int = 0
 
 
-class DeliveryCheck(Observer):
+class DeliveryCheck(JudgingObserver):
     """Holds every delivery against what was published.
 
     A consumer gets each value sent after it subscribed, once and in order, but those of which a

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from kline_harness.columns import by_symbol
-from kline_harness.interfaces import FeedSlice, Observer
+from kline_harness.interfaces import FeedSlice, JudgingObserver
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.units import Int64Array
 from kline_harness.verdict import Finding, Severity, Verdict
@@ -66,7 +66,7 @@ class SymbolFeed:
     gaps: FeedGaps = field(default_factory=FeedGaps)
 
 
-class FeedCheck(Observer):
+class FeedCheck(JudgingObserver):
     """Looks at every trade on its way to the aggregator; what it finds is told as notices.
 
     The numbers of a trade are not judged, only whether the trades are all there, once, in order

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from kline_harness.aggregators.guarded import CHECK
 from kline_harness.checks.channels import channels_verdict
-from kline_harness.checks.check_list import Question, answer
+from kline_harness.checks.check_list import answer, of_consumer, question
 from kline_harness.checks.faults import Results
 from kline_harness.checks.files import FileWatch, files_verdict
 from kline_harness.checks.reception import reception_verdict
+from kline_harness.checks.stored import StoredCheck
 from kline_harness.checks.stretches import Stretch
 from kline_harness.checks.trades import trades_verdict
 from kline_harness.comparison.compare import Comparison, Reference, Stored
@@ -71,7 +71,7 @@ class FinishedRun:
         accounts = getattr(run.aggregator, "accounts", dict)
         self.accounts: dict[str, TradeAccount] = dict(sorted(accounts().items()))
         auditors = [one for one in (run.completeness, run.lifecycle) if one is not None]
-        asked = [Question(one.name, "what was delivered to it", one.verdict) for one in auditors]
+        asked = [of_consumer(one.name, one.verdict) for one in auditors]
         self.audits: dict[str, Verdict] = {one.id: answer(one) for one in asked}
         self.after = self._explained()
         self.stretches: list[Stretch] = []
@@ -122,33 +122,38 @@ class FinishedRun:
         """Return the checks that every run makes, as far as it has what they need."""
         run, after, inputs = self.observed.run, self.after, self.inputs
         checks: list[Check] = [
-            Question("ledger", "every count of the run", lambda: judge(self.equations)),
-            Question("trades", "the aggregator's accounts", self._trades),
-            Question("continuity", "trade ids and stored klines", self._continuity),
+            question("ledger", lambda: judge(self.equations)),
+            question("trades", self._trades),
+            question("continuity", self._continuity),
         ]
         if inputs.files:
-            checks.append(Question("files", "files of trades", self._files))
+            checks.append(question("files", self._files))
         if inputs.receptions:
-            received = inputs.receptions
-            checks.append(Question("reception", "recordings", lambda: reception_verdict(received)))
-        checks.append(Question("writer", "what was delivered to it", run.writer.verdict))
+            checks.append(question("reception", lambda: reception_verdict(inputs.receptions)))
+        checks.append(question("writer", run.writer.verdict))
         checks += [
-            Question(name, "what was delivered to it", partial(after.reconciled, audit))
+            question(name, partial(after.reconciled, audit))
             for name, audit in self.audits.items()
             if name != "lifecycle" or not self._tells_no_life()
         ]
-        needs = "what was delivered to it"
-        checks += [Question(own.name, needs, own.verdict) for own in run.own_consumers]
+        checks += [of_consumer(own.name, own.verdict) for own in run.own_consumers]
         if after.comparison is not None:
-            checks.append(Question("comparison", "the exchange's klines", after.comparison.verdict))
+            checks.append(question("comparison", after.comparison.verdict))
+        owes_life = not self._tells_no_life()
         checks.append(
-            Question(
-                "channels",
-                "what was carried",
-                lambda: channels_verdict(run.channels, owes_life=not self._tells_no_life()),
-            )
+            question("channels", lambda: channels_verdict(run.channels, owes_life=owes_life))
         )
-        return [*checks, *self._of_aggregator(), *self._of_feed()]
+        if run.guard is not None:
+            checks.append(question("subject", run.guard.verdict))
+        watching = self.observed.watching.items()
+        checks += [question(name, watch.verdict) for name, watch in watching]
+        checks += self.observed.watch.checks()
+        if self.observed.stored is not None:
+            checks.append(question("stored", partial(self._stored, self.observed.stored)))
+        return checks
+
+    def _stored(self, watch: StoredCheck) -> Verdict:
+        return watch.verdict(self.after.stored.table, self.observed.run.writer.counters.dropped)
 
     def _tells_no_life(self) -> bool:
         """Tell whether the aggregator is one that publishes klines and no lifecycle events.
@@ -224,30 +229,3 @@ class FinishedRun:
         verdict = watch.verdict(*klines, after.comparison, *sourced, *more)
         self.stretches = watch.stretches(verdict, *klines, *sourced)
         return verdict
-
-    def _of_aggregator(self) -> list[Check]:
-        """Return the checks of an aggregator that is not the exact one."""
-        observed, checks = self.observed, list[Check]()
-        guard = observed.run.guard
-        if guard is not None:
-            checks.append(Question(CHECK, "what the aggregator gave", guard.verdict))
-        if observed.shadow is not None:
-            needs = "the exact aggregator on the same feed"
-            checks.append(Question("exactness", needs, observed.shadow.verdict))
-        checks.append(Question("clock", "the ticks of the feed", observed.clock.verdict))
-        return [*checks, *observed.watch.checks()]
-
-    def _of_feed(self) -> list[Check]:
-        """Return the checks that name what faults struck."""
-        observed, checks = self.observed, list[Check]()
-        if observed.feed is not None:
-            needs = "the trades of the feed, and those read"
-            checks.append(Question("feed", needs, observed.feed.verdict))
-        if observed.delivery is not None:
-            needs = "what was published and delivered"
-            checks.append(Question("delivery", needs, observed.delivery.verdict))
-        if observed.stored is not None:
-            table, dropped = self.after.stored.table, observed.run.writer.counters.dropped
-            needs, stored = "what was delivered to the writer, and the table", observed.stored
-            checks.append(Question("stored", needs, lambda: stored.verdict(table, dropped)))
-        return checks

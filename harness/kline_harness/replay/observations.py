@@ -10,7 +10,7 @@ from kline_harness.checks.continuity import ContinuityWatch
 from kline_harness.checks.delivery import DeliveryCheck, Subscription
 from kline_harness.checks.feed import FeedCheck
 from kline_harness.checks.stored import StoredCheck
-from kline_harness.interfaces import FeedSlice, Observer
+from kline_harness.interfaces import FeedSlice, JudgingObserver, Observer
 from kline_harness.replay.assembly import NONE, Run, Storage, Substitutions, TradeSource
 from kline_harness.replay.emission_log import EmissionLog, PublishedFinals
 from kline_harness.replay.own_checks import GuardedWatch, asked
@@ -38,8 +38,9 @@ class Progress(Observer):
 class ObservedRun:
     """A run and everything that watches it.
 
-    `feed` and `delivery` are there where faults were injected: they name what was struck.
-    `shadow` is there for every aggregator but the exact one. `log` and `stored` keep everything
+    `watching` are the checks that see all of it pass by, by their ids: a new one is a line here
+    and one in `NEEDS`. `feed` and `delivery` are among them where faults were injected, to name
+    what was struck; `shadow` for every aggregator but the exact one. `log` and `stored` keep all
     that was published and delivered: where `keeps` says so, and where faults are to be measured.
     `published` is there where the finals are to be compared with the exchange's.
     """
@@ -61,22 +62,22 @@ class ObservedRun:
         self.published = PublishedFinals() if compares else None
         self.log: EmissionLog | None = None
         self.stored: StoredCheck | None = None
-        self.clock = ClockCheck(self._due, self._lost_ticks)
         self.shadow = _shadow(self.run)
-        self.feed: FeedCheck | None = None
-        self.delivery: DeliveryCheck | None = None
         self.watch = _watch(self.run)
+        watching: dict[str, JudgingObserver | None] = {
+            "exactness": self.shadow,
+            "clock": ClockCheck(self._due, self._lost_ticks),
+        }
         if keeps or scenario.faults:
             self.log = EmissionLog()
             self.stored = StoredCheck("writer", self.run.injection.down("writer"))
-            self.feed = FeedCheck(source.latency_max_ns)
-            if scenario.channels.design == BROADCAST:
-                self.delivery = _delivery(self.run)
+            watching["feed"] = FeedCheck(source.latency_max_ns)
+            watching["delivery"] = _delivery(self.run)
+        self.watching = {name: one for name, one in watching.items() if one is not None}
         batches = TradesInBatches(self.given.add, self.continuity.add)
-        watching = (batches, self.tally, self.clock, self.watch)
-        kept = (self.published, self.log, self.stored, self.shadow, self.feed, self.delivery)
-        more = (*kept, progress and Progress(progress))
-        self.run.observers += [*watching, *(one for one in more if one is not None)]
+        kept = (self.published, self.log, self.stored, progress and Progress(progress))
+        always = (batches, self.tally, *self.watching.values(), self.watch)
+        self.run.observers += [*always, *(one for one in kept if one is not None)]
 
     def _due(self) -> DueTicks:
         scenario = self.run.scenario
@@ -113,8 +114,10 @@ def _watch(run: Run) -> GuardedWatch:
     return GuardedWatch(name, made, {*CHECK_IDS, *(one.name for one in run.own_consumers)})
 
 
-def _delivery(run: Run) -> DeliveryCheck:
+def _delivery(run: Run) -> DeliveryCheck | None:
     scenario = run.scenario
+    if scenario.channels.design != BROADCAST:
+        return None
     channels = scenario.channels
     capacities = {"klines": channels.klines}
     channel_of = {"writer": "klines"}

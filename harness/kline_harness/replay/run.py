@@ -14,7 +14,7 @@ import pyarrow as pa
 
 import kline_harness
 from kline_harness.checks.channels import channel_dict
-from kline_harness.checks.check_list import CheckList, Question
+from kline_harness.checks.check_list import CheckList, question
 from kline_harness.checks.faults import FaultOutcome, faults_verdict
 from kline_harness.checks.life_table import TRANSITIONS
 from kline_harness.checks.lifecycle import LifecycleChecker
@@ -155,10 +155,9 @@ class _Last:
         """Ask every check; `asked` holds the stored klines to the suite of expectations."""
         checks = self._run.checks()
         if self._run.scenario.faults:
-            checks.append(Question("faults", "a control run without each fault", self._struck))
+            checks.append(question("faults", self._struck))
         if asked is not None:
-            needs = "the stored table"
-            checks.append(Question("expectations", needs, lambda: self._expected(asked)))
+            checks.append(question("expectations", lambda: self._expected(asked)))
         for verdict in CheckList(checks).verdicts():
             self._found.append(verdict)
         return tuple(map(self._told, self._found))

@@ -9,7 +9,7 @@ import numpy as np
 from kline_harness.aggregators.exact import ExactAggregator
 from kline_harness.checks.exactness import Exactness, Spared
 from kline_harness.columns import by_symbol
-from kline_harness.interfaces import Duties, FeedSlice, Observer
+from kline_harness.interfaces import Duties, FeedSlice, JudgingObserver
 from kline_harness.interval import Interval
 from kline_harness.kline import Emission
 from kline_harness.replay.scenario import Scenario
@@ -18,7 +18,7 @@ from kline_harness.units import INT64_MAX, BoolArray, Window
 from kline_harness.verdict import Finding, Severity, Verdict
 
 
-class ExactShadow(Observer):
+class ExactShadow(JudgingObserver):
     """Runs the exact aggregator beside any other, and compares every final in nine fields.
 
     Of what is published at the instant at which the other one fails, or later, nothing is

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from kline_harness.aggregators.exact import ExactAggregator
 from kline_harness.aggregators.reference import ReferenceAggregator
-from kline_harness.checks.check_list import CheckList, Question
+from kline_harness.checks.check_list import CheckList, question
 from kline_harness.checks.faults import FaultOutcome, Results
 from kline_harness.checks.reference import second_opinion
 from kline_harness.faults.record import FaultRecord
@@ -90,7 +90,7 @@ def run_trial(
         def held() -> Verdict:
             return second_opinion(results.klines, slices.feed, run.end_ns, second)
 
-        checks.append(Question("reference", "the feed and the finals", held))
+        checks.append(question("reference", held))
     return Trial(
         run, results, tuple(CheckList(checks).verdicts()), finished.accounts, finished.equations
     )
