@@ -76,6 +76,8 @@ OWNERS = {
     "_pytest": {"pytest_plugin"},
     "aiohttp": {"exchange", "live"},
     "cryptography": {"exchange"},
+    "dask": {"campaign"},
+    "distributed": {"campaign"},
 }
 # Beside the libraries above, imported late by the room that owns them.
 HEAVY = {"pyarrow.compute", "markupsafe"}

@@ -120,6 +120,26 @@ def inspect(given: argparse.Namespace) -> int:
     return inspection.validity.exit_code
 
 
+def _campaign_arguments(parser: Parser) -> None:
+    parser.add_argument("campaign", type=Path, help="A TOML file.", metavar="CAMPAIGN.toml")
+    parser.flag("--plan", "Only measure and say how many tasks, how long, how much memory.")
+    parser.flag("--measure", "Measure the rates again, in place of those kept.")
+    parser.option("--scheduler", "A Dask scheduler, tcp://HOST:PORT. [default: a local cluster]")
+    parser.option("--workers", "Workers of the local cluster. [default: one for each core]", int)
+    parser.option("--out", "The campaign's folder. [default: reports/NAME of the file]", Path)
+    parser.option("--baseline", "An earlier campaign's folder: exit 1 for what got worse.", Path)
+
+
+def campaign(given: argparse.Namespace) -> int:
+    """Run many symbols over many days: each symbol's result is that of one replay, to the byte.
+
+    Exit code: 0 valid, 1 invalid, 2 bad input or usage, 3 unknown.
+    """
+    from kline_harness.campaign.command import run_campaign
+
+    return run_campaign(given)
+
+
 def _explore_arguments(parser: Parser) -> None:
     parser.files("trades", "Trade archives or stream recordings.")
     parser.option("--seeds", "How many random scenarios. [default: 1000]", int, default=1_000)
@@ -250,6 +270,7 @@ VERBS: dict[str, tuple[Verb, Callable[[Parser], None]]] = {
     "serve": (serve, serve_arguments),
     "watch": (watch, watch_arguments),
     "collect": (collect, collected.collect_arguments),
+    "campaign": (campaign, _campaign_arguments),
     "fetch": (fetch, history.fetch_arguments),
     "catalogue": (history.catalogue, history.catalogue_arguments),
     "completion": (completion, _completion_arguments),

@@ -68,7 +68,14 @@ def same_as_one_replay(
     assert (why or "").startswith(needs_trades or "")
     assert (why is None) == (needs_trades is None)
     replay_symbol(
-        scenario, known, klines, tmp_path / "folded", cache, command=COMMAND, report=report
+        scenario,
+        paths,
+        [known[path] for path in paths],
+        klines,
+        tmp_path / "folded",
+        cache,
+        command=COMMAND,
+        report=report,
     )
     one, folded = folder_bytes(tmp_path / "one"), folder_bytes(tmp_path / "folded")
     assert list(one) == list(folded)

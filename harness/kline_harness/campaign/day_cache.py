@@ -28,6 +28,7 @@ from kline_harness.campaign.digest import Digest, digest_of
 from kline_harness.campaign.summary import TradeSummary
 from kline_harness.checks.files import FileWatch
 from kline_harness.columns import Instrument, concat
+from kline_harness.errors import InputError
 from kline_harness.interval import INTERVALS, Interval, parse_interval
 from kline_harness.ledger import Equation
 
@@ -112,6 +113,26 @@ class DayCache:
         found = None if key is None else self.load(key, path)
         return found or self._made(path, reading)
 
+    def holds(self, path: Path, reading: Reading) -> bool:
+        """Tell whether a file that has not changed is digested already."""
+        key = self._key(path, reading)
+        return key is not None and self._place(key).is_file()
+
+    def sha256(self, path: Path) -> str:
+        """Return the sha256 of a file, read again only where it has changed.
+
+        Raises InputError where it cannot be read.
+        """
+        known = self._known(path)
+        if known is None:
+            try:
+                with path.open("rb") as file:
+                    known = hashlib.file_digest(file, "sha256").hexdigest()
+            except OSError as error:
+                raise InputError(path, "a readable file", error.strerror or str(error)) from None
+            self._remember(path, known)
+        return known
+
     def load(self, key: str, path: Path) -> Day | None:
         """Return what is stored under a key, None where nothing whole is; `path` names the file."""
         try:
@@ -188,12 +209,16 @@ class DayCache:
 
     def _key(self, path: Path, reading: Reading) -> str | None:
         """Return the key of a file that has not changed since it was last read."""
+        known = self._known(path)
+        return None if known is None else _key_of(known, path, reading)
+
+    def _known(self, path: Path) -> str | None:
+        """Return the sha256 of a file that has not changed since it was last read."""
         try:
             known = json.loads(self._seen(path).read_text("utf-8"))
             now = path.stat()
-            if [now.st_size, now.st_mtime_ns] != known["stat"]:
-                return None
-            return _key_of(known["sha256"], path, reading)
+            is_same = [now.st_size, now.st_mtime_ns] == known["stat"]
+            return str(known["sha256"]) if is_same else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
 

@@ -56,7 +56,8 @@ def why_trades(scenario: Scenario, days: Sequence[Day]) -> str | None:
 
 def replay_symbol(
     scenario: Scenario,
-    days: Mapping[Path, Day],
+    trades: Sequence[Path],
+    days: Sequence[Day],
     klines: Sequence[Path],
     out: Path,
     cache: DayCache,
@@ -65,6 +66,9 @@ def replay_symbol(
     report: bool = True,
 ) -> Outcome:
     """Replay all files of one symbol and write the run folder `out`.
+
+    `days` are what is known of each file, in their order; nothing is needed where the scenario
+    takes no digests.
 
     The folder is that of `replay` over the same files to the byte, but for `timings.json`.
 
@@ -79,7 +83,7 @@ def replay_symbol(
 
         return replay(
             scenario,
-            list(days),
+            trades,
             klines,
             out,
             command=command,
@@ -88,10 +92,11 @@ def replay_symbol(
             open_sources=opened,
         )
 
-    if why_trades(scenario, list(days.values())) is not None:
+    if why_trades(scenario, days) is not None:
         return run({})
     try:
-        return run({str(path): Digested(day, cache) for path, day in days.items()})
+        digested = (Digested(day, cache) for day in days)
+        return run(dict(zip(map(str, trades), digested, strict=True)))
     except (NeedsTrades, Disorder, UserError):
         # What is wrong is said of the trades themselves.
         return run({})

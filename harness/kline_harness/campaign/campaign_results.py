@@ -1,0 +1,170 @@
+"""What a campaign came to: every run, by symbol and day, and what is worse than before."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import kline_harness
+from kline_harness.campaign.cluster import CampaignProgress
+from kline_harness.campaign.dataset import write_manifest
+from kline_harness.campaign.day_cache import replacing
+from kline_harness.campaign.tasks import CampaignFolder, RunAnswer
+from kline_harness.errors import InputError
+from kline_harness.exit_codes import EXIT_USAGE
+from kline_harness.verdict import Validity, worst
+
+RESULTS = "kline-harness/campaign/1"
+RESULTS_FILE = "campaign.json"
+# Worst first: what a campaign's reader has to look at.
+_ORDER = ("failed", "invalid", "unknown", "valid")
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignResults:
+    """Every run of a campaign, worst first; `failed` are those that bad input or a lost worker
+    ended, with the reason."""
+
+    runs: tuple[dict[str, Any], ...]
+    failed: tuple[tuple[str, str], ...]
+    new: int = 0
+
+    @staticmethod
+    def of(answers: Iterable[RunAnswer]) -> CampaignResults:
+        """Sort what the runs came to."""
+        every = sorted(answers, key=lambda one: one.name)
+        runs = [one.plain for one in every if one.error is None]
+        runs.sort(key=lambda run: (_ORDER.index(run["verdict"]), -_troubles(run), run["name"]))
+        failed = tuple((one.name, one.error) for one in every if one.error is not None)
+        new = sum(one.is_new for one in every if one.error is None)
+        return CampaignResults(tuple(runs), failed, new)
+
+    @property
+    def verdict(self) -> Validity:
+        """The worst verdict of any run."""
+        return worst(Validity(run["verdict"]) for run in self.runs)
+
+    @property
+    def exit_code(self) -> int:
+        """The worst verdict's exit code, that of bad input where a run failed of it."""
+        return EXIT_USAGE if self.failed else self.verdict.exit_code
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it as plain data for JSON: the same for the same inputs."""
+        return {
+            "schema": RESULTS,
+            "version": kline_harness.__version__,
+            "verdict": "failed" if self.failed else self.verdict.value,
+            "exit_code": self.exit_code,
+            "trades": sum(run["trades"] for run in self.runs),
+            "klines": sum(run["klines"] for run in self.runs),
+            "failed": [{"name": name, "error": error} for name, error in self.failed],
+            "runs": [
+                {name: value for name, value in run.items() if name not in ("format", "dataset")}
+                for run in self.runs
+            ],
+        }
+
+    def write(
+        self, places: CampaignFolder, seconds: float, workers: int, progress: CampaignProgress
+    ) -> None:
+        """Write the results, the datasets' lists of files, and how long it took."""
+        _write_json(places.out / RESULTS_FILE, self.to_dict())
+        files: dict[str, list[dict[str, Any]]] = {}
+        for run in self.runs:
+            files.setdefault(run["variant"], []).extend(run["dataset"])
+        for variant, listed in files.items():
+            write_manifest(places.dataset(variant), listed)
+        timings = {
+            "seconds": round(seconds, 3),
+            "workers": workers,
+            "busy_seconds": round(progress.busy_seconds, 3),
+            "tasks": progress.done_tasks,
+            "planned_work_seconds": round(progress.work_seconds, 3),
+        }
+        _write_json(places.out / "timings.json", timings)
+
+    def lines(self, places: CampaignFolder, seconds: float) -> list[str]:
+        """Return what is said at the end: the worst first, and a line for all."""
+        told = [f"failed  {name}: {error}" for name, error in self.failed]
+        told += [
+            f"{run['verdict']:7} {run['name']}: {run['sentence']}"
+            for run in self.runs
+            if run["verdict"] != "valid"
+        ]
+        trades = sum(run["trades"] for run in self.runs)
+        count = len(self.runs) + len(self.failed)
+        found = dict.fromkeys(_ORDER, 0) | {"failed": len(self.failed)}
+        for run in self.runs:
+            found[run["verdict"]] += 1
+        counts = ", ".join(f"{n:,} {name}" for name, n in found.items() if n)
+        told.append(
+            f"{count:,} runs: {counts}; {trades:,} trades, {self.new:,} runs new, "
+            f"{seconds:,.1f} s; {places.out}"
+        )
+        return told
+
+
+def worse_than(baseline: Path, results: CampaignResults) -> list[str]:
+    """Return what is worse than in an earlier campaign: runs that are not there or failed, worse
+    verdicts, and days with more errors or unexplained differences.
+
+    Raises InputError where the earlier campaign's results are not there.
+    """
+    place = baseline / RESULTS_FILE
+    try:
+        before = json.loads(place.read_text("utf-8"))
+        old = {run["name"]: run for run in before["runs"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(place, "the results of a campaign", str(error)) from None
+    new = {run["name"]: run for run in results.runs}
+    failed = dict(results.failed)
+    worse = []
+    for name, run in sorted(old.items()):
+        if name not in new:
+            worse.append(f"{name}: was {run['verdict']}, now {failed.get(name, 'it is not run')}")
+            continue
+        now = new[name]
+        if _ORDER.index(now["verdict"]) < _ORDER.index(run["verdict"]):
+            worse.append(f"{name}: was {run['verdict']}, is {now['verdict']}: {now['sentence']}")
+        worse += _worse_days(name, run["days"], now["days"])
+    worse += [f"{name}: failed: {error}" for name, error in results.failed if name not in old]
+    return worse
+
+
+def _worse_days(name: str, old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    worse = []
+    for day in sorted(old.keys() | new.keys()):
+        for kind in BAD:
+            was, now = old.get(day, {}).get(kind, 0), new.get(day, {}).get(kind, 0)
+            if now > was:
+                worse.append(f"{name} {day or 'of no day'}: {kind} was {was:,}, is {now:,}")
+    return worse
+
+
+# What of a day is bad: findings by severity, klines by class.
+BAD = ("error", "doubt", "unexplained", "missing", "extra")
+
+
+def _troubles(run: dict[str, Any]) -> int:
+    return sum(counts.get(kind, 0) for counts in run["days"].values() for kind in BAD)
+
+
+def worst_days(runs: Sequence[dict[str, Any]], most: int) -> list[tuple[dict[str, Any], str]]:
+    """Return the days with the most that is bad, worst first."""
+    days = [
+        (sum(counts.get(kind, 0) for kind in BAD), run, day)
+        for run in runs
+        for day, counts in run["days"].items()
+    ]
+    days = [one for one in days if one[0]]
+    days.sort(key=lambda one: (-one[0], one[1]["name"], one[2]))
+    return [(run, day) for _, run, day in days[:most]]
+
+
+def _write_json(place: Path, content: dict[str, Any]) -> None:
+    with replacing(place) as part:
+        part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

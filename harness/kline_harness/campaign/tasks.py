@@ -1,0 +1,241 @@
+"""What a worker does: digest a shard's files, and run a symbol. Small answers, results as files."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+import kline_harness
+from kline_harness.arrow import int64_of
+from kline_harness.campaign.campaign_file import SymbolFiles, Variant
+from kline_harness.campaign.dataset import write_series
+from kline_harness.campaign.day_cache import Day, DayCache, Reading, replacing
+from kline_harness.campaign.summary import TradeSummary
+from kline_harness.campaign.symbol_run import replay_symbol, takes_digests
+from kline_harness.errors import InputError, UserError
+from kline_harness.history.held_files import is_catalogued
+from kline_harness.replay.scenario import Scenario
+from kline_harness.replay.timings import Timings
+from kline_harness.run_record import RECORD_FILE
+from kline_harness.units import NS_PER_DAY, utc_text
+
+FORMAT = "kline-harness/campaign-run/1"
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignFolder:
+    """The folders of a campaign: digests, run folders, and what is known of finished runs."""
+
+    out: Path
+
+    @property
+    def cache(self) -> DayCache:
+        """The digests."""
+        return DayCache(self.out / "cache")
+
+    def run(self, name: str) -> Path:
+        """Return a run's folder."""
+        return self.out / "runs" / name
+
+    def dataset(self, variant: str) -> Path:
+        """Return the folder of a variant's klines as a table."""
+        return self.out / "dataset" / variant
+
+    def done(self, name: str) -> Path:
+        """Return the file that says that a run is finished, and what it came to."""
+        return self.out / "done" / f"{name}.json"
+
+
+@dataclass(frozen=True, slots=True)
+class ShardAnswer:
+    """What a shard came to: its summary, how long it took, or what is wrong with its files."""
+
+    summary: TradeSummary
+    seconds: float
+    error: str | None = None
+
+
+def digest_shard(places: CampaignFolder, paths: Sequence[Path], reading: Reading) -> ShardAnswer:
+    """Digest some days of a symbol, each once for all."""
+    timings, summary = Timings(), TradeSummary()
+    try:
+        for path in paths:
+            summary = summary + proved(places.cache.day(path, reading), path).summary
+    except UserError as error:
+        return ShardAnswer(summary, timings.total(), str(error))
+    return ShardAnswer(summary, timings.total())
+
+
+def proved(day: Day, path: Path) -> Day:
+    """Return what is known of a file; one of the catalogue has to be the one recorded.
+
+    Raises InputError where it is not.
+    """
+    found = day.info.sha256
+    if is_catalogued(path) and found != path.parent.name:
+        raise InputError(path, f"sha256 {path.parent.name}, as in the catalogue", str(found))
+    return day
+
+
+@dataclass(frozen=True, slots=True)
+class RunAnswer:
+    """What a symbol's run came to; `is_new` unless it was found finished."""
+
+    name: str
+    plain: dict[str, Any]
+    seconds: float
+    is_new: bool
+    error: str | None = None
+
+
+def run_symbol(
+    places: CampaignFolder, symbol: SymbolFiles, variant: Variant, reading: Reading, *, report: bool
+) -> RunAnswer:
+    """Run one symbol over all its days, unless it is done with the same inputs."""
+    name, timings = f"{symbol.name}-{variant.name}", Timings()
+    try:
+        with _alone(places.done(name)):
+            key = run_key(places, symbol, variant.scenario, reading, report=report)
+            plain = finished(places, name, key)
+            is_new = plain is None
+            plain = plain or _run(places, name, symbol, variant, reading, key, report)
+    except UserError as error:
+        return RunAnswer(name, {}, timings.total(), True, str(error))
+    return RunAnswer(name, plain, timings.total(), is_new)
+
+
+def _run(
+    places: CampaignFolder,
+    name: str,
+    symbol: SymbolFiles,
+    variant: Variant,
+    reading: Reading,
+    key: str,
+    report: bool,
+) -> dict[str, Any]:
+    digests = takes_digests(variant.scenario)
+    days = [places.cache.day(path, reading) for path in symbol.trades if digests]
+    replay_symbol(
+        variant.scenario,
+        symbol.trades,
+        days,
+        symbol.klines,
+        places.run(name),
+        places.cache,
+        command=f"kline-harness campaign: {name}",
+        report=report,
+    )
+    result = _result(places.run(name), name, symbol, variant)
+    table = (places.run(name) / "klines", places.dataset(variant.name), result["market"])
+    files = write_series(*table, symbol.symbol)
+    plain = {"format": FORMAT, "key": key, **result, "dataset": files}
+    with replacing(places.done(name)) as part:
+        part.write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
+    return plain
+
+
+@contextmanager
+def _alone(done: Path) -> Iterator[None]:
+    """Hold a run against workers of a campaign that was killed, which may not have ended yet."""
+    done.parent.mkdir(parents=True, exist_ok=True)
+    with done.with_name(f".{done.stem}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def run_key(
+    places: CampaignFolder,
+    symbol: SymbolFiles,
+    scenario: Scenario,
+    reading: Reading,
+    *,
+    report: bool,
+) -> str:
+    """Return what a run's result depends on: inputs, scenario, subject's file, version."""
+    files = [(path.name, places.cache.sha256(path)) for path in (*symbol.trades, *symbol.klines)]
+    subject = Path(scenario.aggregator.rpartition(":")[0])
+    own = hashlib.sha256(subject.read_bytes()).hexdigest() if subject.is_file() else ""
+    parts = (
+        FORMAT,
+        kline_harness.__version__,
+        files,
+        own,
+        scenario.to_dict(),
+        reading.text(),
+        report,
+    )
+    return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
+
+
+def finished(places: CampaignFolder, name: str, key: str) -> dict[str, Any] | None:
+    """Return what a finished run of that key came to, None where there is none."""
+    try:
+        plain: dict[str, Any] = json.loads(places.done(name).read_text("utf-8"))
+        record = hashlib.sha256((places.run(name) / RECORD_FILE).read_bytes()).hexdigest()
+    except (OSError, ValueError):
+        return None
+    if plain.get("key") != key or plain.get("record") != record:
+        return None
+    root = places.dataset(plain["variant"])
+    is_whole = all(_size(root / one["path"]) == one["bytes"] for one in plain["dataset"])
+    return plain if is_whole else None
+
+
+def _size(path: Path) -> int | None:
+    return path.stat().st_size if path.is_file() else None
+
+
+def _result(folder: Path, name: str, symbol: SymbolFiles, variant: Variant) -> dict[str, Any]:
+    """Return what a run folder says, small: the verdict, and findings and differences by day."""
+    text = (folder / RECORD_FILE).read_bytes()
+    record = json.loads(text)
+    days = _days(folder, record)
+    return {
+        "name": name,
+        "symbol": symbol.symbol,
+        "market": next(one["market"] for one in record["inputs"] if one["role"] == "trades"),
+        "variant": variant.name,
+        "record": hashlib.sha256(text).hexdigest(),
+        "verdict": record["verdict"],
+        "exit_code": record["exit_code"],
+        "sentence": record["sentence"],
+        "trades": sum(one["rows"] for one in record["inputs"] if one["role"] == "trades"),
+        "klines": sum(one["klines"] for one in record["series"]),
+        "days": {day: dict(sorted(counts.items())) for day, counts in sorted(days.items())},
+    }
+
+
+def _days(folder: Path, record: Mapping[str, Any]) -> dict[str, Counter[str]]:
+    """Count trades, findings by severity and differences by class, by the day they are of.
+
+    What is of no instant is counted under no day, "".
+    """
+    days: dict[str, Counter[str]] = {}
+    for one in record["inputs"]:
+        if one["role"] == "trades" and one["first_event_time_ns"] is not None:
+            days.setdefault(day_of(one["first_event_time_ns"]), Counter())["trades"] += one["rows"]
+    with (folder / "findings.ndjson").open(encoding="utf-8") as lines:
+        for line in lines:
+            finding = json.loads(line)
+            at_ns = finding.get("open_time_ns") or finding.get("at_ns")
+            day = "" if at_ns is None else day_of(at_ns)
+            days.setdefault(day, Counter())[finding["severity"]] += 1
+    table = pq.read_table(folder / "differences.parquet", columns=["open_time", "class"])
+    classes = table["class"].to_pylist()
+    for open_time, kind in zip(int64_of(table["open_time"]).tolist(), classes, strict=True):
+        days.setdefault(day_of(open_time * 1000), Counter())[kind] += 1
+    return days
+
+
+def day_of(time_ns: int) -> str:
+    """Return the day of an instant, in UTC."""
+    return utc_text(time_ns - time_ns % NS_PER_DAY)[:10]

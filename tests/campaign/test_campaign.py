@@ -1,0 +1,132 @@
+"""The verb ``campaign`` from outside: two workers, the same bytes as one replay of each symbol."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.campaign.days import folder_bytes, rows_of, write_days
+
+KILLS = int(os.environ.get("KILLS", "2"))
+"""How often a campaign is killed; KILLS=20 for the long form."""
+DAYS, TRADES = (31, 20_000) if "KILLS" in os.environ else (4, 2_000)
+SYMBOLS = ("ALFAUSDT", "BETAUSDT", "GAMAUSDT")
+HARNESS = [str(Path(sys.executable).with_name("kline-harness"))]
+
+
+def write_campaign(folder: Path, days: int, per_day: int, *more: str) -> Path:
+    for symbol in SYMBOLS:
+        write_days(folder / "data", symbol, rows_of(symbol, days, per_day, id_jumps=500))
+    file = folder / "july.toml"
+    lines = ['trades = ["data/*.csv"]', "expectations = false", "report = false", *more]
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return file
+
+
+def run(*words: object, expected: tuple[int, ...] = (0, 1, 3)) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [*HARNESS, *map(str, words)], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode in expected, done.stderr
+    return done
+
+
+def results(out: Path) -> dict[str, bytes]:
+    """Every result: run folders, tables, and what they came to. Not what is kept for later."""
+    found: dict[str, bytes] = {}
+    for name in ("runs", "dataset", "days"):
+        found |= {f"{name}/{path}": data for path, data in folder_bytes(out / name).items()}
+    return found | {name: (out / name).read_bytes() for name in ("campaign.json",)}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A campaign's file, and the folder of a campaign that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("campaign")
+    file = write_campaign(folder, DAYS, TRADES, "task_seconds = 0")
+    run("campaign", file, "--out", folder / "whole", "--workers", 2)
+    return file, folder / "whole"
+
+
+def test_each_symbol_is_one_replay_to_the_byte(whole: tuple[Path, Path], tmp_path: Path) -> None:
+    file, out = whole
+    scenario = tmp_path / "s.toml"
+    scenario.write_text("expectations = false\n", encoding="utf-8")
+    for symbol in SYMBOLS:
+        files = sorted((file.parent / "data").glob(f"{symbol}-*.csv"))
+        run("replay", *files, "--scenario", scenario, "--no-report", "--out", tmp_path / symbol)
+        one, ours = (folder_bytes(p) for p in (tmp_path / symbol, out / "runs" / f"{symbol}-exact"))
+        records = [json.loads(folder.pop("run.json")) for folder in (one, ours)]
+        # The one thing that is not the replay's: what was typed.
+        assert [record.pop("command").split()[1] for record in records] == ["replay", "campaign:"]
+        assert records[0] == records[1]
+        assert one == ours
+        assert len(one) >= 5
+
+
+def test_what_is_done_is_not_done_again(whole: tuple[Path, Path]) -> None:
+    file, out = whole
+    before = results(out)
+    assert " 0 runs new" in run("campaign", file, "--out", out, "--workers", 1).stdout
+    assert results(out) == before
+    # One input more, and that symbol alone is run again.
+    damaged = out / "runs" / "BETAUSDT-exact" / "run.json"
+    damaged.write_bytes(damaged.read_bytes()[:-3])
+    assert " 1 runs new" in run("campaign", file, "--out", out, "--workers", 1).stdout
+    assert results(out) == before
+
+
+def children(pid: int) -> list[int]:
+    threads = Path(f"/proc/{pid}/task").glob("*/children")
+    found = [int(one) for thread in threads for one in thread.read_text().split()]
+    return found + [deeper for one in found for deeper in children(one)]
+
+
+def workers(pid: int) -> list[int]:
+    """The processes of a campaign that are workers: those that multiprocessing spawned."""
+    found = []
+    for child in children(pid):
+        words = Path(f"/proc/{child}/cmdline").read_bytes()
+        if b"spawn_main" in words:
+            found.append(child)
+    return found
+
+
+def test_whatever_is_killed_the_same_bytes(whole: tuple[Path, Path], tmp_path: Path) -> None:
+    file, undisturbed = whole
+    expected, draw = results(undisturbed), random.Random(17)
+    killed = {"worker": 0, "scheduler": 0}
+    seconds = json.loads((undisturbed / "timings.json").read_text())["seconds"]
+    for number in range(KILLS):
+        out = tmp_path / f"killed{number}"
+        what = ("worker", "scheduler")[number % 2]
+        campaign = subprocess.Popen(
+            [*HARNESS, "campaign", file, "--out", out, "--workers", "2"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        # Some after the workers are there, some before all is done.
+        while campaign.poll() is None and len(workers(campaign.pid)) < 2:
+            time.sleep(0.05)
+        time.sleep(draw.random() * seconds)
+        try:
+            victims = workers(campaign.pid)
+            if campaign.poll() is None and (what == "scheduler" or victims):
+                victim = campaign.pid if what == "scheduler" else draw.choice(victims)
+                os.kill(victim, signal.SIGKILL)
+                killed[what] += 1
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+        campaign.wait(timeout=300)
+        run("campaign", file, "--out", out, "--workers", 2)
+        assert results(out) == expected, f"after kill {number}, of a {what}"
+    print(f"killed: {killed}")
+    assert sum(killed.values()) >= KILLS // 2
