@@ -44,7 +44,7 @@ def results(out: Path) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for name in ("runs", "dataset", "days"):
         found |= {f"{name}/{path}": data for path, data in folder_bytes(out / name).items()}
-    return found | {name: (out / name).read_bytes() for name in ("campaign.json",)}
+    return found | {name: (out / name).read_bytes() for name in ("campaign.json", "index.html")}
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from pathlib import Path
 from kline_harness.aggregators.loader import EXACT
 from kline_harness.archives import ColumnMap, open_trades
 from kline_harness.archives.file_names import name_coverage, name_symbol
-from kline_harness.archives.kline_files import KlineFiles
+from kline_harness.archives.given_files import KlineFiles
 from kline_harness.campaign.day_cache import Reading
 from kline_harness.errors import InputError, UsageError
 from kline_harness.history.catalogue import Catalogue, default_home

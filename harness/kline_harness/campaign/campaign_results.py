@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from kline_harness.campaign.day_cache import replacing
 from kline_harness.campaign.tasks import CampaignFolder, RunAnswer
 from kline_harness.errors import InputError
 from kline_harness.exit_codes import EXIT_USAGE
+from kline_harness.report import build_campaign
 from kline_harness.verdict import Validity, worst
 
 RESULTS = "kline-harness/campaign/1"
@@ -86,6 +87,7 @@ class CampaignResults:
             "planned_work_seconds": round(progress.work_seconds, 3),
         }
         _write_json(places.out / "timings.json", timings)
+        build_campaign(places.out, self.to_dict())
 
     def lines(self, places: CampaignFolder, seconds: float) -> list[str]:
         """Return what is said at the end: the worst first, and a line for all."""
@@ -151,18 +153,6 @@ BAD = ("error", "doubt", "unexplained", "missing", "extra")
 
 def _troubles(run: dict[str, Any]) -> int:
     return sum(counts.get(kind, 0) for counts in run["days"].values() for kind in BAD)
-
-
-def worst_days(runs: Sequence[dict[str, Any]], most: int) -> list[tuple[dict[str, Any], str]]:
-    """Return the days with the most that is bad, worst first."""
-    days = [
-        (sum(counts.get(kind, 0) for kind in BAD), run, day)
-        for run in runs
-        for day, counts in run["days"].items()
-    ]
-    days = [one for one in days if one[0]]
-    days.sort(key=lambda one: (-one[0], one[1]["name"], one[2]))
-    return [(run, day) for _, run, day in days[:most]]
 
 
 def _write_json(place: Path, content: dict[str, Any]) -> None:

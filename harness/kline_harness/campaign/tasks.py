@@ -6,7 +6,7 @@ import fcntl
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ from kline_harness.errors import InputError, UserError
 from kline_harness.history.held_files import is_catalogued
 from kline_harness.replay.scenario import Scenario
 from kline_harness.replay.timings import Timings
-from kline_harness.run_record import RECORD_FILE
+from kline_harness.run_record import RECORD_FILE, RunRecord, read_record
 from kline_harness.units import NS_PER_DAY, utc_text
 
 FORMAT = "kline-harness/campaign-run/1"
@@ -197,30 +197,30 @@ def _size(path: Path) -> int | None:
 def _result(folder: Path, name: str, symbol: SymbolFiles, variant: Variant) -> dict[str, Any]:
     """Return what a run folder says, small: the verdict, and findings and differences by day."""
     text = (folder / RECORD_FILE).read_bytes()
-    record = json.loads(text)
+    record = read_record(folder / RECORD_FILE)
     days = _days(folder, record)
     return {
         "name": name,
         "symbol": symbol.symbol,
-        "market": next(one["market"] for one in record["inputs"] if one["role"] == "trades"),
+        "market": next(one["market"] for one in record.inputs if one["role"] == "trades"),
         "variant": variant.name,
         "record": hashlib.sha256(text).hexdigest(),
-        "verdict": record["verdict"],
-        "exit_code": record["exit_code"],
-        "sentence": record["sentence"],
-        "trades": sum(one["rows"] for one in record["inputs"] if one["role"] == "trades"),
-        "klines": sum(one["klines"] for one in record["series"]),
+        "verdict": record.verdict,
+        "exit_code": record.exit_code,
+        "sentence": record.sentence,
+        "trades": sum(one["rows"] for one in record.inputs if one["role"] == "trades"),
+        "klines": record.series["klines"],
         "days": {day: dict(sorted(counts.items())) for day, counts in sorted(days.items())},
     }
 
 
-def _days(folder: Path, record: Mapping[str, Any]) -> dict[str, Counter[str]]:
+def _days(folder: Path, record: RunRecord) -> dict[str, Counter[str]]:
     """Count trades, findings by severity and differences by class, by the day they are of.
 
     What is of no instant is counted under no day, "".
     """
     days: dict[str, Counter[str]] = {}
-    for one in record["inputs"]:
+    for one in record.inputs:
         if one["role"] == "trades" and one["first_event_time_ns"] is not None:
             days.setdefault(day_of(one["first_event_time_ns"]), Counter())["trades"] += one["rows"]
     with (folder / "findings.ndjson").open(encoding="utf-8") as lines:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-__all__ = ["build_index", "build_report", "prepare"]
+__all__ = ["build_campaign", "build_index", "build_report", "prepare"]
 
 
 def build_report(folder: Path) -> Path:
@@ -20,6 +22,13 @@ def build_index(folder: Path) -> Path:
     from kline_harness.report import index
 
     return index.build_index(folder)
+
+
+def build_campaign(folder: Path, results: Mapping[str, Any]) -> Path:
+    """Write the pages of a campaign and return the first; see `report/campaign_page.py`."""
+    from kline_harness.report import campaign_page
+
+    return campaign_page.build_campaign(folder, results)
 
 
 def prepare() -> None:
