@@ -78,17 +78,20 @@ async def server_of(
     start_ns: int | None = None,
     scenario: Scenario | None = None,
     tls: Any = None,
+    rebase_days: int = 0,
     **options: Any,
 ) -> AsyncIterator[Client]:
     """Serve files; time stands until `run` is called or awaited."""
     chosen = scenario or Scenario()
     faults = WireFaults.of(chosen.faults, chosen.seed)
     recorded = Recorded.open(paths, chosen, faults.names())
+    recorded.move(rebase_days)
     first_ns = recorded.trades.first_ns
     assert first_ns is not None
     market = MarketState(recorded, first_ns // S * S if start_ns is None else start_ns)
     asked = {"seed": chosen.seed, "faults": encode(chosen.faults)}
-    options = {"linger_seconds": 0.0, "scenario": asked, **options}
+    asked_for = {"scenario": asked, "rebase_days": rebase_days}
+    options = {"linger_seconds": 0.0, **asked_for, **options}
     server = ExchangeServer(market, ServeOptions(**options), tls, faults)
     await server.start()
     try:

@@ -45,6 +45,12 @@ class Server:
     port: int
     folder: Path
 
+    def socks(self) -> int:
+        """The port of its SOCKS5 endpoint, from what it says next."""
+        assert self.process.stdout is not None
+        line = next(line for line in self.process.stdout if line.startswith("SOCKS5 for"))
+        return int(line.rpartition(":")[2])
+
     def ended(self) -> None:
         """Wait for its end by itself; nothing listens any more then."""
         self.process.wait(60)
@@ -77,6 +83,9 @@ def service(
 ) -> subprocess.Popen[str]:
     """Start the service on a server of this machine."""
     options = ["--rest", f"http://127.0.0.1:{port}", "--stream", f"ws://127.0.0.1:{port}"]
+    if port == 0:
+        # The exchange's own host names, which are its defaults.
+        options = []
     options += ["--db", str(store), "--clock", clock, "--grace", "5000", "--retries", "1"]
     options += ["--pace", "0.2", "--intervals", "1m,5m", *words]
     return subprocess.Popen(

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import resource
+import shlex
 import shutil
 import signal
+import socket
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.exchange.services import (
+    SERVICE,
     START_NS,
     kill,
     listens,
@@ -45,6 +49,60 @@ def test_a_right_service_is_valid(tmp_path: Path, speed: str, clock: str) -> Non
     assert counts["trades"] > 0
     assert counts["refetched"] > 0
     assert ran.check("silent_stream")["counts"]["silent"] == 0
+
+
+def test_a_service_with_fixed_host_names_is_served_through_a_proxy(tmp_path: Path) -> None:
+    """Nothing is changed: the exchange's names, TLS, a SOCKS5 proxy, an authority to trust."""
+    with serving(tmp_path, 6, "--tls", "--socks", "0") as server:
+        proxy = ("--socks", f"127.0.0.1:{server.socks()}")
+        trust = ("--ca", str(tmp_path / "run" / "authority.pem"))
+        _, counts, log = summary(service(0, tmp_path / "k.db", *proxy, *trust))
+        server.ended()
+    ran = judged(tmp_path)
+    assert ran.exit_code == 0, (ran.output, log[:3])
+    assert counts["trades"] > 0
+    assert ran.check("comparison")["counts"]["identical"] >= 2 * (35 + 7)
+
+
+def test_a_service_that_trusts_no_such_authority_says_so(tmp_path: Path) -> None:
+    with serving(tmp_path, 6, "--tls", "--socks", "0", "--hold", "0") as server:
+        proxy = ("--socks", f"127.0.0.1:{server.socks()}")
+        process = service(0, tmp_path / "k.db", *proxy)
+        assert process.stderr is not None
+        assert "CERTIFICATE_VERIFY_FAILED" in process.stderr.readline()
+        kill(process)
+        process.communicate()
+
+
+def test_a_recording_of_another_year_served_as_if_of_today(tmp_path: Path) -> None:
+    with serving(tmp_path, 6, "--rebase", "--hold", "1") as server:
+        words = ("--intervals", "1m,5m,1d,1w")
+        _, counts, _ = summary(service(server.port, tmp_path / "k.db", *words))
+        server.ended()
+    ran = judged(tmp_path)
+    assert ran.exit_code == 0, ran.output
+    assert counts["trades"] > 0
+    assert ran.run["served"]["rebase_days"] > 900
+    assert ran.check("comparison")["counts"]["identical"] >= 2 * (35 + 7)
+
+
+@pytest.mark.skipif(shutil.which("faketime") is None, reason="faketime is not installed")
+def test_a_service_that_is_started_by_the_server_unchanged(tmp_path: Path) -> None:
+    """Its clock, its host names, its proxy, TLS: all as it would have them at the exchange."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = [sys.executable, str(SERVICE), "--db", str(tmp_path / "k.db"), "--grace", "5000"]
+    words += ["--socks", f"127.0.0.1:{port}", "--intervals", "1m,5m", "--retries", "1"]
+    options = ("--tls", "--socks", str(port), "--run", shlex.join(words))
+    # Its timeouts are as much shorter on the wall: at 60 a busy machine is too slow for them.
+    with serving(tmp_path, 5, *options, speed="20") as server:
+        server.ended()
+    ran = judged(tmp_path)
+    assert ran.exit_code == 0, ran.output
+    streams = {one["stream"]: one["messages"] for one in ran.run["served"]["subscriptions"]}
+    assert streams["alfausdt@aggTrade"] > 0
+    assert ran.check("comparison")["counts"]["identical"] >= 8
 
 
 def test_an_auditor_beside_the_writer_takes_half_of_a_queue(tmp_path: Path) -> None:

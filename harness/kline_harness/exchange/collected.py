@@ -56,14 +56,30 @@ class CollectedSeries:
 def collect_series(
     content: StoreContent, as_of_ns: int, rebase_days: int
 ) -> dict[tuple[str, str], CollectedSeries]:
-    """Put the rows of a store in classes, as of a virtual instant, with the rebase undone."""
+    """Put the rows of a store in classes, as of a virtual instant, with the rebase undone.
+
+    Where a rebase has moved trades into other klines there is nothing to undo: see `served_by`.
+    """
     groups: dict[tuple[str, str], list[StoredSeries]] = {}
     for one in content.series:
         groups.setdefault(one.key, []).append(one)
-    return {
-        key: _collected([_moved(one, -rebase_days * NS_PER_DAY) for one in group], as_of_ns)
-        for key, group in sorted(groups.items())
-    }
+    found = {}
+    for key, group in sorted(groups.items()):
+        as_served = served_by(group[0].klines.interval, rebase_days)
+        back = as_served - rebase_days * NS_PER_DAY
+        found[key] = _collected([_moved(one, back) for one in group], as_of_ns + as_served)
+    return found
+
+
+def served_by(interval: Interval, rebase_days: int) -> int:
+    """Return by how much klines of an interval are judged later than the files' own times.
+
+    Moved by whole days, trades stay together in every kline of up to a day; in one of three days
+    or a week only if as many days or weeks were moved; in one of a month never. Those others are
+    what the service was served at the times at which it was served: there they are judged.
+    """
+    moved_ns, length_ns = rebase_days * NS_PER_DAY, interval.length_ns
+    return 0 if length_ns is not None and moved_ns % length_ns == 0 else moved_ns
 
 
 def _moved(series: StoredSeries, by_ns: int) -> StoredSeries:

@@ -18,6 +18,7 @@ from kline_harness.exchange.collected import (
     CHECK,
     CollectedSeries,
     collect_series,
+    served_by,
     store_findings,
 )
 from kline_harness.exchange.left_bars import LeftBars
@@ -72,7 +73,7 @@ class JudgedStore:
             self.as_of_ns,
         )
         self.intervals = self._intervals()
-        self.truth = Truth.of(self.trades, self.intervals)
+        self.truth = Truth.of(self.trades, self.intervals, self._served_by)
         self.trades.check_digests({one.path: one.sha256 for one in served.archives})
         self.not_due = 0
         self.references = list(self._references())
@@ -127,6 +128,9 @@ class JudgedStore:
         content = read_store(address, self.served.symbols, self.options.store)
         return content, collect_series(content, self.as_of_ns, self.rebase_days)
 
+    def _served_by(self, interval: Interval) -> int:
+        return served_by(interval, self.rebase_days)
+
     def _intervals(self) -> tuple[Interval, ...]:
         stored = {one.interval for one in self.series.values()}
         asked = stored | set(self.options.intervals) | set(self._streamed())
@@ -178,9 +182,11 @@ class JudgedStore:
         firsts = [int(has.min())] if len(has) else []
         if since_ns is not None:
             # The kline in which the stream begins is due only where the store has it.
+            since_ns += self._served_by(interval)
             firsts.append(interval.close_time_ns(since_ns - 1))
         due = opens >= min(firsts) if firsts else np.zeros(len(opens), dtype=np.bool_)
-        settled = closes <= self.as_of_ns - self.options.settle_ns
+        later_ns = self._served_by(interval)
+        settled = closes <= self.as_of_ns + later_ns - self.options.settle_ns
         stored = np.isin(opens, has)
         self.not_due += int(np.count_nonzero(due & ~settled & ~stored))
         kept: Int64Array = opens[(due & settled) | stored]
@@ -249,6 +255,14 @@ class JudgedStore:
             "no_kline": len(self.content.bad),
         }
         findings = list(store_findings(self.content, self.series.values()))
+        others = [one.text for one in self.intervals if self._served_by(one)]
+        if others:
+            sentence = (
+                f"moved by {self.rebase_days} days, the trades lie in other klines of "
+                f"{', '.join(others)}: those are judged at the times at which they were served"
+            )
+            evidence = {"sentence": sentence}
+            findings.append(Finding(CHECK, "as_served", Severity.NOTICE, evidence=evidence))
         if not compared:
             sentence = "no kline of the store was compared with one of the trades served"
             evidence = {"sentence": sentence}

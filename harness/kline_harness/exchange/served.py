@@ -33,7 +33,7 @@ class ServedFile:
 class ServedConnection:
     """A websocket.
 
-    `client` is the kind of its address (``loopback``, ``other``, ``socks``). `closed_by` is
+    `client` is the kind of its address (``loopback``, ``other``). `closed_by` is
     ``client``, ``server`` (a rule of the exchange), ``slow`` (it did not read), ``fault`` or
     ``end`` (the recording was over, or the server was stopped); None while it is open.
     """

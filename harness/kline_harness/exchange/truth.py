@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -83,8 +83,10 @@ class Truth:
     coverage: dict[str, Coverage]
 
     @staticmethod
-    def of(served: ServedTrades, intervals: Sequence[Interval]) -> Truth:
-        """Aggregate the served trades."""
+    def of(
+        served: ServedTrades, intervals: Sequence[Interval], moved: Callable[[Interval], int]
+    ) -> Truth:
+        """Aggregate the served trades; `moved` tells by how much later those of an interval."""
         trades: dict[str, int] = {}
 
         def counted() -> Iterator[Tape]:
@@ -100,7 +102,15 @@ class Truth:
         first = {
             symbol: min(o for key, o in opens.items() if key[0] == symbol) for symbol, _ in opens
         }
-        windows = {name: Coverage.of([(start, served.until_ns)]) for name, start in first.items()}
+        later = {moved(interval): interval for interval in intervals}
+        windows = {
+            name: Coverage.of([(start + by_ns, served.until_ns + by_ns) for by_ns in later])
+            for name, start in first.items()
+        }
+        for by_ns in later.keys() - {0}:
+            mine = [interval for interval in intervals if moved(interval) == by_ns]
+            tapes = (_later(tape, by_ns) for tape in served.tapes())
+            tables |= klines_of(tapes, mine, served.until_ns + by_ns)
         return Truth(tables, trades, windows)
 
     def reference(self, series: tuple[str, str], interval: Interval, kept: Int64Array) -> Reference:
@@ -110,6 +120,11 @@ class Truth:
         return Reference(
             series[0], interval, table.take(pa.array(rows)), FIELDS, SOURCE, closes=True
         )
+
+
+def _later(tape: Tape, by_ns: int) -> Tape:
+    moved = tape.event_time_ns + by_ns
+    return tape.with_columns({"event_time_ns": moved, "arrival_ns": moved})
 
 
 def klines_of(
