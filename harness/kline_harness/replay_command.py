@@ -63,6 +63,7 @@ def watch_arguments(parser: Parser) -> None:
     replay_arguments(parser)
     parser.option("--speed", "Virtual seconds a second, or max. [default: 60]", default="60")
     parser.option("--port", "[default: any that is free]", int, default=0)
+    parser.flag("--held", "Begin held: the page lets time pass.")
     parser.flag("--no-open", "Open no browser; the address is printed.")
     parser.option(
         "--linger", "Seconds that the page is served to nobody at the end. [default: 10]", int
@@ -84,7 +85,7 @@ def watch(given: argparse.Namespace) -> int:
         ) from error
     from kline_harness.expectations import ExpectationsWorker
 
-    with Watched(given.speed, given.port, opens=not given.no_open) as watched:
+    with Watched(given.speed, given.port, held=given.held, opens=not given.no_open) as watched:
         code = _replay(given, ExpectationsWorker, watched)
         watched.linger(given.linger)
     return code
@@ -131,7 +132,7 @@ def _as_replayed(words: Sequence[str]) -> list[str]:
     found, skip = ["replay"], False
     for word in words[1:]:
         name = word.partition("=")[0]
-        if skip or name in (*_WATCHED, "--no-open"):
+        if skip or name in (*_WATCHED, "--no-open", "--held"):
             skip = not skip and name in _WATCHED and "=" not in word
         else:
             found.append(word)

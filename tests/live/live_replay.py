@@ -72,8 +72,7 @@ def live(
     """Watch a replay: it runs while the block does, and to its end after it."""
     scenario = folder / "scenario.toml"
     scenario.write_text(toml)
-    with Watched(speed, 0, opens=False) as watched:
-        watched.pace.held = held
+    with Watched(speed, 0, held=held, opens=False) as watched:
         one = LiveReplay(watched, threading.Thread(), folder / "run")
 
         def run() -> None:

@@ -156,6 +156,13 @@ def test_a_feed_cut_at_every_tick_gives_the_same_bytes(toml: str, tmp_path: Path
 
 
 def test_the_command_that_is_recorded_is_that_of_the_replay() -> None:
-    words = ["watch", "a.zip", "--speed", "60", "--out", "x", "--no-open", "--port=1", "--audit"]
-    assert _as_replayed([*words, "off"]) == ["replay", "a.zip", "--out", "x", "--audit", "off"]
+    words = ["watch", "a.zip", "--speed", "60", "--out", "x", "--no-open", "--held", "--port=1"]
+    assert _as_replayed([*words, "--audit", "off"]) == [
+        "replay",
+        "a.zip",
+        "--out",
+        "x",
+        "--audit",
+        "off",
+    ]
     assert _as_replayed(["replay", "--speed", "1"]) == ["replay", "--speed", "1"]

@@ -68,13 +68,13 @@ class PageView:
             if stamp == self._stamp and not self._fresh:
                 return None
             frame: dict[str, Any] = {"type": "frame", "clock": clock(model, pace)}
-            frame |= {"counts": dict(model.counts), "consumers": consumers(model)}
-            frame |= {"ledger": lines(model), "writer": writer(model)}
+            frame["counts"] = dict(model.counts)
             frame["findings"] = self._findings(model)
             frame["series"] = self._series(model)
-            if slow or self._fresh or model.phase != "running":
+            if slow or self._fresh or pace.held or model.phase != "running":
                 self._slow_due = now + _SLOW_SECONDS
-                frame |= {"strip": strip(model), "life": life(model)}
+                frame |= {"consumers": consumers(model), "writer": writer(model)}
+                frame |= {"ledger": lines(model), "strip": strip(model), "life": life(model)}
             if model.outcome is not None:
                 frame["verdict"] = verdict(model)
             # What is sent slowly comes after the last change all the same.

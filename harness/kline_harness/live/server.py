@@ -24,6 +24,8 @@ from kline_harness.units import INT64_MAX, NS_PER_MILLISECOND
 HOST = "127.0.0.1"
 # At most 20 frames a second.
 _FRAME_SECONDS = 0.05
+# Fewer where the run is as fast as it goes: drawing takes what the run could have.
+_HURRIED_SECONDS = 0.2
 # A page that has not read a frame for so long is disconnected.
 STALL_SECONDS = 5.0
 # What may wait in the system for a page that does not read.
@@ -191,7 +193,8 @@ class LiveServer:
                     except TimeoutError:
                         self._drop(request, name)
                         return
-            await asyncio.sleep(_FRAME_SECONDS)
+            hurries = self.pace.speed is None and not self.pace.held
+            await asyncio.sleep(_HURRIED_SECONDS if hurries else _FRAME_SECONDS)
 
     def _drop(self, request: web.Request, name: str) -> None:
         """Disconnect a page that does not read; it is told so when it comes again."""

@@ -23,8 +23,9 @@ class Watched:
     `pace` is the gate of the feed, `observer` makes who sees the run.
     """
 
-    def __init__(self, speed: str, port: int, *, opens: bool) -> None:
+    def __init__(self, speed: str, port: int, *, held: bool = False, opens: bool) -> None:
         self.pace = FeedGate(speed_of(speed), self._found)
+        self.pace.held = held
         self.server = LiveServer(port, self.pace)
         self._opens = opens
 

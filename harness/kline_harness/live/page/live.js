@@ -136,7 +136,7 @@
     if (!changed.length && !fresh) return;
     const total = kinds.reduce((sum, [, , , count]) => sum + count, 0);
     const by = ["error", "doubt", "notice"].map((severity) => [severity, kinds.filter((one) => one[2] === severity).reduce((sum, one) => sum + one[3], 0)]).filter(([, count]) => count);
-    setText("count", total ? `${grouped(total)} findings: ${by.map(([severity, count]) => `${grouped(count)} ${severity}`).join(", ")}` : "No findings");
+    setText("count", total ? `${grouped(total)} ${total === 1 ? "finding" : "findings"}: ${by.map(([severity, count]) => `${grouped(count)} ${severity}`).join(", ")}` : "No findings");
     const checks = [...new Set(kinds.map(([check]) => check))].sort();
     const known = [...at("check").options].slice(1).map((option) => option.value);
     if (checks.join() !== known.join()) {
@@ -215,8 +215,7 @@
   const show = (frame) => {
     showClock(frame);
     showFigures(frame);
-    showConsumers(frame);
-    showLedger(frame);
+    if (frame.ledger) { showConsumers(frame); showLedger(frame); }
     showFindings(frame.findings);
     showSeries(frame.series);
     if (frame.strip) strip = frame.strip;

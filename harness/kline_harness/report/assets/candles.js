@@ -21,6 +21,7 @@ window.KlineCandles = (() => {
   // More empty places than this are not drawn: what is after them stands beside what was before.
   const EMPTY_MAX = 3000;
   const SHOWN = 160;
+  const FEW = 60;
   const NEAREST = 6;
   const FAR = 400;
   const MARKS = {
@@ -179,7 +180,7 @@ window.KlineCandles = (() => {
     const newest = () => {
       if (!times.length) return;
       const last = chart.timeScale().timeToIndex(times[times.length - 1], true);
-      if (last !== null) chart.timeScale().setVisibleLogicalRange({ from: Math.max(-1, last - SHOWN), to: last + 3 });
+      if (last !== null) chart.timeScale().setVisibleLogicalRange({ from: Math.max(last - SHOWN, Math.min(-1, last - FEW)), to: last + 3 });
     };
     const zoom = (factor) => {
       const range = chart.timeScale().getVisibleLogicalRange();
