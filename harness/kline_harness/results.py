@@ -195,10 +195,6 @@ def inspected(inspection: Inspection) -> Inspected:
     return Inspected(inspection.validity, sentence, checks, inspection)
 
 
-def _many(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def _fails(check: Verdict) -> bool:
     return check.validity is not Validity.VALID
 

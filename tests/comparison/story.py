@@ -20,7 +20,6 @@ from kline_harness.comparison import (
     Witnesses,
     compare,
     explain,
-    reprove,
 )
 from kline_harness.comparison.compare import Difference
 from kline_harness.comparison.coverage import Coverage
@@ -34,6 +33,7 @@ from kline_harness.storage.kline_table import to_arrow
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.units import narrow
 
+from tests.comparison.reprove import reprove
 from tests.oracle import EXACT, OracleKline, OracleTrade, klines, next_open, open_time
 
 NS = 1_000_000_000

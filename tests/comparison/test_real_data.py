@@ -8,10 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 from kline_harness.archives import open_trades
 from kline_harness.columns import concat
-from kline_harness.comparison import reprove
 from kline_harness.simulation.feed import received
 from kline_harness.tape import Tape
 
+from tests.comparison.reprove import reprove
 from tests.real_data import DATA, needs_real_data
 from tests.replays import Ran, replay
 

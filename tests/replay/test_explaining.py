@@ -8,13 +8,13 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from kline_harness.archives import open_trades
 from kline_harness.columns import concat
-from kline_harness.comparison import reprove
 from kline_harness.interval import parse_intervals
 from kline_harness.replay import Audit, Scenario
 from kline_harness.replay import replay as run
 from kline_harness.simulation.delivery import Outage
 from kline_harness.simulation.feed import received
 
+from tests.comparison.reprove import reprove
 from tests.comparison.story import MINUTE, NS, START, SYMBOL, trades
 from tests.oracle import OracleTrade, klines
 from tests.replay.recordings import write_klines, write_recording

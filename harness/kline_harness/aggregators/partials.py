@@ -64,12 +64,6 @@ def group_starts(*keys: NDArray[Any]) -> Int64Array:
     return np.flatnonzero(new)
 
 
-def runs_of(*keys: NDArray[Any]) -> list[tuple[int, int]]:
-    """Return (start, stop) of each group of rows sorted by the keys."""
-    starts = group_starts(*keys).tolist()
-    return list(zip(starts, [*starts[1:], len(keys[0])], strict=True)) if starts else []
-
-
 _FOLDS = {
     **dict.fromkeys(("symbol", "bucket"), Fold(What.FIRST)),
     **dict.fromkeys(("open", "open_key"), Fold(What.AT_LOW, "open_key")),

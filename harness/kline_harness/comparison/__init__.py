@@ -5,7 +5,6 @@ from __future__ import annotations
 from kline_harness.comparison.compare import Comparison, Reference, Stored
 from kline_harness.comparison.explain import Witnesses, explain
 from kline_harness.comparison.pairs import compare
-from kline_harness.comparison.reprove import reprove
 
 __all__ = [
     "Comparison",
@@ -14,5 +13,4 @@ __all__ = [
     "Witnesses",
     "compare",
     "explain",
-    "reprove",
 ]

@@ -10,7 +10,6 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
-
 from kline_harness.comparison.agreed import Agreed
 from kline_harness.comparison.case import Context, make_case
 from kline_harness.comparison.causes import CAUSES
