@@ -274,6 +274,10 @@ def test_a_wrong_value_is_named_by_its_line(
     ("content", "expected"),
     [
         ("open_time,open,high,low\n1715731200000,1,1,1\n", "a column for the klines field 'close'"),
+        (
+            "open_time,open\n1715731200000,1\n",
+            "a column for the klines field 'high' (and for 'low', 'close')",
+        ),
         ("open,high,low,close,volume\n1,1,1,1,1\n", "a column for the klines field 'open_time'"),
         ("date,open,open,high,low,close\n1,1,1,1,1,1\n", "one column for the klines field"),
         ("date,open,high,low,close,volume\n15.05.2024,1,1,1,1,1\n", "an epoch timestamp"),

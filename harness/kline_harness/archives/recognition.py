@@ -41,6 +41,8 @@ from kline_harness.units import TimeUnit
 _HEAD_BYTES = 64 << 10
 _EXPECTED = "trades or klines"
 
+# Plain names of columns that trades do not have; two of them make klines.
+_KLINES_ALONE = {"opentime", "open", "high", "low", "close"}
 # Without a header and with no more columns than these, klines may be anybody's.
 _KLINE_SHAPE = KLINE_COLUMNS[:6]
 # A receive time, or nothing, before a message.
@@ -125,7 +127,7 @@ def _by_names(file: TextFile, names: list[str], row: list[str]) -> Layout:
     if found := trades_with_header(names, row):
         return _foreign(file, *found, row, header=True)
     plain = {plain_name(name) for name in names}
-    if {"high", "low"} <= plain:
+    if len(plain & _KLINES_ALONE) > 1:
         return _klines_by_names(file, names, row)
     columns = _meanings(TRADE_NAMES, names)
     kind = "aggTrades" if {"agg_id", "first_id", "last_id"} & set(columns) else "trades"
@@ -217,10 +219,11 @@ def _require(file: TextFile, kind: str, columns: tuple[str, ...], names: list[st
         "klines": KLINE_COLUMNS[:5],
     }[kind]
     header = _short(",".join(names))
-    for name in needed:
-        if name not in columns:
-            expected = f"a column for the {kind} field {name!r}"
-            raise InputError(file.path, expected, f"the header {header!r}", line=1)
+    lacking = [repr(name) for name in needed if name not in columns]
+    if lacking:
+        more = f" (and for {', '.join(lacking[1:])})" if lacking[1:] else ""
+        expected = f"a column for the {kind} field {lacking[0]}{more}"
+        raise InputError(file.path, expected, f"the header {header!r}", line=1)
     doubled = {name for name in columns if name and columns.count(name) > 1}
     if doubled:
         expected = f"one column for the {kind} field {min(doubled)!r}"
