@@ -183,6 +183,35 @@ def test_a_day_cut_short(tmp_path: Path, first: int, stop: int) -> None:
     assert other.exit_code in (1, 3)
 
 
+@pytest.mark.parametrize(("first_id", "code"), [(9_000_001, 3), (2, 3), (1, 0), (0, 0)])
+@pytest.mark.parametrize("named", [True, False])
+def test_a_day_that_begins_late_on_both_sides(
+    tmp_path: Path, first_id: int, code: int, named: bool
+) -> None:
+    """Klines cut as the trades are prove nothing; before an exchange's first trade were none."""
+    start = DAY + 18 * HOUR
+    tape = traded(34, start_ns=start, minutes=6 * 60, per_minute=2, first_id=first_id)
+    name = "GNUUSDT-trades-2024-07-18.csv" if named else "GNUUSDT-trades.csv"
+    trades = write_trades(tmp_path / name, tape)
+    klines = write_klines(tmp_path / "GNUUSDT-1m-2024-07-18.csv", candles(tape))
+    ran = run(tmp_path, trades, "--klines", klines, "--intervals=1m")
+    assert ran.exit_code == code, ran.output
+    if code:
+        (left,) = [o for o in ran.run["comparison"]["not_compared"] if o["side"] == "exchange"]
+        assert (left["reason"], left["klines"]) == ("begins_late", 18 * 60)
+        assert "named for 1,440 klines and holds 360" in ran.run["sentence"]
+
+
+def test_a_kline_file_that_lacks_both_ends_of_its_day(tmp_path: Path) -> None:
+    tape = traded(34, start_ns=DAY + 18 * HOUR, minutes=30)
+    trades = write_trades(tmp_path / "GNUUSDT-trades.csv", tape)
+    klines = write_klines(tmp_path / "GNUUSDT-1m-2024-07-18.csv", candles(tape))
+    ran = run(tmp_path, trades, "--klines", klines, "--intervals=1m")
+    assert ran.exit_code == 3
+    lacking = {o["reason"]: o["klines"] for o in ran.run["comparison"]["not_compared"]}
+    assert lacking == {"begins_late": 18 * 60, "cut_short": 5 * 60 + 30}
+
+
 def test_a_whole_day_is_not_cut_short(tmp_path: Path) -> None:
     trades = write_trades(tmp_path / "GNUUSDT-trades-2024-07-18.csv", hours_of(0, 24))
     ran = run(tmp_path, trades, "--intervals=1m")

@@ -10,7 +10,7 @@ import numpy as np
 
 from kline_harness.comparison.compare import Comparison, Reference, opens_ns
 from kline_harness.tape import Tape, TradeKind
-from kline_harness.units import NS_PER_MINUTE, NS_PER_SECOND, Int64Array, utc_text
+from kline_harness.units import INT64_MAX, NS_PER_MINUTE, NS_PER_SECOND, Int64Array, utc_text
 from kline_harness.verdict import Finding, Severity, Verdict
 
 CHECK = "files"
@@ -20,6 +20,8 @@ EDGE_TIMES = 4
 # So many takers are on one side by chance once in four thousand million times.
 SAME_SIDE_MIN = 32
 _NAMED = 4
+# Exchanges number a symbol's trades from 0 or 1.
+_FIRST_ID = 1
 NOT_CHECKED = (
     "trades before the first and after the last row of a file without a day in its name",
 )
@@ -48,6 +50,7 @@ class FileWatch:
     makers: int = 0
     market: int = 0
     unknown: int = 0
+    lowest_id: int | None = None
     is_aggregated: bool = False
 
     def add(self, tape: Tape) -> None:
@@ -68,6 +71,10 @@ class FileWatch:
         times = tape.event_time_ns
         if len(times) == 0:
             return
+        if self.ids_stated:
+            ids = tape.first_id[tape.first_id >= 0]
+            lowest = int(ids.min(initial=INT64_MAX))
+            self.lowest_id = lowest if self.lowest_id is None else min(lowest, self.lowest_id)
         steps = np.diff(times)
         goes_on = self.last_ns is None or times[0] >= self.last_ns
         if not goes_on or steps.min(initial=0) < 0:
@@ -109,6 +116,11 @@ class FileWatch:
         self.silence_ns = max(self.silence_ns, since, int(steps.max(initial=0)))
         self.first_ns = first if self.first_ns is None else min(first, self.first_ns)
         self.last_ns = last
+
+    @property
+    def is_from_first(self) -> bool:
+        """Whether it holds the first trade that its source has ever numbered."""
+        return self.lowest_id is not None and self.lowest_id <= _FIRST_ID
 
     def edges(self) -> Iterator[tuple[str, bool, int, int]]:
         """Yield for each end of the named time whether nothing was traded there for too long.
@@ -229,9 +241,6 @@ def _borne_out(
         compared.setdefault(result.symbol, set()).update(result.compared)
         opens = opens_ns(reference.table)
         low, high = int(opens.min()), reference.interval.close_time_ns(int(opens.max()))
-        if reference.claimed is not None:
-            # The file claims the start of its day: the exchange has no kline before its first.
-            low = min(low, reference.claimed[0])
         before = reached.get(result.symbol, (low, high))
         reached[result.symbol] = min(low, before[0]), max(high, before[1])
     return reached, compared
@@ -269,7 +278,9 @@ def _edges(watch: FileWatch, reached: tuple[int, int] | None) -> Iterable[Findin
     for kind, is_so, at_ns, silence_ns in watch.edges():
         if not is_so:
             continue
-        is_borne_out = low <= start if kind == "starts_late" else high >= end
+        is_borne_out = high >= end
+        if kind == "starts_late":
+            is_borne_out = low <= start or watch.is_from_first
         word = "first" if kind == "starts_late" else "last"
         sentence = (
             f"{watch.name}: its {word} trade is of {utc_text(at_ns)}, {_minutes(silence_ns)} from "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,12 +16,14 @@ class FileTime:
     """The time of one symbol's trades in one file; `claimed` is what the file's name claims.
 
     A recording was on in all of its `window`; of another file nobody knows what was cut off.
+    Before the first trade that the source has numbered there was none.
     """
 
     symbol: str
     window: tuple[int, int] | None
     claimed: tuple[int, int] | None
     is_recording: bool
+    is_from_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,8 @@ class Coverage:
     claimed: tuple[tuple[int, int], ...] | None = None
     # Klines that close later were not due: whoever was to make them had failed.
     due_ns: int | None = None
+    # There was nothing before the first window.
+    is_from_first: bool = False
 
     @staticmethod
     def of(
@@ -46,7 +50,7 @@ class Coverage:
         return Coverage(tuple(join(windows)), None if claimed is None else tuple(sorted(claimed)))
 
     @staticmethod
-    def by_symbol(files: Iterable[FileTime]) -> dict[str, Coverage]:
+    def by_symbol(files: Sequence[FileTime]) -> dict[str, Coverage]:
         """Return what time the files' trades of each symbol cover."""
         windows: dict[str, list[tuple[int, int]]] = {}
         claimed: dict[str, list[tuple[int, int]]] = {}
@@ -58,10 +62,12 @@ class Coverage:
             if one.claimed is None and not one.is_recording:
                 unnamed.add(one.symbol)
             claimed.setdefault(one.symbol, []).append(one.claimed or one.window)
-        return {
+        first = {one.symbol for one in files if one.is_from_first}
+        covers = {
             symbol: Coverage.of(mine, () if symbol in unnamed else claimed[symbol])
             for symbol, mine in windows.items()
         }
+        return {name: replace(one, is_from_first=name in first) for name, one in covers.items()}
 
     def until(self, due_ns: int | None) -> Coverage:
         """Return the same with klines due only if they close at `due_ns` or before."""

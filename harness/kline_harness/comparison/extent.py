@@ -18,6 +18,7 @@ _DOUBTS = {
     "beyond_trades": "after or before the time that ours cover",
     "after_failure": "due after the aggregator had failed",
     "cut_short": "the file ends before the time that its name claims",
+    "begins_late": "the file begins after the start of the time that its name claims",
     "beyond_klines": "the exchange's files do not have them",
     "symbol_without_klines": "no klines of this symbol were given, while others' were",
     "columns_not_read": "columns of the file with names that are not known",

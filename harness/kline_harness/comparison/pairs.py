@@ -217,9 +217,10 @@ class _Pairs:
             yield NotCompared(*series, EXCHANGE, "columns_not_read", names=names, source=source)
 
     def _cut_short(self) -> Iterator[NotCompared]:
-        """Yield the klines that the file's name claims after its last one, if ours claim them too.
+        """Yield the klines that the file's name claims and it lacks at an end, if ours claim them.
 
-        Where a market is quiet the exchange has flat klines, so that its files reach their end.
+        Where a market is quiet the exchange has flat klines, so that its files reach their ends,
+        but for the day on which a symbol was listed: before its first trade there are none.
         """
         reference = self.reference
         if reference.claimed is None or len(self.their_opens) == 0:
@@ -227,12 +228,15 @@ class _Pairs:
         start, end = reference.claimed
         # A week or a month that a day lies in opened before it.
         due = reference.interval.opens_between(reference.interval.open_time_ns(start), end)
-        absent = due[due > self.their_opens.max()]
-        closes = reference.interval.close_times_ns(absent)
-        absent = absent[~self.coverage.not_meant(absent, closes)]
         rows, source = len(self.their_opens), reference.source
         detail = f"{source} is named for {len(due):,} klines and holds {rows:,}"
-        yield from left_out(reference.series, EXCHANGE, "cut_short", absent, detail=detail)
+        due = due[~self.coverage.not_meant(due, reference.interval.close_times_ns(due))]
+        before = due[(due < self.their_opens.min()) & (due >= start)]
+        if self.coverage.is_from_first:
+            before = before[:0]
+        after = due[due > self.their_opens.max()]
+        for reason, absent in (("begins_late", before), ("cut_short", after)):
+            yield from left_out(reference.series, EXCHANGE, reason, absent, detail=detail)
 
     def _outside(self) -> Iterator[NotCompared]:
         """Yield the klines of theirs that the trades do not reach."""

@@ -97,7 +97,8 @@ class TradeAudit:
         for kind, is_so, time_ns, silence_ns in watch.edges():
             evidence = {"time_ns": time_ns, "silence_ns": silence_ns}
             evidence["longest_silence_within_ns"] = watch.silence_ns
-            self._tally.add(kind, is_so, evidence)
+            if kind == "stops_early" or not watch.is_from_first:
+                self._tally.add(kind, is_so, evidence)
         if watch.rows and not watch.market:
             self._tally.add("nothing_applied", 1, {"rows": watch.rows})
         self._tally.add("kind_not_known", watch.unknown, {"trades": watch.unknown})

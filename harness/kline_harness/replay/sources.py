@@ -193,8 +193,10 @@ class Sources:
         """Return what time each symbol's trades cover; complete once `tapes` is exhausted."""
         recorded = {Path(file.path).name for file in self.trades if file.info.receive_unit}
         return Coverage.by_symbol(
-            FileTime(one.symbol, one.window, one.claimed, one.name in recorded)
-            for one in self._watches
+            [
+                FileTime(w.symbol, w.window, w.claimed, w.name in recorded, w.is_from_first)
+                for w in self._watches
+            ]
         )
 
     def equations(self) -> list[Equation]:
