@@ -1,8 +1,8 @@
 """The klines of a campaign as a table that others read: hive partitions and `dataset.json`.
 
-``market=um/symbol=BTCUSDT/interval=1m/month=2024-07/klines.parquet``: a file has the rows whose
-open time is of that month, in order of open time, and every column of the stored klines but those
-that the path states. The same klines give the same bytes, however and by whom they were made.
+``klines/market=um/symbol=BTCUSDT/interval=1m/month=2024-07/klines.parquet``: a file has the rows
+whose open time is of that month, in order of open time, and every column of the stored klines but
+those that the path states. The same klines give the same bytes, however and by whom they were made.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from kline_harness.storage.dataset import KlineDataset
 DATASET = "kline-harness/dataset/1"
 MANIFEST = "dataset.json"
 FILE = "klines.parquet"
+# Readers of hive partitions take every file of a folder: the list of files lies outside of it.
+TABLE = "klines"
 PATH_COLUMNS = ("symbol", "interval")
 COLUMNS = tuple(name for name in SCHEMA.names if name not in PATH_COLUMNS)
 STORED = pa.schema([SCHEMA.field(name) for name in COLUMNS])
@@ -74,7 +76,7 @@ def _parts(piece: pa.Table) -> Iterator[tuple[tuple[str, int], pa.Table]]:
 
 def _place(root: Path, market: str, symbol: str, interval: str, month: str) -> Path:
     levels = (f"market={market}", f"symbol={symbol}", f"interval={interval}", f"month={month}")
-    return root.joinpath(*levels, FILE)
+    return root.joinpath(TABLE, *levels, FILE)
 
 
 def _stored(root: Path, place: Path, tables: Sequence[pa.Table]) -> dict[str, Any]:
@@ -109,8 +111,11 @@ def _entry(root: Path, place: Path) -> dict[str, Any]:
 
 
 def write_manifest(root: Path, files: Iterable[Mapping[str, Any]]) -> Path:
-    """Write what the dataset is and holds; readers take the files that it names, and no others."""
+    """Write what the dataset is and holds; files of klines that it does not name are removed."""
     listed = sorted((dict(one) for one in files), key=lambda one: str(one["path"]))
+    kept = {root / str(one["path"]) for one in listed}
+    for stale in set(root.rglob(FILE)) - kept:
+        stale.unlink()
     content = {
         "schema": DATASET,
         "partitions": ["market", "symbol", "interval", "month"],
