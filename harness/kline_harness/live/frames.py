@@ -22,7 +22,6 @@ CANDLES_MAX = 3_000
 # What changes slowly, or is large, is sent so often at most, in seconds.
 _SLOW_SECONDS = 0.5
 _BINS = 240
-_EVENTS_MAX = 400
 
 
 class PageView:
@@ -254,7 +253,7 @@ def strip(model: LiveRun) -> dict[str, Any]:
         "bin_ms": width_ns // NS_PER_MILLISECOND,
         "bins": bins,
         "shades": shades,
-        "events": list(events.values())[:_EVENTS_MAX],
+        "events": list(events.values()),
     }
 
 
