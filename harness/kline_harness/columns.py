@@ -112,6 +112,12 @@ class Columns:
             return self
         return self._map(lambda column: column[rows])
 
+    def column_bytes(self) -> int:
+        """Return how many bytes its columns take."""
+        # In whatever order, they take the same.
+        table = self.__dict__.get("_reordered", (self,))[0]
+        return sum(getattr(table, name).nbytes for name in self.column_names())
+
     def with_columns(self, columns: Mapping[str, Any]) -> Self:
         """Return the same rows with some columns replaced."""
         kept = {name: getattr(self, name) for name in self.column_names()}

@@ -161,12 +161,9 @@ class RangeSet:
         self.add(starts, np.concatenate([values[breaks], values[-1:]]) + 1)
         return fresh
 
-    def add_last(self, start: int, end: int) -> bool:
-        """Add a range if it is beyond all others; tell whether it is."""
-        if len(self.ranges) and start < self.ranges[-1, 1]:
-            return False
-        self.add(np.array([start]), np.array([end]))
-        return True
+    def is_beyond(self, value: int) -> bool:
+        """Tell whether a number is larger than all in the set."""
+        return len(self.ranges) == 0 or value >= int(self.ranges[-1, 1])
 
     def holds(self, values: Int64Array) -> BoolArray:
         """Tell which integers are in the set."""

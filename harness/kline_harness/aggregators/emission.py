@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kline_harness.aggregators import partials as p
+from kline_harness.aggregators.levels import CLOSE
 from kline_harness.aggregators.partials import Partials
 from kline_harness.columns import Instrument
 from kline_harness.interfaces import Tick
 from kline_harness.interval import CODE, Interval
 from kline_harness.kline import Emission, KlineBatch, Life, LifeBatch, Trigger
+from kline_harness.units import NS_PER_SECOND, Int64Array
 
 # KlineBatch column: partial column, where the names differ.
 _RENAMED = {
@@ -24,12 +28,9 @@ _RENAMED = {
     "at_ns": "close_at",
     "trigger": "close_trigger",
 }
-_LIFE_COLUMNS = (
-    *("seq", "order", "symbol", "life", "interval", "open_time_ns", "trades", "at_ns"),
-    "trigger",
-)
+_OF_LIFE = ("symbol", "bucket", "applied", *p.LIFE)
 # A tick's own row comes after the rows of every symbol it closed.
-_LAST = np.int64(2**62)
+_LAST = 1 << 16
 
 
 def emission_of(
@@ -57,7 +58,8 @@ def _klines(
         np.array([CODE[interval] for interval, _ in filled], dtype=np.int8),
         [p.rows_of(closed) for _, closed in filled],
     )
-    order = np.lexsort((table["bucket"], codes, table["symbol"], table["close_seq"]))
+    places = _places(table["symbol"], codes, table["bucket"], 0)
+    order = np.lexsort((places, table["close_seq"]))
     quiet = table["applied"][order] == 0
     columns = {
         name: table[_RENAMED.get(name, name)][order]
@@ -81,23 +83,20 @@ def _events(
     ticks: Sequence[tuple[Tick, int]],
 ) -> LifeBatch:
     rows = [_tick_rows(ticks)]
-    for interval, closed, open_now in levels:
-        code = CODE[interval]
-        rows.append(_life_rows(closed, code, Life.FINALIZED, "close"))
-        for table in (closed, open_now):
-            live = table["first_seq"] == table["open_seq"]
-            opened = table["open_seq"] >= start
-            rows.append(_life_rows(p.take(table, opened & live), code, Life.OPENED_LIVE, "open"))
-            rows.append(
-                _life_rows(p.take(table, opened & ~live), code, Life.OPENED_PROVISIONAL, "open")
-            )
-            first = (table["first_seq"] >= start) & (table["first_seq"] != p.NEVER) & ~live
-            rows.append(_life_rows(p.take(table, first), code, Life.FIRST_TRADE, "first"))
+    intervals = [interval for interval, _, _ in levels]
+    closed = _joined_levels(intervals, [table for _, table, _ in levels])
+    open_now = _joined_levels(intervals, [table for _, _, table in levels])
+    rows.append(_life_rows(closed, Life.FINALIZED, "close"))
+    for table in (closed, open_now):
+        live = table["first_seq"] == table["open_seq"]
+        opened = table["open_seq"] >= start
+        rows.append(_life_rows(p.take(table, opened & live), Life.OPENED_LIVE, "open"))
+        rows.append(_life_rows(p.take(table, opened & ~live), Life.OPENED_PROVISIONAL, "open"))
+        first = (table["first_seq"] >= start) & (table["first_seq"] != p.NEVER) & ~live
+        rows.append(_life_rows(p.take(table, first), Life.FIRST_TRADE, "first"))
     table = p.join(rows)
-    order = np.lexsort(
-        (table["life"], table["open_time_ns"], table["interval"], table["order"], table["seq"])
-    )
-    table = p.take(table, order)
+    places = _places(table["order"], table["interval"], table["open_time_ns"], table["life"])
+    table = p.take(table, np.lexsort((places, table["seq"])))
     return LifeBatch(
         instruments,
         table["symbol"].astype(np.int16),
@@ -110,10 +109,31 @@ def _events(
     )
 
 
-def _life_rows(table: Partials, code: int, life: Life, event: str) -> Partials:
+def _joined_levels(intervals: Sequence[Interval], tables: Sequence[Partials]) -> Partials:
+    """Return klines of all intervals, with what is told of their life."""
+    names = [name for name in (*_OF_LIFE, *CLOSE) if name in tables[0]]
+    sizes = [p.rows_of(table) for table in tables]
+    codes = np.array([CODE[interval] for interval in intervals], dtype=np.int64)
+    joined = p.join([{name: table[name] for name in names} for table in tables])
+    return joined | {"interval": codes.repeat(sizes)}
+
+
+def _places(
+    symbols: Int64Array, intervals: NDArray[Any], opens_ns: Int64Array, lives: Int64Array | int
+) -> Int64Array:
+    """Return numbers in the order of symbol, interval, open time and life.
+
+    Open times are whole seconds, of 36 bits from the first one on; a tick's symbol is the last.
+    """
+    if len(symbols) == 0:
+        return symbols
+    seconds = (opens_ns - opens_ns.min()) // NS_PER_SECOND
+    numbers: Int64Array = (symbols * 32 + intervals + 1 << 38) + seconds * 8 + lives
+    return numbers
+
+
+def _life_rows(table: Partials, life: Life, event: str) -> Partials:
     rows = p.rows_of(table)
-    if rows == 0:
-        return {name: np.empty(0, dtype=np.int64) for name in _LIFE_COLUMNS}
     trades = np.full(rows, 1 if life in (Life.OPENED_LIVE, Life.FIRST_TRADE) else 0)
     trigger = np.full(rows, Trigger.TRADE, dtype=np.int64)
     return {
@@ -121,7 +141,7 @@ def _life_rows(table: Partials, code: int, life: Life, event: str) -> Partials:
         "order": table["symbol"],
         "symbol": table["symbol"],
         "life": np.full(rows, life, dtype=np.int64),
-        "interval": np.full(rows, code, dtype=np.int64),
+        "interval": table["interval"],
         "open_time_ns": table["bucket"],
         "trades": table["applied"] if life is Life.FINALIZED else trades,
         "at_ns": table[f"{event}_at"],

@@ -38,6 +38,8 @@ from kline_harness.ranges import RangeSet
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.units import NS_PER_SECOND, BoolArray, Int64Array, rescale
 
+_NO_RUN = -(2**63)
+
 
 class ExactAggregator:
     """Makes every interval's klines of any number of symbols from one pass over the trades.
@@ -52,6 +54,9 @@ class ExactAggregator:
         self._levels = plan_levels(intervals)
         self._instruments: tuple[Instrument, ...] = ()
         self._seen: dict[str, RangeSet] = {}
+        # By symbol, ids beyond all in `_seen`: consecutive ones, as nearly all are.
+        self._run_starts: Int64Array = np.empty(0, dtype=np.int64)
+        self._run_ends: Int64Array = np.empty(0, dtype=np.int64)
         self._accounts: dict[str, TradeAccount] = {}
         # By symbol, what is not in the accounts yet.
         self._received: Int64Array = np.empty(0, dtype=np.int64)
@@ -156,6 +161,8 @@ class ExactAggregator:
             more = np.zeros(len(joined) - len(self._received), dtype=np.int64)
             self._received = np.concatenate([self._received, more])
             self._applied = np.concatenate([self._applied, more])
+            self._run_starts = np.concatenate([self._run_starts, more + _NO_RUN])
+            self._run_ends = np.concatenate([self._run_ends, more + _NO_RUN])
             for instrument in joined:
                 self._seen.setdefault(instrument.symbol, RangeSet())
                 self._accounts.setdefault(
@@ -196,18 +203,29 @@ class ExactAggregator:
         odd = np.logical_or.reduceat(jumps | (trades.kind != TradeKind.MARKET), starts)
         kept = None
         stops = starts + sizes
-        ends = zip(ids[starts].tolist(), after[stops - 1].tolist(), strict=True)
-        for place, (code, (first, end)) in enumerate(zip(codes, ends, strict=True)):
-            symbol = self._instruments[code].symbol
-            # Consecutive ids beyond all before, as nearly always: their ends say it all.
-            if not odd[place] and self._seen[symbol].add_last(first, end):
+        firsts, ends, of = ids[starts], after[stops - 1], np.array(codes)
+        # Consecutive ids that go on where the last ones ended, as nearly always.
+        plain = ~odd & (firsts == self._run_ends[of])
+        self._run_ends[of[plain]] = ends[plain]
+        for place in np.flatnonzero(~plain).tolist():
+            code, first = codes[place], int(firsts[place])
+            if self._end_run(code).is_beyond(first) and not odd[place]:
+                self._run_starts[code], self._run_ends[code] = first, ends[place]
                 continue
             kept = np.ones(len(trades), dtype=np.bool_) if kept is None else kept
             mine = slice(int(starts[place]), int(stops[place]))
-            kept[mine] = self._accept_one(symbol, trades[mine])
+            kept[mine] = self._accept_one(self._instruments[code].symbol, trades[mine])
         refused = 0 if kept is None else np.add.reduceat(~kept, starts, dtype=int)
         self._applied[codes] += recorded - refused
         return kept if kept is not None and not kept.all() else None
+
+    def _end_run(self, code: int) -> RangeSet:
+        """Put a symbol's run of ids to those seen; return them."""
+        seen, end = self._seen[self._instruments[code].symbol], int(self._run_ends[code])
+        if end != _NO_RUN:
+            seen.add(self._run_starts[code : code + 1], np.array([end]))
+            self._run_ends[code] = _NO_RUN
+        return seen
 
     def _accept_one(self, symbol: str, trades: Tape) -> BoolArray:
         """Tell which trades of one symbol are acceptable; account for all the others."""
@@ -249,22 +267,22 @@ class ExactAggregator:
         segment = np.concatenate(
             [np.full(p.rows_of(state), -1), np.arange(len(starts)), np.full(p.rows_of(ticks), -1)]
         )
+        # Rows are put in order and left out by their numbers: only sums of them are made.
         order = np.lexsort((np.where(kind == 0, -1, table["open_seq"]), table["symbol"]))
-        table, kind, segment = p.take(table, order), kind[order], segment[order]
-        keep = _started(table["symbol"], kind)
-        table, kind, segment = p.take(table, keep), kind[keep], segment[keep]
-        frontier = _frontier(table["symbol"], table["bucket"])
-        is_late = table["bucket"] < frontier
+        order = order[_started(table["symbol"][order], kind[order])]
+        kind, segment, bucket = kind[order], segment[order], table["bucket"][order]
+        frontier = _frontier(table["symbol"][order], bucket)
+        is_late = bucket < frontier
         late = None
         if (is_late & (kind == 1)).any():
             late_segments = np.flatnonzero(is_late & (kind == 1))
             late = _single_trades(
                 trades, seq, starts, segment[late_segments], frontier[late_segments]
             )
-        keep = ~is_late
-        table = p.take(table, keep)
-        table["bucket"] = frontier[keep]
-        runs = p.add_up(table, p.group_starts(table["symbol"], table["bucket"]))
+        order, frontier = order[~is_late], frontier[~is_late]
+        table["bucket"] = table["bucket"].copy()
+        table["bucket"][order] = frontier
+        runs = p.add_up(table, p.group_starts(table["symbol"][order], frontier), order)
         _settle_base(base, runs)
         return late
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -162,7 +162,12 @@ def _forming_span(
     return int(opens[low]), end
 
 
-def _sorted(ids: Iterable[int]) -> Int64Array:
+_NO_IDS: Int64Array = np.empty(0, dtype=np.int64)
+
+
+def _sorted(ids: Collection[int]) -> Int64Array:
+    if not ids:
+        return _NO_IDS
     return np.unique(np.array(list(ids), dtype=np.int64))
 
 

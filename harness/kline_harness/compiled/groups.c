@@ -14,84 +14,116 @@ enum { FIRST = 0, SUM = 1, LOW = 2, HIGH = 3, AT_LOW = 4, AT_HIGH = 5, AT_LOW_OF
        HIGH_OF_EVERY = 7, SUM_OF_EVERY = 8 };
 
 typedef struct {
-    const int64_t *order;
+    int64_t groups, size;
+    const int64_t *starts, *order;
     const uint8_t *counts;
-} Rows;
+    /* Of each group: how its rows are chosen. */
+    int64_t *kinds;
+} Groups;
 
-static inline int64_t row_at(const Rows *rows, int64_t place) {
-    return rows->order ? rows->order[place] : place;
+/* A group of one row, or that keeps its first; one of which all rows are taken; or those that
+   count. */
+enum { ALONE = 0, ALL = 1, SOME = 2 };
+
+static inline int64_t stop_of(const Groups *in, int64_t group) {
+    return group + 1 < in->groups ? in->starts[group + 1] : in->size;
+}
+
+static inline int64_t row_at(const Groups *in, int64_t place) {
+    return in->order ? in->order[place] : place;
+}
+
+static inline int64_t kind_of(const Groups *in, int64_t group, bool every) {
+    if (!every) return in->kinds[group];
+    return stop_of(in, group) - in->starts[group] == 1 ? ALONE : ALL;
+}
+
+static void choose(Groups *in, bool keeps_first) {
+    for (int64_t group = 0; group < in->groups; group++) {
+        int64_t start = in->starts[group], stop = stop_of(in, group), counted = 0;
+        for (int64_t place = start; place < stop; place++)
+            counted += in->counts[row_at(in, place)] != 0;
+        bool alone = stop - start == 1 || (counted == 0 && keeps_first);
+        in->kinds[group] = alone ? ALONE : counted == 0 || counted == stop - start ? ALL : SOME;
+    }
 }
 
 /* The row that holds the lowest key, the first of equal ones; or the highest, the last of them. */
-static int64_t extreme(const Rows *rows, const int64_t *key, int64_t start, int64_t stop,
-                       bool all, bool lowest) {
-    int64_t best = -1;
-    for (int64_t place = start; place < stop; place++) {
-        int64_t row = row_at(rows, place);
-        if (!all && !rows->counts[row]) continue;
-        if (best < 0 || (lowest ? key[row] < key[best] : key[row] >= key[best])) best = row;
+static void find_extremes(const Groups *in, const int64_t *key, bool every, bool lowest,
+                          int64_t *found) {
+    for (int64_t group = 0; group < in->groups; group++) {
+        int64_t start = in->starts[group], stop = stop_of(in, group);
+        int64_t kind = kind_of(in, group, every), best = row_at(in, start);
+        if (kind != ALONE) {
+            bool begun = kind == ALL;
+            for (int64_t place = start; place < stop; place++) {
+                int64_t row = row_at(in, place);
+                if (kind == SOME && !in->counts[row]) continue;
+                if (!begun || (lowest ? key[row] < key[best] : key[row] >= key[best])) best = row;
+                begun = true;
+            }
+        }
+        found[group] = best;
     }
-    return best;
 }
 
-static bool folded(const Rows *rows, const int64_t *column, int64_t start, int64_t stop, bool all,
-                   uint8_t what, int64_t *result) {
-    bool begun = false;
-    int64_t value = 0;
-    for (int64_t place = start; place < stop; place++) {
-        int64_t row = row_at(rows, place), other = column[row];
-        if (!all && !rows->counts[row]) continue;
-        if (!begun) {
-            value = other;
-            begun = true;
-        } else if (what == SUM) {
-            if (__builtin_add_overflow(value, other, &value)) return false;
-        } else if (what == LOW) {
-            value = other < value ? other : value;
-        } else {
-            value = other > value ? other : value;
+static bool fold_column(const Groups *in, const int64_t *column, uint8_t what, bool every,
+                        int64_t *out) {
+    for (int64_t group = 0; group < in->groups; group++) {
+        int64_t start = in->starts[group], stop = stop_of(in, group);
+        int64_t kind = kind_of(in, group, every), value = column[row_at(in, start)];
+        if (kind != ALONE) {
+            bool begun = kind == ALL;
+            for (int64_t place = start + begun; place < stop; place++) {
+                int64_t row = row_at(in, place), other = column[row];
+                if (kind == SOME && !in->counts[row]) continue;
+                if (!begun) {
+                    value = other;
+                    begun = true;
+                } else if (what == SUM) {
+                    if (__builtin_add_overflow(value, other, &value)) return false;
+                } else if (what == LOW) {
+                    value = other < value ? other : value;
+                } else {
+                    value = other > value ? other : value;
+                }
+            }
         }
+        out[group] = value;
     }
-    *result = value;
     return true;
 }
 
-/* Fills a row of `out` for each group that begins at `starts`. A group without a row that counts
-   keeps its first row (`keeps_first`), or else takes all of its rows. Returns 1, or 0 where a sum
-   does not fit. */
+/* Fills a row of `out` for each group that begins at `starts`; `order` are the rows, in order. A
+   group without a row that counts keeps its first row (`keeps_first`), or else takes all of its
+   rows. `scratch` has room for two numbers of each group. Returns 1, or 0 where a sum does not
+   fit. */
 EXPORT int64_t kline_groups(int64_t groups, const int64_t *starts, int64_t size,
                             const int64_t *order, const uint8_t *counts, int64_t keeps_first,
                             int64_t width, const int64_t *const *columns, const uint8_t *whats,
-                            const int64_t *keys, int64_t *const *out) {
-    Rows rows = {order, counts};
-    for (int64_t group = 0; group < groups; group++) {
-        int64_t start = starts[group], stop = group + 1 < groups ? starts[group + 1] : size;
-        int64_t first = row_at(&rows, start);
-        bool any = false, single = stop - start == 1;
-        int64_t sought = -1, key = -1, found = first;
-        for (int64_t place = start; place < stop && !any && !single; place++)
-            any = counts[row_at(&rows, place)];
-        for (int64_t number = 0; number < width; number++) {
-            const int64_t *column = columns[number];
-            uint8_t what = whats[number];
-            bool every = what >= AT_LOW_OF_EVERY;
-            int64_t *cell = &out[number][group];
-            if (single || what == FIRST || (!every && !any && keeps_first)) {
-                *cell = column[first];
-            } else if (what == AT_LOW || what == AT_HIGH || what == AT_LOW_OF_EVERY) {
-                /* Columns of one key stand side by side: its row is sought once. */
-                if (what != sought || keys[number] != key) {
-                    sought = what;
-                    key = keys[number];
-                    found = extreme(&rows, columns[key], start, stop, every || !any,
-                                    what != AT_HIGH);
-                }
-                *cell = column[found];
-            } else if (!folded(&rows, column, start, stop, every || !any,
-                               what == HIGH_OF_EVERY ? HIGH : what == SUM_OF_EVERY ? SUM : what,
-                               cell)) {
-                return 0;
+                            const int64_t *keys, int64_t *const *out, int64_t *scratch) {
+    Groups in = {groups, size, starts, order, counts, scratch};
+    int64_t *found = scratch + groups, sought = -1, key = -1;
+    choose(&in, keeps_first);
+    for (int64_t number = 0; number < width; number++) {
+        const int64_t *column = columns[number];
+        uint8_t what = whats[number];
+        bool every = what >= AT_LOW_OF_EVERY;
+        if (what == FIRST) {
+            for (int64_t group = 0; group < groups; group++)
+                out[number][group] = column[row_at(&in, starts[group])];
+        } else if (what == AT_LOW || what == AT_HIGH || what == AT_LOW_OF_EVERY) {
+            /* Columns of one key stand side by side: its rows are sought once. */
+            if (what != sought || keys[number] != key) {
+                sought = what;
+                key = keys[number];
+                find_extremes(&in, columns[key], every, what != AT_HIGH, found);
             }
+            for (int64_t group = 0; group < groups; group++)
+                out[number][group] = column[found[group]];
+        } else {
+            uint8_t plain = what == HIGH_OF_EVERY ? HIGH : what == SUM_OF_EVERY ? SUM : what;
+            if (!fold_column(&in, column, plain, every, out[number])) return 0;
         }
     }
     return 1;

@@ -47,7 +47,8 @@ def fold_groups(
     keeps_first: bool,
     order: NDArray[np.int64] | None = None,
 ) -> dict[str, NDArray[np.int64]] | None:
-    """Return a row for each group of rows that begins at `starts`; `order` puts the rows in order.
+    """Return a row for each group of rows that begins at `starts`; `order` are the rows, in order,
+    where it is not all of them as they stand.
 
     A group of which no row `counts` keeps its first row, or else takes all. Returns None where
     nothing is compiled, a column is no int64, or a sum does not fit.
@@ -63,11 +64,12 @@ def fold_groups(
     ordered = None if order is None else np.ascontiguousarray(order, dtype=np.int64)
     fold = library.LIBRARY.kline_groups
     fold.restype = ctypes.c_int64
+    scratch = np.empty(2 * len(starts), dtype=np.int64)
     pointers = ctypes.c_void_p * len(names)
     fits = fold(
         ctypes.c_int64(len(starts)),
         ctypes.c_void_p(heads.ctypes.data),
-        ctypes.c_int64(len(counted)),
+        ctypes.c_int64(len(counted if ordered is None else ordered)),
         None if ordered is None else ctypes.c_void_p(ordered.ctypes.data),
         ctypes.c_void_p(counted.ctypes.data),
         ctypes.c_int64(keeps_first),
@@ -76,6 +78,7 @@ def fold_groups(
         bytes(fold.what for fold in folds.values()),
         (ctypes.c_int64 * len(names))(*keys),
         pointers(*(column.ctypes.data for column in made.values())),
+        ctypes.c_void_p(scratch.ctypes.data),
     )
     return made if fits else None
 

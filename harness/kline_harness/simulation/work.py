@@ -53,7 +53,4 @@ class Meter:
 
 
 def _bytes(table: Columns) -> int:
-    if len(table) == 0:
-        return 0
-    total: int = sum(getattr(table, name).nbytes for name in table.column_names())
-    return total
+    return table.column_bytes() if len(table) else 0
