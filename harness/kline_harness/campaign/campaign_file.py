@@ -115,9 +115,6 @@ def _check(options: CampaignOptions, path: Path) -> None:
     for name in ("trades", "aggregators"):
         if not getattr(options, name):
             raise UsageError(f"{path}.{name}: expected at least one, found none")
-    for name in ("task_seconds", "retries"):
-        if getattr(options, name) < 0:
-            raise UsageError(f"{path}.{name}: expected 0 or more, found {getattr(options, name)}")
 
 
 def _variants(options: CampaignOptions, base: Path) -> Iterator[Variant]:

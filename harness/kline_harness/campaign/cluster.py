@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from kline_harness.campaign.campaign_file import Campaign
-from kline_harness.campaign.rates import Rates, mean_of, measured
+from kline_harness.campaign.rates import Rates, is_ready, mean_of, measured
 from kline_harness.campaign.shards import Plan, PlannedRun, Shard, SymbolPlan
 from kline_harness.campaign.summary import TradeSummary, fold
 from kline_harness.campaign.symbol_run import takes_digests
@@ -22,6 +22,7 @@ from kline_harness.campaign.tasks import (
     run_symbol,
 )
 from kline_harness.errors import UsageError, UserError
+from kline_harness.replay.timings import Timings
 
 # Results are files and answers are small: nothing that a worker holds is worth spilling, and one
 # that needs too much memory is ended by the operating system or its limit, and its task repeated.
@@ -64,12 +65,18 @@ def connected(scheduler: str | None, workers: int, retries: int) -> Iterator[Any
             n_workers=workers,
             threads_per_worker=1,
             processes=True,
-            dashboard_address=None,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
             silence_logs=50,
         )
-        # The client goes first: else it complains that its scheduler is gone.
-        with cluster, Client(cluster, set_as_default=False) as client:
-            yield client
+        try:
+            # The client goes first: else it complains that its scheduler is gone.
+            with Client(cluster, set_as_default=False) as client:
+                yield client
+        finally:
+            # A worker that is too slow to end in time ends with this process: results are files.
+            with suppress(TimeoutError):
+                cluster.close()
 
 
 def worker_count(client: Any) -> int:
@@ -82,15 +89,22 @@ def worker_count(client: Any) -> int:
 
 
 def rates_of(client: Any, campaign: Campaign, out: Path) -> Rates:
-    """Measure on every worker at the same time, as the campaign will use them."""
+    """Measure on every worker at the same time, as the campaign will use them.
+
+    A worker's first task waits for what it imports.
+    """
     workers = list(client.scheduler_info(n_workers=-1)["workers"])
+    timings = Timings()
+    client.gather([client.submit(is_ready, workers=[one], pure=False) for one in workers])
+    imports = timings.total()
     futures = [
         client.submit(
             measured, campaign, out / f"sample{n}", workers=[address], pure=False, key=f"rates-{n}"
         )
         for n, address in enumerate(workers)
     ]
-    return mean_of(client.gather(futures))
+    rates = mean_of(client.gather(futures))
+    return replace(rates, start_seconds=rates.start_seconds + imports)
 
 
 @dataclass(slots=True)
