@@ -313,3 +313,20 @@ def test_fields_that_a_file_lacks_are_not_made_up(tmp_path: Path) -> None:
     file.write_text("open_time,open,high,low,close,volume\n1715774040000,1,2,1,2,3\n")
     columns = kh.read_klines(file).to_pandas().columns
     assert list(columns[4:]) == ["open", "high", "low", "close", "volume"]
+
+
+def test_contracts_have_a_size_in_python_too(tmp_path: Path) -> None:
+    """A contract of 10 USD: quotes in the base asset are within volume x 10 / price."""
+    header = (
+        "open_time,open,high,low,close,volume,close_time,quote_volume,count,"
+        "taker_buy_volume,taker_buy_quote_volume,ignore"
+    )
+    path = tmp_path / "FOXUSD-1m.csv"
+    row = "1721339400000,20,25,20,25,100,1721339459999,45,2,100,45,0"
+    path.write_text(f"{header}\n{row}\n")
+    for size, verdict in (("10", "valid"), (Decimal(10), "valid"), ("100", "invalid")):
+        assert kh.inspect(path, contract_size=size).verdict.value == verdict
+        found = kh.compare(path, path, contract_size=size)
+        assert found.verdict.value == verdict
+    with pytest.raises(kh.UserError, match="contract size"):
+        kh.inspect(path, contract_size="0")

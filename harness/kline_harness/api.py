@@ -7,6 +7,7 @@ import tempfile
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -15,6 +16,7 @@ from kline_harness.archives import ColumnMap, ExchangeKlines, open_trades
 from kline_harness.archives import read_klines as read_kline_file
 from kline_harness.columns import concat
 from kline_harness.comparison.summary import summary
+from kline_harness.contracts import contract_size as contract_size_of
 from kline_harness.errors import UsageError
 from kline_harness.inspection import inspect_files
 from kline_harness.interfaces import Aggregator, Consumer, Subject
@@ -89,15 +91,20 @@ def replay(
 
 
 def compare(
-    ours: Files | Replayed, klines: Files | Replayed, *, symbol: str | None = None
+    ours: Files | Replayed,
+    klines: Files | Replayed,
+    *,
+    symbol: str | None = None,
+    contract_size: Decimal | str | None = None,
 ) -> Compared:
     """Compare klines (files of them, run folders, or a replay) with the exchange's, exactly.
 
-    Longer intervals that ours lack are rolled up from shorter ones.
+    Longer intervals that ours lack are rolled up from shorter ones. `contract_size` is what a
+    contract is worth, of klines of contracts settled in the base asset.
 
     Raises UserError where a file cannot be read or an interval cannot be made.
     """
-    comparison = compare_files(_paths(ours), _paths(klines), symbol)
+    comparison = compare_files(_paths(ours), _paths(klines), symbol, _size(contract_size))
     verdict = comparison.verdict()
     sentence = f"{verdict.validity.value.capitalize()}: {summary(comparison)}."
     differences = Table(differences_table(comparison.differences))
@@ -110,15 +117,23 @@ def inspect(
     symbol: str | None = None,
     market: str | None = None,
     columns: ColumnMap | str | Path | None = None,
+    contract_size: Decimal | str | None = None,
 ) -> Inspected:
     """Look for what is missing, doubled, out of place or wrong in files of trades and klines.
 
-    `columns`, or a TOML file of it, says what the columns of Parquet and Arrow files are.
+    `columns`, or a TOML file of it, says what the columns of tables and CSV files are;
+    `contract_size` what a contract is worth, where files are of such.
 
     Raises UserError for what holds neither trades nor klines.
     """
-    chosen = _columns(columns)
-    return inspected(inspect_files(_paths(files), symbol=symbol, market=market, columns=chosen))
+    found = inspect_files(
+        _paths(files),
+        symbol=symbol,
+        market=market,
+        columns=_columns(columns),
+        contract_size=_size(contract_size),
+    )
+    return inspected(found)
 
 
 def read_trades(
@@ -200,6 +215,10 @@ def _audit(text: str) -> Audit:
 
 def _columns(given: ColumnMap | str | Path | None) -> ColumnMap | None:
     return ColumnMap.read(Path(given)) if isinstance(given, str | Path) else given
+
+
+def _size(given: Decimal | str | None) -> Decimal | None:
+    return given if given is None else contract_size_of(str(given))
 
 
 def _is_subject(given: Any) -> bool:

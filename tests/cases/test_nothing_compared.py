@@ -256,3 +256,24 @@ def test_quiet_klines_after_the_last_trade_are_no_doubt(tmp_path: Path) -> None:
     ran = one_minute(tmp_path, trades, klines)
     assert rows[-2].count == 0
     assert ran.exit_code == 0, ran.output
+
+
+def test_compare_leaves_files_without_klines_out_and_says_so(tmp_path: Path) -> None:
+    """A glob over a download folder means the klines in it, as in a replay."""
+    tape = traded(96)
+    ours = write_klines(tmp_path / "ours" / "GNUUSDT-1m.csv", candles(tape))
+    folder = tmp_path / "theirs"
+    files = [
+        write_klines(folder / "GNUUSDT-1m.csv", candles(tape)),
+        write_trades(folder / "GNUUSDT-trades.csv", tape),
+        folder / "NOTES.txt",
+    ]
+    files[2].write_text("downloaded by hand\n")
+    for given in (files, [folder]):
+        ran = command("compare", ours, "--klines", *given)
+        assert ran.exit_code == 0, ran.output
+        assert "12 identical" in ran.output
+        for name in ("GNUUSDT-trades.csv", "NOTES.txt"):
+            assert f"{name}, given as the exchange's klines, holds none" in ran.output
+    alone = command("compare", ours, "--klines", files[1])
+    assert alone.exit_code == 2

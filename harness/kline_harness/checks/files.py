@@ -223,7 +223,7 @@ def files_verdict(
             findings.append(_same_side(symbol, market, makers, "taker_buy_volume" in fields))
         if any(watch.unknown for watch in mine):
             findings.append(_kind_not_known(symbol, mine, is_compared="volume" in fields))
-    findings += [_without_klines(name, holds) for name, holds in sorted(left_out.items())]
+    findings += [file_without_klines(CHECK, *one) for one in sorted(left_out.items())]
     return Verdict.of(CHECK, counts, findings, NOT_CHECKED)
 
 
@@ -246,10 +246,11 @@ def _borne_out(
     return reached, compared
 
 
-def _without_klines(name: str, holds: str) -> Finding:
+def file_without_klines(check: str, name: str, holds: str) -> Finding:
+    """Tell of a file that was given as the exchange's klines and left out, for a check."""
     sentence = f"{name}, given as the exchange's klines, holds none ({holds}) and was left out"
     evidence = {"sentence": sentence, "file": name, "holds": holds}
-    return _finding("file_without_klines", Severity.NOTICE, None, evidence)
+    return Finding(check, "file_without_klines", Severity.NOTICE, evidence=evidence)
 
 
 def _outside(watch: FileWatch) -> Finding:

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from kline_harness.archives import ExchangeKlines, files_given, read_all_klines
+from kline_harness.archives import ExchangeKlines, KlineFiles, files_given, read_all_klines
+from kline_harness.checks.files import file_without_klines
 from kline_harness.checks.quote_rules import quote_outside_of_prices, symbols_of_no_rule
 from kline_harness.comparison.compare import CHECK, Comparison, Stored
 from kline_harness.comparison.coverage import Coverage
@@ -48,8 +49,9 @@ def compare_files(
     folders = [path for path in ours if path.is_dir() and KlineDataset(_klines(path)).parts()]
     given, _ = files_given([path for path in ours if path not in folders])
     files = [one for path in given for one in read_all_klines(path, symbol=symbol)]
-    given, _ = files_given(klines)
-    theirs = [one for path in given for one in read_all_klines(path, symbol=symbol)]
+    given, others = files_given(klines)
+    read = KlineFiles(given, symbol)
+    theirs = list(read.klines())
     tables = [_dataset(folder) for folder in folders] + [table_of(one) for one in files]
     stored = Stored.of(pa.concat_tables(tables).unify_dictionaries())
     fields = _fields(files)
@@ -71,6 +73,8 @@ def compare_files(
         if one.reason != "interval_without_klines" or (one.symbol, one.interval) not in used
     )
     notes = [note for one in (*files, *theirs) for note in _quotes(one, contract_size)]
+    left_out = sorted((others | read.left_out).items())
+    notes += [file_without_klines(CHECK, name, holds) for name, holds in left_out]
     return replace(found, not_compared=(*kept, *_unread(files)), notes=(*found.notes, *notes))
 
 
