@@ -13,7 +13,10 @@ from kline_harness.arguments import Parser, command_line
 from kline_harness.errors import UsageError
 from kline_harness.history import command as history
 
-SUBJECTS = "exact, klagg, module:Class, file.py:Class or process:COMMAND. [default: exact]"
+SUBJECTS = (
+    "exact, the name of a registered one (a wrong name lists them), module:Class, file.py:Class "
+    "or process:COMMAND. [default: exact]"
+)
 # Options of `watch` that take a value and are none of `replay`'s.
 _WATCHED = ("--speed", "--port", "--linger")
 

@@ -24,12 +24,11 @@ from pathlib import Path
 from typing import Any
 
 from kline_harness.aggregators.exact import ExactAggregator
+from kline_harness.aggregators.names import EXACT, GROUP, expected_names
 from kline_harness.errors import UsageError, UserError
 from kline_harness.interfaces import Aggregator, Subject
 from kline_harness.interval import Interval
 
-GROUP = "kline_harness.aggregators"
-EXACT = "exact"
 PROCESS = "process:"
 _METHODS = ("advance", "finish")
 
@@ -55,11 +54,7 @@ class NamedFactory:
             return NamedFactory(name, _attribute(name))
         registered = {one.name: one for one in entry_points(group=GROUP)}
         if name not in registered:
-            known = ", ".join(sorted({EXACT, *registered}))
-            raise UsageError(
-                f"unknown aggregator {name!r}: expected {known}, module:Class, file.py:Class or "
-                "process:COMMAND"
-            )
+            raise UsageError(f"unknown aggregator {name!r}: expected {expected_names()}")
         try:
             return NamedFactory(name, registered[name].load())
         except Exception as error:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
-from kline_harness.aggregators.loader import EXACT
+from kline_harness.aggregators.names import EXACT
 from kline_harness.archives import ColumnMap, open_trades
 from kline_harness.archives.file_names import name_coverage, name_symbol
 from kline_harness.archives.given_files import KlineFiles

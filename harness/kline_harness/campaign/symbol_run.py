@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
-from kline_harness.aggregators.loader import EXACT
+from kline_harness.aggregators.names import EXACT
 from kline_harness.archives import FileInfo, TradeFile
 from kline_harness.campaign.day_cache import Day, DayCache
 from kline_harness.campaign.digest import NeedsTrades

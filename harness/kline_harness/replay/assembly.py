@@ -9,7 +9,8 @@ from random import Random
 from typing import Any
 
 from kline_harness.aggregators.guarded import GuardedAggregator
-from kline_harness.aggregators.loader import EXACT, called
+from kline_harness.aggregators.loader import called
+from kline_harness.aggregators.names import EXACT
 from kline_harness.checks.check_list import CHECK_IDS
 from kline_harness.checks.completeness import CompletenessAuditor
 from kline_harness.checks.lifecycle import LifecycleChecker

@@ -9,7 +9,8 @@ from enum import Enum
 from functools import partial
 from typing import Any
 
-from kline_harness.aggregators.loader import EXACT, PROCESS, NamedFactory
+from kline_harness.aggregators.loader import PROCESS, NamedFactory
+from kline_harness.aggregators.names import EXACT
 from kline_harness.aggregators.process_options import ProcessOptions
 from kline_harness.archives import ColumnMap
 from kline_harness.errors import UsageError

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kline_harness.aggregators.loader import EXACT, NamedFactory
+from kline_harness.aggregators.loader import NamedFactory
+from kline_harness.aggregators.names import EXACT
 from kline_harness.errors import InputError, UsageError
 from kline_harness.faults.fault import Fault
 from kline_harness.faults.presets import PRESETS
