@@ -18,7 +18,7 @@ SUBJECTS = (
     "or process:COMMAND. [default: exact]"
 )
 # Options of `watch` that take a value and are none of `replay`'s.
-_WATCHED = ("--speed", "--port", "--linger")
+_WATCHED = ("--speed", "--port", "--linger", "--follow", "--store")
 
 
 def replay_arguments(parser: Parser) -> None:
@@ -66,6 +66,8 @@ def watch_arguments(parser: Parser) -> None:
     replay_arguments(parser)
     parser.option("--speed", "Virtual seconds a second, or max. [default: 60]", default="60")
     parser.option("--port", "[default: any that is free]", int, default=0)
+    parser.option("--follow", "The address of a `serve` of the same files, whose pace is taken.")
+    parser.option("--store", "What a service that is served there stores, as for collect.")
     parser.flag("--held", "Begin held: the page lets time pass.")
     parser.flag("--no-open", "Open no browser; the address is printed.")
     parser.option(
@@ -88,7 +90,8 @@ def watch(given: argparse.Namespace) -> int:
         ) from error
     from kline_harness.expectations import ExpectationsWorker
 
-    with Watched(given.speed, given.port, held=given.held, opens=not given.no_open) as watched:
+    how = {"held": given.held, "opens": not given.no_open}
+    with Watched(given.speed, given.port, **how, follow=given.follow, store=given.store) as watched:
         code = _replay(given, ExpectationsWorker, watched)
         watched.linger(given.linger)
     return code

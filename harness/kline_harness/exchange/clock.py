@@ -8,6 +8,9 @@ import time
 from kline_harness.errors import UsageError
 from kline_harness.units import NS_PER_MINUTE, NS_PER_SECOND
 
+# Where a server's clock is told, and led.
+CLOCK_PATH = "/kline-harness/clock"
+
 
 class VirtualClock:
     """Says what time it is at the exchange.

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from kline_harness.exchange.clock import VirtualClock
+from kline_harness.exchange.clock import CLOCK_PATH, VirtualClock
 from kline_harness.exchange.connection import Connection
 from kline_harness.exchange.frames import Frames, trade_frames
 from kline_harness.exchange.limits import BAN_MINUTES, RequestLimits, weight_of
@@ -30,7 +30,6 @@ _PACE_NS = 50 * NS_PER_MILLISECOND
 _FAMILIES = {"um": "/fapi/v1/", "spot": "/api/v3/"}
 # python-binance asks for these of spot when it serves futures.
 _ALSO = {"/api/v3/ping": "ping", "/api/v3/time": "time"}
-CLOCK_PATH = "/kline-harness/clock"
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ _MARKS = {
     "differs": "unexplained",
     "trade_ids_missing": "gap",
     "lost_stretch": "gap",
+    "not_stored": "missing",
 }
 
 
@@ -126,7 +127,9 @@ def _text_of(finding: Finding) -> str:
     evidence = finding.evidence
     time = None if finding.open_time_ns is None else utc_text(finding.open_time_ns)
     place = " ".join(part for part in (finding.symbol, finding.interval, time) if part)
-    if finding.check == "comparison" and evidence.get("fields"):
+    if finding.kind == "differs" and finding.check != "comparison":
+        told = f"{', '.join(evidence['fields'])} unlike the exact kline".replace("_", " ")
+    elif finding.check == "comparison" and evidence.get("fields"):
         cause = f"; {evidence['class']}: {evidence['cause']}" if "cause" in evidence else ""
         told = f"{', '.join(evidence['fields'])} unlike the exchange's{cause}".replace("_", " ")
     else:
@@ -274,7 +277,7 @@ class LiveFindings:
             place = np.minimum(place, len(theirs) - 1)
             both = theirs.open_time_ns[place] == mine.open_time_ns
             ours, other = mine.take(both), theirs.take(place[both])
-            for finding in _differences(ours, other, self._theirs, symbol, text):
+            for finding in differences(ours, other, self._theirs, symbol, text):
                 self.entries.add(finding)
 
 
@@ -287,8 +290,13 @@ def _rows(table: Tape | KlineBatch, symbol: str) -> Any:
     return table.symbol == (codes[0] if codes else -1)
 
 
-def _differences(
-    ours: KlineBatch, theirs: KlineBatch, given: TheirKlines, symbol: str, interval: str
+def differences(
+    ours: KlineBatch,
+    theirs: KlineBatch,
+    given: TheirKlines,
+    symbol: str,
+    interval: str,
+    check: str = "comparison",
 ) -> Iterator[Finding]:
     """Yield a finding for each pair that is unequal in a field that both have."""
     if not len(ours):
@@ -306,7 +314,7 @@ def _differences(
             for side, at in (("ours", row), ("theirs", row + half)):
                 evidence[f"{side}_{name}"] = _text(both, name, at)
         place = (symbol, interval, int(ours.open_time_ns[row]), int(ours.at_ns[row]))
-        yield Finding("comparison", "differs", Severity.DOUBT, *place, evidence=evidence)
+        yield Finding(check, "differs", Severity.DOUBT, *place, evidence=evidence)
 
 
 def _text(table: KlineBatch, name: str, row: int) -> str:

@@ -22,6 +22,8 @@ CANDLES_MAX = 3_000
 # What changes slowly, or is large, is sent so often at most, in seconds.
 _SLOW_SECONDS = 0.5
 _BINS = 240
+# Rows of a store that a page is sent again with each reading.
+_STORED_MAX = 300
 
 
 class PageView:
@@ -33,6 +35,7 @@ class PageView:
         self._at_ns: int | None = None
         self._cursor = 0
         self._theirs_ns = 0
+        self._reading = 0
         self._number = 0
         self._epoch = -1
         self._marked = (-1, -1)
@@ -62,6 +65,7 @@ class PageView:
             stamp = (
                 *(model.now_ns, found, model.findings.entries.changes, model.phase),
                 *(pace.held, pace.speed, pace.seeking, sum(model.counts.values())),
+                model.stored.readings,
             )
             slow = now >= self._slow_due
             if stamp == self._stamp and not self._fresh:
@@ -110,10 +114,15 @@ class PageView:
         until_ns = interval.open_time_ns(model.now_ns)
         if fresh and not newest:
             forming, until_ns = None, ours[-1][0] * NS_PER_SECOND + 1
-        theirs = model.theirs.between(
+        theirs = model.other.between(
             symbol, self.interval, max(begin_ns, self._theirs_ns), until_ns
         )
         self._theirs_ns = max(self._theirs_ns, until_ns)
+        if self._reading != model.stored.readings:
+            # Rows of a store may be written, or mended, long after their time.
+            self._reading = model.stored.readings
+            since_ns = max(0, until_ns - _STORED_MAX * (interval.length_ns or NS_PER_MINUTE))
+            theirs = model.other.between(symbol, self.interval, since_ns, until_ns)
         sent: dict[str, Any] = {"ours": ours, "theirs": theirs, "forming": forming}
         marked = (entries.epoch, entries.changes)
         if fresh or marked != self._marked:
@@ -122,7 +131,7 @@ class PageView:
         if fresh:
             sent |= {"symbol": symbol, "interval": self.interval, "newest": newest}
             sent["at"] = None if self._at_ns is None else self._at_ns // NS_PER_SECOND
-            sent["compared"] = (symbol, self.interval) in model.theirs.series()
+            sent["compared"] = (symbol, self.interval) in model.other.series()
         return sent
 
 
@@ -172,6 +181,7 @@ def hello(model: LiveRun, pace: FeedGate) -> dict[str, Any]:
             "intervals": [one.text for one in model.intervals],
             "aggregator": scenario.aggregator,
             "audit": scenario.audit.value,
+            "other": "service's" if pace.follows else "exchange's",
             "seed": scenario.seed,
             "changed": sorted(scenario.changed()),
             "kept": model.finals.dropped == 0,
@@ -187,6 +197,8 @@ def clock(model: LiveRun, pace: FeedGate) -> dict[str, Any]:
         "held": pace.held and pace.seeking is None,
         "seeking": None if pace.seeking is None else pace.seeking.value,
         "speed": "max" if pace.speed is None else str(pace.speed),
+        "follows": pace.follows,
+        "store": model.store_said,
     }
 
 

@@ -19,6 +19,7 @@ from kline_harness.ledger import Equation, trade_equations
 from kline_harness.live.findings import LiveFindings
 from kline_harness.live.klines import FinalsLog, RecentTrades, TheirKlines
 from kline_harness.live.pace import Throttle
+from kline_harness.live.stored import StoredSide
 from kline_harness.replay.assembly import Run
 from kline_harness.replay.run import Outcome
 from kline_harness.replay.sources import Sources
@@ -61,6 +62,8 @@ class LiveRun(Observer):
         self.intervals = sorted(run.scenario.intervals, key=_length)
         self.finest: Interval = self.intervals[0]
         self.theirs = TheirKlines(sources.klines)
+        self.stored = StoredSide()
+        self.store_said = ""
         self.finals = FinalsLog()
         self.recent = RecentTrades(self.finest)
         self.claimed = sources.claimed()
@@ -171,6 +174,11 @@ class LiveRun(Observer):
         """Return how many findings there are so far."""
         with self.lock:
             return self.findings.catch_up()
+
+    @property
+    def other(self) -> TheirKlines:
+        """The other side of the candles: what a service stored where one is followed."""
+        return self.stored.klines if self.stored.readings else self.theirs
 
     def disturbances(self) -> list[Disturbance]:
         """Return what is broken on purpose, and when."""

@@ -30,11 +30,12 @@ class FeedGate:
 
     What is fed in which order does not depend on it (the slice law), only when. `pieces` runs in
     the thread of the simulation; everything else is called in the thread of the event loop.
-    `findings` counts what was found so far.
+    `findings` counts what was found so far. One that `follows` is paced from elsewhere.
     """
 
     def __init__(self, speed: int | None, findings: Callable[[], int]) -> None:
         self.speed = speed
+        self.follows = False
         self.held = False
         self.over = False
         self.seeking: Seek | None = None
@@ -87,12 +88,12 @@ class FeedGate:
         """Wait until something of a piece may pass; return that, and what is left."""
         horizon_ns = None
         if self.held or self.speed is not None:
-            horizon_ns = self._called(self._admitted(_first_ns(rest)))
+            horizon_ns = self._called(self._admitted(first_ns(rest)))
         if self.seeking is not None:
             return rest.cut(_through_tick(rest))
-        return (rest, rest.cut(len(rest))[1]) if horizon_ns is None else _cut_at(rest, horizon_ns)
+        return (rest, rest.cut(len(rest))[1]) if horizon_ns is None else cut_at(rest, horizon_ns)
 
-    async def _admitted(self, first_ns: int) -> int | None:
+    async def _admitted(self, event_ns: int) -> int | None:
         """Wait until an event may pass; return before which instant more may, None for all."""
         while self.seeking is None:
             self._changed.clear()
@@ -102,10 +103,10 @@ class FeedGate:
             if self.speed is None:
                 return None
             if self._clock is None:
-                self._clock = VirtualClock(first_ns, self.speed)
+                self._clock = VirtualClock(event_ns, self.speed)
                 self._clock.resume()
             clock = self._clock
-            until_ns = first_ns + _PACE_NS * self.speed
+            until_ns = event_ns + _PACE_NS * self.speed
             if await self._reached(clock, until_ns):
                 return max(until_ns, clock.now_ns())
         return None
@@ -157,14 +158,14 @@ class Throttle:
         self._due = end + max(self._seconds, (end - begin) / self._part)
 
 
-def _first_ns(piece: FeedSlice) -> int:
+def first_ns(piece: FeedSlice) -> int:
     """Return the instant of the first event of a piece that has one."""
     if piece.signals and (not len(piece.trades) or piece.positions[0] == 0):
         return piece.signals[0].at_ns
     return int(piece.trades.arrival_ns[0])
 
 
-def _cut_at(piece: FeedSlice, horizon_ns: int) -> tuple[FeedSlice, FeedSlice]:
+def cut_at(piece: FeedSlice, horizon_ns: int) -> tuple[FeedSlice, FeedSlice]:
     """Return what comes before an instant, at least one event, and the rest."""
     trades = int(np.searchsorted(piece.trades.arrival_ns, horizon_ns))
     signals = sum(signal.at_ns < horizon_ns for signal in piece.signals)

@@ -76,6 +76,7 @@ class LiveServer:
         try:
             self._called(self._listen()).result()
         except OSError as error:
+            self.stop()
             place = f"{HOST}:{self.port}"
             raise UsageError(f"watch: {place} cannot be listened on: {error.strerror}") from error
 

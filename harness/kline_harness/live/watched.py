@@ -5,7 +5,9 @@ from __future__ import annotations
 import webbrowser
 from types import TracebackType
 
+from kline_harness.errors import UsageError
 from kline_harness.exchange.clock import speed_of
+from kline_harness.live.followed import FollowingGate, StoreReader
 from kline_harness.live.model import LiveRun
 from kline_harness.live.pace import FeedGate
 from kline_harness.live.server import LiveServer
@@ -23,9 +25,24 @@ class Watched:
     `pace` is the gate of the feed, `observer` makes who sees the run.
     """
 
-    def __init__(self, speed: str, port: int, *, held: bool = False, opens: bool) -> None:
-        self.pace = FeedGate(speed_of(speed), self._found)
-        self.pace.held = held
+    def __init__(
+        self,
+        speed: str,
+        port: int,
+        *,
+        held: bool = False,
+        opens: bool,
+        follow: str | None = None,
+        store: str | None = None,
+    ) -> None:
+        self._store = None if store is None else StoreReader(store, lambda: self.server.model)
+        if follow is not None:
+            self.pace: FeedGate = FollowingGate(follow, self._found)
+        elif store is not None:
+            raise UsageError("watch: --store: expected --follow, which says who is served")
+        else:
+            self.pace = FeedGate(speed_of(speed), self._found)
+            self.pace.held = held
         self.server = LiveServer(port, self.pace)
         self._opens = opens
 
@@ -37,9 +54,17 @@ class Watched:
 
     def __enter__(self) -> Watched:
         self.server.start()
+        try:
+            if isinstance(self.pace, FollowingGate):
+                self.pace.begin()
+        except UsageError:
+            self.server.stop()
+            raise
         print(f"watch it at {self.server.url}", flush=True)
         if self._opens:
             webbrowser.open(self.server.url)
+        if self._store is not None:
+            self._store.start()
         return self
 
     def __exit__(
@@ -48,6 +73,8 @@ class Watched:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._store is not None:
+            self._store.stop()
         self.server.stop()
 
     def observer(self, run: Run, sources: Sources) -> LiveRun:

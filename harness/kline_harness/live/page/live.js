@@ -49,6 +49,7 @@
     if (chart) chart.destroy();
     chart = window.KlineCandles.create(at("candles"), {
       intervals: message.intervals,
+      other: message.other,
       onInterval: (interval) => choose(view.symbol, interval, view.newest ? null : cursor),
       onSelect: (time) => look(time * 1000),
       onNewest: () => { if (!view.newest) choose(view.symbol, view.interval); return !view.newest; },
@@ -71,7 +72,9 @@
     at("head").className = `verdict ${frame.verdict ? frame.verdict.verdict : ""}`;
     document.title = `${at("phase").textContent} ${clock.now} · kline-harness`;
     setText("pause", clock.held ? "Resume" : "Pause");
-    for (const id of ["pause", "step", "finding", "speed"]) at(id).disabled = !running;
+    for (const id of ["pause", "step", "finding", "speed"]) at(id).disabled = !running || (clock.follows && (id === "finding" || id === "speed"));
+    at("store").hidden = !clock.store;
+    setText("store", clock.store);
     if (document.activeElement !== at("speed")) {
       if (![...at("speed").options].some((option) => option.value === clock.speed)) at("speed").append(el("option", { value: clock.speed }, `${grouped(clock.speed)} ×`));
       at("speed").value = clock.speed;
@@ -155,7 +158,7 @@
       if (document.activeElement !== at("symbol")) at("symbol").value = series.symbol;
       chart.setSeries({ name: series.symbol, interval: series.interval, ours: series.forming ? [...series.ours, series.forming] : series.ours, theirs: series.theirs, markers: series.marks });
       if (series.at !== null) chart.scrollTo(series.at);
-      setText("shown", (series.compared ? "Solid is ours; hollow in grey is the exchange's where a price differs or ours is not there. " : "The exchange's klines of this series were not given. ") +
+      setText("shown", (series.compared ? `Solid is ${clock.follows ? "the exact kline of the trades that were served" : "ours"}; hollow in grey is the ${hello.other} where a price differs or ours is not there. ` : clock.follows ? "The store has no row of this series yet. " : "The exchange's klines of this series were not given. ") +
         "A kline that is forming has a pale body: it is what the trades given so far make." + (series.newest ? "" : " These candles are of an earlier time; Newest shows the last."));
       return;
     }

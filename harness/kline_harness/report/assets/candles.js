@@ -8,8 +8,9 @@
 //   scrollTo(time)                 shows a candle in the middle and selects it
 //   holds(time)                    tells whether a time is among the candles here
 //   destroy()
-// options: intervals (their names), onInterval(name), onSelect(time); onNewest() is asked before the
-// newest candle is shown, and says true where it shows it by itself.
+// options: intervals (their names), other (who the other side is, "exchange's" where left out),
+// onInterval(name), onSelect(time); onNewest() is asked before the newest candle is shown, and says
+// true where it shows it by itself.
 //
 // A row is [time, open, high, low, close, volume, trades, final]: time in whole seconds, decimals as
 // text (they are shown as they are; floats of them place ink and nothing else), null for what a
@@ -200,7 +201,7 @@ window.KlineCandles = (() => {
       picture.setAttribute("aria-valuenow", String(Math.max(0, index)));
       picture.setAttribute("aria-label", `${name} ${interval}: ${times.length} klines; left and right choose one, plus and minus zoom`);
       if (time === undefined) { values.replaceChildren(); picture.setAttribute("aria-valuetext", "no kline"); return; }
-      const rows = [["ours", sides.ours.get(time)], ["exchange's", sides.theirs.get(time)]];
+      const rows = [["ours", sides.ours.get(time)], [options.other || "exchange's", sides.theirs.get(time)]];
       const here = markers.filter((one) => one.time === time).map((one) => `${(MARKS[one.kind] || MARKS.finding)[3]}${one.text ? ": " + one.text : ""}`);
       const state = rows[0][1] ? (rows[0][1][7] ? "final" : "forming") : "not published";
       const both = rows[0][1] && rows[1][1];
