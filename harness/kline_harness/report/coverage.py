@@ -15,6 +15,7 @@ from kline_harness.report.data import ReportData
 from kline_harness.report.differences import DifferenceRow
 from kline_harness.report.format import number, utc
 from kline_harness.report.klines import Series, interval_order
+from kline_harness.report.mpl_paths import time_labels
 from kline_harness.report.svg import Drawing, box
 from kline_harness.run_record import RunRecord
 from kline_harness.units import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, Int64Array
@@ -35,7 +36,8 @@ _BUCKETS = (
 )
 _COLUMNS = 31
 _ALWAYS = (-(2**63), 2**63 - 1)
-_LEFT, _TOP, _WIDTH = 40.0, 22.0, 960.0
+LEFT_OF_CELLS, RIGHT_OF_CELLS = 40.0, 960.0
+_TOP = 22.0
 _ROW, _GAP, _LEAST = 24.0, 2.0, 5.0
 
 
@@ -74,7 +76,7 @@ def coverage_maps(data: ReportData, symbols: Iterable[str]) -> Iterator[Coverage
     fitting = (size for size in _BUCKETS if (end - start) / size <= _COLUMNS)
     bucket = next(fitting, _BUCKETS[-1])
     start, end = start // bucket * bucket, -(-end // bucket) * bucket
-    compared = _compared(data.run)
+    compared = compared_windows(data.run)
     for symbol in symbols:
         differences = [row for row in data.differences if row.symbol == symbol]
         series = {line.interval: line for line in data.klines if line.symbol == symbol}
@@ -109,7 +111,7 @@ def span_ns(data: ReportData) -> tuple[int, int]:
     )
 
 
-def _compared(run: RunRecord) -> dict[tuple[str, str], tuple[int, int]]:
+def compared_windows(run: RunRecord) -> dict[tuple[str, str], tuple[int, int]]:
     """Return the series that were compared, each with the time its exchange klines cover."""
     if not run.comparison:
         return {}
@@ -213,28 +215,30 @@ def _length_ns(interval: str) -> int:
 def draw_coverage(coverage: CoverageMap) -> Drawing:
     """Draw the map: a row per interval, each cell filled in proportion to its states."""
     height = _TOP + len(coverage.rows) * (_ROW + _GAP)
-    drawing = Drawing(_WIDTH, height, _alternative(coverage))
-    scale = (_WIDTH - _LEFT) / (coverage.end_ns - coverage.start_ns)
+    drawing = Drawing(RIGHT_OF_CELLS, height, _alternative(coverage))
+    scale = (RIGHT_OF_CELLS - LEFT_OF_CELLS) / (coverage.end_ns - coverage.start_ns)
     _draw_axis(drawing, coverage, scale)
     for place, (interval, cells) in enumerate(coverage.rows):
         y = _TOP + place * (_ROW + _GAP)
-        drawing.text(_LEFT - 8, y + 16, interval, tone="muted", anchor="end")
-        drawing.rect(_LEFT, y, _WIDTH - _LEFT, _ROW, "soft")
+        drawing.text(LEFT_OF_CELLS - 8, y + 16, interval, tone="muted", anchor="end")
+        drawing.rect(LEFT_OF_CELLS, y, RIGHT_OF_CELLS - LEFT_OF_CELLS, _ROW, "soft")
         for cell in cells:
-            x = _LEFT + (cell.start_ns - coverage.start_ns) * scale
+            x = LEFT_OF_CELLS + (cell.start_ns - coverage.start_ns) * scale
             width = (cell.end_ns - cell.start_ns) * scale - 1
             _draw_cell(drawing, interval, cell, x, y, width)
     return drawing
 
 
 def _draw_axis(drawing: Drawing, coverage: CoverageMap, scale: float) -> None:
-    columns = (coverage.end_ns - coverage.start_ns) // coverage.bucket_ns
-    step = max(1, -(-columns // 24)) * coverage.bucket_ns
-    by_day, by_hour = coverage.bucket_ns >= NS_PER_DAY, coverage.bucket_ns >= NS_PER_HOUR
-    shown = slice(5, 10) if by_day else slice(11, 13) if by_hour else slice(11, 16)
-    for time_ns in range(coverage.start_ns, coverage.end_ns, step):
-        text = utc(time_ns)[shown]
-        x = _LEFT + (time_ns - coverage.start_ns) * scale
+    start, end, bucket = coverage.start_ns, coverage.end_ns, coverage.bucket_ns
+    # A label with a date is twice as wide.
+    most = 12 if end - start > NS_PER_DAY and bucket < NS_PER_DAY else 24
+    times = range(start, end, max(1, -(-((end - start) // bucket) // most)) * bucket)
+    labels = time_labels(times, start, end)
+    if bucket >= NS_PER_HOUR and end - start <= NS_PER_DAY:
+        labels = [text[:2] for text in labels]
+    for time_ns, text in zip(times, labels, strict=True):
+        x = LEFT_OF_CELLS + (time_ns - start) * scale
         drawing.text(x, 13, text, tone="muted", size=11)
 
 

@@ -15,6 +15,7 @@ from kline_harness.kline import FIELDS
 from kline_harness.report.differences import CLASSES, DifferenceRow
 from kline_harness.report.flow import amount, law_name
 from kline_harness.report.format import number, readable, size, utc, words
+from kline_harness.report.glossary import cause_sentence
 from kline_harness.units import NS_PER_MILLISECOND
 
 # An evidence page may be larger than the report, for it holds nothing else.
@@ -81,7 +82,8 @@ def encode_differences(differences: Sequence[DifferenceRow]) -> tuple[Mapping[st
         for row in differences
     ]
     head = {"symbols": symbols.names, "intervals": intervals.names, "classes": kinds.names}
-    return head | {"causes": causes.names, "fields": list(FIELDS)}, rows
+    told = {"causes": causes.names, "told": list(map(cause_sentence, causes.names))}
+    return head | told | {"fields": list(FIELDS)}, rows
 
 
 def encode_findings(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,10 @@ from kline_harness.units import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE
 WIDTH = 960.0
 # Where a chart's axes lie, in parts of the figure.
 LEFT, RIGHT = 0.07, 0.995
+_LEAST_NS = 1_000_000
+# In powers of ten: values that are all alike still have an axis.
+_NARROWEST = 0.1
+_TICKS = 9
 _STEPS = (
     *(minutes * NS_PER_MINUTE for minutes in (1, 2, 5, 10, 15, 30)),
     *(hours * NS_PER_HOUR for hours in (1, 2, 3, 4, 6, 12, 24, 48, 168, 336, 720)),
@@ -49,10 +54,20 @@ def time_axis(axes: Any, start_ns: int, end_ns: int) -> None:
     """Label an axis of time at most thirteen times, at whole hours or minutes."""
     step = next((step for step in _STEPS if (end_ns - start_ns) / step <= 13), _STEPS[-1])
     ticks = list(_ticks(start_ns, end_ns, step))
-    by_day = step >= NS_PER_DAY
-    axes.set_xticks(ticks, [utc(t)[5:10] if by_day else utc(t)[11:16] for t in ticks])
+    axes.set_xticks(ticks, time_labels(ticks, start_ns, end_ns))
     # The first label would touch that of the other axis.
     axes.tick_params(axis="x", pad=7)
+
+
+def time_labels(ticks: Sequence[int], start_ns: int, end_ns: int) -> list[str]:
+    """Return what stands at ticks: times of day, and over more than a day each day's date once."""
+    labels, day = [], ""
+    for text in map(utc, ticks):
+        date, time = text[5:10], text[11:16]
+        is_new = text[:10] != day and end_ns - start_ns > NS_PER_DAY
+        day = text[:10]
+        labels.append((date if time == "00:00" else f"{date} {time}") if is_new else time)
+    return labels
 
 
 def _ticks(start_ns: int, end_ns: int, step_ns: int) -> Iterator[int]:
@@ -63,10 +78,29 @@ def _ticks(start_ns: int, end_ns: int, step_ns: int) -> Iterator[int]:
 
 def lateness_scale(values_ns: Any) -> Any:
     """Return the power of ten of a lateness in nanoseconds, anything below 1 ms as 1 ms."""
-    return np.log10(np.maximum(values_ns, 1e6))
+    return np.log10(np.maximum(values_ns, _LEAST_NS))
 
 
-def lateness_label(place: int, power: float) -> str:
-    """Return what stands at the tick of a power of ten; the first is of all that is less too."""
+def lateness_axis(scaled: Any, most: int = _TICKS) -> tuple[float, float, list[float], list[str]]:
+    """Return the bounds, ticks and labels that suit scaled latenesses, however near they are.
+
+    The label of 1 ms says that it stands for all that is less too.
+    """
+    low, high = float(np.min(scaled)), float(np.max(scaled))
+    middle, half = (low + high) / 2, max((high - low) * 0.54, _NARROWEST)
+    low, high = middle - half, middle + half
+    powers = range(math.floor(low), math.ceil(high) + 1)
+    for digits in ((1, 2, 5), (1,)):
+        ticks = [math.log10(digit) + power for power in powers for digit in digits]
+        ticks = [tick for tick in ticks if low <= tick <= high]
+        if len(ticks) <= most:
+            break
+    ticks = ticks[:: -(-len(ticks) // most) or 1]
+    if len(ticks) < 2:
+        ticks = [math.log10(float(f"{10**tick:.3g}")) for tick in np.linspace(low, high, 5)[1:4]]
+    return low, high, ticks, [_lateness_label(tick) for tick in ticks]
+
+
+def _lateness_label(power: float) -> str:
     text = duration(round(10**power)).replace(".00 ", " ").replace(".0 ", " ")
-    return f"≤ {text}" if place == 0 else text
+    return f"≤ {text}" if power == math.log10(_LEAST_NS) else text

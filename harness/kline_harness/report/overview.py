@@ -139,6 +139,29 @@ def _signed(value: Decimal) -> str:
     return text if text.startswith("-") else f"+{text}"
 
 
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """The exchange's klines of one interval that do not add up to its longer ones."""
+
+    symbol: str
+    parts: str
+    wholes: str
+    count: int
+
+
+def contradictions(findings: Iterable[Mapping[str, Any]]) -> list[Contradiction]:
+    """Return where the exchange contradicts itself: a line for each symbol and shorter interval."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for row in findings:
+        if row.get("kind") == "exchange_contradicts_itself":
+            key = str(row["symbol"]), str(row["evidence"]["parts_interval"])
+            groups.setdefault(key, []).append(str(row["interval"]))
+    return [
+        Contradiction(*key, ", ".join(sorted(set(wholes), key=interval_order)), len(wholes))
+        for key, wholes in groups.items()
+    ]
+
+
 def uncompared(run: RunRecord) -> list[Uncompared]:
     """Return the klines that were not compared, those of one side and reason together."""
     rows = run.comparison.get("not_compared", []) if run.comparison else []

@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from kline_harness.errors import OutputError
+from kline_harness.report.candle_rows import MARK_BYTES, MARKS, candle_block, candle_series
+from kline_harness.report.candles import candle_scripts
+from kline_harness.report.coverage import span_ns
 from kline_harness.report.data import ReportData, read_run
 from kline_harness.report.evidence import (
     Chunk,
@@ -34,8 +37,16 @@ from kline_harness.report.format import (
     utc,
     words,
 )
-from kline_harness.report.overview import patterns, tested, uncompared, worst_first
-from kline_harness.report.pictures import Pictures, can_draw, draw_pictures
+from kline_harness.report.glossary import CHECKS, TERMS, cause_sentence
+from kline_harness.report.moments import moment_block
+from kline_harness.report.overview import (
+    contradictions,
+    patterns,
+    tested,
+    uncompared,
+    worst_first,
+)
+from kline_harness.report.pictures import Pictures, can_draw, draw_pictures, worst_symbols
 from kline_harness.report.summary import Summary, summarise
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -50,6 +61,9 @@ _FILTERS = {
     "plain": plain,
     "readable": partial(readable, ""),
     "law_name": law_name,
+    "does": lambda check: CHECKS.get(check, ""),
+    "meaning": lambda term: TERMS.get(term, ""),
+    "told": cause_sentence,
 }
 # A section's anchor names its template; the order is that of an auditor's questions.
 SECTIONS = (
@@ -67,12 +81,13 @@ SECTIONS = (
     ("expectations", "Expectations"),
     ("replayed", "What was replayed"),
     ("files", "Files"),
+    ("glossary", "Glossary"),
 )
 # A report stays below 1.5 MB for a day of two symbols, so differences get what the rest leaves:
 # pictures, findings, and tables whose rows take at most so many bytes.
-_PAGE_BUDGET = 1_300_000
-_LEAST_BUDGET = 150_000
-_FINDINGS_BUDGET = 150_000
+_PAGE_BUDGET = 1_330_000
+_LEAST_BUDGET = 130_000
+_FINDINGS_BUDGET = 110_000
 _SERIES_BUDGET = _LEDGER_BUDGET = _INPUTS_BUDGET = 60_000
 
 
@@ -92,10 +107,17 @@ def build_report(run_dir: Path) -> Path:
         "ledger": cut("ledger", encode_ledger(data.ledger), _LEDGER_BUDGET),
         "inputs": cut("inputs", encode_inputs(data.run.inputs), _INPUTS_BUDGET),
     }
+    candles = _candles(run_dir, data, summary)
+    moments = moment_block(data, span_ns(data))
     used = pictures.size + sum(found[0].size for found in chunks.values())
+    used += sum(map(len, (*candle_scripts(), candle_block(candles, (), 0), moments or "")))
+    used += min(MARKS, len(data.differences)) * MARK_BYTES
     room = max(_LEAST_BUDGET, _PAGE_BUDGET - used)
     chunks["differences"] = cut("differences", encode_differences(data.differences), room)
-    pages = {"report.html": _report(data, summary, pictures, chunks)}
+    last = chunks["differences"][0].last
+    beyond = candle_block(candles, data.differences[last:], last + 1) if candles else None
+    extra = {"candles": beyond, "moments": moments}
+    pages = {"report.html": _report(data, summary, pictures, chunks, extra)}
     for found in chunks.values():
         for name, chunk in pages_beside(found):
             pages[name] = _evidence_page(data, summary, chunk, found[-1].last)
@@ -103,8 +125,18 @@ def build_report(run_dir: Path) -> Path:
     return run_dir / "report.html"
 
 
+def _candles(run_dir: Path, data: ReportData, summary: Summary) -> list[dict[str, Any]]:
+    """Return the candles of the symbols that are drawn."""
+    shown = worst_symbols(data, summary.symbols)
+    return candle_series(run_dir / "klines", shown, data.differences, data.run)
+
+
 def _report(
-    data: ReportData, summary: Summary, pictures: Pictures, chunks: Mapping[str, Sequence[Chunk]]
+    data: ReportData,
+    summary: Summary,
+    pictures: Pictures,
+    chunks: Mapping[str, Sequence[Chunk]],
+    extra: Mapping[str, str | None],
 ) -> str:
     run = data.run
     wrong = [row for row in worst_first(run.checks) if row["verdict"] != "valid"]
@@ -122,7 +154,10 @@ def _report(
         checks=worst_first(run.checks),
         uncompared=uncompared(run),
         patterns=patterns(data.differences),
-        blocks={kind: found[0].block(found[-1].last) for kind, found in chunks.items()},
+        contradictions=contradictions(data.findings),
+        terms=TERMS,
+        scripts=_SCRIPTS if extra["candles"] else _SCRIPTS[1:],
+        blocks={kind: found[0].block(found[-1].last) for kind, found in chunks.items()} | extra,
         shown={kind: found[0] for kind, found in chunks.items()},
         beside={kind: list(pages_beside(found)) for kind, found in chunks.items()},
     )
@@ -150,21 +185,22 @@ def prepare() -> None:
         environment.get_template(name)
 
 
-def render(template: str, **context: Any) -> str:
-    """Fill a template; every name is escaped, style and script stand inside the page."""
+# What a page with candles runs, in order; one without them begins at its own scripts.
+_SCRIPTS = ("candles", "moments.js", "report.js")
+
+
+def render(template: str, scripts: Sequence[str] = ("report.js",), **context: Any) -> str:
+    """Fill a template; every name is escaped, style and scripts stand inside the page."""
     from markupsafe import Markup
 
-    style, script = ((_TEMPLATES / name).read_text("utf-8") for name in ("report.css", "report.js"))
-    return str(
-        _environment()
-        .get_template(template)
-        .render(
-            style=Markup(style),
-            script=Markup(script),
-            policy=_policy(style, script),
-            **context,
-        )
-    )
+    style = (_TEMPLATES / "report.css").read_text("utf-8")
+    texts: list[str] = []
+    for name in scripts:
+        own = name.endswith(".js")
+        texts += [(_TEMPLATES / name).read_text("utf-8")] if own else candle_scripts()
+    filled = {"style": Markup(style), "scripts": list(map(Markup, texts))}
+    policy = _policy(style, texts)
+    return str(_environment().get_template(template).render(**filled, policy=policy, **context))
 
 
 @cache
@@ -183,10 +219,11 @@ def _environment() -> Any:
     return environment
 
 
-def _policy(style: str, script: str) -> str:
-    """Return a content security policy that allows this style and this script, nothing else."""
+def _policy(style: str, scripts: Sequence[str]) -> str:
+    """Return a content security policy that allows this style and these scripts, nothing else."""
+    allowed = " ".join(map(_digest, scripts))
     return (
-        f"default-src 'none'; style-src {_digest(style)}; script-src {_digest(script)}; "
+        f"default-src 'none'; style-src {_digest(style)}; script-src {allowed}; "
         "base-uri 'none'; form-action 'none'"
     )
 

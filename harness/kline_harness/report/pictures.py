@@ -6,28 +6,44 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-from kline_harness.report.coverage import STATES, CoverageMap, coverage_maps, draw_coverage, span_ns
+from kline_harness.report.coverage import (
+    LEFT_OF_CELLS,
+    RIGHT_OF_CELLS,
+    STATES,
+    CoverageMap,
+    coverage_maps,
+    draw_coverage,
+    span_ns,
+)
 from kline_harness.report.data import ReportData
 from kline_harness.report.flow import draw_ledger, hidden_flows
 from kline_harness.report.format import number
 from kline_harness.report.lifecycle import draw_lifecycle
+from kline_harness.report.mpl_paths import LEFT, RIGHT, WIDTH
 from kline_harness.report.plots import charted_series, draw_candles, draw_lateness
 from kline_harness.report.svg import Drawing
 from kline_harness.report.timeline import draw_timeline
+from kline_harness.units import NS_PER_MILLISECOND
 
 # Pictures of more symbols would outgrow the page; the worst come first.
 SYMBOLS_SHOWN = 4
+# Of a figure's hundredths of an inch, as which its sizes are given.
+_POINTS = 0.72
 # Where no kline differs, further symbols look alike.
 _SYMBOLS_ALIKE = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An SVG element, its caption, and the heading it stands under."""
+    """An SVG element, its caption, and the heading it stands under.
+
+    One over time has the `time` at its left and right end in ms and their places in the picture.
+    """
 
     heading: str
     svg: str
     caption: str
+    time: tuple[int, int, float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +139,13 @@ def _coverage(coverage: CoverageMap) -> Picture:
     )
     totals = coverage.totals()
     caption += "".join(f" {told}" for state, told in _STILL.items() if state in totals)
-    return Picture(coverage.symbol, draw_coverage(coverage).__html__(), caption)
+    time = _time((coverage.start_ns, coverage.end_ns), LEFT_OF_CELLS, RIGHT_OF_CELLS)
+    return Picture(coverage.symbol, draw_coverage(coverage).__html__(), caption, time)
+
+
+def _time(span_ns: tuple[int, int], left: float, right: float) -> tuple[int, int, float, float]:
+    start, end = (bound // NS_PER_MILLISECOND for bound in span_ns)
+    return start, end, left, right
 
 
 def _candles(data: ReportData, symbols: Sequence[str]) -> Iterator[Picture]:
@@ -172,4 +194,5 @@ def _timeline(data: ReportData) -> tuple[Picture, ...]:
     if drawn.all_along:
         named = ", ".join(dict.fromkeys(one.name for one in drawn.all_along))
         caption += f" All along: {named}."
-    return (Picture("", drawn.svg, caption),)
+    time = _time(drawn.span_ns, LEFT * WIDTH * _POINTS, RIGHT * WIDTH * _POINTS)
+    return (Picture("", drawn.svg, caption, time),)

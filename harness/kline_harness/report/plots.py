@@ -17,7 +17,7 @@ from kline_harness.report.mpl_paths import (
     RIGHT,
     WIDTH,
     boxes,
-    lateness_label,
+    lateness_axis,
     lateness_scale,
     paint,
     strokes,
@@ -80,19 +80,19 @@ def draw_lateness(data: ReportData) -> str | None:
     rows = {name: values for name, values in rows.items() if len(values)}
     if not rows:
         return None
-    low, high = 6.0, max(9.0, *(lateness_scale(values).max() for values in rows.values())) + 0.1
+    scaled = {name: lateness_scale(values) for name, values in rows.items()}
+    low, high, ticks, labels = lateness_axis(np.concatenate(list(scaled.values())))
     quantiles = {row["interval"]: row for row in data.run.lateness}
     with figure(WIDTH, 44 + 30 * len(rows)) as canvas:
         share = 34 / (44 + 30 * len(rows))
         axes = canvas.add_axes((LEFT, share, RIGHT - LEFT, 0.99 - share))
-        for place, (name, values) in enumerate(rows.items()):
-            _paint_ridge(axes, len(rows) - 1 - place, lateness_scale(values), (low, high))
+        for place, (name, values) in enumerate(scaled.items()):
+            _paint_ridge(axes, len(rows) - 1 - place, values, (low, high))
             _paint_quantiles(axes, len(rows) - 1 - place, quantiles.get(name) or {})
         axes.set_xlim(low, high)
         axes.set_ylim(-0.15, len(rows))
         axes.set_yticks(range(len(rows)), list(reversed(rows)))
-        steps = np.arange(low, high)
-        axes.set_xticks(steps, [lateness_label(place, step) for place, step in enumerate(steps)])
+        axes.set_xticks(ticks, labels)
         axes.grid(True, axis="x")
         return inline_svg(canvas, "Distribution of the lateness of finals by interval")
 

@@ -17,7 +17,7 @@ from kline_harness.report.mpl_paths import (
     RIGHT,
     WIDTH,
     boxes,
-    lateness_label,
+    lateness_axis,
     lateness_scale,
     paint,
     strokes,
@@ -26,8 +26,9 @@ from kline_harness.report.mpl_paths import (
 from kline_harness.report.mpl_svg import figure, inline_svg, tone
 from kline_harness.units import Int64Array
 
-_COLUMNS = 480
+COLUMNS = 480
 _CONSUMERS_SHOWN = 6
+_LATENESS_TICKS = 4
 _PANEL, _FOOT, _LINE = 90.0, 34.0, 17.0
 # Lines of names above the panels, and how wide a letter of them is.
 _NAME_LINES, _LETTER = 3, 6.6
@@ -44,9 +45,10 @@ class _Panel:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """A drawn timeline, and what is planted on it, with how many names found no room."""
+    """A drawn timeline of [from, to), what is planted on it, and how many names found no room."""
 
     svg: str
+    span_ns: tuple[int, int]
     shaded: tuple[Disturbance, ...]
     all_along: tuple[Disturbance, ...]
     unnamed: int
@@ -58,15 +60,11 @@ def draw_timeline(data: ReportData, span_ns: tuple[int, int]) -> Timeline | None
     Of every stretch of time the highest depth and the largest flush are shown, on a logarithmic
     scale, and the range and the middle of how late finals came.
     """
-    late_at, late_ns = _lateness(data)
-    start, end = span_ns
-    instants = [track.at_ns for track in data.timeline if len(track.at_ns)]
-    instants += [late_at] if len(late_at) else []
-    if not instants:
+    edges = edges_of(data, span_ns)
+    if edges is None:
         return None
-    start = min(start, *(int(at_ns.min()) for at_ns in instants))
-    end = max(end, *(int(at_ns.max()) for at_ns in instants)) + 1
-    edges = np.linspace(start, end, _COLUMNS + 1).astype(np.int64)
+    start, end = int(edges[0]), int(edges[-1])
+    late_at, late_ns = lateness_of(data)
     panels = [*_depth_panels(data, edges), *_flush_panels(data, edges)]
     if len(late_at):
         panels.append(_lateness_panel(edges, late_at, late_ns))
@@ -74,7 +72,19 @@ def draw_timeline(data: ReportData, span_ns: tuple[int, int]) -> Timeline | None
     shaded = [one for one in planted if not one.all_along]
     names, unnamed = _placed(shaded, (start, end))
     svg = _draw(panels, names, shaded, (start, end))
-    return Timeline(svg, tuple(shaded), tuple(p for p in planted if p.all_along), unnamed)
+    all_along = tuple(one for one in planted if one.all_along)
+    return Timeline(svg, (start, end), tuple(shaded), all_along, unnamed)
+
+
+def edges_of(data: ReportData, span_ns: tuple[int, int]) -> Int64Array | None:
+    """Return the bounds of the stretches that a timeline is cut into; None where nothing was."""
+    late_at, _ = lateness_of(data)
+    instants = [at_ns for at_ns in (*(t.at_ns for t in data.timeline), late_at) if len(at_ns)]
+    if not instants:
+        return None
+    start = min(span_ns[0], *(int(at_ns.min()) for at_ns in instants))
+    end = max(span_ns[1], *(int(at_ns.max()) for at_ns in instants)) + 1
+    return np.linspace(start, end, COLUMNS + 1).astype(np.int64)
 
 
 def _draw(
@@ -107,7 +117,7 @@ def _draw(
 
 def _shade(axes: Any, shaded: Sequence[Disturbance], span_ns: tuple[int, int]) -> None:
     # An instant would be invisible: give it a hair.
-    hair = (span_ns[1] - span_ns[0]) // _COLUMNS
+    hair = (span_ns[1] - span_ns[0]) // COLUMNS
     for one in shaded:
         first, last = one.within(span_ns)
         first = min(first, span_ns[1] - hair)
@@ -203,7 +213,7 @@ def _painter(
 
 def _highest(edges: Int64Array, tracks: Sequence[Track]) -> tuple[Int64Array, Floats]:
     """Return the columns in which tracks have values above zero, with the highest of each."""
-    peak = np.zeros(_COLUMNS)
+    peak = np.zeros(COLUMNS)
     for track in tracks:
         np.maximum.at(peak, _columns(edges, track.at_ns), track.count)
     drawn = np.flatnonzero(peak)
@@ -211,14 +221,14 @@ def _highest(edges: Int64Array, tracks: Sequence[Track]) -> tuple[Int64Array, Fl
 
 
 def _columns(edges: Int64Array, at_ns: Int64Array) -> Int64Array:
-    return np.clip(np.searchsorted(edges, at_ns, side="right") - 1, 0, _COLUMNS - 1)
+    return np.clip(np.searchsorted(edges, at_ns, side="right") - 1, 0, COLUMNS - 1)
 
 
 def _count_scale(count: Any) -> Any:
     return np.log10(1.0 + count)
 
 
-def _lateness(data: ReportData) -> tuple[Int64Array, Int64Array]:
+def lateness_of(data: ReportData) -> tuple[Int64Array, Int64Array]:
     """Return when each kline was published, and how long after its close.
 
     Those that were published because the feed ended say nothing of lateness.
@@ -239,17 +249,16 @@ def _lateness_panel(edges: Int64Array, at_ns: Int64Array, late_ns: Int64Array) -
     left, right = edges[column[starts]], edges[column[starts] + 1]
     least, most = scaled[starts], scaled[stops - 1]
     middle = scaled[(starts + stops - 1) // 2]
-    top = max(9.0, float(most.max())) + 0.1
+    low, top, ticks, labels = lateness_axis(scaled, _LATENESS_TICKS)
 
     def painter(axes: Any) -> None:
         # All alike would be a line without height: give it a hair.
-        hair = (top - 6) * 0.012
+        hair = (top - low) * 0.012
         outline = boxes(left, right, least - hair, np.maximum(most, least) + hair)
         paint(axes, outline, facecolor=tone("area"), linewidth=0)
         paint(axes, strokes(left, middle, right, middle), edgecolor=tone("accent"), linewidth=1.3)
-        steps = np.arange(6.0, top, 1.0 if top < 10 else 2.0)
-        axes.set_yticks(steps, [lateness_label(place, step) for place, step in enumerate(steps)])
-        axes.set_ylim(6 - 2 * hair, top + hair)
+        axes.set_yticks(ticks, labels)
+        axes.set_ylim(low - 2 * hair, top + hair)
 
     latest = duration(int(late_ns.max()))
     return _Panel(f"Stored finals: at most {latest} after their close", painter)

@@ -303,7 +303,8 @@ window.KlineCandles = (() => {
         if (planned) redraw();
         const found = nearest(time);
         if (found === null) return;
-        center(found);
+        const range = chart.timeScale().getVisibleLogicalRange(), index = chart.timeScale().timeToIndex(found, true);
+        if (times.length > SHOWN || range === null || index < range.from || index > range.to) center(found);
         select(found);
         // The scale moves with the next frame, and the line that shows what is selected after it.
         requestAnimationFrame(() => requestAnimationFrame(() => { if (chosen === found) select(found); }));

@@ -105,6 +105,38 @@
     return [ours, theirs];
   };
   const fieldNames = (data, row) => data.fields.filter((_, bit) => row[4] >> bit & 1);
+  const number = (text) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
+
+  // A difference in words: what ours is, what the exchange's is, and by how much.
+  const sentenceOf = (data, row, most) => {
+    const [ours, theirs] = sides(data, row), kind = data.classes[row[3]], names = fieldNames(data, row);
+    if (kind === "extra") return "the exchange has no such kline";
+    if (!names.length) return row[10] === undefined ? "ours has no such kline" : "ours was published and not stored";
+    const told = names.slice(0, most).map((name) => {
+      const at = data.fields.indexOf(name), both = ours[at] !== null && theirs[at] !== null;
+      return `${words(name)} ${ours[at] || "–"}, exchange's ${theirs[at] || "–"}${both ? ` (${minus(ours[at], theirs[at])})` : ""}`;
+    });
+    const more = names.length - most;
+    return told.join("; ") + (more > 0 ? `; and ${more} more ${more === 1 ? "field" : "fields"}` : "");
+  };
+
+  // What a list of like objects was before it was folded.
+  const unfolded = (value) => value === null || typeof value !== "object" ? [] : Array.isArray(value) ? value
+    : "" in value ? value[""][1].map((row) => Object.fromEntries(value[""][0].map((name, at) => [name, row[at]]))) : [value];
+
+  // A proof as tables: what was undone, and what it rests on. What was made of it stands beside both sides.
+  const proofOf = (proof) => {
+    if (proof === null || typeof proof !== "object" || !("causes" in proof)) return proof ? tree(proof, "proof") : null;
+    const rows = unfolded(proof.causes).flatMap((cause) => {
+      const { cause: name, ...evidence } = cause, items = Object.entries(evidence);
+      const lines = items.length ? items : [["", "yes"]];
+      return lines.map(([key, value], at) => [el("th", { scope: "row" }, at ? "" : words(name)), el("td", {}, words(key)),
+        el("td", {}, value !== null && typeof value === "object" ? tree(value, key) : scalar(value))]);
+    });
+    const rest = Object.entries(proof).filter(([key]) => !["causes", "kline", "equal"].includes(key));
+    return el("div", {}, el("div", { class: "scroll" }, table("Undone", [["Cause", null], ["What", null], ["Value", null]], rows)),
+      rest.length ? el("details", {}, el("summary", {}, "What the proof used"), tree(Object.fromEntries(rest), "proof")) : null);
+  };
 
   const tradesWithin = ({ trades, applied, listed }) => {
     const count = "" in listed ? listed[""][1].length : listed.length;
@@ -117,25 +149,37 @@
 
   const differenceDetail = (data, row) => {
     const [ours, theirs] = sides(data, row);
+    const made = row[8] && row[8].kline && typeof row[8].kline === "object" ? row[8].kline : null;
     const rows = data.fields.map((name, at) => {
       const both = ours[at] !== null && theirs[at] !== null;
       const differs = both && ours[at] !== theirs[at];
       const kind = differs ? "number differs" : "number";
-      return [el("th", { scope: "row" }, words(name)), el("td", { class: kind }, ours[at] || "–"),
+      const cells = [el("th", { scope: "row" }, words(name)), el("td", { class: kind }, ours[at] || "–"),
         el("td", { class: kind }, theirs[at] || "–"),
         el("td", { class: kind }, differs ? minus(ours[at], theirs[at]) : both ? "equal" : "–")];
+      if (made) {
+        const value = name in made && made[name] !== null ? number(String(made[name])) : null;
+        cells.push(el("td", { class: "number" }, value === null ? "–" : value), el("td", { class: "number" },
+          value === null || theirs[at] === null ? "–" : value === number(theirs[at]) ? "equals" : minus(theirs[at], value)));
+      }
+      return cells;
     });
-    const cause = row[7] < 0 ? null : words(data.causes[row[7]]);
+    const kind = data.classes[row[3]], cause = row[7] < 0 ? null : words(data.causes[row[7]]);
+    const told = row[7] < 0 || !data.told[row[7]] ? "" : ` (${data.told[row[7]]})`;
     const why = { missing: row[10] === undefined ? "The exchange published this kline; the aggregator did not."
         : `The aggregator published this kline at ${utc(row[10])}; it was not stored.`,
-      extra: "The aggregator published this kline; the exchange did not." }[data.classes[row[3]]];
-    const proved = el("div", { class: "scroll" }, candles(ours, theirs),
-      el("p", {}, cause === null ? why || "No cause was proved for this difference." : `Cause: ${cause}.`),
-      row[8] ? tree(row[8], "proof") : null);
+      extra: "The aggregator published this kline; the exchange did not." }[kind];
+    const shown = { proved: "Proved: with the cause undone, it is the exchange's in every compared field.",
+      consistent: "Consistent: the rest is possible, but nobody saw it." }[kind] || "";
+    const proved = el("div", {}, candles(ours, theirs),
+      el("p", {}, cause === null ? why || "No cause was proved for this difference." : `Cause: ${cause}${told}. ${shown}`),
+      proofOf(row[8] === undefined ? null : row[8]));
     const trades = row[9] ? tradesWithin(row[9]) : null;
-    const heads = [["Field", null], ["Ours", "number"], ["Exchange's", "number"], ["Ours − exchange's", "number"]];
-    const caption = `${data.intervals[row[1]]} kline that opened ${utc(row[2])}`;
-    return el("div", { class: "detail-grid" }, el("div", { class: "scroll" }, table(caption, heads, rows)), proved, trades);
+    const heads = [["Field", null], ["Ours", "number"], ["Exchange's", "number"], ["Ours − exchange's", "number"],
+      ...(made ? [["With the cause undone", "number"], [kind === "proved" ? "Exchange's" : "Exchange's − that", "number"]] : [])];
+    const caption = `${data.symbols[row[0]]} ${data.intervals[row[1]]} kline that opened ${utc(row[2])}`;
+    return el("div", { class: made ? "detail-grid wide" : "detail-grid" }, el("p", { class: "sentence-of" }, `${caption}: ${sentenceOf(data, row, 3)}.`),
+      el("div", { class: "scroll" }, table("Both sides, exactly", heads, rows)), proved, trades);
   };
 
   const SPECS = {
@@ -143,13 +187,19 @@
       one: "difference",
       long: [4, 5],
       caption: "Differing klines",
-      heads: ["Number", "Symbol", "Interval", "Opened", "Class", "Fields", "Cause"],
+      heads: ["Number", "Symbol", "Interval", "Opened", "Class", "Ours against the exchange's", "Cause"],
       filters: [["Symbol", "symbols", 0], ["Interval", "intervals", 1], ["Class", "classes", 3]],
       cells: (data, row) => [bdi(data.symbols[row[0]]), data.intervals[row[1]], utc(row[2]), state(data.classes[row[3]]),
-        fieldNames(data, row).map(words).join(", ") || "all", row[7] < 0 ? "–" : words(data.causes[row[7]])],
+        sentenceOf(data, row, 1), row[7] < 0 ? "–" : words(data.causes[row[7]])],
       text: (data, row) => [data.symbols[row[0]], data.intervals[row[1]], utc(row[2]), data.classes[row[3]],
         fieldNames(data, row).join(" "), row[5], row[6], row[7] < 0 ? "" : data.causes[row[7]], JSON.stringify(row.slice(8))],
       detail: differenceDetail,
+      record: (data, row) => {
+        const [ours, theirs] = sides(data, row), side = (name, values) => data.fields.map((field, at) => [`${name}_${field}`, values[at]]);
+        return { symbol: data.symbols[row[0]], interval: data.intervals[row[1]], open_time: new Date(row[2]).toISOString(),
+          class: data.classes[row[3]], fields: fieldNames(data, row).join(" "), ...Object.fromEntries([...side("ours", ours), ...side("theirs", theirs)]),
+          cause: row[7] < 0 ? null : data.causes[row[7]] };
+      },
     },
     findings: {
       one: "finding",
@@ -162,6 +212,8 @@
       text: (data, row) => [data.checks[row[0]], data.kinds[row[1]], data.severities[row[2]], data.symbols[row[3]] || "",
         data.intervals[row[4]] || "", row[5] || "", row[6] || "", JSON.stringify(row[7])],
       detail: (data, row) => Object.keys(row[7]).length ? tree(row[7], "evidence") : el("p", {}, "No further evidence."),
+      record: (data, row) => ({ severity: data.severities[row[2]], check: data.checks[row[0]], kind: data.kinds[row[1]],
+        symbol: data.symbols[row[3]] || null, interval: data.intervals[row[4]] || null, open_time: row[5], at: row[6], evidence: row[7] }),
     },
   };
 
@@ -196,9 +248,23 @@
     detail: (data, row) => tree({ symbols: row[2], skipped: row[4], "trade ids": row[8] || "–", format: row[9], "SHA-256": row[10] }, "file"),
   };
 
+  const save = (name, type, text) => {
+    const address = URL.createObjectURL(new Blob([text], { type }));
+    const link = el("a", { href: address, download: name });
+    document.body.append(link);
+    link.click();
+    link.remove();
+    setTimeout(() => URL.revokeObjectURL(address), 10000);
+  };
+  const quoted = (value) => {
+    const text = value === null || value === undefined ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
+    return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  const csv = (records) => [Object.keys(records[0] || {}), ...records.map(Object.values)].map((row) => row.map(quoted).join(",")).join("\r\n") + "\r\n";
+
   const view = (root, name) => {
     const spec = SPECS[name];
-    const data = JSON.parse(document.getElementById("data-" + name).textContent);
+    const data = window.KlineReport.block(name);
     const chosen = new Map(), open = new Set(), haystack = [];
     let needle = "", page = 0, size = PAGE, matches = data.rows.map((_, at) => at);
 
@@ -220,15 +286,42 @@
     };
 
     const toggle = (at, button, row) => {
-      const opened = !open.has(at);
-      if (opened) open.add(at); else open.delete(at);
-      button.setAttribute("aria-expanded", String(opened));
-      if (opened) row.after(detail(at)); else row.nextSibling.remove();
+      const opens = !open.has(at);
+      if (opens) open.add(at); else open.delete(at);
+      button.setAttribute("aria-expanded", String(opens));
+      if (opens) row.after(detail(at)); else row.nextSibling.remove();
       // The address names what was opened last: it can be sent on.
-      if (opened) history.replaceState(null, "", `#${spec.one}-${data.first + at}`);
+      if (opens) { history.replaceState(null, "", `#${spec.one}-${data.first + at}`); opened(at); }
+    };
+    const go = (at) => { location.hash = `#${spec.one}-${data.first + at}`; };
+    const near = (at, by) => matches[matches.indexOf(at) + by];
+    // Where the clipboard is out of reach, the address stands there to be copied.
+    const copy = async (at, button) => {
+      const address = `${location.href.split("#")[0]}#${spec.one}-${data.first + at}`;
+      try { await navigator.clipboard.writeText(address); button.textContent = "Copied"; } catch {
+        const field = el("input", { readonly: true, "aria-label": "Address", value: address });
+        button.replaceWith(field);
+        field.select();
+      }
+    };
+    const detailBar = (at) => {
+      const step = (text, by) => el("button", { type: "button", disabled: near(at, by) === undefined, onclick: () => go(near(at, by)) }, text);
+      const link = el("button", { type: "button", onclick: () => copy(at, link) }, "Copy link");
+      return el("div", { class: "detail-bar" }, step(`Previous ${spec.one}`, -1), step(`Next ${spec.one}`, 1), link);
     };
     const detail = (at) => el("tr", { class: "detail", id: `${spec.one}-${data.first + at}-detail` },
-      el("td", { colspan: spec.heads.length }, spec.detail(data, data.rows[at])));
+      el("td", { colspan: spec.heads.length }, detailBar(at), spec.detail(data, data.rows[at])));
+    let last = -1;
+    root.addEventListener("keydown", (event) => {
+      const by = { j: 1, k: -1 }[event.key];
+      if (!by || last < 0 || event.ctrlKey || event.metaKey || event.altKey || /INPUT|SELECT/.test(event.target.tagName)) return;
+      const next = near(last, by);
+      if (next !== undefined) go(next);
+    });
+    const opened = (at) => {
+      last = at;
+      if (spec.one === "difference" && window.KlineReport.chosen) window.KlineReport.chosen(data, data.rows[at]);
+    };
     const rowsOf = (at) => {
       const number = data.first + at;
       const button = el("button", { type: "button", class: "expand number", "aria-expanded": String(open.has(at)),
@@ -278,7 +371,7 @@
         refilter();
       }
       page = Math.floor(matches.indexOf(at) / PAGE);
-      if (spec.detail) open.add(at);
+      if (spec.detail) { open.clear(); open.add(at); opened(at); }
       draw();
       const row = document.getElementById(`${spec.one}-${data.first + at}`);
       for (let node = row.closest("details"); node; node = node.parentElement.closest("details")) node.open = true;
@@ -289,7 +382,10 @@
 
     root.append(
       el("div", { class: "filters", role: "search", "aria-label": "Filter " + name }, ...spec.filters.map(select),
-        el("label", { class: "search" }, "Text", search)),
+        el("label", { class: "search" }, "Text", search),
+        ...(spec.record ? [["CSV", "text/csv", csv], ["JSON", "application/json", (records) => JSON.stringify(records, null, 1) + "\n"]].map(([text, type, write]) =>
+          el("button", { type: "button", "aria-label": `Save these ${name} as ${text}`,
+            onclick: () => save(`${name}.${text.toLowerCase()}`, type, write(matches.map((at) => spec.record(data, data.rows[at])))) }, text)) : [])),
       status,
       el("div", { class: "scroll" }, el("table", {}, el("caption", {}, spec.caption),
         el("thead", {}, el("tr", {}, ...spec.heads.map((text) => el("th", { scope: "col" }, text)))), body)),
@@ -312,6 +408,15 @@
     window.addEventListener("afterprint", () => { resize(PAGE); page = before; draw(); });
   };
 
+  window.KlineReport = { el, grouped, words, utc, sides, sentenceOf };
+  document.documentElement.classList.add("scripted");
+  const parsed = new Map();
+  window.KlineReport.block = (name) => {
+    const node = document.getElementById("data-" + name);
+    if (!parsed.has(name)) parsed.set(name, node && JSON.parse(node.textContent));
+    return parsed.get(name);
+  };
+  if (window.KlineMoments) window.KlineMoments(window.KlineReport);
   for (const root of document.querySelectorAll("[data-viewer]")) view(root, root.dataset.viewer);
 
   // A table as it stands on the page, with a search, choices by column, and an order by any column.
@@ -354,6 +459,16 @@
     refilter();
   };
   for (const root of document.querySelectorAll("[data-sortable]")) sortable(root);
+
+  // A link into a folded part opens it.
+  const unfold = () => {
+    const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    let folded = false;
+    for (let node = target && target.closest("details"); node; node = node.parentElement.closest("details")) { folded = folded || !node.open; node.open = true; }
+    if (folded) target.scrollIntoView({ block: "center" });
+  };
+  unfold();
+  window.addEventListener("hashchange", unfold);
 
   // A box that scrolls must be reachable by keyboard; one that does not must not be a stop.
   const reach = () => {

@@ -1,0 +1,89 @@
+"""What the words of a report mean: its checks, its causes, and its terms, a sentence each."""
+
+from __future__ import annotations
+
+# By the id of a check: what it does.
+CHECKS = {
+    "ledger": "Balances every count of the run, from the rows of the files to the rows on disk.",
+    "trades": "Holds what became of every trade to the aggregator's own account of it.",
+    "continuity": "Looks for trade ids that no trade has, and for klines without trades over them.",
+    "files": "Looks for rows outside of the time that a file's name claims, and for silent edges.",
+    "reception": "Measures the clock offset and the latencies of each recording.",
+    "writer": "Follows the stored rows through flushes, failures and restarts of the writer.",
+    "completeness": (
+        "Holds the finals, as they were delivered, to come once each, in steps of one interval, "
+        "plausible, flat where nothing traded, and adding up to longer ones."
+    ),
+    "lifecycle": (
+        "Holds each kline to the legal transitions of its states, and measures how late it is "
+        "final."
+    ),
+    "comparison": "Compares every kline with the exchange's in every field that both state.",
+    "channels": "Counts what each consumer of a channel received and what it missed.",
+    "clock": "Holds the ticks to come at each whole period, in order.",
+    "feed": "Looks for trades that are missing, doubled or out of order as they arrive.",
+    "faults": "Tells by a control run which faults had an effect, and which check found each.",
+    "delivery": "Holds what was delivered to a consumer to what was published.",
+    "stored": "Holds the rows on disk to the finals that were delivered to the writer.",
+    "subject": "Holds what the aggregator gave to the rules for aggregators.",
+    "exactness": "Holds every final to the exact aggregator's on the same feed, in nine fields.",
+    "reference": "Holds the exact aggregator's klines to the exchange's, beside those of another.",
+    "expectations": "Judges the stored table again by the rules as Great Expectations states them.",
+    "klagg": "Tells what the model of klagg counted about itself.",
+    "store": "Looks at the rows of a service's table: read, unreadable, doubled, of other times.",
+    "silent_stream": "Looks for streams that were subscribed and on which nothing was sent.",
+    "connections": "Tells how the connections of the server ended.",
+    "left_bars": "Looks for klines that were left as they were after some of their trades.",
+    "overwritten": "Looks for rows that were changed after they had been stored as final.",
+}
+# By the name of a cause: what can have made a kline differ.
+CAUSES = {
+    "injected_fault": "a fault of the scenario changed its trades",
+    "fund_trade": "trades of the insurance fund, or by auto-deleveraging, count on one side only",
+    "sentinel_row": "rows that the exchange marks as no trades count on one side only",
+    "zero_quantity": "rows without a quantity count on one side only",
+    "late_trade": "trades came after their kline was final",
+    "forming_row": "the exchange's row was saved before its kline was over",
+    "quote_rounding": "quote quantities were rounded trade by trade",
+    "straddling_aggregate": "an aggregate holds trades of both sides of a boundary",
+    "edge": "trades lie outside of the recorded time",
+    "missing_trade_ids": "trades have ids that nobody recorded",
+    "halt": "the exchange has no row, as in a halt of trading",
+    "revised_archive": "another, later file of the exchange says what ours says",
+    "quiet_left_out": "the source leaves quiet klines out",
+}
+TERMS = {
+    "valid": "Everything that was asked for was looked at, and nothing is wrong.",
+    "invalid": "Something is wrong: at least one check found an error.",
+    "unknown": "Nothing was shown to be wrong, but something could not be decided.",
+    "identical": "Equal to the exchange's kline in every field that both sides state.",
+    "proved": "Unequal; with a cause undone, equal to the exchange's in every compared field.",
+    "consistent": "Unequal; a cause can have made the difference, but it was not seen.",
+    "unexplained": "Unequal, and no cause fits.",
+    "missing": "The exchange has this kline, ours has not, and no cause fits.",
+    "extra": "Ours has this kline, the exchange has not, and no cause fits.",
+    "outside": "A kline of the exchange's beyond the replayed time.",
+    "uncompared": "A kline of ours that the exchange's files do not cover.",
+    "quiet": "A flat kline: nothing was traded in its time.",
+    "halted": "The exchange has no kline here, and no trade id is missing: trading was halted.",
+    "silent": "No symbol traded for minutes, and nothing tells why.",
+    "lost": "A kline without trades over missing trade ids.",
+    "final": "A kline that will not change any more.",
+    "event time": "When the exchange made a trade, by its own clock.",
+    "arrival": "When the aggregator received a trade or a tick, in virtual time.",
+    "tick": "The signal of the clock at which klines that are over become final.",
+    "lag": "What a consumer missed because the channel overwrote what it had not read yet.",
+    "lateness": "From a kline's close to the instant at which it was published as final.",
+    "taker": "Who trades against an order that is in the book; volumes of takers' buys are apart.",
+    "finding": "Something that a check found: an error, a doubt, or a notice.",
+    "doubt": "A finding that leaves its check undecided.",
+    "notice": "A finding that is only told.",
+    "fault": "Something that was broken on purpose, by the scenario.",
+    "control run": "The same scenario without one fault: it tells what that fault changed.",
+    "ledger": "The equations that account for every trade and every kline.",
+}
+
+
+def cause_sentence(cause: str) -> str:
+    """Return what a cause means, each part of one of several; nothing of an unknown one."""
+    return ", and ".join(CAUSES[name] for name in cause.split("+") if name in CAUSES)
