@@ -54,7 +54,7 @@ def _sparse(edges: Int64Array, at_ns: Int64Array, count: Int64Array) -> list[lis
 
 
 def _planted(run: RunRecord, span_ns: tuple[int, int]) -> Iterator[list[Any]]:
-    for one in disturbances(run):
+    for one in disturbances(run.scenario, run.faults):
         start, end = span_ns if one.all_along else one.within(span_ns)
         yield [one.name, start // NS_PER_MILLISECOND, end // NS_PER_MILLISECOND]
     for row in run.stretches:

@@ -157,7 +157,7 @@ def _report(
         contradictions=contradictions(data.findings),
         terms=TERMS,
         scripts=_SCRIPTS if extra["candles"] else _SCRIPTS[1:],
-        blocks={kind: found[0].block(found[-1].last) for kind, found in chunks.items()} | extra,
+        blocks={kind: one[0].block(one[-1].last) for kind, one in chunks.items()} | {**extra},
         shown={kind: found[0] for kind, found in chunks.items()},
         beside={kind: list(pages_beside(found)) for kind, found in chunks.items()},
     )
