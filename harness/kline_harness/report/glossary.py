@@ -29,7 +29,6 @@ CHECKS = {
     "exactness": "Holds every final to the exact aggregator's on the same feed, in nine fields.",
     "reference": "Holds the exact aggregator's klines to the exchange's, beside those of another.",
     "expectations": "Judges the stored table again by the rules as Great Expectations states them.",
-    "klagg": "Tells what the model of klagg counted about itself.",
     "store": "Looks at the rows of a service's table: read, unreadable, doubled, of other times.",
     "silent_stream": "Looks for streams that were subscribed and on which nothing was sent.",
     "connections": "Tells how the connections of the server ended.",

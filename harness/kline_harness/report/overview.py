@@ -140,7 +140,7 @@ def _signed(value: Decimal) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Contradiction:
+class SelfContradiction:
     """The exchange's klines of one interval that do not add up to its longer ones."""
 
     symbol: str
@@ -149,7 +149,7 @@ class Contradiction:
     count: int
 
 
-def contradictions(findings: Iterable[Mapping[str, Any]]) -> list[Contradiction]:
+def contradictions(findings: Iterable[Mapping[str, Any]]) -> list[SelfContradiction]:
     """Return where the exchange contradicts itself: a line for each symbol and shorter interval."""
     groups: dict[tuple[str, str], list[str]] = {}
     for row in findings:
@@ -157,7 +157,7 @@ def contradictions(findings: Iterable[Mapping[str, Any]]) -> list[Contradiction]
             key = str(row["symbol"]), str(row["evidence"]["parts_interval"])
             groups.setdefault(key, []).append(str(row["interval"]))
     return [
-        Contradiction(*key, ", ".join(sorted(set(wholes), key=interval_order)), len(wholes))
+        SelfContradiction(*key, ", ".join(sorted(set(wholes), key=interval_order)), len(wholes))
         for key, wholes in groups.items()
     ]
 
