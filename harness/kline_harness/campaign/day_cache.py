@@ -171,6 +171,8 @@ class DayCache:
             sides_stated="sides" not in peeked.not_stated,
             ids_stated=peeked.ids_stated,
             is_aggregated=peeked.layout == "aggTrades",
+            is_recorded=peeked.layout == "stream",
+            quotes_stated=peeked.layout == "trades" and peeked.market != "cm",
         )
         frame = parse_interval(reading.frame)
         digest, summary = _digested(file, watch, frame)

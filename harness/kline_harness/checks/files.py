@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from kline_harness.checks.row_laws import contradicted, not_products, shared_raw_ids
 from kline_harness.comparison.compare import Comparison, Reference, opens_ns
 from kline_harness.tape import Tape, TradeKind
-from kline_harness.units import INT64_MAX, NS_PER_MINUTE, NS_PER_SECOND, Int64Array, utc_text
+from kline_harness.units import (
+    INT64_MAX,
+    NS_PER_MINUTE,
+    NS_PER_SECOND,
+    BoolArray,
+    Int64Array,
+    utc_text,
+)
 from kline_harness.verdict import Finding, Severity, Verdict
 
 CHECK = "files"
@@ -22,6 +30,12 @@ SAME_SIDE_MIN = 32
 _NAMED = 4
 # Exchanges number a symbol's trades from 0 or 1.
 _FIRST_ID = 1
+# What a broken law of rows says, and the field of klines that bears them out.
+_LAWS = {
+    "time_backwards": ("are later by id and earlier by time than the row before", "volume"),
+    "overlapping_aggregates": ("have raw trades of the aggregate before them", "count"),
+    "quote_not_product": ("state a quote quantity that is not price x quantity", "quote_volume"),
+}
 NOT_CHECKED = (
     "trades before the first and after the last row of a file without a day in its name",
 )
@@ -33,7 +47,8 @@ class FileWatch:
 
     `claimed` is the time [start, end) in nanoseconds that the file's name claims. Rows outside of
     it are counted in `outside` and in nothing else. `first_ns`, `last_ns` and `silence_ns`, the
-    longest time between two trades, are of the rows inside.
+    longest time between two trades, are of the rows inside. The rows that break a law of rows are
+    counted by its kind in `broken`; those of a recording stand in the order of their arrival.
     """
 
     name: str
@@ -52,6 +67,11 @@ class FileWatch:
     unknown: int = 0
     lowest_id: int | None = None
     is_aggregated: bool = False
+    is_recorded: bool = False
+    quotes_stated: bool = False
+    broken: dict[str, int] = field(default_factory=dict)
+    first_broken_ns: dict[str, int] = field(default_factory=dict)
+    last_row: tuple[int, int, int] | None = None
 
     def add(self, tape: Tape) -> None:
         """Take the next rows of this symbol."""
@@ -75,6 +95,7 @@ class FileWatch:
             ids = tape.first_id[tape.first_id >= 0]
             lowest = int(ids.min(initial=INT64_MAX))
             self.lowest_id = lowest if self.lowest_id is None else min(lowest, self.lowest_id)
+        self._hold_to_laws(tape)
         steps = np.diff(times)
         goes_on = self.last_ns is None or times[0] >= self.last_ns
         if not goes_on or steps.min(initial=0) < 0:
@@ -84,6 +105,32 @@ class FileWatch:
                 times = self._inside(times)
                 steps = np.diff(times)
             self._add_ordered(times, steps)
+
+    def _hold_to_laws(self, tape: Tape) -> None:
+        if self.quotes_stated:
+            instrument = tape.instruments[int(tape.symbol[0])]
+            self._break("quote_not_product", not_products(tape, instrument)[0], tape, 0)
+        if not self.ids_stated or self.is_recorded:
+            return
+        ids, times, last = tape.trade_id, tape.event_time_ns, tape.last_id
+        start = 1
+        if self.last_row is not None:
+            before = zip(self.last_row, (ids, times, last), strict=True)
+            ids, times, last = (np.concatenate([[one], column]) for one, column in before)
+            start = 0
+        self._break("time_backwards", contradicted(ids, times), tape, start)
+        if self.is_aggregated:
+            first = np.concatenate([tape.first_id[:1]] * (1 - start) + [tape.first_id])
+            shared = shared_raw_ids(ids, first, last)
+            self._break("overlapping_aggregates", shared, tape, start)
+        self.last_row = int(ids[-1]), int(times[-1]), int(last[-1])
+
+    def _break(self, kind: str, rows: BoolArray, tape: Tape, start: int) -> None:
+        count = int(np.count_nonzero(rows))
+        if count:
+            at = int(tape.event_time_ns[int(np.argmax(rows)) + start])
+            self.first_broken_ns.setdefault(kind, at)
+            self.broken[kind] = self.broken.get(kind, 0) + count
 
     def _inside(self, times: Int64Array) -> Int64Array:
         """Return the times that the name claims; count the others."""
@@ -212,6 +259,7 @@ def files_verdict(
         sides.setdefault(watch.symbol, []).append(watch)
         if watch.outside:
             findings.append(_outside(watch))
+        findings += _broken(watch, compared.get(watch.symbol, set()))
         for finding in _edges(watch, reached.get(watch.symbol)):
             counts["cut_short"] += finding.severity is Severity.DOUBT
             findings.append(finding)
@@ -291,6 +339,18 @@ def _edges(watch: FileWatch, reached: tuple[int, int] | None) -> Iterable[Findin
         evidence = {"sentence": sentence, "file": watch.name, "time_ns": at_ns}
         evidence |= {"silence_ns": silence_ns, "longest_silence_within_ns": watch.silence_ns}
         severity = Severity.NOTICE if is_borne_out else Severity.DOUBT
+        yield _finding(kind, severity, watch.symbol, evidence)
+
+
+def _broken(watch: FileWatch, compared: set[str]) -> Iterator[Finding]:
+    """Yield what rows contradict each other in, unless klines of the exchange bear them out."""
+    for kind, count in sorted(watch.broken.items()):
+        words, field_name = _LAWS[kind]
+        first = utc_text(watch.first_broken_ns[kind])
+        rows = f"{count:,} of {watch.rows:,} rows of {watch.name}"
+        sentence = f"{rows} {words}; the first is of {first}"
+        evidence = {"sentence": sentence, "file": watch.name, "rows": count}
+        severity = Severity.NOTICE if field_name in compared else Severity.DOUBT
         yield _finding(kind, severity, watch.symbol, evidence)
 
 

@@ -10,18 +10,13 @@ import numpy as np
 
 from kline_harness.archives.coin_margined import coin_margined
 from kline_harness.checks.files import FileWatch
+from kline_harness.checks.row_laws import not_products
 from kline_harness.columns import Instrument
 from kline_harness.id_rule import IdRule, are_too_many
 from kline_harness.inspection.tally import EXAMPLES_MAX, Tally
 from kline_harness.ranges import Ranges, RangeSet, size
 from kline_harness.tape import Tape, TradeKind
-from kline_harness.units import (
-    BoolArray,
-    ExactArray,
-    format_exact,
-    multiply,
-    rescale,
-)
+from kline_harness.units import BoolArray, format_exact
 
 # A longer run of ids is too much for one insurance fund or ADL trade.
 _LONE_IDS_MAX = 1
@@ -148,22 +143,13 @@ class TradeAudit:
             self._quotes(tape, instrument)
 
     def _quotes(self, tape: Tape, instrument: Instrument) -> None:
-        """Compare with the product at the finer of both scales, to one unit of the stated one."""
+        product, scale = None, None
         if self._market == "cm":
             derived, product = coin_margined(
                 instrument, tape.price, tape.quantity, self._contract_size
             )
             scale = derived.quote_scale
-        else:
-            product = multiply(tape.price, tape.quantity)
-            scale = instrument.price_scale + instrument.quantity_scale
-        finest = max(scale, instrument.quote_scale)
-        stated: ExactArray = rescale(tape.quote, finest - instrument.quote_scale)
-        exact: ExactArray = rescale(product, finest - scale)
-        # COIN-M base quantities are quotients: always rounded.
-        rounded = self._market == "cm" or instrument.quote_scale < scale
-        unit = 10 ** (finest - min(scale, instrument.quote_scale)) if rounded else 0
-        wrong = np.asarray(abs(stated - exact) > unit, dtype=np.bool_)
+        wrong, stated, exact, finest = not_products(tape, instrument, product, scale)
 
         def example(row: int) -> dict[str, Any]:
             return {

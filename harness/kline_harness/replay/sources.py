@@ -271,6 +271,8 @@ class Sources:
                         sides_stated="sides" not in info.not_stated,
                         ids_stated=info.ids_stated,
                         is_aggregated=info.layout == "aggTrades",
+                        is_recorded=info.layout == "stream",
+                        quotes_stated=info.layout == "trades" and info.market != "cm",
                     )
                 mine[symbol].add(part)
             return tape
