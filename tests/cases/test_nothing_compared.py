@@ -277,3 +277,20 @@ def test_compare_leaves_files_without_klines_out_and_says_so(tmp_path: Path) -> 
             assert f"{name}, given as the exchange's klines, holds none" in ran.output
     alone = command("compare", ours, "--klines", files[1])
     assert alone.exit_code == 2
+
+
+@pytest.mark.parametrize("kept", [slice(0, 90), slice(30, 120), slice(24, 96)])
+def test_a_sellers_table_with_receive_times_may_be_cut_off(tmp_path: Path, kept: slice) -> None:
+    """It is no recording that was on from its first row to its last: nobody knows what is gone."""
+    tape = traded(97, minutes=20)
+    rows = ["exchange,symbol,timestamp,local_timestamp,id,side,price,amount"]
+    for one in tape[kept]:
+        side, time_us = "sell" if one.buyer_is_maker else "buy", one.time_ns // 1000
+        cells = ("binance-futures", one.symbol, time_us, time_us + 4000, one.id, side)
+        rows.append(",".join(map(str, (*cells, one.price, one.quantity))))
+    trades = tmp_path / "GNUUSDT.csv"
+    trades.write_text("\n".join(rows) + "\n")
+    klines = write_klines(tmp_path / "GNUUSDT-1m.csv", candles(tape))
+    words = (trades, "--klines", klines, "--intervals=1m", "--audit=off")
+    assert replay(tmp_path / "run", *words).exit_code == 3
+    assert command("inspect", trades, klines).exit_code == 3

@@ -49,6 +49,14 @@ class FileInfo:
         """Whether trade ids are the source's; a reader's own numbers prove nothing."""
         return "trade ids" not in self.not_stated
 
+    @property
+    def is_recording(self) -> bool:
+        """Whether somebody received it all the time from its first row to its last.
+
+        A seller's table with receive times may be cut off anywhere.
+        """
+        return self.layout == "stream" and self.receive_unit is not None
+
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain data for JSON."""
         return {**asdict(self), "ids_stated": self.ids_stated}

@@ -25,7 +25,7 @@ def check_reach(
     are found elsewhere.
     """
     windows = [
-        FileTime(symbol, watch.window, watch.claimed, bool(file.info and file.info.receive_unit))
+        FileTime(symbol, watch.window, watch.claimed, bool(file.info and file.info.is_recording))
         for file in files
         if (watch := file.watches.get(symbol)) is not None
     ]

@@ -191,7 +191,7 @@ class Sources:
 
     def coverage(self) -> dict[str, Coverage]:
         """Return what time each symbol's trades cover; complete once `tapes` is exhausted."""
-        recorded = {Path(file.path).name for file in self.trades if file.info.receive_unit}
+        recorded = {Path(file.path).name for file in self.trades if file.info.is_recording}
         return Coverage.by_symbol(
             [
                 FileTime(w.symbol, w.window, w.claimed, w.name in recorded, w.is_from_first)
