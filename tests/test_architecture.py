@@ -232,6 +232,13 @@ def test_every_room_is_listed_and_every_listed_room_is_there() -> None:
     assert set(LATE) <= {name_of(path) for path in all_modules()}
 
 
+def test_the_page_has_the_levels() -> None:
+    page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| (.*) \|$", page, flags=re.MULTILINE)
+    told = {int(level): set(re.findall(r"`(\w+)`", rooms)) for level, rooms in rows}
+    assert told == {level: set(rooms) for level, rooms in enumerate(LEVELS)}
+
+
 def test_no_two_public_classes_have_one_name() -> None:
     files: dict[str, list[str]] = {}
     for path in all_modules():
