@@ -99,11 +99,10 @@ def inspect(given: argparse.Namespace) -> int:
     Exit code: 0 valid, 1 invalid, 2 bad input or usage, 3 unknown.
     """
     from kline_harness.archives import ColumnMap
-    from kline_harness.history.command import files_of
     from kline_harness.inspection import inspect_files
     from kline_harness.terminal_inspection import progress_of_files, show_inspection
 
-    trades, klines = files_of(given.files, [])
+    trades, klines = history.files_of(given.files, [])
     with progress_of_files() as progress:
         inspection = inspect_files(
             [*trades, *klines],

@@ -45,7 +45,8 @@ _CLASSES = ("identical", "proved", "consistent", "unexplained", "missing", "extr
 _COMPARED = {
     "symbol": str,
     "interval": str,
-    **{f"{name}?": _NUMBER for name in (*_CLASSES, "outside", "uncompared")},
+    **{f"{name}?": int for name in _CLASSES},
+    **dict.fromkeys(("outside?", "uncompared?"), _NUMBER),
     "fields?": (_COUNTS, None),
     **dict.fromkeys(("source?", "diagnosis?"), _TEXT),
 }

@@ -111,3 +111,13 @@ def test_a_record_of_another_schema_is_refused(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(json.dumps({"schema": "kline-harness/run/2"}))
     with pytest.raises(InputError, match="kline-harness/run/3"):
         read_record(tmp_path / "run.json")
+
+
+@pytest.mark.parametrize("name", ["identical", "proved", "consistent", "unexplained", "missing"])
+def test_a_class_without_a_number_is_refused(tmp_path: Path, name: str) -> None:
+    ran = replay(tmp_path / "run", UM_DAY / "ALFAUSDT-aggTrades-2024-05-15.zip", "--audit", "off")
+    series = {"symbol": "ALFAUSDT", "interval": "1m", name: None}
+    run = ran.run | {"comparison": {**(ran.run["comparison"] or {}), "series": [series]}}
+    (ran.folder / "run.json").write_text(json.dumps(run))
+    with pytest.raises(InputError, match=name):
+        read_record(ran.folder / "run.json")

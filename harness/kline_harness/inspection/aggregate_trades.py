@@ -12,19 +12,23 @@ from kline_harness.inspection.tally import Tally
 from kline_harness.inspection.trade_reader import TradeReader
 from kline_harness.ranges import Ranges, common, size, without
 from kline_harness.tape import Tape, TradeKind
-from kline_harness.units import BoolArray, Int64Array, format_exact, sum_groups
+from kline_harness.units import NS_PER_SECOND, BoolArray, Int64Array, format_exact, sum_groups
+
+# Trades are compressed that fill within 100 ms; files round times, and servers' clocks differ.
+_APART_NS = NS_PER_SECOND
 
 
 def check_aggregates(
     aggregates: FileReport, trades: FileReport, symbol: str, tally: Tally
 ) -> tuple[int, list[str]]:
-    """Hold each aggregate against the raw trades of its ids: price, side and quantity in all.
+    """Hold each aggregate against the raw trades of its ids: price, side, quantity, about its time.
 
     Only aggregates whose raw trades are all there are compared; ids that one of the two files
     lacks, between the first and the last that both have, are counted. Returns how many aggregates
     were compared, and what was not compared and why.
 
-    Source: an aggregate is what one taker order filled at one price, trades first to last id.
+    Source: an aggregate is what one taker order filled at one price, trades first to last id; of
+    futures within 100 ms ("Compressed/Aggregate Trades List").
     """
     inside, own = aggregates.raw_ids[symbol], trades.ids[symbol]
     shared = common(inside, own)
@@ -89,6 +93,9 @@ def _compare(aggregates: Tape, raw: Tape, names: tuple[str, str], tally: Tally) 
         "price": _any(inner.price != np.repeat(ours.price, counts), starts),
         "side": _any(inner.buyer_is_maker != np.repeat(ours.buyer_is_maker, counts), starts),
         "quantity": np.asarray(quantity != ours.quantity, dtype=np.bool_),
+        "time": _any(
+            np.abs(inner.event_time_ns - np.repeat(ours.event_time_ns, counts)) > _APART_NS, starts
+        ),
     }
     wrong = np.flatnonzero(np.logical_or.reduce(list(differs.values())))
     scale = ours.instruments[int(ours.symbol[0])].quantity_scale
