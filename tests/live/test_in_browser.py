@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 import zipfile
 from collections.abc import Iterator
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kline_harness.live.server import LiveServer
 from kline_harness.verdict import Finding
 from playwright.sync_api import Browser, Page, expect
 
@@ -169,6 +172,47 @@ def test_whatever_is_clicked_the_run_folder_is_that_of_replay(
         run.stop()
     replayed(tmp_path / "plain", tmp_path / "scenario.toml", [ALFA, MINUTES])
     assert contents(run.out) == contents(tmp_path / "plain")
+
+
+def test_a_browser_that_is_killed_changes_nothing(browser: Browser, tmp_path: Path) -> None:
+    with live(tmp_path, "600") as run:
+        path = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+        killed = browser.browser_type.launch(executable_path=path, args=["--no-sandbox"])
+        page = killed.new_page()
+        page.goto(run.url)
+        expect(page.locator(GAP)).to_have_count(1)
+        session = killed.new_browser_cdp_session()
+        processes = session.send("SystemInfo.getProcessInfo")["processInfo"]
+        os.kill(next(one["id"] for one in processes if one["type"] == "browser"), signal.SIGKILL)
+        assert run.watched.server.nobody.wait(20)
+        run.stop()
+    replayed(tmp_path / "plain", tmp_path / "scenario.toml", [ALFA, MINUTES])
+    assert contents(run.out) == contents(tmp_path / "plain")
+
+
+def test_a_page_connects_again_by_itself_and_catches_up(browser: Browser, tmp_path: Path) -> None:
+    with live(tmp_path, "max") as run:
+        run.thread.join(60)
+        server = LiveServer(0, run.watched.pace)
+        server.start()
+        run.watched.model.phase = "running"
+        server.show(run.watched.model)
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(server.url)
+        expect(page.locator("#count")).to_contain_text("findings")
+        listed = page.locator("#count").inner_text()
+        server.stop()
+        expect(page.locator("#notice")).to_have_text("Not connected: trying again.")
+        expect(page.locator("#phase")).to_have_text("Not connected")
+        again = LiveServer(server.port, run.watched.pace)
+        again.start()
+        again.show(run.watched.model)
+        expect(page.locator("#phase")).to_have_text("Invalid")
+        expect(page.locator("#notice")).to_be_hidden()
+        expect(page.locator("#count")).to_have_text(listed)
+        context.close()
+        again.stop()
 
 
 def contents(folder: Path) -> dict[str, bytes]:
