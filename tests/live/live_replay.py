@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from kline_harness.live.watched import Watched
 from kline_harness.replay import replay
@@ -16,6 +18,7 @@ from kline_harness.replay.scenario_file import scenario_of
 
 from tests.replays import UM_DAY
 
+T = TypeVar("T")
 ALFA = UM_DAY / "ALFAUSDT-aggTrades-2024-05-15.zip"
 BRAVO = UM_DAY / "BRAVOUSDT-aggTrades-2024-05-15.zip"
 MINUTES = UM_DAY / "ALFAUSDT-1m-2024-05-15.zip"
@@ -27,6 +30,12 @@ expectations = false
 from = 2024-05-15T00:02:00Z
 until = 2024-05-15T00:04:00Z
 """
+
+
+def ran(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine in a thread of its own: a browser's loop may run in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
 
 
 @dataclass

@@ -18,7 +18,7 @@ from kline_harness.live.watched import Watched
 from kline_harness.replay.assembly import Substitutions
 
 from tests.exchange.services import START_NS, kill, service, serving, wait_for_rows
-from tests.live.live_replay import replayed
+from tests.live.live_replay import ran, replayed
 
 SCENARIO = 'intervals = ["1m", "5m"]\nexpectations = false\nmarket = "um"\n'
 
@@ -35,7 +35,7 @@ class Page:
 
     def until(self, what: Callable[[], bool], seconds: float = 40) -> None:
         """Read frames until something is so."""
-        asyncio.run(self._read(what, seconds))
+        ran(self._read(what, seconds))
 
     async def _read(self, what: Callable[[], bool], seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -129,7 +129,7 @@ def test_pause_and_resume_lead_the_clock_of_the_server(tmp_path: Path) -> None:
                     async with aiohttp.ClientSession() as session, session.get(url) as answer:
                         return await answer.json()
 
-                return asyncio.run(ask())
+                return ran(ask())
 
             def led(act: Callable[[], None], what: Callable[[dict[str, Any]], bool]) -> None:
                 loop = watched.pace.loop

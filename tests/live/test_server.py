@@ -17,7 +17,7 @@ from kline_harness.live.pace import FeedGate
 from kline_harness.live.server import LiveServer
 from kline_harness.live.watched import Watched
 
-from tests.live.live_replay import ALFA, BRAVO, live
+from tests.live.live_replay import ALFA, BRAVO, live, ran
 
 
 def get(url: str, **headers: str) -> tuple[int, str, dict[str, str]]:
@@ -25,7 +25,7 @@ def get(url: str, **headers: str) -> tuple[int, str, dict[str, str]]:
         async with aiohttp.ClientSession() as session, session.get(url, headers=headers) as reply:
             return reply.status, await reply.text(), dict(reply.headers)
 
-    return asyncio.run(ask())
+    return ran(ask())
 
 
 async def frames(url: str, *asked: dict[str, Any], until: Any, most: int = 400) -> list[Any]:
@@ -74,7 +74,7 @@ def test_the_page_may_load_nothing_from_anywhere_else(tmp_path: Path) -> None:
 def test_at_most_twenty_frames_a_second(tmp_path: Path) -> None:
     with live(tmp_path, "600") as run:
         begin = time.monotonic()
-        received = asyncio.run(frames(run.url, until=lambda _: time.monotonic() > begin + 2))
+        received = ran(frames(run.url, until=lambda _: time.monotonic() > begin + 2))
         assert len(received) <= 2.1 * 20 + 2
 
 
@@ -101,10 +101,10 @@ def test_a_page_that_does_not_read_is_dropped_and_told_so(
         while server.pages:
             assert time.monotonic() < end
             time.sleep(0.05)
-        assert "was disconnected" in capfd.readouterr().out
+        assert "was disconnected" in capfd.readouterr().err
         # It comes again, and is told; another is not.
         for name, told in (("deaf", True), ("other", False)):
-            assert asyncio.run(hello(run.url, name))["dropped"] is told
+            assert ran(hello(run.url, name))["dropped"] is told
 
 
 async def hello(url: str, name: str) -> Any:
@@ -129,7 +129,7 @@ def test_nonsense_that_a_page_asks_for_is_left_alone(tmp_path: Path) -> None:
         {},
     ]
     with live(tmp_path, "61") as run:
-        received = asyncio.run(
+        received = ran(
             frames(run.url, *asked, until=lambda one: one.get("counts", {}).get("given", 0) > 5)
         )
         assert received[-1]["clock"]["speed"] == "61"
@@ -141,7 +141,7 @@ def test_only_the_series_that_is_chosen_is_sent(tmp_path: Path) -> None:
     with live(tmp_path, "max", files=(ALFA, BRAVO)) as run:
         run.thread.join(60)
         choice = {"do": "choose", "symbol": "BRAVOUSDT", "interval": "5m"}
-        received = asyncio.run(
+        received = ran(
             frames(run.url, choice, until=lambda one: "BRAVOUSDT" in json.dumps(one.get("series")))
         )
         ours = received[-1]["series"]["ours"]

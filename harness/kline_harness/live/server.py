@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket as socket_options
+import sys
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
@@ -200,7 +201,8 @@ class LiveServer:
     def _drop(self, request: web.Request, name: str) -> None:
         """Disconnect a page that does not read; it is told so when it comes again."""
         self.dropped.append(name)
-        print(f"a page that read nothing for {self.stall_seconds:g} s was disconnected", flush=True)
+        said = f"a page that read nothing for {self.stall_seconds:g} s was disconnected"
+        print(said, file=sys.stderr, flush=True)
         if request.transport is not None:
             request.transport.abort()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import webbrowser
 from types import TracebackType
 
@@ -60,7 +61,7 @@ class Watched:
         except UsageError:
             self.server.stop()
             raise
-        print(f"watch it at {self.server.url}", flush=True)
+        print(f"watch it at {self.server.url}", file=sys.stderr, flush=True)
         if self._opens:
             webbrowser.open(self.server.url)
         if self._store is not None:
