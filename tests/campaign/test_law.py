@@ -253,6 +253,25 @@ def test_a_digest_is_its_trades_by_the_minute(seed: int, cut: int, jumps: int) -
     assert ids == tape.trade_id.tolist()
 
 
+def test_a_damaged_digest_is_made_again(tmp_path: Path) -> None:
+    paths = write_days(tmp_path / "data", "ALFAUSDT", rows_of("damage", 2, 3_000))
+    replay(QUICK, paths, [], tmp_path / "one", command=COMMAND, report=False)
+    cache, reading = DayCache(tmp_path / "cache"), Reading()
+    days = [cache.day(path, reading) for path in paths]
+    stored = next((tmp_path / "cache").glob(f"??/{days[1].key}.parquet"))
+    data = bytearray(stored.read_bytes())
+    data[len(data) // 3] ^= 0x55
+    stored.write_bytes(data)
+    replay_symbol(QUICK, paths, days, [], tmp_path / "folded", cache, command=COMMAND, report=False)
+    assert folder_bytes(tmp_path / "one") == folder_bytes(tmp_path / "folded")
+    assert not stored.exists()
+    again = cache.day(paths[1], reading)
+    assert again.summary == days[1].summary
+    assert int(cache.digest(again.key).rows.sum()) == again.summary.trades
+    stored.write_bytes(data[:100])
+    assert cache.day(paths[1], reading).summary == days[1].summary
+
+
 def test_what_is_not_plain_has_no_digest() -> None:
     rows = rows_of("plain", 1, 50)[0]
     tape = tape_of(rows)

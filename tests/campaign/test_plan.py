@@ -118,8 +118,7 @@ def test_results_worst_first_and_what_got_worse(file: Path, tmp_path: Path) -> N
     campaign, folder = load_campaign(file), CampaignFolder(tmp_path / "out")
     exact = campaign.variants[0]
     answers = [
-        run_symbol(folder, one, exact, campaign.reading(one), report=False)
-        for one in campaign.symbols
+        run_symbol(folder, one, exact, campaign.reading(), report=False) for one in campaign.symbols
     ]
     assert [one.error for one in answers] == [None, None]
     results = CampaignResults.of([*answers, RunAnswer("GAMA", {}, 0.0, True, "damaged")])
@@ -157,7 +156,7 @@ def test_a_damaged_file_is_said_and_fails_its_symbol_alone(file: Path, tmp_path:
     damaged = sorted((file.parent / "data").glob("BETAUSDT-trades-*.csv"))[0]
     damaged.write_text(damaged.read_text().replace(",true\n", ",perhaps\n", 1), encoding="utf-8")
     campaign, folder = load_campaign(file), CampaignFolder(tmp_path / "out")
-    answers = [digest_shard(folder, one.trades, campaign.reading(one)) for one in campaign.symbols]
+    answers = [digest_shard(folder, one.trades, campaign.reading()) for one in campaign.symbols]
     assert answers[0].error is None
     assert damaged.name in str(answers[1].error)
     assert "perhaps" in str(answers[1].error)

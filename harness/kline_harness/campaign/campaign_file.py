@@ -84,16 +84,12 @@ class Campaign:
     symbols: tuple[SymbolFiles, ...]
     variants: tuple[Variant, ...]
 
-    def reading(self, symbol: SymbolFiles) -> Reading:
-        """Return how a symbol's files are read."""
+    def reading(self) -> Reading:
+        """Return how the files are read: as each variant's replay reads them."""
         first = self.variants[0].scenario
         every = tuple(i for variant in self.variants for i in variant.scenario.intervals)
         return Reading(
-            Reading.frame_of(every),
-            symbol.symbol,
-            symbol.market,
-            first.contract_size,
-            first.columns,
+            Reading.frame_of(every), None, self.options.market, first.contract_size, first.columns
         )
 
 
@@ -134,6 +130,7 @@ def _variants(options: CampaignOptions, base: Path) -> Iterator[Variant]:
                 place,
                 aggregator=named,
                 intervals=intervals,
+                market=options.market,
                 contract_size=options.contract_size,
                 columns=columns,
             )

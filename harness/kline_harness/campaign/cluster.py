@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -51,6 +52,10 @@ def connected(scheduler: str | None, workers: int, retries: int) -> Iterator[Any
     import dask
     from distributed import Client, LocalCluster
 
+    # What goes wrong is said in one sentence here.
+    for name in list(logging.root.manager.loggerDict):
+        if name.partition(".")[0] == "distributed":
+            logging.getLogger(name).setLevel(logging.CRITICAL)
     settings = {**_SETTINGS, "distributed.scheduler.allowed-failures": retries}
     with dask.config.set(settings):
         if scheduler is not None:

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 import kline_harness
 from kline_harness.archives import ColumnMap, FileInfo, TradeFile, is_mapped
 from kline_harness.arrow import array_of
-from kline_harness.campaign.digest import Digest, digest_of
+from kline_harness.campaign.digest import Digest, NeedsTrades, digest_of
 from kline_harness.campaign.summary import TradeSummary
 from kline_harness.checks.files import FileWatch
 from kline_harness.columns import Instrument, concat
@@ -152,8 +152,16 @@ class DayCache:
             return None
 
     def digest(self, key: str) -> Digest:
-        """Return the digest that is stored under a key."""
-        table = pq.read_table(self._place(key))
+        """Return the digest that is stored under a key.
+
+        Raises NeedsTrades where it is damaged; it is made again the next time.
+        """
+        place = self._place(key)
+        try:
+            table = pq.ParquetFile(place, page_checksum_verification=True).read()
+        except (OSError, ValueError) as error:
+            place.unlink(missing_ok=True)
+            raise NeedsTrades from error
         plain = json.loads((table.schema.metadata or {})[_META])
         columns: dict[str, Any] = {name: table[name].to_numpy() for name in _STORED}
         columns["arrival_ns"] = columns["event_time_ns"]
@@ -206,7 +214,12 @@ class DayCache:
         place = self._place(day.key)
         with replacing(place) as part:
             pq.write_table(
-                table, part, compression="zstd", use_dictionary=False, column_encoding=numbers
+                table,
+                part,
+                compression="zstd",
+                use_dictionary=False,
+                column_encoding=numbers,
+                write_page_checksum=True,
             )
 
     def _key(self, path: Path, reading: Reading) -> str | None:

@@ -104,16 +104,16 @@ def measured(campaign: Campaign, folder: Path) -> Rates:
 
 
 def _measured(campaign: Campaign, symbol: SymbolFiles, folder: Path) -> Rates:
-    reading, report = campaign.reading(symbol), campaign.options.report
-    files = [(path, one) for one in campaign.symbols for path in one.trades]
-    files.sort(key=lambda file: file[0].stat().st_size)
+    reading, report = campaign.reading(), campaign.options.report
+    files = [path for one in campaign.symbols for path in one.trades]
+    files.sort(key=lambda path: path.stat().st_size)
     start = Timings()
     _sample(campaign, symbol, 1, CampaignFolder(folder / "first"))
     imports = start.total()
     points = []
-    for number, (path, owner) in enumerate((files[0], files[-1])):
+    for number, path in enumerate((files[0], files[-1])):
         place = CampaignFolder(folder / f"digest{number}")
-        answer = digest_shard(place, [path], campaign.reading(owner))
+        answer = digest_shard(place, [path], reading)
         _refuse(answer.error)
         points.append((float(path.stat().st_size), answer.seconds))
     runs: dict[str, CostLine] = {}
@@ -137,7 +137,7 @@ def _sample(campaign: Campaign, symbol: SymbolFiles, days: int, places: Campaign
     for variant in campaign.variants:
         part = _first_days(symbol, days)
         answer = run_symbol(
-            places, part, variant, campaign.reading(symbol), report=campaign.options.report
+            places, part, variant, campaign.reading(), report=campaign.options.report
         )
         _refuse(answer.error)
 

@@ -104,7 +104,7 @@ class Plan:
 def _symbol_plan(
     campaign: Campaign, symbol: SymbolFiles, cache: DayCache, rates: Rates
 ) -> SymbolPlan:
-    reading = campaign.reading(symbol)
+    reading = campaign.reading()
     size = sum(path.stat().st_size for path in symbol.trades)
     runs = tuple(
         PlannedRun(symbol, one, rates.of_run(one.name, len(symbol.trades), size))
