@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -197,3 +198,23 @@ def test_klines_that_the_names_put_on_other_days_were_not_meant(tmp_path: Path) 
         write_klines(tmp_path / "GNUUSDT-1h-2024-07-19.csv", candles(later, "1h")),
     ]
     assert command("inspect", *files).exit_code == 0
+
+
+def test_what_only_all_files_together_show(tmp_path: Path) -> None:
+    """Each of three files lacks three single ids, and has takers on one side alone."""
+    tape = [replace(one, buyer_is_maker=True) for one in traded(69, minutes=15, per_minute=4)]
+    files = [
+        write_trades(
+            tmp_path / f"{name}-trades.csv",
+            (one for k, one in enumerate(tape[start : start + 20]) if k % 7 != 3),
+        )
+        for name, start in (("GNUUSDT", 0), ("GNUUSDT_", 20), ("GNUUSDT__", 40))
+    ]
+    alone = command("inspect", files[0], "--symbol", "GNUUSDT")
+    assert alone.exit_code == 0, alone.output
+    told = json.loads(command("inspect", *files, "--symbol", "GNUUSDT", "--json").output)
+    found = {one["kind"]: one for verdict in told["across"] for one in verdict["findings"]}
+    assert found["many_lone_ids_missing"]["evidence"]["count"] == 9
+    assert found["maker_never_changes"]["evidence"]["examples"][0]["trades"] == 51
+    ran = replay(tmp_path / "run", *files, "--symbol=GNUUSDT", "--intervals=1m", "--audit=off")
+    assert ran.exit_code == 3

@@ -181,12 +181,6 @@ class FileWatch:
         yield "stops_early", self.stops_early, self.last_ns, after_ns
 
     @property
-    def is_one_sided(self) -> bool:
-        """Whether more takers are on one side, and none on the other, than chance makes."""
-        is_so = self.market >= SAME_SIDE_MIN and self.makers in (0, self.market)
-        return self.sides_stated and is_so
-
-    @property
     def limit_ns(self) -> int:
         """The longest silence at an edge that the trades themselves make ordinary."""
         return edge_limit_ns(self.silence_ns)
@@ -232,6 +226,13 @@ class FileWatch:
         return bool(mine and theirs and mine[0] <= theirs[1] and theirs[0] <= mine[1])
 
 
+def is_one_sided(watches: Sequence[FileWatch]) -> bool:
+    """Tell whether more takers are on one side, and none on the other, than chance makes."""
+    market, makers = sum(one.market for one in watches), sum(one.makers for one in watches)
+    stated = all(one.sides_stated for one in watches)
+    return stated and market >= SAME_SIDE_MIN and makers in (0, market)
+
+
 def edge_limit_ns(silence_ns: int) -> int:
     """Return how long a silence at an edge may be, given the longest between two trades."""
     return max(EDGE_NS_MIN, EDGE_TIMES * silence_ns)
@@ -265,9 +266,8 @@ def files_verdict(
             findings.append(finding)
     for symbol, mine in sides.items():
         market, makers = sum(w.market for w in mine), sum(w.makers for w in mine)
-        stated = all(watch.sides_stated for watch in mine)
         fields = compared.get(symbol, set())
-        if stated and market >= SAME_SIDE_MIN and makers in (0, market):
+        if is_one_sided(mine):
             findings.append(_same_side(symbol, market, makers, "taker_buy_volume" in fields))
         if any(watch.unknown for watch in mine):
             findings.append(_kind_not_known(symbol, mine, is_compared="volume" in fields))

@@ -29,7 +29,7 @@ from kline_harness.inspection.one_file import (
 from kline_harness.inspection.reach import check_reach
 from kline_harness.inspection.subject import FileReport
 from kline_harness.inspection.tally import Tally
-from kline_harness.inspection.trade_versions import check_times, check_trades
+from kline_harness.inspection.trade_versions import check_times, check_together, check_trades
 from kline_harness.inspection.traded_klines import check_traded
 from kline_harness.verdict import Validity, Verdict, worst
 
@@ -251,6 +251,7 @@ def _of_trades(files: Sequence[FileReport]) -> list[Verdict]:
         if len(reports) > 1:
             tally = Tally("same_trades", symbol)
             compared, left_out = (check_trades if stated else check_times)(reports, symbol, tally)
+            check_together(reports, symbol, tally)
             counts = {"files": len(reports), "compared": compared}
             verdict = Verdict.of("same_trades", counts, tally.findings(), tuple(left_out))
             verdicts.append(verdict)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kline_harness.archives.coin_margined import coin_margined
-from kline_harness.checks.files import FileWatch
+from kline_harness.checks.files import FileWatch, is_one_sided
 from kline_harness.checks.row_laws import not_products
 from kline_harness.columns import Instrument
 from kline_harness.id_rule import IdRule, are_too_many
@@ -97,7 +97,7 @@ class TradeAudit:
         if watch.rows and not watch.market:
             self._tally.add("nothing_applied", 1, {"rows": watch.rows})
         self._tally.add("kind_not_known", watch.unknown, {"trades": watch.unknown})
-        if watch.is_one_sided:
+        if is_one_sided([watch]):
             example = {"trades": watch.market, "buyer_is_maker": watch.makers}
             self._tally.add("maker_never_changes", 1, example)
 

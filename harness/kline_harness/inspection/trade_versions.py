@@ -7,8 +7,9 @@ from itertools import combinations, pairwise
 import numpy as np
 
 from kline_harness.archives import id_rule_of
+from kline_harness.checks.files import is_one_sided
 from kline_harness.columns import concat
-from kline_harness.id_rule import IdRule
+from kline_harness.id_rule import IdRule, are_too_many
 from kline_harness.inspection.subject import FileReport
 from kline_harness.inspection.tally import Tally
 from kline_harness.inspection.trade_reader import TradeReader
@@ -40,6 +41,24 @@ def check_trades(reports: list[FileReport], symbol: str, tally: Tally) -> tuple[
             left_out.append(f"contents of {one.name} against {other.name}: ids not in order")
     _between(reports, symbol, tally)
     return compared, left_out
+
+
+def check_together(reports: list[FileReport], symbol: str, tally: Tally) -> None:
+    """Find what only all files together show: too many single ids missing, one side of takers."""
+    found = [one for r in reports for one in r.verdict.findings if one.symbol == symbol]
+    kinds = {one.kind for one in found}
+    single = sum(one.evidence["count"] for one in found if one.kind == "lone_ids_missing")
+    seen = sum(
+        size(r.raw_ids[symbol] if len(r.raw_ids[symbol]) else r.ids[symbol]) for r in reports
+    )
+    names = [r.name for r in reports[:4]]
+    if "many_lone_ids_missing" not in kinds and are_too_many(single, seen):
+        tally.add("many_lone_ids_missing", single, {"files": names, "ids": seen})
+    watches = [r.watches[symbol] for r in reports]
+    market, makers = sum(w.market for w in watches), sum(w.makers for w in watches)
+    if "maker_never_changes" not in kinds and is_one_sided(watches):
+        example = {"files": names, "trades": market, "buyer_is_maker": makers}
+        tally.add("maker_never_changes", 1, example)
 
 
 def check_times(reports: list[FileReport], symbol: str, tally: Tally) -> tuple[int, list[str]]:
