@@ -40,7 +40,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
         "terminal_inspection",
         "api",
     ),
-    ("campaign", "gate_command", "replay_command", "completion", "run_difference"),
+    ("campaign", "gate_command", "replay_command", "completion", "run_difference", "run_export"),
     ("cli", "pytest_plugin"),
     ("__main__",),
 )

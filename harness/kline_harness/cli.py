@@ -241,6 +241,27 @@ def diff(given: argparse.Namespace) -> int:
     return 0 if found.same else 1
 
 
+def _export_arguments(parser: Parser) -> None:
+    parser.add_argument("run", type=Path, help="A run folder.")
+    parser.add_argument("what", choices=("klines", "findings", "differences"))
+    parser.choice("--format", "Of findings and differences. [default: csv]", "csv", "json")
+    parser.option("--symbol", "Only this symbol.")
+    parser.option("--interval", "Only this interval.")
+    parser.option("--kind", "Only findings of this kind, or differences of this class.")
+    parser.option("--out", "A folder for klines, a file for others. [default: stdout]", Path)
+
+
+def export(given: argparse.Namespace) -> int:
+    """Write a run's klines as the exchange's CSV files, its findings or differences as text.
+
+    Exit code: 0 written, 2 bad input or usage.
+    """
+    from kline_harness.run_export import export as write
+
+    write(given)
+    return 0
+
+
 def _completion_arguments(parser: Parser) -> None:
     parser.add_argument("shell", choices=("bash", "zsh", "tcsh"))
 
@@ -262,6 +283,7 @@ VERBS: dict[str, tuple[Verb, Callable[[Parser], None]]] = {
     "compare": (compare, _compare_arguments),
     "report": (report, _report_arguments),
     "diff": (diff, _diff_arguments),
+    "export": (export, _export_arguments),
     "gate": (gating.gate, gating.gate_arguments),
     "explore": (explore, _explore_arguments),
     "reproduce": (reproduce, _reproduce_arguments),

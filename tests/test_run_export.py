@@ -1,0 +1,101 @@
+"""Exports of a run, held to the exchange's own files and to the run folder's."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import zipfile
+from pathlib import Path
+
+import pytest
+from kline_harness.cli import run
+from kline_harness.errors import UserError
+
+FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
+DAY, STREAM = FIXTURES / "um-day", FIXTURES / "um-stream"
+
+
+def plain(line: str) -> str:
+    """Return a row of a file without the zeros that end its decimals."""
+    return ",".join(
+        re.sub(r"\.?0+$", "", cell) if "." in cell else cell for cell in line.split(",")
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("run") / "day"
+    trades = str(DAY / "BRAVOUSDT-aggTrades-2024-05-15.zip")
+    options = ["--intervals", "1m,1h", "--no-report", "--quiet", "--out", str(out)]
+    run(["replay", trades, "--klines", str(DAY / "BRAVOUSDT-1h-2024-05-15.zip"), *options])
+    return out
+
+
+@pytest.fixture(scope="module")
+def cut(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a run of a recording, whose first and last minute differ from the exchange's."""
+    out = tmp_path_factory.mktemp("run") / "stream"
+    klines = str(STREAM / "ALFAUSDT-1m-2024-05-15.csv")
+    options = ["--intervals", "1m", "--no-report", "--quiet", "--out", str(out)]
+    run(["replay", str(STREAM / "ALFAUSDT-trade-stream.txt.gz"), "--klines", klines, *options])
+    return out
+
+
+def test_klines_are_the_text_of_the_exchanges_own_files(folder: Path, tmp_path: Path) -> None:
+    assert run(["export", str(folder), "klines", "--out", str(tmp_path / "csv")]) == 0
+    for interval in ("1m", "1h"):
+        with zipfile.ZipFile(DAY / f"BRAVOUSDT-{interval}-2024-05-15.zip") as archive:
+            exchange = archive.read(archive.namelist()[0]).decode()
+        ours = (tmp_path / "csv" / f"BRAVOUSDT-{interval}.csv").read_text()
+        # The exchange ends some decimals with zeros; everything else is the same text.
+        assert ours.split() == [plain(line) for line in exchange.split()]
+
+
+def test_klines_are_read_back_as_the_runs_own(
+    cut: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "csv"
+    run(["export", str(cut), "klines", "--interval", "1m", "--out", str(out)])
+    assert [path.name for path in out.iterdir()] == ["ALFAUSDT-1m.csv"]
+    capsys.readouterr()
+    assert run(["compare", str(cut), "--klines", str(out)]) == 0
+    assert "11 identical" in capsys.readouterr().out
+    assert run(["inspect", str(out)]) == 0
+
+
+def test_findings_and_differences_as_csv_and_json(
+    cut: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    run(["export", str(cut), "findings", "--kind", "consistent_edge", "--format", "json"])
+    found = json.loads(capsys.readouterr().out)
+    lines = [json.loads(line) for line in (cut / "findings.ndjson").read_text().splitlines()]
+    want = [row for row in lines if row["kind"] == "consistent_edge"]
+    assert [row["evidence"] for row in found] == [row["evidence"] for row in want]
+    assert found[0]["open_time"] == "2024-05-15T11:54:00Z"
+    run(["export", str(cut), "differences", "--out", str(tmp_path / "d.csv")])
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "d.csv").read_text())))
+    with (STREAM / "ALFAUSDT-1m-2024-05-15.csv").open() as file:
+        exchange = {row["open_time"]: row for row in csv.DictReader(file)}
+    assert [row["open_time"][11:16] for row in rows] == ["11:54", "12:04"]
+    first = exchange["1715774040000"]
+    assert rows[0]["theirs_volume"] == first["volume"]
+    assert rows[0]["ours_volume"] != first["volume"]
+    assert {row["class"] for row in rows} == {"consistent"}
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["klines"], "expected a folder after --out"),
+        (["klines", "--symbol", "X", "--out", "x"], "expected klines of X, found none"),
+        (["findings", "--out", "nowhere/x.csv"], "cannot be written"),
+    ],
+)
+def test_what_cannot_be_exported_is_said(words: list[str], says: str, folder: Path) -> None:
+    with pytest.raises(UserError, match=says):
+        run(["export", str(folder), *words])
+    with pytest.raises(UserError, match=r"run\.json|klines"):
+        run(["export", str(folder.parent), words[0], "--out", "x"])
