@@ -9,7 +9,8 @@ import pytest
 from kline_harness import exit_codes
 from kline_harness.checks.check_list import CHECK_IDS
 from kline_harness.comparison.causes.registry import CAUSES as REGISTERED
-from kline_harness.comparison.causes.registry import RESTS, SPLIT
+from kline_harness.comparison.causes.registry import RESTS
+from kline_harness.comparison.causes.straddling_aggregate import NAME as SPLIT
 from kline_harness.report.differences import CLASSES
 from kline_harness.report.glossary import CAUSES, CHECKS, TERMS, cause_sentence
 from kline_harness.verdict import Validity
