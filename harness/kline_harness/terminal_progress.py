@@ -6,27 +6,41 @@ import itertools
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from rich.console import Console
 from rich.text import Text
 
+from kline_harness.replay.observations import Fed
+from kline_harness.units import NS_PER_SECOND, utc_text
+
+T = TypeVar("T")
+
 
 @contextmanager
-def progress_of_trades() -> Iterator[Callable[[int], None] | None]:
-    """Show how many trades were fed, on a terminal only."""
-    with _progress("opening files", "{:,} trades".format) as progress:
+def progress_of_trades() -> Iterator[Callable[[Fed], None] | None]:
+    """Show symbols, virtual time, trades and trades a second, on a terminal only."""
+    with _progress("opening files", _told_of_trades) as progress:
         yield progress
+
+
+def _told_of_trades(fed: Fed, seconds: float) -> str:
+    symbols = "1 symbol" if fed.symbols == 1 else f"{fed.symbols:,} symbols"
+    # To the second: fractions would only flicker.
+    at = utc_text(fed.at_ns // NS_PER_SECOND * NS_PER_SECOND)
+    rate = f", {fed.trades / seconds:,.0f} trades/s" if seconds > 0 else ""
+    return f"{symbols} at {at}, {fed.trades:,} trades{rate}"
 
 
 @contextmanager
 def progress_of_seeds(seeds: int) -> Iterator[Callable[[int], None] | None]:
     """Show how many seeds were run, on a terminal only."""
-    with _progress("starting", lambda done: f"{done:,} of {seeds:,} seeds") as progress:
+    with _progress("starting", lambda done, _: f"{done:,} of {seeds:,} seeds") as progress:
         yield progress
 
 
 @contextmanager
-def _progress(first: str, told: Callable[[int], str]) -> Iterator[Callable[[int], None] | None]:
+def _progress(first: str, told: Callable[[T, float], str]) -> Iterator[Callable[[T], None] | None]:
     if not sys.stderr.isatty():
         yield None
         return
@@ -36,7 +50,8 @@ def _progress(first: str, told: Callable[[int], str]) -> Iterator[Callable[[int]
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(first)
-        yield lambda count: progress.update(task, description=told(count))
+        shown = progress.tasks[0]
+        yield lambda done: progress.update(task, description=told(done, shown.elapsed or 0.0))
 
 
 @contextmanager

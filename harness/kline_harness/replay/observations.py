@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from kline_harness.checks.check_list import CHECK_IDS
 from kline_harness.checks.clock import ClockCheck, DueTicks
@@ -22,17 +23,28 @@ from kline_harness.simulation.designs import BROADCAST
 from kline_harness.simulation.listener import ListenerOptions
 
 
-class Progress(Observer):
-    """Tells how many trades were fed so far."""
+class Fed(NamedTuple):
+    """What was fed so far: trades, symbols that had any, and the virtual instant."""
 
-    def __init__(self, tell: Callable[[int], None]) -> None:
+    trades: int
+    symbols: int
+    at_ns: int
+
+
+class Progress(Observer):
+    """Tells how many trades of how many symbols were fed so far, and up to what instant."""
+
+    def __init__(self, tell: Callable[[Fed], None]) -> None:
         self._tell = tell
-        self._trades = 0
+        self._fed = Fed(0, 0, 0)
 
     def on_offered(self, feed: FeedSlice) -> None:
         """Count the trades of a slice."""
-        self._trades += len(feed.trades)
-        self._tell(self._trades)
+        trades, fed = feed.trades, self._fed
+        if len(trades):
+            symbols = max(fed.symbols, len(trades.instruments))
+            self._fed = Fed(fed.trades + len(trades), symbols, int(trades.arrival_ns[-1]))
+            self._tell(self._fed)
 
 
 class ObservedRun:
@@ -51,7 +63,7 @@ class ObservedRun:
         source: TradeSource,
         storage: Storage,
         substitutions: Substitutions = NONE,
-        progress: Callable[[int], None] | None = None,
+        progress: Callable[[Fed], None] | None = None,
         *,
         keeps: bool = False,
         compares: bool = False,

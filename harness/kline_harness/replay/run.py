@@ -34,7 +34,7 @@ from kline_harness.replay.channel_notice import lifecycle_notice
 from kline_harness.replay.control_runs import fault_outcomes
 from kline_harness.replay.finished_run import FinishedRun, Inputs
 from kline_harness.replay.folder import run_folder, write_json, write_lines
-from kline_harness.replay.observations import ObservedRun
+from kline_harness.replay.observations import Fed, ObservedRun
 from kline_harness.replay.place import RunPlace
 from kline_harness.replay.scenario import Audit, Scenario
 from kline_harness.replay.sentence import sentence
@@ -88,7 +88,7 @@ def replay(
     out: Path | RunPlace,
     *,
     command: str,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[Fed], None] | None = None,
     notice: Callable[[str], None] | None = None,
     report: bool = True,
     expectations: MakeExpectations = ExpectationsWorker,
@@ -98,7 +98,7 @@ def replay(
 ) -> Outcome:
     """Replay files of trades and write the run folder `out`.
 
-    `progress` is told the number of trades fed so far, `notice` what is known before any is.
+    `progress` is told what was fed so far, `notice` what is known before any is.
     Without `report` the page is left out. `expectations` makes who holds the stored klines to the
     suite. `substitutions` are a caller's own aggregator and consumers, or broken parts.
     `open_sources` opens the files; `watch` makes an observer of the run, again where the files
@@ -194,7 +194,7 @@ def _simulate(
     sources: Sources,
     folder: Path,
     substitutions: Substitutions,
-    progress: Callable[[int], None] | None,
+    progress: Callable[[Fed], None] | None,
     notice: Callable[[str], None] | None,
     watch: Callable[[Run, Sources], Observer] | None,
 ) -> tuple[ObservedRun, bool]:

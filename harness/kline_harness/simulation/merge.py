@@ -14,7 +14,7 @@ from kline_harness.tape import Tape
 from kline_harness.units import INT64_MAX, Int64Array
 
 # Large enough to be columnar, small enough that a slice's temporaries stay in tens of MB.
-SLICE_ROWS = 1 << 18
+SLICE_ROWS = 1 << 17
 # Rows of each source, per piece, that are looked at to find where a piece ends.
 _SAMPLES = 16
 # How many sources are announced ahead of the one that is read.
