@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 from kline_harness.gate.counters import counters_of
 from kline_harness.replay import Scenario, replay
+from kline_harness.run_record import read_record
 
 from tests.benchmarks.day import write_day
 
@@ -37,8 +37,7 @@ def counters(folder: Path, trades: int) -> dict[str, int]:
     day = write_day(folder, trades, symbol=f"DAY{trades}USDT")
     scenario = Scenario(expectations=False)
     outcome = replay(scenario, [day], [], folder / f"run-{trades}", command="", report=False)
-    run = json.loads((outcome.directory / "run.json").read_text())
-    return counters_of(outcome, run)
+    return counters_of(outcome, read_record(outcome.directory / "run.json"))
 
 
 @pytest.fixture(scope="module")
