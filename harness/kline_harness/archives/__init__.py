@@ -12,8 +12,7 @@ from kline_harness.archives.given_files import KlineFiles, files_given
 from kline_harness.archives.info import FileInfo
 from kline_harness.archives.klines import ExchangeKlines, read_all_klines, read_klines
 from kline_harness.archives.mapped_text import is_mapped
-from kline_harness.archives.opened import Opened, open_text
-from kline_harness.archives.recognition import sniff
+from kline_harness.archives.recognition import Opened, open_text, sniff
 from kline_harness.archives.registry import NOT_STATED, exchange_of, id_rule_of
 from kline_harness.archives.trade_file import TradeFile
 from kline_harness.errors import OtherKind

@@ -11,8 +11,7 @@ from kline_harness.archives.compressed import EMPTY
 from kline_harness.archives.file_names import name_coverage
 from kline_harness.archives.klines import ExchangeKlines, NoClosedKlines, read_all_klines
 from kline_harness.archives.mapped_text import is_mapped
-from kline_harness.archives.opened import open_text
-from kline_harness.archives.recognition import sniff
+from kline_harness.archives.recognition import open_text, sniff
 from kline_harness.errors import Damaged, InputError, OtherKind
 
 # A run folder's own klines are nobody's archive.

@@ -1,13 +1,14 @@
-"""What a file of lines is, told from its first lines."""
+"""A file of any form as lines of text, and what it is, told from its first lines."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
-from pathlib import PurePath
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
 
-from kline_harness.archives.compressed import EMPTY, TextFile
+from kline_harness.archives.arrow_file import holds_klines
+from kline_harness.archives.compressed import EMPTY, TextFile, is_table
 from kline_harness.archives.exchange import Dialect, Exchange, KlineForm
 from kline_harness.archives.exchanges.binance import (
     AGGREGATE_COLUMNS,
@@ -25,6 +26,7 @@ from kline_harness.archives.fields import (
     unit_of,
 )
 from kline_harness.archives.iso_times import instant_ns, is_iso
+from kline_harness.archives.kline_table import KlineTableText
 from kline_harness.archives.layout import BOM, Layout
 from kline_harness.archives.registry import (
     EXCHANGES,
@@ -35,6 +37,7 @@ from kline_harness.archives.registry import (
     trades_with_header,
     trades_without_header,
 )
+from kline_harness.archives.replies import Reply, is_reply
 from kline_harness.errors import InputError, OtherKind
 from kline_harness.units import TimeUnit
 
@@ -49,6 +52,30 @@ _KLINE_SHAPE = KLINE_COLUMNS[:6]
 _RECORDING = re.compile(rb"(?:[0-9][0-9.:+TZ \t-]*[ \t,;|])?[ \t]*[\[{]")
 # A first line that says where a file is from.
 _ADDRESS = re.compile(rb"https?://([^\s,]+)\r?\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A file of lines, and what its first ones tell: its layout, and "trades" or "klines"."""
+
+    file: TextFile
+    layout: Layout
+    holds: str
+
+
+def open_text(path: Path | str) -> TextFile:
+    """Open a file of lines, a saved reply or a table of klines as one.
+
+    Raises InputError as `TextFile` does, and for a table of anything else: its columns must be
+    named by a column map.
+    """
+    if is_table(path):
+        if holds_klines(path):
+            return KlineTableText(path)
+        raise InputError(path, "a column map (--columns) for a table that is no klines", "none")
+    file = TextFile(path)
+    head = file.head().removeprefix(BOM).lstrip()
+    return Reply(path) if head.startswith((b"{", b"[")) and is_reply(head) else file
 
 
 def sniff(file: TextFile) -> Layout:

@@ -24,8 +24,7 @@ from kline_harness.archives.info import FileInfo
 from kline_harness.archives.layout import Layout
 from kline_harness.archives.line_count import LinesRead
 from kline_harness.archives.mapped_text import MappedText
-from kline_harness.archives.opened import Opened, open_text
-from kline_harness.archives.recognition import sniff
+from kline_harness.archives.recognition import Opened, open_text, sniff
 from kline_harness.columns import gathered
 from kline_harness.errors import InputError
 from kline_harness.ledger import Equation

@@ -14,8 +14,7 @@ from kline_harness.archives import is_table, read_all_klines
 from kline_harness.archives.arrow_file import ArrowFile
 from kline_harness.archives.exchanges.binance import KLINE_COLUMNS
 from kline_harness.archives.exchanges.binance.recorded_klines import RecordedKlines
-from kline_harness.archives.opened import open_text
-from kline_harness.archives.recognition import sniff
+from kline_harness.archives.recognition import open_text, sniff
 from kline_harness.errors import InputError, UsageError
 from kline_harness.exchange.stores.content import (
     RowTable,
