@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from xml.etree import ElementTree
 
+from kline_harness.aggregators.guarded import GuardedAggregator
 from kline_harness.aggregators.loader import PROCESS
 from kline_harness.aggregators.process_options import ProcessOptions
 from kline_harness.replay.decode import decode
@@ -35,7 +36,7 @@ def check_aggregator(given: argparse.Namespace) -> int:
     with_options = _maker(base) if base.aggregator.startswith(PROCESS) else None
     results = []
     cases = read_cases(given.spec or specification())
-    for result in run_kit(_maker(base)(process), cases, with_options):
+    for result in run_kit(_guarded(_maker(base)(process)), cases, with_options):
         results.append(result)
         _show(result, only_failed=given.failed)
     counts = Counter(result.status for result in results)
@@ -57,6 +58,11 @@ def _maker(base: Scenario) -> Callable[[ProcessOptions], Make]:
         ).make_aggregator(tuple(symbols))
 
     return with_options
+
+
+def _guarded(make: Make) -> Make:
+    """Have what an aggregator raises be its own failure, as in a replay."""
+    return lambda intervals, symbols: GuardedAggregator(make(intervals, symbols))
 
 
 def _show(result: KitResult, *, only_failed: bool) -> None:

@@ -12,6 +12,8 @@ HarnessError
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -64,3 +66,21 @@ class OutputError(UserError):
 
 class ContractError(HarnessError):
     """An aggregator or consumer broke the contract of its seam."""
+
+
+class EndedProgramError(Exception):
+    """A user's code called sys.exit, which would end a run as if it were valid."""
+
+
+@contextmanager
+def own_code() -> Iterator[None]:
+    """Run code of a user's, an aggregator's or a check's, that may not end the program.
+
+    Raises EndedProgramError where it does; what a signal raises goes on.
+    """
+    try:
+        yield
+    except SystemExit as error:
+        if type(error) is not SystemExit:
+            raise
+        raise EndedProgramError(f"it called sys.exit({error.code!r})") from error

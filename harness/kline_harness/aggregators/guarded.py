@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kline_harness.columns import Columns
-from kline_harness.errors import UserError
+from kline_harness.errors import UserError, own_code
 from kline_harness.interfaces import Aggregator, FeedSlice
 from kline_harness.interval import INTERVALS
 from kline_harness.kline import Emission, KlineBatch, Life, LifeBatch, Trigger
@@ -75,7 +75,8 @@ class GuardedAggregator:
         if self.failed or not callable(accounts):
             return {}
         try:
-            given = dict(accounts())
+            with own_code():
+                given = dict(accounts())
         except Exception as error:
             self._accounts_failed = _raised("accounts", error)
             return {}
@@ -103,7 +104,8 @@ class GuardedAggregator:
         if self._failed is not None:
             return nothing
         try:
-            emission = ask()
+            with own_code():
+                emission = ask()
         except UserError:
             # Something that the person at the command line can mend, such as a misspelt program.
             raise

@@ -25,7 +25,7 @@ from typing import Any
 
 from kline_harness.aggregators.exact import ExactAggregator
 from kline_harness.aggregators.names import EXACT, GROUP, expected_names
-from kline_harness.errors import UsageError, UserError
+from kline_harness.errors import UsageError, UserError, own_code
 from kline_harness.interfaces import Aggregator, Subject
 from kline_harness.interval import Interval
 
@@ -56,7 +56,8 @@ class NamedFactory:
         if name not in registered:
             raise UsageError(f"unknown aggregator {name!r}: expected {expected_names()}")
         try:
-            return NamedFactory(name, registered[name].load())
+            with own_code():
+                return NamedFactory(name, registered[name].load())
         except Exception as error:
             raise UsageError(f"aggregator {name}: {_said(error)}") from error
 
@@ -92,7 +93,8 @@ class NamedFactory:
         try:
             kind = self.subject
             factory = self.factory if kind is None else kind().make
-            made = called(factory, intervals, symbols)
+            with own_code():
+                made = called(factory, intervals, symbols)
         except UserError:
             raise
         except Exception as error:
@@ -172,7 +174,8 @@ def _attribute(name: str) -> Callable[..., Any]:
     """Return what ``module:Class`` or ``file.py:Class`` names."""
     where, _, attribute = name.rpartition(":")
     try:
-        module = _file(Path(where)) if where.endswith(".py") else _module(where)
+        with own_code():
+            module = _file(Path(where)) if where.endswith(".py") else _module(where)
     except UserError:
         raise
     except Exception as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from kline_harness.errors import HarnessError
+from kline_harness.errors import HarnessError, own_code
 from kline_harness.interfaces import Check
 from kline_harness.verdict import Verdict
 
@@ -83,7 +83,8 @@ def answer(check: Check) -> Verdict:
     Raises ValueError where it answers under another id.
     """
     try:
-        verdict = check.verdict()
+        with own_code():
+            verdict = check.verdict()
     except HarnessError:
         raise
     except Exception as error:  # a check that crashes is unknown, not a dead run

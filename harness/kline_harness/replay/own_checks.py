@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from kline_harness.columns import Rows
-from kline_harness.errors import UsageError, UserError
+from kline_harness.errors import UsageError, UserError, own_code
 from kline_harness.interfaces import Check, FeedSlice, Observer, SubjectWatch
 from kline_harness.kline import Emission
 from kline_harness.tape import Tape
@@ -22,7 +22,8 @@ def asked(name: str, what: str, ask: Callable[[], X]) -> X:
     Raises UsageError where it fails.
     """
     try:
-        return ask()
+        with own_code():
+            return ask()
     except UserError:
         raise
     except Exception as error:
@@ -119,6 +120,7 @@ class GuardedWatch(Observer):
     def _show(self, call: Callable[[], None]) -> None:
         if self.error is None:
             try:
-                call()
+                with own_code():
+                    call()
             except Exception as error:  # a watch that crashes is unknown, not a dead run
                 self.error = error

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeAlias
 
 from kline_harness.columns import Rows
-from kline_harness.errors import UsageError, UserError
+from kline_harness.errors import UsageError, UserError, own_code
 from kline_harness.interfaces import Consumer
 from kline_harness.verdict import Verdict
 
@@ -54,7 +54,8 @@ def make_own(
 
 def _made(factory: MakeConsumer) -> Consumer:
     try:
-        made = factory()
+        with own_code():
+            made = factory()
     except UserError:
         raise
     except Exception as error:
@@ -134,7 +135,8 @@ class GuardedConsumer:
         if self._error is not None:
             return None
         try:
-            return call()
+            with own_code():
+                return call()
         except Exception as error:  # a consumer that crashes is unknown, not a dead run
             self._error = error
             return None
