@@ -70,6 +70,14 @@ def test_what_a_file_names(file: Path) -> None:
     assert [one.scenario.seed for one in found.variants] == [3, 3]
 
 
+def test_patterns_from_the_root_and_words_that_overlap(file: Path) -> None:
+    folder = file.parent / "data"
+    words = [f"{folder}/ALFA*-trades-*.csv", "data/ALFAUSDT-trades-2024-07-01.csv"]
+    file.write_text(f"trades = {json.dumps(words)}\n", encoding="utf-8")
+    found = load_campaign(file).symbols
+    assert [(one.symbol, len(one.trades)) for one in found] == [("ALFAUSDT", 4)]
+
+
 @pytest.mark.parametrize(
     ("line", "expected"),
     [

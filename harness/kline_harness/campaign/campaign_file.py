@@ -192,8 +192,9 @@ class _Files:
 
         Raises UsageError where there are none.
         """
-        place = self._base / word
-        found = [place] if place.is_file() else sorted(self._base.glob(word))
+        place, root = self._base / word, Path(word).anchor
+        base, pattern = (Path(root), word[len(root) :]) if root else (self._base, word)
+        found = [place] if place.is_file() else sorted(base.glob(pattern))
         if not found:
             raise UsageError(f"{place}: expected a file or a pattern of files, found none")
         return [path.resolve() for path in found]

@@ -157,7 +157,8 @@ class _File:
     def ranked(self) -> Mapping[str, list[tuple[int, Decimal | int]]]:
         """Return the two highest counts and volumes with their rows, as far as stated."""
         found = {}
-        for name in {"count", "volume"} & set(self.reference.fields):
+        # In an order of their own: what is stored must not follow a set's.
+        for name in (one for one in ("count", "volume") if one in self.reference.fields):
             rows = list(enumerate(self.reference.table[name].to_pylist()))
             found[name] = sorted(rows, key=lambda one: (-one[1], one[0]))[:2]
         return found
