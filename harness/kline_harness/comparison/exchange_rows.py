@@ -156,7 +156,7 @@ class _File:
     @cached_property
     def ranked(self) -> Mapping[str, list[tuple[int, Decimal | int]]]:
         """Return the two highest counts and volumes with their rows, as far as stated."""
-        found = {}
+        found: dict[str, list[tuple[int, Decimal | int]]] = {}
         # In an order of their own: what is stored must not follow a set's.
         for name in (one for one in ("count", "volume") if one in self.reference.fields):
             rows = list(enumerate(self.reference.table[name].to_pylist()))
