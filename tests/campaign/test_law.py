@@ -118,7 +118,7 @@ def minute_klines(path: Path, rows: Sequence[Row], wrong: int) -> Path:
     id_jumps=st.sampled_from((0, 3, 40)),
     intervals=st.sampled_from(("1m,5m,1h,1d", "1m,3d,1w,1M", "3m,5m", "1d")),
 )
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_any_days_folded_are_one_replay(
     tmp_path_factory: pytest.TempPathFactory, intervals: str, **drawn: Any
 ) -> None:
@@ -234,7 +234,7 @@ def minutes_of(tape: Tape) -> dict[int, list[int]]:
 
 
 @given(st.integers(0, 10**6), st.integers(0, 400), st.integers(0, 4))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_a_digest_is_its_trades_by_the_minute(seed: int, cut: int, jumps: int) -> None:
     rows = rows_of(str(seed), 1, 400, id_jumps=jumps and 10**jumps)[0]
     # Dense enough for minutes of many trades.
