@@ -161,9 +161,14 @@ def test_whatever_is_clicked_the_run_folder_is_that_of_replay(
 ) -> None:
     with live(tmp_path, "60") as run:
         with page_at(browser, run.url) as page:
-            for name in ("Pause", "Step one tick", "Run to the next finding"):
-                page.get_by_role("button", name=name).click()
-                expect(page.locator("#phase")).to_have_text("Held")
+            page.get_by_role("button", name="Pause").click()
+            expect(page.locator("#phase")).to_have_text("Held")
+            ticks = figure(page, "ticks")
+            page.get_by_role("button", name="Step one tick").click()
+            expect(page.locator("[data-figure=ticks]")).to_have_text(str(ticks + 1))
+            page.get_by_role("button", name="Run to the next finding").click()
+            expect(page.locator("#count")).not_to_have_text("No findings")
+            expect(page.locator("#phase")).to_have_text("Held")
             page.get_by_role("button", name="Resume").click()
             page.locator("#strip").click(position={"x": 20, "y": 20})
             choose_speed(page, "3600")
@@ -200,7 +205,9 @@ def test_a_page_connects_again_by_itself_and_catches_up(browser: Browser, tmp_pa
         context = browser.new_context()
         page = context.new_page()
         page.goto(server.url)
-        expect(page.locator("#count")).to_contain_text("findings")
+        expect(page.locator("#count")).not_to_have_text("No findings")
+        page.locator("#candles").get_by_label("Interval").select_option("5m")
+        expect(page.locator(".candles-values caption")).to_contain_text("ALFAUSDT 5m")
         listed = page.locator("#count").inner_text()
         server.stop()
         expect(page.locator("#notice")).to_have_text("Not connected: trying again.")
@@ -211,6 +218,7 @@ def test_a_page_connects_again_by_itself_and_catches_up(browser: Browser, tmp_pa
         expect(page.locator("#phase")).to_have_text("Invalid")
         expect(page.locator("#notice")).to_be_hidden()
         expect(page.locator("#count")).to_have_text(listed)
+        expect(page.locator(".candles-values caption")).to_contain_text("ALFAUSDT 5m")
         context.close()
         again.stop()
 

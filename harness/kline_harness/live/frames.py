@@ -30,6 +30,10 @@ class PageView:
     """One page: the series it shows, and how much of everything it has seen."""
 
     def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget what was seen: another run is shown, or this one anew."""
         self.symbol = ""
         self.interval = ""
         self._at_ns: int | None = None
@@ -42,10 +46,6 @@ class PageView:
         self._stamp: Any = None
         self._slow_due = 0.0
         self._fresh = True
-
-    def begin(self) -> None:
-        """Forget what was seen: another run is shown, or this one anew."""
-        self.__init__()  # type: ignore[misc]
 
     def choose(self, model: LiveRun, symbol: str, interval: str, at_ns: int | None) -> None:
         """Show another series, or another time of it; nothing where there is no such series."""

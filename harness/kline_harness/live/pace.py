@@ -47,6 +47,8 @@ class FeedGate:
 
     def pieces(self, feed: Iterable[FeedSlice]) -> Iterator[FeedSlice]:
         """Yield the feed, in pieces, each when its time has come."""
+        # A feed that begins anew, where files are in disorder, has a time of its own.
+        self._clock = None
         for piece in feed:
             rest = piece
             while len(rest):

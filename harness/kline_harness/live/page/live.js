@@ -57,6 +57,8 @@
     at("symbols").replaceChildren(...message.symbols.map((name) => el("option", { value: name })));
     const changed = message.changed.length ? `; other than the defaults: ${message.changed.map(words).join(", ")}` : "";
     setText("what", `kline-harness, live: ${message.aggregator}, ${grouped(message.symbols.length)} ${message.symbols.length === 1 ? "symbol" : "symbols"}, audit ${message.audit}${changed}`);
+    // Who comes again goes on with what was looked at.
+    if (message.symbols.includes(view.symbol) && message.intervals.includes(view.interval)) choose(view.symbol, view.interval);
     tell(message.dropped ? "This page read nothing for a while and was disconnected; it has caught up." : "");
   };
   const tell = (text) => { at("notice").hidden = !text; setText("notice", text); };
