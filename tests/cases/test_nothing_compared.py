@@ -294,3 +294,29 @@ def test_a_sellers_table_with_receive_times_may_be_cut_off(tmp_path: Path, kept:
     words = (trades, "--klines", klines, "--intervals=1m", "--audit=off")
     assert replay(tmp_path / "run", *words).exit_code == 3
     assert command("inspect", trades, klines).exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("open_time,open\n1721339400000,70\n", "line 1: expected a column for the klines field"),
+        ("open_time,open,high,low,close,volume,volume\n1,2,3,4,5,6,7\n", "line 1: expected one"),
+        ("open_time,open,high,low,close\n", "line 1: expected rows after the first line"),
+        ("open_time,open,high,low,close,volume\n1721339400000,7,7,7,7\n", "line 2: expected 6"),
+    ],
+)
+def test_klines_to_compare_with_that_are_odd_are_told_by_line(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    tape = traded(98)
+    trades = write_trades(tmp_path / "GNUUSDT-trades.csv", tape)
+    ours = write_klines(tmp_path / "GNUUSDT-1m.csv", candles(tape))
+    odd = tmp_path / "odd" / "GNUUSDT-1m.csv"
+    odd.parent.mkdir()
+    odd.write_text(text)
+    for ran in (
+        command("compare", ours, "--klines", odd),
+        replay(tmp_path / "run", trades, "--klines", odd, "--intervals=1m", "--audit=off"),
+    ):
+        assert ran.exit_code == 2
+        assert said in ran.output, ran.output

@@ -77,6 +77,7 @@ class KlineFiles:
         self._paths = paths
         self._symbol = symbol
         self.left_out: dict[str, str] = {}
+        self._why: dict[Path, InputError] = {}
 
     def klines(self) -> Iterator[ExchangeKlines]:
         """Yield the klines of every symbol and interval, those of a file whole.
@@ -94,7 +95,10 @@ class KlineFiles:
                 is_stream = kind == "stream"
                 self.left_out[path.name] = NO_CLOSED_KLINES if is_stream else kind
         if self.left_out and not held:
-            raise InputError(self._paths[0], "klines", self.left_out[self._paths[0].name])
+            first = self._paths[0]
+            # What is odd with a file says more than that it holds nothing known.
+            other = InputError(first, "klines", self.left_out[first.name])
+            raise self._why.get(first, other)
 
     def _kind(self, path: Path) -> str:
         try:
@@ -106,9 +110,10 @@ class KlineFiles:
             return other.kind
         except Damaged:
             raise
-        except InputError:
+        except InputError as error:
             if not path.is_file() or name_coverage(path.name):
                 raise
+            self._why[path] = error
             return NOT_KNOWN
 
     def _read(self, path: Path) -> list[ExchangeKlines]:
