@@ -19,6 +19,8 @@ from kline_harness.units import (
 # 1970-01-01 was a Thursday: the first Monday of the epoch is four days later.
 _MONDAY_OFFSET_NS = 4 * NS_PER_DAY
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# numpy deprecates to add a bare number to a month.
+_MONTH = np.timedelta64(1, "M")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class Interval:
         """Return the exclusive close time for each instant of a column."""
         if self.length_ns is None:
             months = times_ns.astype("datetime64[ns]").astype("datetime64[M]")
-            return (months + 1).astype("datetime64[ns]").astype(np.int64)
+            return (months + _MONTH).astype("datetime64[ns]").astype(np.int64)
         return self.open_times_ns(times_ns) + self.length_ns
 
     def count_between(self, first_open_ns: int, last_open_ns: int) -> int:
@@ -83,8 +85,10 @@ class Interval:
         """Return every open time from `first_open_ns` on that lies before `end_ns`."""
         if self.length_ns is None:
             start = np.datetime64(first_open_ns, "ns").astype("datetime64[M]")
-            stop = np.datetime64(max(end_ns, first_open_ns) - 1, "ns").astype("datetime64[M]") + 1
-            months = np.arange(start, stop).astype("datetime64[ns]").astype(np.int64)
+            stop = (
+                np.datetime64(max(end_ns, first_open_ns) - 1, "ns").astype("datetime64[M]") + _MONTH
+            )
+            months = np.arange(start, stop, _MONTH).astype("datetime64[ns]").astype(np.int64)
             return months[months < end_ns]
         return np.arange(first_open_ns, end_ns, self.length_ns, dtype=np.int64)
 
