@@ -6,6 +6,7 @@ Verbs
     inspect          what is missing, doubled or wrong in files
     read_trades      files of trades to a `Tape`
     read_klines      a file of the exchange's klines to `ExchangeKlines`
+    serve            trades served to a service as the exchange does, on loopback
 
 Results
     Replayed         of `replay`: verdict, checks, findings, klines, differences, report
@@ -67,6 +68,7 @@ __version__ = "0.1.0"
 _MODULES = {
     "api": ("compare", "inspect", "read_klines", "read_trades", "replay"),
     "results": ("Compared", "Findings", "Inspected", "KlineTable", "Replayed", "Table"),
+    "exchange.serving": ("serve",),
     "verdict": ("Finding", "Severity", "Validity", "Verdict"),
     "replay.scenario": ("Audit", "Scenario"),
     "archives": ("ColumnMap", "ExchangeKlines"),

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.exchange.stored import MIDNIGHT, MINUTE, SYMBOLS, archive
 
+T = TypeVar("T")
 SERVICE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "service" / "service.py"
 START = "2024-05-15T00:30:00Z"
 START_NS = MIDNIGHT + 30 * MINUTE
@@ -134,3 +138,17 @@ def kill(process: subprocess.Popen[str]) -> None:
     """End a process as a crash of the machine would."""
     os.kill(process.pid, signal.SIGKILL)
     process.wait(30)
+
+
+def in_a_thread(job: Callable[[], Coroutine[Any, Any, T]]) -> Future[T]:
+    """Run a coroutine in a loop of another thread."""
+    found: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            found.set_result(asyncio.run(job()))
+        except BaseException as error:
+            found.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return found

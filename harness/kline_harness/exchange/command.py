@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from kline_harness.arguments import Parser
 from kline_harness.errors import UsageError
 
 ROUTES = ("legacy", "routed", "both", "retired")
+
+
+@contextmanager
+def with_aiohttp() -> Iterator[None]:
+    """Say it in one sentence where the extra is not installed.
+
+    Raises UsageError.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name != "aiohttp":
+            raise
+        raise UsageError(
+            "serve: expected the extra `exchange`, found no aiohttp: "
+            "pip install 'kline-harness[exchange]'"
+        ) from error
 
 
 def serve_arguments(parser: Parser) -> None:
@@ -42,13 +61,7 @@ def serve(given: argparse.Namespace) -> int:
     Exit code: 0 served to the end, 1 the service ended before, 2 bad input or usage,
     130 interrupted.
     """
-    try:
+    with with_aiohttp():
         from kline_harness.exchange.serve_run import serve_files
-    except ModuleNotFoundError as error:
-        if error.name != "aiohttp":
-            raise
-        raise UsageError(
-            "serve: expected the extra `exchange`, found no aiohttp: "
-            "pip install 'kline-harness[exchange]'"
-        ) from error
+
     return serve_files(given)

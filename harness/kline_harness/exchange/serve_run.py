@@ -54,11 +54,11 @@ def serve_files(given: argparse.Namespace) -> int:
     if any(number is not None and number < 0 for number in (given.hold, given.linger)):
         raise UsageError("serve: expected no number below 0 after --hold and --linger")
     if given.out is not None:
-        _make_folder(given.out)
+        make_folder(given.out)
     recorded = Recorded.open(given.archives, scenario, faults.names())
     try:
-        days = _rebased(recorded) if given.rebase else 0
-        start_ns = _start_of(recorded, start_ns, days, now=given.rebase)
+        days = moved_to_today(recorded) if given.rebase else 0
+        start_ns = start_of(recorded, start_ns, days, now=given.rebase)
         # Where the service's clock is ours, or both are the machine's, time waits for nobody.
         waits = 0 if given.rebase or words else 1
         options = ServeOptions(
@@ -89,7 +89,7 @@ async def _serve(market: MarketState, options: ServeOptions, faults: WireFaults,
         if run.out is not None:
             stack.callback(lambda: print(server.record().write(folder), flush=True))
         stack.push_async_callback(server.stop)
-        await _listen(server, options)
+        await listen(server, options)
         print(_ready(server, context, folder), flush=True)
         for port in run.socks:
             proxy = SocksProxy(server.port)
@@ -136,7 +136,11 @@ class _Ended:
         self._came.set()
 
 
-async def _listen(server: ExchangeServer, options: ServeOptions) -> None:
+async def listen(server: ExchangeServer, options: ServeOptions) -> None:
+    """Let a server listen.
+
+    Raises UsageError where the port cannot be had.
+    """
     try:
         await server.start()
     except OSError as error:
@@ -188,7 +192,7 @@ def _ready(server: ExchangeServer, context: ssl.SSLContext | None, folder: Path)
     return "\n".join(lines)
 
 
-def _rebased(recorded: Recorded) -> int:
+def moved_to_today(recorded: Recorded) -> int:
     """Move the recording by whole days so that its first day is today; return how many."""
     first_ns = recorded.trades.first_ns
     assert first_ns is not None
@@ -197,7 +201,11 @@ def _rebased(recorded: Recorded) -> int:
     return days
 
 
-def _start_of(recorded: Recorded, start_ns: int | None, days: int, *, now: bool) -> int:
+def start_of(recorded: Recorded, start_ns: int | None, days: int, *, now: bool) -> int:
+    """Return where the live part begins: as asked, at this moment, or with the first trade.
+
+    Raises UsageError where that is after the last trade.
+    """
     first_ns, last_ns = recorded.trades.first_ns, recorded.trades.last_ns
     assert first_ns is not None
     assert last_ns is not None
@@ -229,7 +237,11 @@ def instant_of(text: str) -> int:
     return (moment - _EPOCH) // timedelta(microseconds=1) * 1_000
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make the folder of ``served.json``.
+
+    Raises OutputError.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
