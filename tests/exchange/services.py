@@ -62,11 +62,13 @@ class Server:
 
 
 @contextmanager
-def serving(folder: Path, minutes: int, *words: str, speed: str = "60") -> Iterator[Server]:
+def serving(
+    folder: Path, minutes: int, *words: str, speed: str = "60", market: str = "um"
+) -> Iterator[Server]:
     """Serve the first minutes after half past midnight."""
     run = folder / "run"
     command = [sys.executable, "-m", "kline_harness", "serve", *map(str, excerpt(folder, minutes))]
-    command += ["--market", "um", "--speed", speed, "--start", START, "--out", str(run), *words]
+    command += ["--market", market, "--speed", speed, "--start", START, "--out", str(run), *words]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.exchange import (  # noqa: F401
     test_reach,
     test_rest,
+    test_spot,
     test_streams,
     test_subscriptions,
     test_wire_faults,

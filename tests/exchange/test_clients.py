@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import zipfile
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -76,12 +77,18 @@ def traded(minutes: int) -> list[tuple[int, str, str, int, bool]]:
     ]
 
 
-def run(client: Client, folder: Path, speed: str) -> tuple[Path, Ran]:
+SPOT = [
+    Client("python-binance", "python_binance.py", ("default", "spot")),
+    Client("ccxt", "ccxt_pro.py", ("aggTrade", "spot"), TABLE),
+]
+
+
+def run(client: Client, folder: Path, speed: str, market: str = "um") -> tuple[Path, Ran]:
     """Serve a client, and judge the klines that it returned."""
     out = folder / "client"
     # Time stands until both of its streams are subscribed.
     options = ("--hold", "2", "--tls") if client.tls else ("--hold", "2")
-    with serving(folder, MINUTES, *options, speed=speed) as server:
+    with serving(folder, MINUTES, *options, speed=speed, market=market) as server:
         words = client.command(server.port, out)
         trust = str(server.folder / "authority.pem")
         trusting = {"SSL_CERT_FILE": trust, "REQUESTS_CA_BUNDLE": trust} if client.tls else {}
@@ -111,6 +118,21 @@ def test_every_trade_once_and_in_order_and_every_kline(client: Client, tmp_path:
         (int(r["id"]), r["price"], r["quantity"], int(r["time"]), r["maker"]) for r in received(out)
     ]
     assert found == traded(MINUTES)
+    assert ran.exit_code == 0, ran.output
+    assert ran.check("comparison")["counts"]["identical"] >= MINUTES - 1
+
+
+@pytest.mark.parametrize("client", SPOT, ids=lambda one: one.name)
+def test_clients_of_spot(client: Client, tmp_path: Path) -> None:
+    out, ran = run(client, tmp_path, "60", "spot")
+    # On spot every number has eight decimals.
+    found = [
+        (int(r["id"]), Decimal(r["price"]), Decimal(r["quantity"]), int(r["time"]), r["maker"])
+        for r in received(out)
+    ]
+    expected = [(i, Decimal(p), Decimal(q), t, m) for i, p, q, t, m in traded(MINUTES)]
+    assert found == expected
+    assert all(len(r["price"].partition(".")[2]) == 8 for r in received(out))
     assert ran.exit_code == 0, ran.output
     assert ran.check("comparison")["counts"]["identical"] >= MINUTES - 1
 

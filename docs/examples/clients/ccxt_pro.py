@@ -6,7 +6,7 @@ import sys
 
 import ccxt.pro
 
-rest, stream, out, channel = sys.argv[1:5]
+rest, stream, out, channel, market = [*sys.argv[1:], "linear"][:5]
 
 
 async def watch(call, take, file):
@@ -39,9 +39,10 @@ def ohlcv(found, file):
 
 
 async def main():
-    exchange = ccxt.pro.binanceusdm({"newUpdates": True, "enableRateLimit": False})
+    kind = ccxt.pro.binance if market == "spot" else ccxt.pro.binanceusdm
+    exchange = kind({"newUpdates": True, "enableRateLimit": False})
     exchange.options["watchTrades"] = {"name": channel}
-    exchange.options["fetchMarkets"] = {"types": ["linear"]}
+    exchange.options["fetchMarkets"] = {"types": [market]}
     exchange.options["fetchCurrencies"] = False
     for name, url in exchange.urls["api"].items():
         if isinstance(url, str):

@@ -6,7 +6,7 @@ import sys
 
 from binance import AsyncClient, BinanceSocketManager
 
-rest, stream, out, queue = sys.argv[1:5]
+rest, stream, out, queue, market = [*sys.argv[1:], "um"][:5]
 
 
 async def listen(socket, take, file):
@@ -40,14 +40,22 @@ async def main():
     AsyncClient.API_URL, AsyncClient.FUTURES_URL = f"{rest}/api", f"{rest}/fapi"
     BinanceSocketManager.STREAM_URL = BinanceSocketManager.FSTREAM_URL = f"{stream}/"
     client = await AsyncClient.create()
-    history = await client.futures_klines(symbol="ALFAUSDT", interval="1m", limit=100)
+    history = client.get_klines if market == "spot" else client.futures_klines
+    history = await history(symbol="ALFAUSDT", interval="1m", limit=100)
     manager = BinanceSocketManager(
         client, **({"max_queue_size": int(queue)} if queue != "default" else {})
     )
+    if market == "spot":
+        sockets = manager.kline_socket("ALFAUSDT"), manager.aggtrade_socket("ALFAUSDT")
+    else:
+        sockets = (
+            manager.kline_futures_socket("ALFAUSDT"),
+            manager.aggtrade_futures_socket("ALFAUSDT"),
+        )
     with open(f"{out}.trades", "w") as trades, open(f"{out}.klines", "w") as klines:
         await asyncio.gather(
-            listen(manager.kline_futures_socket("ALFAUSDT"), kline, klines),
-            listen(manager.aggtrade_futures_socket("ALFAUSDT"), trade, trades),
+            listen(sockets[0], kline, klines),
+            listen(sockets[1], trade, trades),
         )
     await client.close_connection()
     print(json.dumps({"history": len(history)}))

@@ -29,8 +29,8 @@ class VirtualClock:
 
     @property
     def paused(self) -> bool:
-        """Whether time stands."""
-        return self._since is None
+        """Whether time stands, after a step too."""
+        return self._since is None or self._limit_ns == self.now_ns()
 
     @property
     def limit_ns(self) -> int | None:
@@ -80,22 +80,23 @@ class VirtualClock:
         self._limit_ns = self._at_ns + by_ns
         self._wake()
 
-    async def until(self, instant_ns: int) -> None:
-        """Wait until it is that late."""
+    async def until(self, instant_ns: int, after_ns: int) -> int:
+        """Wait until it is that late, or until a step ends that goes beyond `after_ns`.
+
+        Return which of the two it is: the instant, or where the step ended.
+        """
         while True:
             self._changed.clear()
-            if self._since is not None and self.speed is None:
-                if self._limit_ns is None or instant_ns <= self._limit_ns:
-                    self._at_ns = max(self._at_ns, instant_ns)
+            end_ns = instant_ns if self._limit_ns is None else min(instant_ns, self._limit_ns)
+            if end_ns == instant_ns or end_ns > after_ns:
+                if self._since is not None and self.speed is None:
+                    self._at_ns = max(self._at_ns, end_ns)
+                if self.now_ns() >= end_ns:
                     # Whoever else has work to do gets to it.
                     await asyncio.sleep(0)
-                    return
-            elif self.now_ns() >= instant_ns:
-                await asyncio.sleep(0)
-                return
-            stands = self._since is None or self.speed is None
-            stands |= self._limit_ns is not None and self._limit_ns < instant_ns
-            left = None if stands else self.wall_seconds(instant_ns - self.now_ns())
+                    return end_ns
+            stands = self._since is None or self.speed is None or end_ns <= after_ns
+            left = None if stands else self.wall_seconds(end_ns - self.now_ns())
             try:
                 await asyncio.wait_for(self._changed.wait(), left)
             except TimeoutError:

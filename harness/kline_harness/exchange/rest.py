@@ -117,14 +117,15 @@ class RestApi:
             limit=limit,
             last=last,
         )
-        return _rows(tape, _aggregate_row)
+        return _rows(tape, _aggregate_row, self._kind)
 
     def _trades(self, given: Mapping[str, str], now_ns: int) -> bytes:
         symbol = self._symbol(given, "symbol")
         limit = _limit(given, _TRADES_MAX)
         if "trade" not in self._market.recorded.kinds():
             return b"[]"
-        return _rows(self._market.trades("trade", symbol, limit=limit, last=True), _raw_row)
+        found = self._market.trades("trade", symbol, limit=limit, last=True)
+        return _rows(found, _raw_row, self._kind)
 
     def _ticker(self, given: Mapping[str, str], now_ns: int) -> bytes:
         tickers, at_ns = self._market.tickers, self._market.reached_ns
@@ -181,11 +182,13 @@ def _time(given: Mapping[str, str], name: str) -> int | None:
     return None if time is None else min(time * NS_PER_MILLISECOND, INT64_MAX - NS_PER_HOUR)
 
 
-def _rows(tape: Tape, write: Callable[[Tape, int], str]) -> bytes:
-    return f"[{','.join(write(tape, row) for row in range(len(tape)))}]".encode()
+def _rows(tape: Tape, write: Callable[[Tape, int, bool], str], market: str) -> bytes:
+    spot = market == "spot"
+    return f"[{','.join(write(tape, row, spot) for row in range(len(tape)))}]".encode()
 
 
-def _aggregate_row(tape: Tape, row: int) -> str:
+def _aggregate_row(tape: Tape, row: int, spot: bool) -> str:
+    more = ',"M":true' if spot else ""
     one = tape.instruments[int(tape.symbol[row])]
     return (
         f'{{"a":{int(tape.trade_id[row])},'
@@ -193,11 +196,12 @@ def _aggregate_row(tape: Tape, row: int) -> str:
         f'"q":"{fixed_text(int(tape.quantity[row]), one.quantity_scale)}",'
         f'"f":{int(tape.first_id[row])},"l":{int(tape.last_id[row])},'
         f'"T":{int(tape.event_time_ns[row]) // NS_PER_MILLISECOND},'
-        f'"m":{"true" if tape.buyer_is_maker[row] else "false"}}}'
+        f'"m":{"true" if tape.buyer_is_maker[row] else "false"}{more}}}'
     )
 
 
-def _raw_row(tape: Tape, row: int) -> str:
+def _raw_row(tape: Tape, row: int, spot: bool) -> str:
+    more = ',"isBestMatch":true' if spot else ""
     one = tape.instruments[int(tape.symbol[row])]
     return (
         f'{{"id":{int(tape.trade_id[row])},'
@@ -205,5 +209,6 @@ def _raw_row(tape: Tape, row: int) -> str:
         f'"qty":"{fixed_text(int(tape.quantity[row]), one.quantity_scale)}",'
         f'"quoteQty":"{fixed_text(int(tape.quote[row]), one.quote_scale)}",'
         f'"time":{int(tape.event_time_ns[row]) // NS_PER_MILLISECOND},'
-        f'"isBuyerMaker":{"true" if tape.buyer_is_maker[row] else "false"}}}'
+        f'"isBuyerMaker":{"true" if tape.buyer_is_maker[row] else "false"}'
+        f"{more}}}"
     )

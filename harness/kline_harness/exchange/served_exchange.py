@@ -162,6 +162,15 @@ class ServedExchange:
             self.socks_port = await proxy.start(0)
         return server
 
+    async def _closed(self) -> None:
+        await self._stack.aclose()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        # Sockets that were cut off are closed by the loop's next steps.
+        await asyncio.sleep(0.01)
+
     async def _recorded(self) -> Served:
         return self._server.record()
 
@@ -171,7 +180,7 @@ class ServedExchange:
     def _end(self) -> None:
         self._stopped = True
         try:
-            self._ask(self._stack.aclose())
+            self._ask(self._closed())
         finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(_STOP_SECONDS)

@@ -164,7 +164,7 @@ class ExchangeServer:
             if instant is not None and instant > reached_ns:
                 most = min(most or INT64_MAX, instant - reached_ns)
         until = min(end_ns, self.market.next_end_ns(most))
-        await self.clock.until(until)
+        until = await self.clock.until(until, reached_ns)
         happened = self.market.advance(until, sorted(self.sockets.series()), minis)
         self._send(happened)
         await self.sockets.drained()
@@ -254,13 +254,11 @@ class ExchangeServer:
     async def _control(self, request: web.Request) -> web.Response:
         """Pause, resume or step the clock; tell where it is."""
         if request.method == "POST":
-            asked = await request.json()
-            if asked.get("do") == "pause":
-                self.clock.pause()
-            elif asked.get("do") == "resume":
-                self.clock.resume()
-            elif asked.get("do") == "step":
-                self.clock.step(int(asked["by_ns"]))
+            try:
+                self._lead(await request.json())
+            except (AttributeError, KeyError, TypeError, ValueError):
+                expected = '{"do": "pause"}, {"do": "resume"} or {"do": "step", "by_ns": 1 or more}'
+                return web.Response(status=400, text=f"expected {expected}\n")
         state = {
             "now_ns": self.clock.now_ns(),
             "reached_ns": self.market.reached_ns,
@@ -268,6 +266,20 @@ class ExchangeServer:
             "complete": self.complete,
         }
         return web.Response(text=json.dumps(state), content_type="application/json")
+
+    def _lead(self, asked: Any) -> None:
+        """Do what is asked of the clock.
+
+        Raises ValueError, or what Python does for JSON of other types.
+        """
+        if asked.get("do") == "pause":
+            self.clock.pause()
+        elif asked.get("do") == "resume":
+            self.clock.resume()
+        elif asked.get("do") == "step" and type(asked["by_ns"]) is int and asked["by_ns"] > 0:
+            self.clock.step(asked["by_ns"])
+        else:
+            raise ValueError(asked)
 
 
 __all__ = ["Connection", "ExchangeServer", "ServeOptions"]

@@ -52,12 +52,15 @@ def series_tables(symbols: Iterable[str]) -> dict[str, tuple[str, Interval]]:
     """Return a service's table of each symbol and interval by its name: k_btc_1m of BTCUSDT.
 
     The name has the symbol in lower case without every "usdt", and the interval in lower case, so
-    that 1M has the table of 1m: it is taken for 1m. Source: such a service's code.
+    that 1M has the table of 1m: it is taken for 1m. A service that writes the interval as it is
+    has k_btc_1M of months; to SQLite that is the same name, so a database has one of the two.
+    Source: such a service's code.
     """
     return {
-        f"k_{symbol.lower().replace('usdt', '')}_{interval.text.lower()}": (symbol, interval)
+        f"k_{symbol.lower().replace('usdt', '')}_{text}": (symbol, interval)
         for symbol in symbols
         for interval in reversed(INTERVALS)
+        for text in (interval.text, interval.text.lower())
     }
 
 
