@@ -156,7 +156,7 @@ def test_the_limit_is_of_a_minute_of_the_clock(tmp_path: Path) -> None:
         clock = client.server.clock
         found = [(await client.reply("/fapi/v1/time"))[0] for _ in range(3)]
         clock.step(61 * S)
-        await clock.until(NS0 + 61 * S, 0)
+        await clock.until(NS0 + 61 * S)
         found.append((await client.reply("/fapi/v1/time"))[0])
         return found
 

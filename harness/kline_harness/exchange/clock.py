@@ -80,7 +80,11 @@ class VirtualClock:
         self._limit_ns = self._at_ns + by_ns
         self._wake()
 
-    async def until(self, instant_ns: int, after_ns: int) -> int:
+    async def until(self, instant_ns: int) -> None:
+        """Wait until it is that late."""
+        await self.reached(instant_ns, instant_ns)
+
+    async def reached(self, instant_ns: int, after_ns: int) -> int:
         """Wait until it is that late, or until a step ends that goes beyond `after_ns`.
 
         Return which of the two it is: the instant, or where the step ended.
@@ -88,14 +92,15 @@ class VirtualClock:
         while True:
             self._changed.clear()
             end_ns = instant_ns if self._limit_ns is None else min(instant_ns, self._limit_ns)
-            if end_ns == instant_ns or end_ns > after_ns:
+            here = end_ns == instant_ns or end_ns > after_ns
+            if here:
                 if self._since is not None and self.speed is None:
                     self._at_ns = max(self._at_ns, end_ns)
                 if self.now_ns() >= end_ns:
                     # Whoever else has work to do gets to it.
                     await asyncio.sleep(0)
                     return end_ns
-            stands = self._since is None or self.speed is None or end_ns <= after_ns
+            stands = self._since is None or self.speed is None or not here
             left = None if stands else self.wall_seconds(end_ns - self.now_ns())
             try:
                 await asyncio.wait_for(self._changed.wait(), left)

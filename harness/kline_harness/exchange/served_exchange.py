@@ -35,6 +35,8 @@ from kline_harness.replay.scenario_file import scenario_of
 
 T = TypeVar("T")
 _STOP_SECONDS = 30.0
+# What sockets may take to be closed once that was asked for.
+_CLOSING_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,12 +166,14 @@ class ServedExchange:
 
     async def _closed(self) -> None:
         await self._stack.aclose()
+        # A task that never began cannot close what it was given.
+        await asyncio.sleep(_CLOSING_SECONDS)
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
         # Sockets that were cut off are closed by the loop's next steps.
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(_CLOSING_SECONDS)
 
     async def _recorded(self) -> Served:
         return self._server.record()

@@ -164,7 +164,7 @@ class ExchangeServer:
             if instant is not None and instant > reached_ns:
                 most = min(most or INT64_MAX, instant - reached_ns)
         until = min(end_ns, self.market.next_end_ns(most))
-        until = await self.clock.until(until, reached_ns)
+        until = await self.clock.reached(until, reached_ns)
         happened = self.market.advance(until, sorted(self.sockets.series()), minis)
         self._send(happened)
         await self.sockets.drained()
