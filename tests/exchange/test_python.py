@@ -20,7 +20,6 @@ from kline_harness.exchange.stream_names import Routes
 from tests.exchange.loopback import T0, S, every_second
 from tests.exchange.services import in_a_thread, listens
 
-
 # A TLS client that is gone without a word: its socket is closed by the collector, which says so.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
