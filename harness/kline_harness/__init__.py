@@ -68,7 +68,7 @@ __version__ = "0.1.0"
 _MODULES = {
     "api": ("compare", "inspect", "read_klines", "read_trades", "replay"),
     "results": ("Compared", "Findings", "Inspected", "KlineTable", "Replayed", "Table"),
-    "exchange.serving": ("serve",),
+    "exchange.served_exchange": ("serve",),
     "verdict": ("Finding", "Severity", "Validity", "Verdict"),
     "replay.scenario": ("Audit", "Scenario"),
     "archives": ("ColumnMap", "ExchangeKlines"),

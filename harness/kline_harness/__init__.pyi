@@ -17,7 +17,7 @@ from kline_harness.errors import InputError as InputError
 from kline_harness.errors import OutputError as OutputError
 from kline_harness.errors import UsageError as UsageError
 from kline_harness.errors import UserError as UserError
-from kline_harness.exchange.serving import serve as serve
+from kline_harness.exchange.served_exchange import serve as serve
 from kline_harness.interfaces import Aggregator as Aggregator
 from kline_harness.interfaces import Consumer as Consumer
 from kline_harness.interfaces import FeedSlice as FeedSlice

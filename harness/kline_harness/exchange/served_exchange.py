@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import Future
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeAlias, TypeVar
 
 from kline_harness.errors import UsageError
 from kline_harness.exchange.market import MarketState
@@ -34,6 +35,7 @@ from kline_harness.replay.scenario import Scenario
 from kline_harness.replay.scenario_file import scenario_of
 
 T = TypeVar("T")
+Archive: TypeAlias = "str | PathLike[str]"
 _STOP_SECONDS = 30.0
 # What sockets may take to be closed once that was asked for.
 _CLOSING_SECONDS = 0.1
@@ -218,3 +220,46 @@ def _opened(serving: Serving) -> tuple[Recorded, MarketState, ServeOptions, Wire
         scenario={"seed": scenario.seed, "faults": encode(scenario.faults)},
     )
     return recorded, market, options, faults
+
+
+def serve(
+    archives: Archive | Sequence[Archive],
+    *,
+    speed: int | None = 1,
+    market: str | None = None,
+    start: str | None = None,
+    out: Archive | None = None,
+    routes: str = "both",
+    port: int = 0,
+    hold: int = 1,
+    linger: float = 2.0,
+    tls: bool = False,
+    socks: bool = False,
+    rebase: bool = False,
+    scenario: Scenario | str | Path | None = None,
+) -> ServedExchange:
+    """Serve recorded trades as the exchange does, on loopback, in a thread of its own.
+
+    The options are those of the verb ``serve``; `speed` None is as fast as the clients read. It
+    listens when this returns. As a context manager it is stopped at the end of the block, and
+    `out` has ``served.json`` then.
+
+    Raises UserError for anything the caller can mend.
+    """
+    given = [archives] if isinstance(archives, (str, PathLike)) else list(archives)
+    folder = None if out is None else Path(out)
+    serving = Serving(
+        archives=tuple(Path(one) for one in given),
+        speed=speed,
+        start=start,
+        out=folder,
+        routes=routes,
+        port=port,
+        hold=0 if rebase and hold == 1 else hold,
+        linger_seconds=linger,
+        tls=tls,
+        socks=socks,
+        rebase=rebase,
+        scenario=scenario_from(scenario, market),
+    )
+    return ServedExchange(serving)

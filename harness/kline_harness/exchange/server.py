@@ -282,4 +282,4 @@ class ExchangeServer:
             raise ValueError(asked)
 
 
-__all__ = ["Connection", "ExchangeServer", "ServeOptions"]
+__all__ = ["CLOCK_PATH", "Connection", "ExchangeServer", "ServeOptions"]
