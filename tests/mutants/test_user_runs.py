@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kline_harness.aggregators.reference import ReferenceAggregator
@@ -69,14 +70,14 @@ class Crashes(ReferenceAggregator):
         super().on_tick(tick)
 
 
-Read = Callable[[TradeFile], Iterator[Tape]]
+Read = Callable[..., Iterator[Tape]]
 
 
 def sides_lost(plain: Read) -> Read:
     """Read every buyer as the maker."""
 
-    def chunks(self: TradeFile) -> Iterator[Tape]:
-        for tape in plain(self):
+    def chunks(self: TradeFile, **how: Any) -> Iterator[Tape]:
+        for tape in plain(self, **how):
             maker = tape.buyer_is_maker | True
             yield tape.with_columns({"buyer_is_maker": maker})
 
@@ -86,8 +87,8 @@ def sides_lost(plain: Read) -> Read:
 def received_early(plain: Read) -> Read:
     """Read the receive time of the first trade of each block ten seconds too early."""
 
-    def chunks(self: TradeFile) -> Iterator[Tape]:
-        for tape in plain(self):
+    def chunks(self: TradeFile, **how: Any) -> Iterator[Tape]:
+        for tape in plain(self, **how):
             arrival_ns = tape.arrival_ns.copy()
             arrival_ns[:1] -= 10 * NS_PER_SECOND
             yield tape.with_columns({"arrival_ns": arrival_ns})
