@@ -79,6 +79,7 @@ class RunRecord:
         """Return the record as a JSON object; a part that a run does not have is left out."""
         absent = frozenset() if self.served is None else _OF_REPLAYS
         values = {one.name: getattr(self, one.name) for one in fields(self)}
+        values = {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
         kept = {k: v for k, v in values.items() if v is not None or k == "comparison"}
         return {"schema": RUN_SCHEMA, **{k: v for k, v in kept.items() if k not in absent}}
 
