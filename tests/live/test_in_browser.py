@@ -243,6 +243,32 @@ def test_a_click_on_the_strip_moves_the_candles(browser: Browser, tmp_path: Path
         assert "2024-05-15 00:00:00" in str(page.locator("#strip").get_attribute("aria-valuetext"))
 
 
+def test_a_click_on_the_strip_shows_what_everything_was_then(
+    browser: Browser, tmp_path: Path
+) -> None:
+    given = '#consumers [data-consumer="completeness"] td:nth-of-type(2)'
+    with live(tmp_path, "max") as run, page_at(browser, run.url) as page:
+        expect(page.locator("#phase")).to_have_text("Invalid")
+        present = page.locator(given).text_content()
+        pictured = page.locator("#life").inner_html()
+        page.locator("#strip").focus()
+        page.keyboard.press("Home")
+        page.keyboard.press("PageDown")
+        note = page.locator("#consumers-title + .as-of")
+        expect(note).to_contain_text("As it was at 2024-05-15 0")
+        at = str(note.text_content()).removeprefix("As it was at ")[11:16]
+        # A kline of each minute that was over, and of each five; the last come with the next ones.
+        minutes = int(at[:2]) * 60 + int(at[3:])
+        then = str(page.locator(given).text_content())
+        assert minutes > 20
+        assert 0 <= minutes + minutes // 5 - int(then) <= 2, (at, then)
+        assert page.locator("#life").inner_html() != pictured
+        expect(page.locator("#ledger")).to_contain_text("on the way")
+        page.get_by_role("button", name="Newest").click()
+        expect(page.locator(given)).to_have_text(str(present))
+        expect(note).to_be_hidden()
+
+
 def test_it_is_accessible_and_fits(browser: Browser, tmp_path: Path) -> None:
     """Light and dark, on a desktop and a phone, while it runs and when it is over."""
     with live(tmp_path, "600") as run, page_at(browser, run.url) as page:

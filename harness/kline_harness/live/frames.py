@@ -37,6 +37,7 @@ class PageView:
         self.symbol = ""
         self.interval = ""
         self._at_ns: int | None = None
+        self._look_ns: int | None = None
         self._cursor = 0
         self._theirs_ns = 0
         self._reading = 0
@@ -52,6 +53,11 @@ class PageView:
         if series_of(model, symbol, interval) is not None:
             self.symbol, self.interval, self._at_ns = symbol, interval, at_ns
             self._fresh = True
+
+    def look(self, at_ns: int | None) -> None:
+        """Show consumers, ledger and lifecycle as they were at a time; None shows the present."""
+        self._look_ns = at_ns
+        self._stamp, self._slow_due = None, 0.0
 
     def frame(self, model: LiveRun, pace: FeedGate, now: float) -> dict[str, Any] | None:
         """Return what has changed since the last one, None where nothing has.
@@ -76,14 +82,21 @@ class PageView:
             frame["series"] = self._series(model)
             if slow or self._fresh or pace.held or model.phase != "running":
                 self._slow_due = now + _SLOW_SECONDS
-                frame |= {"consumers": consumers(model), "writer": writer(model)}
-                frame |= {"ledger": lines(model), "strip": strip(model), "life": life(model)}
+                frame |= {"strip": strip(model)} | self._state(model)
             if model.outcome is not None:
                 frame["verdict"] = verdict(model)
             # What is sent slowly comes after the last change all the same.
             self._stamp = stamp if "strip" in frame else None
             self._fresh = False
             return frame
+
+    def _state(self, model: LiveRun) -> dict[str, Any]:
+        """Return the state at the time that is looked at, and when that was if it is over."""
+        past = self._look_ns is not None and self._look_ns < model.now_ns
+        kept = model.moments.at(self._look_ns or 0) if past else None
+        if kept is None:
+            return state(model) | {"as_of": None}
+        return {**kept[1], "as_of": utc(kept[0])}
 
     def _findings(self, model: LiveRun) -> dict[str, Any]:
         entries = model.findings.entries
@@ -199,6 +212,16 @@ def clock(model: LiveRun, pace: FeedGate) -> dict[str, Any]:
         "speed": "max" if pace.speed is None else str(pace.speed),
         "follows": pace.follows,
         "store": model.store_said,
+    }
+
+
+def state(model: LiveRun) -> dict[str, Any]:
+    """Return what consumers, writer, ledger and lifecycle have come to."""
+    return {
+        "consumers": consumers(model),
+        "writer": writer(model),
+        "ledger": lines(model),
+        "life": life(model),
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import RLock
 from typing import Any
 
@@ -18,6 +18,7 @@ from kline_harness.kline import Emission
 from kline_harness.ledger import Equation, trade_equations
 from kline_harness.live.findings import LiveFindings
 from kline_harness.live.klines import FinalsLog, RecentTrades, TheirKlines
+from kline_harness.live.moments import Moments
 from kline_harness.live.pace import Throttle
 from kline_harness.live.stored import StoredSide
 from kline_harness.replay.assembly import Run
@@ -52,10 +53,11 @@ class Consumed:
 class LiveRun(Observer):
     """Sees one run and keeps what pages show of it.
 
-    The simulation's thread calls the hooks, the server's thread reads: both hold `lock`.
+    The simulation's thread calls the hooks, the server's thread reads: both hold `lock`. `state`
+    tells what is kept of a moment, for pages that look at it later.
     """
 
-    def __init__(self, run: Run, sources: Sources) -> None:
+    def __init__(self, run: Run, sources: Sources, state: Callable[[LiveRun], Any]) -> None:
         self.lock = RLock()
         self.run = run
         self.symbols = sources.symbols()
@@ -75,6 +77,10 @@ class LiveRun(Observer):
         self.minutes: Counter[int] = Counter()
         self.consumers = _consumers(run)
         self.equations: list[Equation] = []
+        self.moments = Moments()
+        if self.claimed is not None:
+            self.moments.spread(self.claimed[1] - self.claimed[0])
+        self._state = state
         self.findings = LiveFindings(self.finest, self.theirs, sources.id_rules(), _audits(run))
         self.last_close_ns: dict[tuple[str, str], int] = {}
         self._piece: FeedSlice | None = None
@@ -96,6 +102,8 @@ class LiveRun(Observer):
             # Asked here, between two slices. Another's aggregator is asked once, when all is over.
             self._accounting.run(self._account)
         with self.lock:
+            if self.start_ns is not None:
+                self.moments.keep(self.now_ns, self._moment)
             self._piece = feed
             trades = feed.trades
             self.counts["given"] += len(trades)
@@ -193,6 +201,11 @@ class LiveRun(Observer):
         accounts = getattr(self.run.subject, "accounts", None)
         if callable(accounts):
             self.equations = list(trade_equations(accounts()))
+
+    def _moment(self) -> Any:
+        """Return the state of now, with what waits to be looked at."""
+        self.findings.catch_up()
+        return self._state(self)
 
     def _reach(self, first_ns: int, last_ns: int) -> None:
         if self.start_ns is None:

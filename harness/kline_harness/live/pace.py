@@ -12,10 +12,12 @@ import numpy as np
 
 from kline_harness.exchange.clock import VirtualClock
 from kline_harness.interfaces import FeedSlice, Tick
-from kline_harness.units import NS_PER_MILLISECOND
+from kline_harness.units import NS_PER_MILLISECOND, NS_PER_MINUTE
 
 # How much of a second on the wall a piece of the feed covers where time is paced.
 _PACE_NS = 50 * NS_PER_MILLISECOND
+# How much virtual time it covers where it is not; a page can look back to the end of each.
+_HURRIED_NS = 30 * NS_PER_MINUTE
 
 
 class Seek(Enum):
@@ -93,7 +95,7 @@ class FeedGate:
             horizon_ns = self._called(self._admitted(first_ns(rest)))
         if self.seeking is not None:
             return rest.cut(_through_tick(rest))
-        return (rest, rest.cut(len(rest))[1]) if horizon_ns is None else cut_at(rest, horizon_ns)
+        return cut_at(rest, first_ns(rest) + _HURRIED_NS if horizon_ns is None else horizon_ns)
 
     async def _admitted(self, event_ns: int) -> int | None:
         """Wait until an event may pass; return before which instant more may, None for all."""

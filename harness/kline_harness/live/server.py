@@ -227,6 +227,8 @@ class LiveServer:
             act()
         elif asked.get("do") == "speed" and (speed := _speed(value)) is not False:
             pace.run_at(speed)
+        elif asked.get("do") == "look":
+            view.look(_instant(asked.get("at_ms")))
         elif asked.get("do") == "choose" and self.model is not None:
             at_ns = _instant(asked.get("at_ms"))
             with self.model.lock:

@@ -9,6 +9,7 @@ from types import TracebackType
 from kline_harness.errors import UsageError
 from kline_harness.exchange.clock import speed_of
 from kline_harness.live.followed import FollowingGate, StoreReader
+from kline_harness.live.frames import state
 from kline_harness.live.model import LiveRun
 from kline_harness.live.pace import FeedGate
 from kline_harness.live.server import LiveServer
@@ -80,7 +81,7 @@ class Watched:
 
     def observer(self, run: Run, sources: Sources) -> LiveRun:
         """Return who sees a run, and show it on the pages."""
-        model = LiveRun(run, sources)
+        model = LiveRun(run, sources, state)
         self.server.show(model)
         return model
 

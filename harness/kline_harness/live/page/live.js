@@ -52,13 +52,14 @@
       other: message.other,
       onInterval: (interval) => choose(view.symbol, interval, view.newest ? null : cursor),
       onSelect: (time) => look(time * 1000),
-      onNewest: () => { if (!view.newest) choose(view.symbol, view.interval); return !view.newest; },
+      onNewest: () => { look(null); if (!view.newest) choose(view.symbol, view.interval); return !view.newest; },
     });
     at("symbols").replaceChildren(...message.symbols.map((name) => el("option", { value: name })));
     const changed = message.changed.length ? `; other than the defaults: ${message.changed.map(words).join(", ")}` : "";
     setText("what", `kline-harness, live: ${message.aggregator}, ${grouped(message.symbols.length)} ${message.symbols.length === 1 ? "symbol" : "symbols"}, audit ${message.audit}${changed}`);
     // Who comes again goes on with what was looked at.
     if (message.symbols.includes(view.symbol) && message.intervals.includes(view.interval)) choose(view.symbol, view.interval);
+    if (cursor !== null) look(cursor);
     tell(message.dropped ? "This page read nothing for a while and was disconnected; it has caught up." : "");
   };
   const tell = (text) => { at("notice").hidden = !text; setText("notice", text); };
@@ -101,18 +102,27 @@
     setText("writer", `The writer flushed ${grouped(writer.flushes)} times${last}; ${grouped(writer.written)} klines are on disk in ${grouped(writer.parts)} files, ${grouped(writer.dropped)} were dropped.`);
   };
 
-  const showLedger = ({ ledger }) => at("ledger").replaceChildren(...ledger.map((line) => {
+  const showLedger = ({ ledger, as_of }) => at("ledger").replaceChildren(...ledger.map((line) => {
     const parts = Object.entries(line.parts).filter(([, count]) => count).map(([name, count]) => `${grouped(count)} ${words(name)}`).join(" + ");
     const left = line.left === 0 ? el("span", { class: "state identical" }, "balanced")
-      : el("span", { class: over || line.left < 0 ? "state unexplained" : "state quiet" }, over || line.left < 0 ? `off by ${grouped(line.left)}` : `${grouped(line.left)} on the way`);
+      : el("span", { class: (over && !as_of) || line.left < 0 ? "state unexplained" : "state quiet" }, (over && !as_of) || line.left < 0 ? `off by ${grouped(line.left)}` : `${grouped(line.left)} on the way`);
     return el("tr", {}, el("th", { scope: "row" }, line.law), el("td", {}, words(line.subject)), el("td", { class: "number" }, grouped(line.total)), el("td", {}, parts || "0"), el("td", {}, left));
   }));
 
+  // What has a past says of when it is.
+  const showMoment = ({ as_of }) => {
+    for (const note of document.querySelectorAll(".as-of")) {
+      note.hidden = !as_of;
+      const text = as_of ? `As it was at ${as_of}; Newest shows the present.` : "";
+      if (note.textContent !== text) note.textContent = text;
+    }
+  };
+
   // The picture is made by the server, of numbers and names of its own.
   const showLife = (svg) => {
-    if (!svg) return;
+    at("no-life").hidden = Boolean(svg);
+    if (!svg) { at("life").replaceChildren(); return; }
     const drawn = new DOMParser().parseFromString(svg.replace("<svg ", `<svg xmlns="${SVG}" `), "image/svg+xml").documentElement;
-    at("no-life").hidden = true;
     at("life").replaceChildren(document.importNode(drawn, true));
   };
 
@@ -194,7 +204,7 @@
     const told = strip.shades.map(([name, from, to]) => `${name}: ${utc(from)} to ${utc(to)}`);
     if (at("shades").textContent !== told.join("")) at("shades").replaceChildren(...told.map((text) => el("li", { class: "state shade" }, text)));
   };
-  const look = (ms) => { cursor = ms; drawStrip(); };
+  const look = (ms) => { cursor = ms; ask({ do: "look", at_ms: ms }); drawStrip(); };
   // The finding nearest to a time is brought into view.
   const bring = (ms) => {
     const items = [...at("findings").querySelectorAll("li[data-at]")];
@@ -220,12 +230,11 @@
   const show = (frame) => {
     showClock(frame);
     showFigures(frame);
-    if (frame.ledger) { showConsumers(frame); showLedger(frame); }
+    if (frame.ledger) { showConsumers(frame); showLedger(frame); showMoment(frame); showLife(frame.life); }
     showFindings(frame.findings);
     showSeries(frame.series);
     if (frame.strip) strip = frame.strip;
     drawStrip();
-    if (frame.life) showLife(frame.life);
     reach();
   };
 
