@@ -1,18 +1,25 @@
-"""Every replay that any test runs must balance its ledger."""
+"""Every replay that any test runs must balance its ledger; one browser for all that need one."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from kline_harness.ledger import Equation, judge
 from kline_harness.replay import finished_run
 from kline_harness.verdict import Verdict
+from playwright.sync_api import Browser, sync_playwright
 
 # How long an example takes says more of the machine than of the code.
 settings.register_profile("suite", settings(), deadline=None)
 settings.load_profile("suite")
+_FLAGS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -36,3 +43,18 @@ def ledgers(
     if request.node.get_closest_marker("unbalanced") is None:
         wrong = [equation for one in seen for equation in one if not equation.balanced]
         assert wrong == [], "a replay's ledger does not balance"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Return a headless Chromium, the one at CHROMIUM or Debian's.
+
+    There can be one of its drivers in a process: a second one finds the loop of the first.
+    """
+    path = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+    if not Path(path).exists():
+        pytest.skip(f"no Chromium at {path}: name one in CHROMIUM")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=list(_FLAGS))
+        yield chromium
+        chromium.close()
