@@ -284,7 +284,12 @@ def _lazy(kind: type[T]) -> type[T]:
         self.__dict__[name] = column = getattr(table, name)[rows]
         return column
 
-    _LAZY[kind] = made = type(kind.__name__, (kind,), {"__getattr__": gathered_column})
+    def pickled(self: T) -> tuple[type[T], tuple[Any, ...]]:
+        # Another process gets the columns: this kind is made here, and has no name there.
+        return kind, tuple(getattr(self, field.name) for field in fields(kind))
+
+    members = {"__getattr__": gathered_column, "__reduce__": pickled}
+    _LAZY[kind] = made = type(kind.__name__, (kind,), members)
     return made
 
 
