@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -123,14 +124,23 @@ VERBS = {
 }
 
 
+@pytest.fixture(params=["", "1"], ids=["buffered", "unbuffered"])
+def buffered(request: pytest.FixtureRequest) -> dict[str, str]:
+    """What is buffered fails when the program ends, what is not where it is written."""
+    return os.environ | {"PYTHONUNBUFFERED": str(request.param)}
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no full device")
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_full_standard_output_is_one_sentence_and_no_verdict(verb: str) -> None:
+def test_a_full_standard_output_is_one_sentence_and_no_verdict(
+    verb: str, buffered: dict[str, str]
+) -> None:
     with Path("/dev/full").open("w") as full:
         ran = subprocess.run(
             [sys.executable, "-m", "kline_harness", *VERBS[verb]],
             stdout=full,
             stderr=subprocess.PIPE,
+            env=buffered,
             text=True,
             timeout=60,
         )
@@ -140,12 +150,15 @@ def test_a_full_standard_output_is_one_sentence_and_no_verdict(verb: str) -> Non
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no full device")
 @pytest.mark.parametrize(("words", "code"), [(["inspect", "nothing"], 2), (["--version"], 0)])
-def test_a_full_standard_error_changes_no_exit_code(words: list[str], code: int) -> None:
+def test_a_full_standard_error_changes_no_exit_code(
+    words: list[str], code: int, buffered: dict[str, str]
+) -> None:
     with Path("/dev/full").open("w") as full:
         ran = subprocess.run(
             [sys.executable, "-m", "kline_harness", *words],
             stdout=subprocess.DEVNULL,
             stderr=full,
+            env=buffered,
             timeout=60,
         )
     assert ran.returncode == code

@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 
 from kline_harness.errors import ContractError, UserError
 
@@ -48,7 +47,7 @@ def run_to_exit(verb: Callable[[], int]) -> int:
     if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
         signal.signal(signal.SIGINT, _end)
     try:
-        code = verb()
+        code = _ended(verb)
         # A process without a standard output has printed nothing.
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -74,6 +73,18 @@ def run_to_exit(verb: Callable[[], int]) -> int:
         return _crashed(error)
 
 
+def _ended(verb: Callable[[], int]) -> int:
+    """Run a verb; the help of one ends by an exception, and has printed all the same."""
+    try:
+        return verb()
+    except Terminated:
+        raise
+    except SystemExit as ended:
+        if isinstance(ended.code, int):
+            return ended.code
+        raise
+
+
 def _crashed(error: Exception) -> int:
     # A library that a signal meets while it is imported makes another error of it.
     came = _first_to_end()
@@ -92,9 +103,9 @@ def _unwritten(error: OSError) -> str:
     return "a file"
 
 
-def _leave_output() -> None:
-    """Let what is still buffered for standard output go nowhere."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+def _leave_output(stream: int = 1) -> None:
+    """Let what is still buffered for a stream go nowhere: standard output's number, or another."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
 
 
 def raise_what_came() -> None:
@@ -136,8 +147,10 @@ def crash_sentence(error: BaseException) -> str:
 
 def _say(line: str, code: int) -> int:
     # Where nothing can be said the code has to do.
-    with suppress(OSError):
+    try:
         print(line, file=sys.stderr, flush=True)
+    except OSError:
+        _leave_output(2)
     return code
 
 
