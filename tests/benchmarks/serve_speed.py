@@ -36,19 +36,22 @@ def archives(folder: Path, trades: int, symbols: int) -> list[Path]:
     return paths
 
 
-def measured(paths: list[Path], receive: Callable[[int, str], int], streams: str) -> str:
+def measured(
+    paths: list[Path], receive: Callable[[int, str], tuple[int, float]], streams: str
+) -> str:
     """Serve the files at full speed to one client; return what was measured."""
+    # It lives on after the last message, so that its peak can be asked for.
     command = [sys.executable, "-m", "kline_harness.cli", "serve", *map(str, paths)]
     with subprocess.Popen(
-        [*command, "--speed", "max", "--linger", "0"], stdout=subprocess.PIPE, text=True
+        [*command, "--speed", "max", "--linger", "3"], stdout=subprocess.PIPE, text=True
     ) as server:
         assert server.stdout is not None
         began = time.perf_counter()
         port = int(server.stdout.readline().rpartition(":")[2])
         ready = time.perf_counter() - began
         began = time.perf_counter()
-        messages = receive(port, streams)
-        seconds = time.perf_counter() - began
+        messages, ended = receive(port, streams)
+        seconds = ended - began
         status = Path(f"/proc/{server.pid}/status").read_text()
         peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
         server.terminate()
@@ -59,9 +62,9 @@ def measured(paths: list[Path], receive: Callable[[int, str], int], streams: str
     )
 
 
-def fast(port: int, streams: str) -> int:
+def fast(port: int, streams: str) -> tuple[int, float]:
     """Read bytes from a plain socket and count frames, as a client in C would."""
-    count, rest = 0, b""
+    count, rest, ended = 0, b"", 0.0
     with socket.create_connection(("127.0.0.1", port)) as ws:
         lines = (
             *(f"GET /ws/{streams} HTTP/1.1", "Host: x", "Upgrade: websocket"),
@@ -72,25 +75,26 @@ def fast(port: int, streams: str) -> int:
         while block := ws.recv(1 << 20):
             data = rest + block
             # A message begins with this once; cut at the last whole one.
-            count += data.count(b'{"e":"aggTrade"')
+            if came := data.count(b'{"e":"aggTrade"'):
+                count, ended = count + came, time.perf_counter()
             rest = data[-14:]
             if data.endswith(b"\x03\xe9"):
                 break
-    return count
+    return count, ended
 
 
-def slow(port: int, streams: str) -> int:
+def slow(port: int, streams: str) -> tuple[int, float]:
     """Receive with aiohttp's client, message by message."""
 
-    async def run() -> int:
-        count = 0
+    async def run() -> tuple[int, float]:
+        count, ended = 0, 0.0
         async with (
             aiohttp.ClientSession() as session,
             session.ws_connect(f"ws://127.0.0.1:{port}/ws/{streams}", max_msg_size=0) as ws,
         ):
             async for _ in ws:
-                count += 1
-        return count
+                count, ended = count + 1, time.perf_counter()
+        return count, ended
 
     return asyncio.run(run())
 
