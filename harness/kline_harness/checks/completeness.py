@@ -9,9 +9,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from kline_harness.checks.finding_log import FINDINGS_PER_KIND, FindingLog
+from kline_harness.checks.finding_log import FINDINGS_PER_KIND
 from kline_harness.checks.kline_rules import RULE_FIELDS, field_text, quiet_not_level, rules
 from kline_harness.checks.lags import Lags
+from kline_harness.checks.queued_audit import QueuedAudit
 from kline_harness.checks.quote_rules import symbols_of_no_rule
 from kline_harness.checks.roll_up import RollUpBook
 from kline_harness.checks.sequence import Place, Places, Sequence
@@ -26,12 +27,10 @@ from kline_harness.checks.series import (
     starts_of,
 )
 from kline_harness.checks.series_statistics import SeriesStatistics
-from kline_harness.columns import Rows
 from kline_harness.interval import INTERVALS
 from kline_harness.kline import FIELDS, KlineBatch, Trigger
-from kline_harness.pending_rows import Pending
 from kline_harness.quote_rule import no_quote_rule
-from kline_harness.units import INT64_MAX, BoolArray
+from kline_harness.units import BoolArray
 from kline_harness.verdict import Finding, Severity, Verdict
 
 # What to tell about a row beside the fields of the rule.
@@ -46,19 +45,17 @@ NOT_CHECKED = (
 )
 
 
-class CompletenessAuditor:
+class CompletenessAuditor(QueuedAudit[KlineBatch]):
     """Checks, per series, that finals are complete, in step and plausible.
 
     Each kline is placed against the latest of its series (`Place`), judged on its own
-    (`rules`), and higher klines are held to the roll-up of lower ones. Deliveries are only
-    queued; blocks of `block_rows` klines are checked at a time.
+    (`rules`), and higher klines are held to the roll-up of lower ones. Blocks of `block_rows`
+    klines are checked at a time.
 
     Source of the rules: docs/checks.md, "Completeness"; the exchange's kline files (a quiet
     interval is a flat kline at the previous close, lower intervals add up to higher ones in nine
     fields).
     """
-
-    timer_period_ns: int | None = None
 
     def __init__(
         self,
@@ -68,10 +65,7 @@ class CompletenessAuditor:
         findings_per_kind: int = FINDINGS_PER_KIND,
         contract_size: Decimal | None = None,
     ) -> None:
-        self.name = name
-        self._block_rows = block_rows
-        self._pending: Pending[KlineBatch] = Pending()
-        self._log = FindingLog(name, findings_per_kind)
+        super().__init__(name, block_rows, findings_per_kind)
         self._contract_size = contract_size
         self._rules = rules(contract_size)
         self._no_rule: set[str] = set()
@@ -84,16 +78,6 @@ class CompletenessAuditor:
         self._held = Accepted.empty()
         self._closed = False
 
-    def on_rows(self, now_ns: int, rows: Rows[KlineBatch]) -> None:
-        """Queue klines; check each full block."""
-        self._pending.add(rows)
-        while self._pending.rows >= self._block_rows:
-            self._check(self._block_rows)
-
-    def rows_until_flush(self) -> int:
-        """Return how many klines may come at once: their instants are in them."""
-        return INT64_MAX
-
     def on_lag(self, now_ns: int, missed: int) -> None:
         """Record that klines are missing at this place of the stream."""
         position = self._position + self._pending.rows
@@ -103,28 +87,14 @@ class CompletenessAuditor:
             position, Finding(self.name, "lagged", Severity.DOUBT, at_ns=now_ns, evidence=evidence)
         )
 
-    def on_timer(self, now_ns: int) -> None:
-        """Nothing is due by time."""
-
     def on_close(self, now_ns: int) -> None:
         """Check what is queued, and which series ended before their symbol did."""
         if self._closed:
             return
         self._closed = True
-        if self._pending.rows:
-            self._check(self._pending.rows)
+        self.catch_up()
         self._compare(self._held)
         self._find_stopped()
-
-    def catch_up(self) -> int:
-        """Check what is queued; return how many findings there are so far."""
-        if self._pending.rows:
-            self._check(self._pending.rows)
-        return sum(self._log.counts.values())
-
-    def findings(self) -> list[Finding]:
-        """Return what was found so far, in the order of the stream."""
-        return self._log.findings()
 
     def verdict(self) -> Verdict:
         """Return what was found, in the order of the stream."""

@@ -9,18 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kline_harness.checks.finding_log import FINDINGS_PER_KIND, FindingLog
+from kline_harness.checks.finding_log import FINDINGS_PER_KIND
 from kline_harness.checks.lateness import Histogram, LatenessStatistics
 from kline_harness.checks.life_events import Events, SymbolCodes, arrange_events
 from kline_harness.checks.life_follow import NextInSeries, TickLog
 from kline_harness.checks.life_series import Histories, LifeSeries
 from kline_harness.checks.life_table import LEGAL, TRANSITIONS, KlineState
+from kline_harness.checks.queued_audit import QueuedAudit
 from kline_harness.checks.series import INTERVAL_CODES, NONE
-from kline_harness.columns import Rows
 from kline_harness.interval import INTERVALS
 from kline_harness.kline import Life, LifeBatch, Trigger
-from kline_harness.pending_rows import Pending
-from kline_harness.units import INT64_MAX, BoolArray, Int64Array
+from kline_harness.units import BoolArray, Int64Array
 from kline_harness.verdict import Finding, Severity, Verdict
 
 BLOCK_ROWS = 131_072
@@ -34,7 +33,7 @@ NOT_CHECKED = (
 _LONGEST_NS = 31 * 86_400 * 10**9
 
 
-class LifecycleChecker:
+class LifecycleChecker(QueuedAudit[LifeBatch]):
     """Checks that every kline is opened in step, finalized once, in time, and left alone then.
 
     * Each event must be a transition of `TRANSITIONS`.
@@ -44,13 +43,11 @@ class LifecycleChecker:
     * A kline opens where the one before it closed, and not more than `future_ns_max` (default:
       its own length) after the instant of the event.
 
-    Deliveries are only queued; blocks of `block_rows` events are checked at a time. With
+    Blocks of `block_rows` events are checked at a time. With
     `joined_late`, klines open before the first event are not held to have been opened.
 
     Source of the rules: docs/checks.md, "Lifecycle".
     """
-
-    timer_period_ns: int | None = None
 
     def __init__(
         self,
@@ -62,13 +59,10 @@ class LifecycleChecker:
         joined_late: bool = False,
         one_by_one: bool = False,
     ) -> None:
-        self.name = name
-        self._block_rows = block_rows
+        super().__init__(name, block_rows, findings_per_kind)
         self._future_ns = np.array(
             [future_ns_max or i.length_ns or _LONGEST_NS for i in INTERVALS], dtype=np.int64
         )
-        self._pending: Pending[LifeBatch] = Pending()
-        self._log = FindingLog(name, findings_per_kind)
         self._codes = SymbolCodes()
         self._series = LifeSeries(lost=joined_late, one_by_one=one_by_one)
         self._ticks = TickLog()
@@ -80,20 +74,9 @@ class LifecycleChecker:
         self._position = 0
         self._closed = False
 
-    def on_rows(self, now_ns: int, rows: Rows[LifeBatch]) -> None:
-        """Queue events; check each full block."""
-        self._pending.add(rows)
-        while self._pending.rows >= self._block_rows:
-            self._check(self._block_rows)
-
-    def rows_until_flush(self) -> int:
-        """Return how many events may come at once: their instants are in them."""
-        return INT64_MAX
-
     def on_lag(self, now_ns: int, missed: int) -> None:
         """Record that events are missing here: every kline may have changed meanwhile."""
-        if self._pending.rows:
-            self._check(self._pending.rows)
+        self.catch_up()
         self._series.lose_events()
         self._counts["not_judged"] += len(self._outrun.drain()) + len(self._fillers.drain())
         self._counts["lags"] += 1
@@ -104,16 +87,12 @@ class LifecycleChecker:
             Finding(self.name, "lagged", Severity.DOUBT, at_ns=now_ns, evidence=evidence),
         )
 
-    def on_timer(self, now_ns: int) -> None:
-        """Nothing is due by time."""
-
     def on_close(self, now_ns: int) -> None:
         """Check what is queued, and what is still open or unanswered."""
         if self._closed:
             return
         self._closed = True
-        if self._pending.rows:
-            self._check(self._pending.rows)
+        self.catch_up()
         self._find("trade_finalized_not_outrun", self._outrun.drain())
         self._find("filler_left_open", self._fillers.drain())
         self._find("tick_not_seen", self._ticks.drain(), severity=Severity.DOUBT)
@@ -127,16 +106,6 @@ class LifecycleChecker:
         """Return how late finals were, per interval that had any, shortest first."""
         every = (histogram.statistics(code) for code, histogram in enumerate(self._lateness))
         return tuple(statistics for statistics in every if statistics is not None)
-
-    def catch_up(self) -> int:
-        """Check what is queued; return how many findings there are so far."""
-        if self._pending.rows:
-            self._check(self._pending.rows)
-        return sum(self._log.counts.values())
-
-    def findings(self) -> list[Finding]:
-        """Return what was found so far, in the order of the stream."""
-        return self._log.findings()
 
     def verdict(self) -> Verdict:
         """Return what was found, in the order of the stream."""

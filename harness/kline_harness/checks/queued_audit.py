@@ -1,0 +1,52 @@
+"""What the audits of a channel share: rows are queued, and checked in blocks of one size."""
+
+from __future__ import annotations
+
+from typing import Generic
+
+from kline_harness.checks.finding_log import FindingLog
+from kline_harness.columns import Rows, T
+from kline_harness.pending_rows import Pending
+from kline_harness.units import INT64_MAX
+from kline_harness.verdict import Finding
+
+
+class QueuedAudit(Generic[T]):
+    """Queues what it is handed and checks `block_rows` of it at a time.
+
+    A subclass checks the oldest rows of the queue in `_check`.
+    """
+
+    timer_period_ns: int | None = None
+
+    def __init__(self, name: str, block_rows: int, findings_per_kind: int) -> None:
+        self.name = name
+        self._block_rows = block_rows
+        self._pending: Pending[T] = Pending()
+        self._log = FindingLog(name, findings_per_kind)
+
+    def on_rows(self, now_ns: int, rows: Rows[T]) -> None:
+        """Queue rows; check each full block."""
+        self._pending.add(rows)
+        while self._pending.rows >= self._block_rows:
+            self._check(self._block_rows)
+
+    def rows_until_flush(self) -> int:
+        """Return how many rows may come at once: their instants are in them."""
+        return INT64_MAX
+
+    def on_timer(self, now_ns: int) -> None:
+        """Nothing is due by time."""
+
+    def catch_up(self) -> int:
+        """Check what is queued; return how many findings there are so far."""
+        if self._pending.rows:
+            self._check(self._pending.rows)
+        return sum(self._log.counts.values())
+
+    def findings(self) -> list[Finding]:
+        """Return what was found so far, in the order of the stream."""
+        return self._log.findings()
+
+    def _check(self, count: int) -> None:
+        raise NotImplementedError
