@@ -29,6 +29,14 @@ _DECODER = json.JSONDecoder(parse_float=str, parse_constant=str)
 _FORM = "<receive time> <json>, or json alone"
 
 
+def lines_of(block: bytes) -> list[bytes]:
+    """Return the lines of a block that ends with a line; a byte order mark is none of the text."""
+    lines = block.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    if not lines[-1]:
+        lines.pop()
+    return lines
+
+
 class Line:
     """One line: messages, alone, in a list or wrapped, and a receive time in front or beside."""
 

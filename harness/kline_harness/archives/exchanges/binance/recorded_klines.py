@@ -8,7 +8,7 @@ from typing import Any
 
 from kline_harness.archives.compressed import TextFile
 from kline_harness.archives.exchanges.binance import KLINE_COLUMNS
-from kline_harness.archives.exchanges.binance.messages import TRADE_IN_TEXT, Line
+from kline_harness.archives.exchanges.binance.messages import TRADE_IN_TEXT, Line, lines_of
 from kline_harness.archives.made_text import GivenText
 from kline_harness.ledger import Equation
 
@@ -42,10 +42,7 @@ class RecordedKlines:
         number = 0
         for block in self._file.blocks():
             self._in_text += len(_CLOSED_IN_TEXT.findall(block))
-            lines = block.removeprefix(b"\xef\xbb\xbf").split(b"\n")
-            if not lines[-1]:
-                lines.pop()
-            for text in lines:
+            for text in lines_of(block):
                 number += 1
                 if text.strip():
                     self._take(Line(self._file.path, number, text), rows)

@@ -16,6 +16,7 @@ from kline_harness.archives.exchanges.binance.messages import (
     Line,
     ReceiveClock,
     in_unit,
+    lines_of,
 )
 from kline_harness.archives.file_names import market_of
 from kline_harness.archives.grammar import DIGITS_MAX
@@ -85,10 +86,7 @@ class Recording:
         for block in in_background(blocks) if background else blocks:
             rows: list[dict[str, Any]] = []
             self._in_text += len(TRADE_IN_TEXT.findall(block))
-            lines = block.removeprefix(b"\xef\xbb\xbf").split(b"\n")
-            if not lines[-1]:
-                lines.pop()
-            for line in lines:
+            for line in lines_of(block):
                 number += 1
                 if line.strip():
                     rows += self._rows(Line(self.path, number, line))
