@@ -31,6 +31,7 @@ from kline_harness.columns import Instrument, concat
 from kline_harness.errors import InputError
 from kline_harness.interval import INTERVALS, Interval, parse_interval
 from kline_harness.ledger import Equation
+from kline_harness.replay.sources import watch_of
 
 # Raised when digests are made or written in another way.
 FORMAT = "kline-harness/digest/1"
@@ -172,16 +173,7 @@ class DayCache:
     def _made(self, path: Path, reading: Reading) -> Day:
         file = reading.open(path)
         peeked = file.peek()
-        watch = FileWatch(
-            path.name,
-            peeked.symbols[0],
-            peeked.coverage,
-            sides_stated="sides" not in peeked.not_stated,
-            ids_stated=peeked.ids_stated,
-            is_aggregated=peeked.layout == "aggTrades",
-            is_recorded=peeked.layout == "stream",
-            quotes_stated=peeked.layout == "trades" and peeked.market != "cm",
-        )
+        watch = watch_of(peeked, peeked.symbols[0])
         frame = parse_interval(reading.frame)
         digest, summary = _digested(file, watch, frame)
         summary = replace(summary, digest_rows=len(digest), source_bytes=file.info.bytes)

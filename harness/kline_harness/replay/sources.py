@@ -264,16 +264,7 @@ class Sources:
             for _, part in by_symbol(tape):
                 symbol = part.symbol_text(0)
                 if symbol not in mine:
-                    mine[symbol] = FileWatch(
-                        Path(file.path).name,
-                        symbol,
-                        info.coverage,
-                        sides_stated="sides" not in info.not_stated,
-                        ids_stated=info.ids_stated,
-                        is_aggregated=info.layout == "aggTrades",
-                        is_recorded=info.layout == "stream",
-                        quotes_stated=info.layout == "trades" and info.market != "cm",
-                    )
+                    mine[symbol] = watch_of(info, symbol)
                 mine[symbol].add(part)
             return tape
 
@@ -326,6 +317,20 @@ class _InTurn:
     def prepare(self) -> None:
         """Have the next chunk of the file that is being read made."""
         self._ahead[self._place].prepare()
+
+
+def watch_of(info: FileInfo, symbol: str) -> FileWatch:
+    """Return the watch over one symbol's trades of a file, as its first lines describe it."""
+    return FileWatch(
+        Path(info.path).name,
+        symbol,
+        info.coverage,
+        sides_stated="sides" not in info.not_stated,
+        ids_stated=info.ids_stated,
+        is_aggregated=info.layout == "aggTrades",
+        is_recorded=info.layout == "stream",
+        quotes_stated=info.layout == "trades" and info.market != "cm",
+    )
 
 
 def _first_time(file: TradeFile) -> tuple[int, str]:
