@@ -9,7 +9,6 @@ import sys
 import tempfile
 from decimal import Decimal
 from pathlib import Path
-from types import TracebackType
 from typing import IO
 
 from kline_harness.expectations.answer import Answer, crashed
@@ -100,10 +99,5 @@ class ExpectationsWorker:
         self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

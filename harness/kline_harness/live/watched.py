@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import webbrowser
-from types import TracebackType
 
 from kline_harness.errors import UsageError
 from kline_harness.exchange.clock import speed_of
@@ -69,12 +68,7 @@ class Watched:
             self._store.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._store is not None:
             self._store.stop()
         self.server.stop()
