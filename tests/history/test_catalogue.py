@@ -110,6 +110,15 @@ def test_a_revised_archive_is_noticed_and_kept_beside_the_old_one(
     assert catalogue.records()[0] == first
 
 
+def suite_of(folder: Path, day: str, *keys: str, verdict: str = "valid") -> Path:
+    """Write a gate's suite of one case, whose files are a day of the catalogue."""
+    suite = folder / "suite.toml"
+    lines = ['name = "day"', 'intervals = "1m"', 'audit = "off"', f'verdict = "{verdict}"']
+    lines += [f'{key} = "um:BTCUSDT:{day}"' for key in keys]
+    suite.write_text("\n".join(["[[case]]", *lines]) + "\n")
+    return suite
+
+
 def test_a_gate_says_that_the_archive_changed(
     archive: Archive, catalogue: Catalogue, tmp_path: Path
 ) -> None:
@@ -119,11 +128,7 @@ def test_a_gate_says_that_the_archive_changed(
     wanted = items(f"um:BTCUSDT:{day}", klines="1m")
     bring(archive, catalogue, wanted)
     first = next(one.sha256 for one in catalogue.records() if one.data == "aggTrades")
-    suite = tmp_path / "suite.toml"
-    keys = [f'{key} = "um:BTCUSDT:{day}"' for key in ("trades", "klines")]
-    more = ['name = "day"', 'intervals = "1m"', 'audit = "off"', *keys]
-    suite.write_text("\n".join(["[[case]]", *more]) + "\n")
-    work = tmp_path / "work"
+    suite, work = suite_of(tmp_path, day, "trades", "klines"), tmp_path / "work"
     assert run_suite(load_suite(suite), True, work=work).status is GateStatus.GREEN
     assert run_suite(load_suite(suite), work=work).status is GateStatus.GREEN
     revise(archive, day)
@@ -150,10 +155,7 @@ def test_a_gate_says_that_the_exchanges_klines_changed(
     put_klines(archive, day)
     wanted = items(f"um:BTCUSDT:{day}", klines="1m")
     bring(archive, catalogue, wanted)
-    suite, work = tmp_path / "suite.toml", tmp_path / "work"
-    keys = [f'{key} = "um:BTCUSDT:{day}"' for key in ("trades", "klines")]
-    more = ['name = "day"', 'intervals = "1m"', 'audit = "off"', *keys]
-    suite.write_text("\n".join(["[[case]]", *more]) + "\n")
+    suite, work = suite_of(tmp_path, day, "trades", "klines"), tmp_path / "work"
     assert run_suite(load_suite(suite), True, work=work).status is GateStatus.GREEN
     name = f"BTCUSDT-1m-{day}"
     path = next(one for one in archive.files if one.endswith(f"{name}.zip"))
@@ -173,9 +175,7 @@ def test_a_gate_tells_both_changes_apart(
     archive.put_trades(day)
     wanted = items(f"um:BTCUSDT:{day}")
     bring(archive, catalogue, wanted)
-    suite, work = tmp_path / "suite.toml", tmp_path / "work"
-    more = ['name = "day"', 'intervals = "1m"', 'audit = "off"', 'verdict = "unknown"']
-    suite.write_text("\n".join(["[[case]]", *more, f'trades = "um:BTCUSDT:{day}"']) + "\n")
+    suite, work = suite_of(tmp_path, day, "trades", verdict="unknown"), tmp_path / "work"
     assert run_suite(load_suite(suite), True, work=work).status is GateStatus.GREEN
     advance = ExactAggregator.advance
 
