@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from kline_harness.archives.exchanges.binance import KLINE_COLUMNS
 from kline_harness.errors import InputError, OutputError, UsageError
 from kline_harness.report.data import read_run
 from kline_harness.report.differences import plain_decimal
@@ -20,12 +21,7 @@ from kline_harness.storage.dataset import KlineDataset
 from kline_harness.units import utc_text
 
 KLINES, FINDINGS = "klines", "findings"
-# Source: public data repository, README, Klines; the names of its files' headers.
-COLUMNS = (
-    *("open_time", "open", "high", "low", "close", "volume", "close_time", "quote_volume"),
-    *("count", "taker_buy_volume", "taker_buy_quote_volume", "ignore"),
-)
-_STORED = ("symbol", "interval", *(name for name in COLUMNS if name != "ignore"))
+_STORED = ("symbol", "interval", *(name for name in KLINE_COLUMNS if name != "ignore"))
 _US_PER_MS = 1_000
 
 
@@ -70,7 +66,7 @@ def export_klines(
     for table in dataset.pieces(list(_STORED)):
         for row in _texts(table):
             if symbol in (None, row["symbol"]) and interval in (None, row["interval"]):
-                line = ",".join(row.get(name, "0") for name in COLUMNS)
+                line = ",".join(row.get(name, "0") for name in KLINE_COLUMNS)
                 key = row["symbol"], row["interval"]
                 series.setdefault(key, []).append((int(row["open_time"]), line))
     if not series:
@@ -78,7 +74,7 @@ def export_klines(
     out.mkdir(parents=True, exist_ok=True)
     for (name, length), rows in sorted(series.items()):
         path = out / f"{name}-{length}.csv"
-        lines = [",".join(COLUMNS), *(line for _, line in sorted(rows))]
+        lines = [",".join(KLINE_COLUMNS), *(line for _, line in sorted(rows))]
         path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="")
         yield path
 
