@@ -162,6 +162,11 @@ def trailing_zeros(values: ExactArray, limit: int) -> int:
     return digits
 
 
+def day_of(time_ns: int) -> str:
+    """Return the day of an instant in UTC, as 2024-07-18."""
+    return utc_text(time_ns)[:10]
+
+
 def utc_text(time_ns: int) -> str:
     """Write an instant in UTC to the nanosecond; a fraction only where there is one."""
     text = str(np.datetime64(time_ns, "ns"))

@@ -26,7 +26,7 @@ from kline_harness.history.held_files import is_catalogued
 from kline_harness.replay.scenario import Scenario
 from kline_harness.replay.timings import Timings
 from kline_harness.run_record import RECORD_FILE, RunRecord, read_record
-from kline_harness.units import NS_PER_DAY, utc_text
+from kline_harness.units import day_of
 
 FORMAT = "kline-harness/campaign-run/1"
 
@@ -234,8 +234,3 @@ def _days(folder: Path, record: RunRecord) -> dict[str, Counter[str]]:
     for open_time, kind in zip(int64_of(table["open_time"]).tolist(), classes, strict=True):
         days.setdefault(day_of(open_time * 1000), Counter())[kind] += 1
     return days
-
-
-def day_of(time_ns: int) -> str:
-    """Return the day of an instant, in UTC."""
-    return utc_text(time_ns - time_ns % NS_PER_DAY)[:10]

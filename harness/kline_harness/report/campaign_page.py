@@ -16,7 +16,7 @@ from kline_harness.errors import OutputError
 from kline_harness.finding_text import finding_text
 from kline_harness.report.page import render, write_whole
 from kline_harness.report.svg import Drawing, box
-from kline_harness.units import NS_PER_DAY, utc_text
+from kline_harness.units import day_of
 from kline_harness.verdict import Finding, Severity
 
 # What of a day is wrong, and what leaves it open: findings by severity, klines by class.
@@ -89,7 +89,7 @@ def build_campaign(out: Path, results: Mapping[str, Any]) -> Path:
     try:
         (out / "days").mkdir(exist_ok=True)
         for row in rows:
-            for month, sections in _months(out, row):
+            for month, sections in _months(out, row).items():
                 page = render(
                     "campaign_month.html.j2", run=row.run, month=month, days=sections, shown=_SHOWN
                 )
@@ -124,8 +124,8 @@ def _file(run: Mapping[str, Any], month: str) -> str:
     return f"{run['name']}-{month}.html"
 
 
-def _months(out: Path, row: RunRow) -> Iterator[tuple[str, list[DaySection]]]:
-    """Yield each month of a run with its days: findings, and klines that differ."""
+def _months(out: Path, row: RunRow) -> dict[str, list[DaySection]]:
+    """Return each month of a run with its days: findings, and klines that differ."""
     sections = {cell.day: DaySection(cell) for cell in row.cells if cell.counts}
     folder = out / "runs" / row.run["name"]
     for day, text in _findings(folder):
@@ -137,7 +137,7 @@ def _months(out: Path, row: RunRow) -> Iterator[tuple[str, list[DaySection]]]:
     months: dict[str, list[DaySection]] = {}
     for day, section in sections.items():
         months.setdefault(day[:7], []).append(section)
-    yield from months.items()
+    return months
 
 
 def _findings(folder: Path) -> Iterator[tuple[str, str]]:
@@ -147,7 +147,7 @@ def _findings(folder: Path) -> Iterator[tuple[str, str]]:
             finding = Finding(**{**plain, "severity": Severity(plain["severity"])})
             at_ns = finding.open_time_ns or finding.at_ns
             if at_ns is not None:
-                yield utc_text(at_ns - at_ns % NS_PER_DAY)[:10], finding_text(finding)
+                yield day_of(at_ns), finding_text(finding)
 
 
 def _differences(folder: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
