@@ -10,7 +10,7 @@ import numpy as np
 from kline_harness.report.data import ReportData
 from kline_harness.report.disturbances import disturbances
 from kline_harness.report.evidence import script_json
-from kline_harness.report.timeline import COLUMNS, edges_of, lateness_of
+from kline_harness.report.timeline import COLUMNS, columns_of, edges_of, lateness_of
 from kline_harness.run_record import RunRecord
 from kline_harness.units import NS_PER_MILLISECOND, Int64Array
 
@@ -23,7 +23,8 @@ def moment_block(data: ReportData, span_ns: tuple[int, int]) -> str | None:
     the latest final of each stretch was (ns); `planted` are windows with a name, of faults and of
     klines without trades.
     """
-    edges = edges_of(data, span_ns)
+    late_at, late_ns = lateness_of(data)
+    edges = edges_of(data, span_ns, late_at)
     if edges is None:
         return None
     tracks = [
@@ -31,7 +32,6 @@ def moment_block(data: ReportData, span_ns: tuple[int, int]) -> str | None:
         for track in data.timeline
         if len(track.at_ns)
     ]
-    late_at, late_ns = lateness_of(data)
     return script_json(
         {
             "from": int(edges[0]) // NS_PER_MILLISECOND,
@@ -46,7 +46,7 @@ def moment_block(data: ReportData, span_ns: tuple[int, int]) -> str | None:
 
 def _sparse(edges: Int64Array, at_ns: Int64Array, count: Int64Array) -> list[list[int]]:
     """Return the stretches that have a value, and the highest value of each."""
-    place = np.clip(np.searchsorted(edges, at_ns, side="right") - 1, 0, COLUMNS - 1)
+    place = columns_of(edges, at_ns)
     peak = np.full(COLUMNS, -1, dtype=np.int64)
     np.maximum.at(peak, place, count)
     there = np.flatnonzero(peak >= 0)

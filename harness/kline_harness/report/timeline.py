@@ -60,11 +60,11 @@ def draw_timeline(data: ReportData, span_ns: tuple[int, int]) -> Timeline | None
     Of every stretch of time the highest depth and the largest flush are shown, on a logarithmic
     scale, and the range and the middle of how late finals came.
     """
-    edges = edges_of(data, span_ns)
+    late_at, late_ns = lateness_of(data)
+    edges = edges_of(data, span_ns, late_at)
     if edges is None:
         return None
     start, end = int(edges[0]), int(edges[-1])
-    late_at, late_ns = lateness_of(data)
     panels = [*_depth_panels(data, edges), *_flush_panels(data, edges)]
     if len(late_at):
         panels.append(_lateness_panel(edges, late_at, late_ns))
@@ -76,9 +76,11 @@ def draw_timeline(data: ReportData, span_ns: tuple[int, int]) -> Timeline | None
     return Timeline(svg, (start, end), tuple(shaded), all_along, unnamed)
 
 
-def edges_of(data: ReportData, span_ns: tuple[int, int]) -> Int64Array | None:
-    """Return the bounds of the stretches that a timeline is cut into; None where nothing was."""
-    late_at, _ = lateness_of(data)
+def edges_of(data: ReportData, span_ns: tuple[int, int], late_at: Int64Array) -> Int64Array | None:
+    """Return the bounds of the stretches that a timeline is cut into; None where nothing was.
+
+    `late_at` are the instants at which klines were published.
+    """
     instants = [at_ns for at_ns in (*(t.at_ns for t in data.timeline), late_at) if len(at_ns)]
     if not instants:
         return None
@@ -215,12 +217,13 @@ def _highest(edges: Int64Array, tracks: Sequence[Track]) -> tuple[Int64Array, Fl
     """Return the columns in which tracks have values above zero, with the highest of each."""
     peak = np.zeros(COLUMNS)
     for track in tracks:
-        np.maximum.at(peak, _columns(edges, track.at_ns), track.count)
+        np.maximum.at(peak, columns_of(edges, track.at_ns), track.count)
     drawn = np.flatnonzero(peak)
     return drawn, peak[drawn]
 
 
-def _columns(edges: Int64Array, at_ns: Int64Array) -> Int64Array:
+def columns_of(edges: Int64Array, at_ns: Int64Array) -> Int64Array:
+    """Return in which stretch of a timeline each instant lies."""
     return np.clip(np.searchsorted(edges, at_ns, side="right") - 1, 0, COLUMNS - 1)
 
 
@@ -241,8 +244,8 @@ def lateness_of(data: ReportData) -> tuple[Int64Array, Int64Array]:
 
 
 def _lateness_panel(edges: Int64Array, at_ns: Int64Array, late_ns: Int64Array) -> _Panel:
-    order = np.lexsort((late_ns, _columns(edges, at_ns)))
-    column = _columns(edges, at_ns)[order]
+    order = np.lexsort((late_ns, columns_of(edges, at_ns)))
+    column = columns_of(edges, at_ns)[order]
     scaled = lateness_scale(late_ns[order])
     starts = np.flatnonzero(np.diff(column, prepend=-1))
     stops = np.append(starts[1:], len(column))
