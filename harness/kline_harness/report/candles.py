@@ -8,7 +8,6 @@ from pathlib import Path
 ASSETS = Path(__file__).parent / "assets"
 LIBRARY = ASSETS / "lightweight-charts" / "lightweight-charts.standalone.production.js"
 COMPONENT = ASSETS / "candles.js"
-NOTICE = ASSETS / "lightweight-charts" / "NOTICE"
 
 
 @cache

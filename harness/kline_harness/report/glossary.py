@@ -33,6 +33,7 @@ CHECKS = {
     "silent_stream": "Looks for streams that were subscribed and on which nothing was sent.",
     "connections": "Tells how the connections of the server ended.",
     "left_bars": "Looks for klines that were left as they were after some of their trades.",
+    "wire_faults": "Tells which faults of the wire had an effect, and which klines kept it.",
     "overwritten": "Looks for rows that were changed after they had been stored as final.",
 }
 # By the name of a cause: what can have made a kline differ.

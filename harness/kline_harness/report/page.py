@@ -12,7 +12,7 @@ from typing import Any
 
 from kline_harness.errors import OutputError
 from kline_harness.report.candle_rows import MARK_BYTES, MARKS, candle_block, candle_series
-from kline_harness.report.candles import candle_scripts
+from kline_harness.report.candles import candle_scripts, stylesheet
 from kline_harness.report.coverage import span_ns
 from kline_harness.report.data import ReportData, read_run
 from kline_harness.report.evidence import (
@@ -193,7 +193,7 @@ def render(template: str, scripts: Sequence[str] = ("report.js",), **context: An
     """Fill a template; every name is escaped, style and scripts stand inside the page."""
     from markupsafe import Markup
 
-    style = (_TEMPLATES / "report.css").read_text("utf-8")
+    style = stylesheet()
     texts: list[str] = []
     for name in scripts:
         own = name.endswith(".js")

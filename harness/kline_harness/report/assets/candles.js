@@ -321,5 +321,5 @@ window.KlineCandles = (() => {
     };
   };
 
-  return { create, kinds: Object.keys(MARKS) };
+  return { create };
 })();

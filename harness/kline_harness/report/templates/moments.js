@@ -22,7 +22,7 @@ window.KlineMoments = (report) => {
       const code = differences ? [differences.symbols.indexOf(one.symbol), differences.intervals.indexOf(one.interval)] : [-1, -1];
       for (const [at, row] of (differences ? differences.rows : []).entries()) {
         if (row[0] !== code[0] || row[1] !== code[1]) continue;
-        const [, exchange] = sides(differences, row), time = row[2] / 1000, kind = differences.classes[row[3]];
+        const [, exchange] = sides(row), time = row[2] / 1000, kind = differences.classes[row[3]];
         places.set(time, differences.first + at);
         markers.push({ time, kind, text: sentenceOf(differences, row, 2) });
         if (exchange[0] !== null) theirs.push([time, ...exchange.slice(0, 5), exchange[6], 1]);

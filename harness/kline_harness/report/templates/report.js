@@ -99,7 +99,7 @@
     return svg;
   };
 
-  const sides = (data, row) => {
+  const sides = (row) => {
     const ours = row[5].split(" ").map((text) => text === "-" ? null : text);
     const theirs = row[6].split(" ").map((text, at) => text === "-" ? null : text === "=" ? ours[at] : text);
     return [ours, theirs];
@@ -109,7 +109,7 @@
 
   // A difference in words: what ours is, what the exchange's is, and by how much.
   const sentenceOf = (data, row, most) => {
-    const [ours, theirs] = sides(data, row), kind = data.classes[row[3]], names = fieldNames(data, row);
+    const [ours, theirs] = sides(row), kind = data.classes[row[3]], names = fieldNames(data, row);
     if (kind === "extra") return "the exchange has no such kline";
     if (!names.length) return row[10] === undefined ? "ours has no such kline" : "ours was published and not stored";
     const told = names.slice(0, most).map((name) => {
@@ -148,7 +148,7 @@
   };
 
   const differenceDetail = (data, row) => {
-    const [ours, theirs] = sides(data, row);
+    const [ours, theirs] = sides(row);
     const made = row[8] && row[8].kline && typeof row[8].kline === "object" ? row[8].kline : null;
     const rows = data.fields.map((name, at) => {
       const both = ours[at] !== null && theirs[at] !== null;
@@ -195,7 +195,7 @@
         fieldNames(data, row).join(" "), row[5], row[6], row[7] < 0 ? "" : data.causes[row[7]], JSON.stringify(row.slice(8))],
       detail: differenceDetail,
       record: (data, row) => {
-        const [ours, theirs] = sides(data, row), side = (name, values) => data.fields.map((field, at) => [`${name}_${field}`, values[at]]);
+        const [ours, theirs] = sides(row), side = (name, values) => data.fields.map((field, at) => [`${name}_${field}`, values[at]]);
         return { symbol: data.symbols[row[0]], interval: data.intervals[row[1]], open_time: new Date(row[2]).toISOString(),
           class: data.classes[row[3]], fields: fieldNames(data, row).join(" "), ...Object.fromEntries([...side("ours", ours), ...side("theirs", theirs)]),
           cause: row[7] < 0 ? null : data.causes[row[7]] };
