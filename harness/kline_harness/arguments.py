@@ -107,12 +107,21 @@ class Parser(argparse.ArgumentParser):
 
 def command_line(arguments: Sequence[str]) -> str:
     """Return the command as given, with files by name: where they lie changes nothing."""
-    words, skip = ["kline-harness"], False
-    for word in arguments:
-        if skip or word == "--out":
-            skip = not skip
-        elif not word.startswith("--out="):
-            # The command of an aggregator's process is no file.
-            is_file = "/" in word and "process:" not in word
-            words.append(Path(word).name if is_file else word)
+    words = ["kline-harness"]
+    for word in without(arguments, ("--out",)):
+        # The command of an aggregator's process is no file.
+        is_file = "/" in word and "process:" not in word
+        words.append(Path(word).name if is_file else word)
     return shlex.join(words)
+
+
+def without(words: Sequence[str], valued: Sequence[str], flags: Sequence[str] = ()) -> list[str]:
+    """Return words without some options: those that take a value, with it, and flags."""
+    found, skip = [], False
+    for word in words:
+        name = word.partition("=")[0]
+        if skip or name in (*valued, *flags):
+            skip = not skip and name in valued and "=" not in word
+        else:
+            found.append(word)
+    return found

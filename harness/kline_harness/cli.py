@@ -270,10 +270,7 @@ def completion(given: argparse.Namespace) -> int:
     """Print a script that completes this command's words in a shell."""
     from kline_harness.completion import script
 
-    parsers = {name: (Parser(verb), arguments) for name, (verb, arguments) in VERBS.items()}
-    for parser, arguments in parsers.values():
-        arguments(parser)
-    print(script({name: parser for name, (parser, _) in parsers.items()}, given.shell))
+    print(script({name: _parser(name) for name in VERBS}, given.shell))
     return 0
 
 
@@ -315,13 +312,18 @@ def run(words: Sequence[str]) -> int:
         raise UserError(f"unknown verb {words[0]!r}: expected one of {', '.join(VERBS)}")
     from kline_harness.project_defaults import with_defaults
 
-    verb, arguments = VERBS[words[0]]
-    parser = Parser(verb)
-    arguments(parser)
+    parser = _parser(words[0])
     words = with_defaults(words, parser, list(VERBS), Path.cwd())
     given = parser.parse(words[1:])
     given.words = words
-    return verb(given)
+    return VERBS[words[0]][0](given)
+
+
+def _parser(name: str) -> Parser:
+    verb, arguments = VERBS[name]
+    parser = Parser(verb)
+    arguments(parser)
+    return parser
 
 
 def _overview() -> str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kline_harness.arguments import Parser, command_line
+from kline_harness.arguments import Parser, command_line, without
 from kline_harness.errors import UsageError
 from kline_harness.history import command as history
 
@@ -17,8 +17,8 @@ SUBJECTS = (
     "exact, the name of a registered one (a wrong name lists them), module:Class, file.py:Class "
     "or process:COMMAND. [default: exact]"
 )
-# Options of `watch` that take a value and are none of `replay`'s.
-_WATCHED = ("--speed", "--port", "--linger", "--follow", "--store")
+# Options of `watch` that are none of `replay`'s: those that take a value, and flags.
+_VALUED, _FLAGS = ("--speed", "--port", "--linger", "--follow", "--store"), ("--held", "--no-open")
 
 
 def replay_arguments(parser: Parser) -> None:
@@ -135,14 +135,7 @@ def _as_replayed(words: Sequence[str]) -> list[str]:
     """Return the words of `watch` as those of the replay that it is: the run is the same."""
     if words[0] != "watch":
         return list(words)
-    found, skip = ["replay"], False
-    for word in words[1:]:
-        name = word.partition("=")[0]
-        if skip or name in (*_WATCHED, "--no-open", "--held"):
-            skip = not skip and name in _WATCHED and "=" not in word
-        else:
-            found.append(word)
-    return found
+    return ["replay", *without(words[1:], _VALUED, _FLAGS)]
 
 
 def _options(given: argparse.Namespace) -> Any:
