@@ -146,12 +146,12 @@ def test_bars_that_a_client_builds_by_its_own_clock(tmp_path: Path) -> None:
         f"{tmp_path / 'client'} 200\n"
     )
     (tmp_path / "start.sh").chmod(0o755)
-    with serving(tmp_path, 8, "--run", str(tmp_path / "start.sh"), speed="60") as server:
+    with serving(tmp_path, 14, "--run", str(tmp_path / "start.sh"), speed="60") as server:
         server.ended()
     ran = judged(tmp_path, str(tmp_path / "client.own"), NAUTILUS)
     counts = ran.check("comparison")["counts"]
-    # It starts for over a virtual minute, and builds no bar before its first trade: its timer
-    # fails with an AttributeError. Those are named as missing.
+    # It starts for over a virtual minute, for several on a busy machine, and builds no bar before
+    # its first trade: its timer fails with an AttributeError. Those are named as missing.
     assert counts["identical"] >= 4
     assert counts.get("unexplained", 0) == 0, ran.output
     missing = [one["open_time_ns"] for one in ran.findings() if one["kind"] == "missing"]
