@@ -6,7 +6,10 @@ import asyncio
 import time
 
 from kline_harness.errors import UsageError
-from kline_harness.units import NS_PER_MINUTE, NS_PER_SECOND
+from kline_harness.units import NS_PER_MILLISECOND, NS_PER_MINUTE, NS_PER_SECOND
+
+# How much of a second on the wall is served, or fed, at once where time is paced.
+PACE_NS = 50 * NS_PER_MILLISECOND
 
 # Where a server's clock is told, and led.
 CLOCK_PATH = "/kline-harness/clock"

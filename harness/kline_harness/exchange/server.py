@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from kline_harness.exchange.clock import CLOCK_PATH, VirtualClock
+from kline_harness.exchange.clock import CLOCK_PATH, PACE_NS, VirtualClock
 from kline_harness.exchange.connection import Connection
 from kline_harness.exchange.frames import Frames, trade_frames
 from kline_harness.exchange.limits import BAN_MINUTES, RequestLimits, weight_of
@@ -25,8 +25,6 @@ from kline_harness.units import INT64_MAX, NS_PER_MILLISECOND, NS_PER_MINUTE, NS
 
 # A request line of 500 streams has 10.5 kB; the exchange takes 1,024 of them.
 LINE_BYTES = 65_536
-# How much of a second on the wall a slice covers where time is paced.
-_PACE_NS = 50 * NS_PER_MILLISECOND
 _FAMILIES = {"um": "/fapi/v1/", "spot": "/api/v3/"}
 # python-binance asks for these of spot when it serves futures.
 _ALSO = {"/api/v3/ping": "ping", "/api/v3/time": "time"}
@@ -151,7 +149,7 @@ class ExchangeServer:
 
     async def _serve_slice(self, end_ns: int) -> None:
         minis = any(MINI_TICKERS in one.streams for one in self.sockets.open())
-        most = None if self.options.speed is None else _PACE_NS * self.options.speed
+        most = None if self.options.speed is None else PACE_NS * self.options.speed
         reached_ns = self.market.reached_ns
         await self.sockets.retire(reached_ns)
         await self.sockets.strike(reached_ns)

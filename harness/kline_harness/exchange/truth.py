@@ -41,13 +41,13 @@ class ServedTrades:
     def tapes(self) -> Iterator[Tape]:
         """Yield the trades in order of (trade time, id); each call reads the archives anew."""
         try:
-            yield from self._streamed()
+            yield from self._in_file_order()
         except Disorder:
-            # Only before anything was yielded: see `_streamed`.
+            # Only before anything was yielded: see `_in_file_order`.
             whole = list(self.sources.tapes(whole=True))
             yield from self._cut([in_order(concat(whole))] if whole else [])
 
-    def _streamed(self) -> Iterator[Tape]:
+    def _in_file_order(self) -> Iterator[Tape]:
         if any(file.info.receive_unit for file in self.sources.trades):
             # A recording comes by arrival; what is true goes by the time of the trade.
             raise Disorder
@@ -99,10 +99,10 @@ class Truth:
         tables = klines_of(counted(), intervals, served.until_ns)
         # What was served is all that there was: nothing lies beyond an edge of the recording.
         opens = {key: int(opens_ns(table)[0]) for key, table in tables.items()}
-        first = {
-            symbol: min(o for key, o in opens.items() if key[0] == symbol) for symbol, _ in opens
-        }
-        later = {moved(interval): interval for interval in intervals}
+        first: dict[str, int] = {}
+        for (symbol, _), opened in opens.items():
+            first[symbol] = min(first.get(symbol, opened), opened)
+        later = dict.fromkeys(map(moved, intervals))
         windows = {
             name: Coverage.of([(start + by_ns, served.until_ns + by_ns) for by_ns in later])
             for name, start in first.items()

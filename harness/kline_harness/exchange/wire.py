@@ -35,6 +35,8 @@ from kline_harness.units import Int64Array
 
 MessageFault = WireGap | WireDuplicate | WireReorder | WireDelay
 SocketFault = WireDisconnect | WireClose | WireHalfOpen | WireServerShutdown | WireRoutesRetired
+# Who is cut off by one of these can notice it.
+_CUTS_OFF = (WireDisconnect, WireClose, WireHalfOpen, WireServerShutdown)
 # A client that asks for these after something was withheld has noticed.
 _BACKFILL = ("aggTrades", "klines", "continuousKlines", "trades")
 
@@ -57,6 +59,13 @@ class _Record:
             self.first_ns = at_ns
 
 
+def _instants(fault: SocketFault) -> list[int]:
+    """Return when a fault strikes: one that was announced strikes twice."""
+    if isinstance(fault, WireServerShutdown):
+        return [fault.at_ns, fault.at_ns + fault.lead_ns]
+    return [fault.at_ns]
+
+
 @dataclass(slots=True)
 class WireFaults:
     """The faults of a run of the server."""
@@ -72,8 +81,7 @@ class WireFaults:
     def __post_init__(self) -> None:
         self._records = [_Record() for _ in self.faults]
         for fault, record in zip(self.faults, self._records, strict=True):
-            shows = (WireDisconnect, WireClose, WireHalfOpen, WireServerShutdown)
-            if isinstance(fault, (*shows, WireRequestRefused, WireGap)):
+            if isinstance(fault, (*_CUTS_OFF, WireRequestRefused, WireGap)):
                 record.detected = False
 
     @staticmethod
@@ -111,9 +119,7 @@ class WireFaults:
         instants = []
         for fault in self.faults:
             if isinstance(fault, SocketFault):
-                instants.append(fault.at_ns)
-                if isinstance(fault, WireServerShutdown):
-                    instants.append(fault.at_ns + fault.lead_ns)
+                instants += _instants(fault)
             elif isinstance(fault, MessageFault):
                 instants += [fault.from_ns, fault.until_ns]
         return min((one for one in instants if one > after_ns), default=None)
@@ -124,10 +130,7 @@ class WireFaults:
         for place, fault in enumerate(self.faults):
             if not isinstance(fault, SocketFault):
                 continue
-            steps = [fault.at_ns]
-            if isinstance(fault, WireServerShutdown):
-                steps.append(fault.at_ns + fault.lead_ns)
-            for step, instant in enumerate(steps):
+            for step, instant in enumerate(_instants(fault)):
                 if instant <= at_ns and (place, step) not in self._done:
                     self._done.add((place, step))
                     yield fault, step
@@ -224,8 +227,7 @@ class WireFaults:
     def connected(self, at_ns: int) -> None:
         """Note that a client opened a websocket: whoever was cut off has noticed."""
         for fault, record in zip(self.faults, self._records, strict=True):
-            cut = (WireDisconnect, WireClose, WireHalfOpen, WireServerShutdown)
-            if isinstance(fault, cut) and record.effects:
+            if isinstance(fault, _CUTS_OFF) and record.effects:
                 record.detected = True
 
     def records(self) -> tuple[ServedFault, ...]:

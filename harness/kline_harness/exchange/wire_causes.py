@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -147,8 +148,12 @@ class WireCauses:
             return
         by_ns = self.delays_ns.get(fault.number) if fault.kind == WireDelay.KIND else None
 
+        @lru_cache(maxsize=1)
+        def arrived(tape: Tape) -> Tape:
+            return _arrived(tape, touched, by_ns)
+
         def came(take: Callable[[Tape, Interval], Tape]) -> Change:
-            return lambda tape, interval: take(_arrived(tape, touched, by_ns), interval)
+            return lambda tape, interval: take(arrived(tape), interval)
 
         for how, take in _WAYS.items():
             yield _Guess((fault,), how, came(take))
@@ -273,7 +278,9 @@ _WAYS: Mapping[str, Callable[[Tape, Interval], Tape]] = {
 }
 
 
-def _proof(one: Difference, tables: Mapping[tuple[str, str], pa.Table], guess: _Guess) -> Any:
+def _proof(
+    one: Difference, tables: Mapping[tuple[str, str], pa.Table], guess: _Guess
+) -> Proof | None:
     table = tables.get((one.symbol, one.interval.text))
     if table is None or one.ours is None or one.theirs is None:
         return None

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from kline_harness.checks.completeness import CompletenessAuditor
+from kline_harness.checks.kline_rules import field_text
 from kline_harness.checks.lifecycle import LifecycleChecker
 from kline_harness.columns import Rows, concat
 from kline_harness.finding_text import evidence_text
 from kline_harness.id_rule import IdRule
 from kline_harness.interfaces import FeedSlice
-from kline_harness.interval import CODE, INTERVALS, Interval
-from kline_harness.kline import PRICE_FIELDS, QUANTITY_FIELDS, QUOTE_FIELDS, Emission, KlineBatch
+from kline_harness.interval import CODE, Interval, parse_interval
+from kline_harness.kline import Emission, KlineBatch
 from kline_harness.live.klines import TheirKlines
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.trade_ids import Gap, IdBook
-from kline_harness.units import NS_PER_SECOND, format_exact, utc_text
+from kline_harness.units import NS_PER_SECOND, utc_text
 from kline_harness.verdict import OMITTED, Finding, Severity
 
 TRADES = "trades"
@@ -31,7 +32,8 @@ _GAPS_PER_SYMBOL = 200
 _MARKED_MAX = 120
 # How the page marks a kind on its candle, where it has a mark of its own.
 _MARKS = {
-    **dict.fromkeys(("proved", "consistent", "unexplained", "missing", "extra", "late", "gap"), ""),
+    **{kind: kind for kind in ("proved", "consistent", "unexplained", "missing", "extra")},
+    **{kind: kind for kind in ("late", "gap")},
     "differs": "unexplained",
     "trade_ids_missing": "gap",
     "lost_stretch": "gap",
@@ -117,7 +119,7 @@ def _entry(finding: Finding) -> dict[str, Any]:
         else None,
         "at_ms": None if at_ns is None else at_ns // 1_000_000,
         "text": _text_of(finding),
-        "mark": _MARKS.get(finding.kind, "finding") or finding.kind,
+        "mark": _MARKS.get(finding.kind, "finding"),
         "gone": False,
     }
 
@@ -269,7 +271,7 @@ class LiveFindings:
         """Hold finals to the exchange's klines of the same open times."""
         for symbol, text in self._theirs.series():
             theirs = self._theirs.table(symbol, text)
-            code = next(code for code, one in enumerate(INTERVALS) if one.text == text)
+            code = CODE[parse_interval(text)]
             mine = finals.take(_rows(finals, symbol) & (finals.interval == code))
             if not len(mine):
                 continue
@@ -312,17 +314,6 @@ def differences(
         evidence: dict[str, Any] = {"fields": names, "source": source}
         for name in names:
             for side, at in (("ours", row), ("theirs", row + half)):
-                evidence[f"{side}_{name}"] = _text(both, name, at)
+                evidence[f"{side}_{name}"] = field_text(both, at, name)
         place = (symbol, interval, int(ours.open_time_ns[row]), int(ours.at_ns[row]))
         yield Finding(check, "differs", Severity.DOUBT, *place, evidence=evidence)
-
-
-def _text(table: KlineBatch, name: str, row: int) -> str:
-    instrument = table.instruments[int(table.symbol[row])]
-    scales: Sequence[tuple[tuple[str, ...], int]] = (
-        (PRICE_FIELDS, instrument.price_scale),
-        (QUANTITY_FIELDS, instrument.quantity_scale),
-        (QUOTE_FIELDS, instrument.quote_scale),
-    )
-    scale = next((scale for names, scale in scales if name in names), 0)
-    return format_exact(int(getattr(table, name)[row]), scale)

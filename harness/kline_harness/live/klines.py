@@ -187,7 +187,7 @@ class TheirKlines:
         return list(self._given)
 
     def fields(self, symbol: str, interval: str) -> tuple[str, ...]:
-        """Return the fields that every source of a series has, and its first source's name."""
+        """Return the fields that every source of a series has."""
         given = self._given[symbol, interval]
         return tuple(name for name in given[0].fields if all(name in one.fields for one in given))
 

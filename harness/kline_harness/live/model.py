@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from threading import RLock
 from typing import Any
 
@@ -13,7 +13,7 @@ from kline_harness.checks.completeness import CompletenessAuditor
 from kline_harness.checks.lifecycle import LifecycleChecker
 from kline_harness.columns import Rows
 from kline_harness.interfaces import FeedSlice, Observer
-from kline_harness.interval import Interval, interval_named
+from kline_harness.interval import CODE, Interval, interval_named
 from kline_harness.kline import Emission
 from kline_harness.ledger import Equation, trade_equations
 from kline_harness.live.findings import LiveFindings
@@ -61,7 +61,7 @@ class LiveRun(Observer):
         self.lock = RLock()
         self.run = run
         self.symbols = sources.symbols()
-        self.intervals = sorted(run.scenario.intervals, key=_length)
+        self.intervals = sorted(run.scenario.intervals, key=CODE.__getitem__)
         self.finest: Interval = self.intervals[0]
         self.theirs = TheirKlines(sources.klines)
         self.stored = StoredSide()
@@ -82,7 +82,6 @@ class LiveRun(Observer):
             self.moments.spread(self.claimed[1] - self.claimed[0])
         self._state = state
         self.findings = LiveFindings(self.finest, self.theirs, sources.id_rules(), _audits(run))
-        self.last_close_ns: dict[tuple[str, str], int] = {}
         self._piece: FeedSlice | None = None
         self._accounting = Throttle(0.5)
 
@@ -216,10 +215,6 @@ class LiveRun(Observer):
         return next(one for one in self.consumers if one.name == name)
 
 
-def _length(interval: Interval) -> int:
-    return interval.length_ns or 31 * 24 * 60 * NS_PER_MINUTE
-
-
 def _audits(run: Run) -> dict[str, CompletenessAuditor | LifecycleChecker]:
     """Return audits as the run's own, which are asked when it is over: these are asked before."""
     audits: dict[str, CompletenessAuditor | LifecycleChecker] = {}
@@ -246,6 +241,3 @@ def series_of(model: LiveRun, symbol: str, interval: str) -> tuple[str, Interval
     """Return a series that the run has, None for any other."""
     known = interval_named(interval)
     return (symbol, known) if symbol in model.symbols and known in model.intervals else None
-
-
-__all__: Sequence[str] = ("Consumed", "LiveRun", "series_of")

@@ -10,12 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from kline_harness.exchange.clock import VirtualClock
+from kline_harness.exchange.clock import PACE_NS, VirtualClock
 from kline_harness.interfaces import FeedSlice, Tick
-from kline_harness.units import NS_PER_MILLISECOND, NS_PER_MINUTE
+from kline_harness.units import NS_PER_MINUTE
 
-# How much of a second on the wall a piece of the feed covers where time is paced.
-_PACE_NS = 50 * NS_PER_MILLISECOND
 # How much virtual time it covers where it is not; a page can look back to the end of each.
 _HURRIED_NS = 30 * NS_PER_MINUTE
 
@@ -110,7 +108,7 @@ class FeedGate:
                 self._clock = VirtualClock(event_ns, self.speed)
                 self._clock.resume()
             clock = self._clock
-            until_ns = event_ns + _PACE_NS * self.speed
+            until_ns = event_ns + PACE_NS * self.speed
             if await self._reached(clock, until_ns):
                 return max(until_ns, clock.now_ns())
         return None
