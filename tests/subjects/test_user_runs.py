@@ -168,6 +168,31 @@ def test_a_signal_ends_the_program_too(number: int, hour: Path, tmp_path: Path) 
     assert [path.name for path in tmp_path.iterdir()] == [hour.name]
 
 
+INTERRUPTED = """
+import os, signal, subprocess, sys
+from kline_harness.aggregators.subject_process import SubjectProcess
+
+class Started(subprocess.Popen):
+    def __init__(self, *words, **more):
+        super().__init__(*words, **more)
+        os.kill(os.getpid(), signal.SIGINT)
+
+subprocess.Popen = Started
+SubjectProcess(sys.argv[1:], 1000)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc to see processes")
+def test_an_interrupted_start_leaves_no_program(tmp_path: Path) -> None:
+    token = f"token-of-{os.getpid()}-start"
+    words = [sys.executable, str(HERE / "misbehaving.py"), "hangs", token]
+    ran = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, *words], capture_output=True, text=True, timeout=60
+    )
+    assert "KeyboardInterrupt" in ran.stderr
+    assert running(token) == []
+
+
 BUGS = ("EndIncluded", "ArrivalDecides", "CountsRows", "KeepsThePrice", "LateIsAdded")
 
 

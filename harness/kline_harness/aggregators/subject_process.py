@@ -12,6 +12,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from queue import SimpleQueue
 from typing import IO, Any, TypeAlias
@@ -61,26 +62,18 @@ class SubjectProcess:
 
         Raises UsageError if it cannot be started.
         """
-        mark = f"{os.getpid()}-{next(_numbers)}"
-        try:
-            self._child = subprocess.Popen(
-                list(command),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                bufsize=0,
-                start_new_session=True,
-                env=os.environ | {MARK: mark},
-            )
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise UsageError(
-                f"aggregator process: {command[0]!r} cannot be started: {reason}"
-            ) from None
         self._deadline_s, self._taken = 0.0, 0
-        self._mark, self._seen = mark, dict[int, str]()
-        # Also when the replay is given up half-way: at the latest as the interpreter exits.
-        self._ended = weakref.finalize(self, end_group, self._child, mark, self._seen)
+        self._mark, self._seen = f"{os.getpid()}-{next(_numbers)}", dict[int, str]()
+        # A signal raises in the main thread: in the middle of a start it would leave a program
+        # that nobody knows of, and that nobody ends.
+        with ThreadPoolExecutor(1) as starter:
+            try:
+                starter.submit(self._begin, list(command)).result()
+            except (OSError, ValueError) as error:
+                reason = getattr(error, "strerror", None) or str(error)
+                raise UsageError(
+                    f"aggregator process: {command[0]!r} cannot be started: {reason}"
+                ) from None
         self._stderr: deque[str] = deque(maxlen=STDERR_LINES)
         self._outbox: SimpleQueue[tuple[Buffer, ...] | None] = SimpleQueue()
         self._held, self._held_bytes = list[Buffer](), 0
@@ -95,6 +88,19 @@ class SubjectProcess:
             _thread(_read, self._child.stdout, self._inbox),
             _thread(_read_stderr, self._child.stderr, self._stderr),
         ]
+
+    def _begin(self, command: list[str]) -> None:
+        self._child = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            start_new_session=True,
+            env=os.environ | {MARK: self._mark},
+        )
+        # Also when the replay is given up half-way: at the latest as the interpreter exits.
+        self._ended = weakref.finalize(self, end_group, self._child, self._mark, self._seen)
 
     @property
     def pid(self) -> int:

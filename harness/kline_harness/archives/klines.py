@@ -109,8 +109,11 @@ def read_all_klines(path: Path | str, *, symbol: str | None = None) -> list[Exch
     Raises InputError as `read_klines` does, and for a recording without closed klines.
     """
     file = open_text(path)
-    if sniff(file).kind != "stream":
-        return [read_klines(path, symbol=symbol)]
+    layout = sniff(file)
+    if layout.kind == "klines":
+        return [klines_of(file, layout, symbol, None)]
+    if layout.kind != "stream":
+        raise InputError(file.path, "klines", layout.kind)
     found = _recorded(file, symbol)
     if not found:
         raise NoClosedKlines(file.path, "closed klines (x true) in a recording", "none")

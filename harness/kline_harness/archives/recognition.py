@@ -214,7 +214,8 @@ def _one_time(row: list[str], columns: tuple[str, ...]) -> tuple[str, ...]:
 
 def _unread(names: list[str], columns: tuple[str, ...]) -> tuple[str, ...]:
     # A second column with the open time, as text beside a number, says nothing more.
-    times = {text for text, name in KLINE_NAMES.items() if name == "open_time" in columns}
+    has_time = "open_time" in columns
+    times = {text for text, name in KLINE_NAMES.items() if has_time and name == "open_time"}
     pairs = zip(names, columns, strict=True)
     unread = (
         name for name, column in pairs if name and not column and plain_name(name) not in times
@@ -268,7 +269,8 @@ def kline_meanings(names: list[str]) -> tuple[str, ...]:
 
 def names_column(text: str) -> bool:
     """Tell whether a text is a name that headers give to a column, and so no value of one."""
-    return plain_name(text) in {**TRADE_NAMES, **KLINE_NAMES}
+    name = plain_name(text)
+    return name in TRADE_NAMES or name in KLINE_NAMES
 
 
 def _short(text: str) -> str:

@@ -92,8 +92,9 @@ class FileWatch:
         if len(times) == 0:
             return
         if self.ids_stated:
-            ids = tape.first_id[tape.first_id >= 0]
-            lowest = int(ids.min(initial=INT64_MAX))
+            lowest = int(tape.first_id.min())
+            if lowest < 0:
+                lowest = int(tape.first_id[tape.first_id >= 0].min(initial=INT64_MAX))
             self.lowest_id = lowest if self.lowest_id is None else min(lowest, self.lowest_id)
         self._hold_to_laws(tape)
         steps = np.diff(times)
@@ -112,18 +113,23 @@ class FileWatch:
             self._break("quote_not_product", not_products(tape, instrument)[0], tape, 0)
         if not self.ids_stated or self.is_recorded:
             return
-        ids, times, last = tape.trade_id, tape.event_time_ns, tape.last_id
-        start = 1
+        first = tape.first_id
+        columns = tape.trade_id, tape.event_time_ns, tape.last_id
         if self.last_row is not None:
-            before = zip(self.last_row, (ids, times, last), strict=True)
-            ids, times, last = (np.concatenate([[one], column]) for one, column in before)
-            start = 0
-        self._break("time_backwards", contradicted(ids, times), tape, start)
+            # The first row against the last one of the rows before.
+            pairs = zip(self.last_row, columns, strict=True)
+            seam = [np.array([one, column[0]]) for one, column in pairs]
+            self._hold_to_order(*seam, first[[0, 0]], tape, 0)
+        self._hold_to_order(*columns, first, tape, 1)
+        self.last_row = int(columns[0][-1]), int(columns[1][-1]), int(columns[2][-1])
+
+    def _hold_to_order(
+        self, ids: Int64Array, times: Int64Array, last: Int64Array, first: Int64Array, *at: Any
+    ) -> None:
+        """Hold rows to those before them; `at` is their tape and the row that is judged first."""
+        self._break("time_backwards", contradicted(ids, times), *at)
         if self.is_aggregated:
-            first = np.concatenate([tape.first_id[:1]] * (1 - start) + [tape.first_id])
-            shared = shared_raw_ids(ids, first, last)
-            self._break("overlapping_aggregates", shared, tape, start)
-        self.last_row = int(ids[-1]), int(times[-1]), int(last[-1])
+            self._break("overlapping_aggregates", shared_raw_ids(ids, first, last), *at)
 
     def _break(self, kind: str, rows: BoolArray, tape: Tape, start: int) -> None:
         count = int(np.count_nonzero(rows))

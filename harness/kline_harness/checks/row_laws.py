@@ -17,8 +17,11 @@ def contradicted(ids: Int64Array, times: Int64Array) -> BoolArray:
 
     So is the reverse; a file of which the rows are in another order keeps this law.
     """
-    by_id, by_time = np.diff(ids), np.diff(times)
-    return np.asarray(((by_id > 0) & (by_time < 0)) | ((by_id < 0) & (by_time > 0)))
+    id_before, id_now, time_before, time_now = ids[:-1], ids[1:], times[:-1], times[1:]
+    return np.asarray(
+        ((id_now > id_before) & (time_now < time_before))
+        | ((id_now < id_before) & (time_now > time_before))
+    )
 
 
 def shared_raw_ids(ids: Int64Array, first: Int64Array, last: Int64Array) -> BoolArray:

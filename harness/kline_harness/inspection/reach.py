@@ -63,7 +63,7 @@ def _beyond(
     ]
     held = [(int(one.opens[0]), interval.close_time_ns(int(one.opens[-1]))) for one in series]
     rest = without(_ranges(whole), _ranges(join(held)))
-    count = sum(_count(interval, start, stop) for start, stop in rest.tolist())
+    count = sum(interval.count_between(start, stop) for start, stop in rest.tolist())
     if count:
         last_ns = interval.open_time_ns(int(rest[-1, 1]) - 1)
         times = (int(rest[0, 0]), last_ns)
@@ -78,13 +78,6 @@ def _first_open(interval: Interval, start_ns: int) -> int:
 def _ranges(windows: Iterable[tuple[int, int]]) -> Ranges:
     filled = [window for window in windows if window[0] < window[1]]
     return np.array(filled, dtype=np.int64).reshape(-1, 2)
-
-
-def _count(interval: Interval, start_ns: int, end_ns: int) -> int:
-    """Count the klines of [start, end), both of which are open times."""
-    if interval.length_ns is None:
-        return len(interval.opens_between(start_ns, end_ns))
-    return (end_ns - start_ns) // interval.length_ns
 
 
 def _add(tally: Tally, found: Iterable[NotCompared]) -> None:
