@@ -14,10 +14,10 @@ from kline_harness.columns import Columns, Rows, gather
 from kline_harness.explore.sampler import draw_scenario
 from kline_harness.interfaces import FeedSlice
 from kline_harness.interval import parse_interval
-from kline_harness.replay.market import Market
+from kline_harness.replay.memory_run import run_in_memory
 from kline_harness.replay.scenario import Scenario
-from kline_harness.replay.trial import run_trial
-from kline_harness.simulation.designs import ChannelOptions
+from kline_harness.replay.trade_set import TradeSet
+from kline_harness.simulation.channels import ChannelOptions
 from kline_harness.simulation.listener import ListenerOptions
 from kline_harness.simulation.simulation import Fidelity, Simulation
 from kline_harness.units import NS_PER_MINUTE
@@ -28,7 +28,7 @@ from tests.replays import UM_STREAM, replay
 from tests.tapes import Event, events, feed_slice
 
 INTERVALS = tuple(parse_interval(text) for text in ("1m", "5m", "1h"))
-MARKET = Market(minutes(), until_ns=START_NS + MINUTES * NS_PER_MINUTE)
+MARKET = TradeSet(minutes(), until_ns=START_NS + MINUTES * NS_PER_MINUTE)
 
 
 class Recorder:
@@ -113,7 +113,7 @@ def test_checks_and_ledger_are_the_same_in_the_same_order(seed: int) -> None:
     base = Scenario(intervals=INTERVALS[:2])
     drawn = draw_scenario(seed, base, MARKET)
     batch, trade = (
-        run_trial(replace(drawn, fidelity=fidelity), MARKET, opinion=False)
+        run_in_memory(replace(drawn, fidelity=fidelity), MARKET, opinion=False)
         for fidelity in (Fidelity.BATCH, Fidelity.TRADE)
     )
     assert [check.to_dict() for check in batch.checks] == [

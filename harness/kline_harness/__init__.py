@@ -72,7 +72,7 @@ _MODULES = {
     "verdict": ("Finding", "Severity", "Validity", "Verdict"),
     "replay.scenario": ("Audit", "Scenario"),
     "archives": ("ColumnMap", "ExchangeKlines"),
-    "simulation.designs": ("ChannelOptions",),
+    "simulation.channels": ("ChannelOptions",),
     "tape": ("Tape", "TradeKind"),
     "kline": ("Emission", "KlineBatch", "Life", "Trigger"),
     "columns": ("Instrument", "Rows"),

@@ -37,7 +37,7 @@ from kline_harness.results import Inspected as Inspected
 from kline_harness.results import KlineTable as KlineTable
 from kline_harness.results import Replayed as Replayed
 from kline_harness.results import Table as Table
-from kline_harness.simulation.designs import ChannelOptions as ChannelOptions
+from kline_harness.simulation.channels import ChannelOptions as ChannelOptions
 from kline_harness.tape import Tape as Tape
 from kline_harness.tape import TradeKind as TradeKind
 from kline_harness.verdict import Finding as Finding

@@ -73,7 +73,7 @@ class FeedSlice:
 
     `signals[k]` is processed after the first `positions[k]` trades and before the next one;
     positions never decrease. Processing order is by (arrival, class, sequence) with the classes
-    trade, tick, pull, command: the production loop's priority among what is ready at once.
+    trade, tick, pull, command, the priority among what is ready at one instant.
     """
 
     trades: Tape
@@ -294,7 +294,7 @@ class Subject:
         """Return designs of the channel of finals beside the broadcast, by the scenario's names.
 
         Each is called with name, capacity and sole consumer, and returns a
-        `kline_harness.simulation.designs.Channel`.
+        `kline_harness.simulation.channels.Channel`.
         """
         return {}
 

@@ -120,12 +120,12 @@ def _series_table(series: Sequence[SeriesResult]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim", title=None)
     table.add_column("symbol", no_wrap=True)
     table.add_column("interval", no_wrap=True)
-    classes = [klass for klass in Class if any(one.count(klass) for one in series)]
+    classes = [category for category in Class if any(one.count(category) for one in series)]
     outside = any(one.outside for one in series)
-    for name in [*(klass.value for klass in classes), *(["outside"] if outside else [])]:
+    for name in [*(category.value for category in classes), *(["outside"] if outside else [])]:
         table.add_column(name, justify="right", no_wrap=True)
     for one in series:
-        counts = [f"{one.count(klass):,}" for klass in classes]
+        counts = [f"{one.count(category):,}" for category in classes]
         counts += [f"{one.outside:,}"] if outside else []
         table.add_row(Text(one.symbol), str(one.interval), *counts)
     return table
@@ -142,8 +142,8 @@ def _series(series: Sequence[SeriesResult]) -> str:
 
 def _class_counts(series: Iterable[SeriesResult]) -> list[str]:
     rows = list(series)
-    sums = {klass: sum(one.count(klass) for one in rows) for klass in Class}
-    return [f"{count:,} {klass.value}" for klass, count in sums.items() if count]
+    sums = {category: sum(one.count(category) for one in rows) for category in Class}
+    return [f"{count:,} {category.value}" for category, count in sums.items() if count]
 
 
 def _show_findings(checks: Iterable[Verdict], console: Console, where: str) -> None:

@@ -29,7 +29,7 @@ SYMBOLS = int(os.environ.get("BENCH_SYMBOLS", "500"))
 DAYS = int(os.environ.get("BENCH_DAYS", "30"))
 MARKET = int(os.environ.get("BENCH_MARKET", "0"))
 # At midnight every symbol ends and opens a kline of each interval at one instant: from 171 symbols
-# on more events than production's 4,096, and the auditor would rightly say that it lagged.
+# on more events than klagg's 4,096, and the auditor would rightly say that it lagged.
 SCENARIO = "expectations = false\n[channels]\nlife = 65536\n"
 _LOOPS = ("polars", "duckdb")
 

@@ -10,7 +10,7 @@ from kline_harness.kline import FIELDS, Trigger
 
 from tests.checks.tables import Row, rolled
 
-Told = tuple[str, str, str, int]
+EmissionRows = tuple[str, str, str, int]
 
 
 @dataclass
@@ -23,9 +23,9 @@ class PlainSeries:
     reached_ns: int = -1
 
 
-def audit(rows: list[Row]) -> Counter[Told]:
+def audit(rows: list[Row]) -> Counter[EmissionRows]:
     """Return every finding as (kind, symbol, interval, open time), with how often it occurs."""
-    found: Counter[Told] = Counter()
+    found: Counter[EmissionRows] = Counter()
     book: dict[tuple[str, str], PlainSeries] = {}
     for row in rows:
         one = book.setdefault((row["symbol"], row["interval"]), PlainSeries())
@@ -42,7 +42,7 @@ def audit(rows: list[Row]) -> Counter[Told]:
     return found
 
 
-def _told(kind: str, row: Row) -> Told:
+def _told(kind: str, row: Row) -> EmissionRows:
     return kind, row["symbol"], row["interval"], row["open_time_ns"]
 
 

@@ -11,7 +11,7 @@ from kline_harness.kline import Life, Trigger
 
 from tests.checks.lives import Event
 
-Told = tuple[str, str, str, int]
+EmissionRows = tuple[str, str, str, int]
 OPENINGS = (Life.OPENED_PROVISIONAL, Life.OPENED_LIVE)
 
 
@@ -24,9 +24,9 @@ class PlainLife:
     until: dict[int, int] = field(default_factory=dict)
 
 
-def check(events: list[Event]) -> Counter[Told]:
+def check(events: list[Event]) -> Counter[EmissionRows]:
     """Return every finding as (kind, symbol, interval, open time), with how often it occurs."""
-    found: Counter[Told] = Counter()
+    found: Counter[EmissionRows] = Counter()
     book: dict[tuple[str, str], PlainLife] = {}
     for place, event in enumerate(events):
         if event["life"] is Life.TICK:

@@ -273,8 +273,8 @@ def judge(world: World, files: Mapping[str, list[OracleKline]]) -> Judged:
         table = pq.read_table(ran.folder / "differences.parquet")
         opens = [int(moment.timestamp()) * 1000 * NS for moment in table["open_time"].to_pylist()]
         columns = (table[column].to_pylist() for column in ("interval", "class", "cause"))
-        interval, klass, cause = columns
-        rows = tuple(zip(interval, opens, klass, cause, strict=True))
+        interval, category, cause = columns
+        rows = tuple(zip(interval, opens, category, cause, strict=True))
         # Klines without trades over missing ids are a loss, whatever the exchange's klines are.
         findings = ran.findings()
         lost = any(one["kind"] == "lost_stretch" for one in findings)
@@ -285,10 +285,10 @@ def judge(world: World, files: Mapping[str, list[OracleKline]]) -> Judged:
 def false_alarms(world: World, judged: Judged) -> list[str]:
     """Return what is wrong with the judgement of a true pair."""
     said = []
-    for interval, open_ns, klass, cause in judged.rows:
+    for interval, open_ns, category, cause in judged.rows:
         if cause is None:
-            said.append(f"{klass} {interval} {open_ns}")
-        elif klass == "proved" and not set(cause.split("+")) <= world.causes():
+            said.append(f"{category} {interval} {open_ns}")
+        elif category == "proved" and not set(cause.split("+")) <= world.causes():
             said.append(f"false proof {cause} {interval} {open_ns}")
     if not said and judged.verdict == "invalid" and not judged.lost:
         said.append(judged.output)

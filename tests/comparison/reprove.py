@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 from kline_harness.comparison.agreed import Agreed
-from kline_harness.comparison.case import Context, make_case
 from kline_harness.comparison.causes import CAUSES
 from kline_harness.comparison.compare import Difference
 from kline_harness.comparison.coverage import Coverage
+from kline_harness.comparison.differing_kline import KlineContext, make_case
 from kline_harness.comparison.exchange_rows import Absence, OtherRow, RowPlace
 from kline_harness.comparison.explain import explain_series
+from kline_harness.comparison.retained_trades import RetainedTrades, collect
+from kline_harness.comparison.retention import Refused, retention_plan
 from kline_harness.comparison.row_numbers import as_ids
-from kline_harness.comparison.trades_of import Evidence, collect
-from kline_harness.comparison.wanted import Refused, wanted_for
 from kline_harness.interval import Interval, parse_interval
 from kline_harness.kline import FIELDS
 from kline_harness.tape import Tape
@@ -49,17 +49,17 @@ def reprove(row: Mapping[str, Any], tape: Tape, undone: Sequence[tuple[str, Tape
     symbol, interval = str(row["symbol"]), str(row["interval"])
     late = {interval: _ids(inputs["late_ids"])}
     refused = Refused(late, _repeated(tape, symbol), _ids(inputs["refused_ids"]))
-    wanted = replace(wanted_for(differences, refused), ids_stated=inputs["ids_stated"])
-    evidence = collect({symbol: wanted}, [tape]).get(symbol)
+    plan = replace(retention_plan(differences, refused), ids_stated=inputs["ids_stated"])
+    evidence = collect({symbol: plan}, [tape]).get(symbol)
     if evidence is None:
         return False
 
-    def before_of(fed: Tape) -> Evidence | None:
+    def before_of(fed: Tape) -> RetainedTrades | None:
         alone = Refused(duplicate=_repeated(fed, symbol))
-        return collect({symbol: wanted_for(differences, alone)}, [fed]).get(symbol)
+        return collect({symbol: retention_plan(differences, alone)}, [fed]).get(symbol)
 
     previous = inputs.get("previous_close")
-    context = Context(
+    context = KlineContext(
         Coverage(tuple((start, end) for start, end in inputs["coverage_ns"])),
         None if previous is None else Decimal(previous),
         tuple(OtherRow(n, _numbers(v), later) for n, v, later in inputs.get("alternatives", [])),

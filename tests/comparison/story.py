@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from kline_harness.columns import Instrument, concat
 from kline_harness.comparison import (
     Comparison,
-    Reference,
+    ReferenceKlines,
     Stored,
     Witnesses,
     compare,
@@ -23,8 +23,8 @@ from kline_harness.comparison import (
 )
 from kline_harness.comparison.compare import Difference
 from kline_harness.comparison.coverage import Coverage
-from kline_harness.comparison.trades_of import Evidence, collect
-from kline_harness.comparison.wanted import Refused, wanted_for
+from kline_harness.comparison.retained_trades import RetainedTrades, collect
+from kline_harness.comparison.retention import Refused, retention_plan
 from kline_harness.interval import CODE, parse_interval
 from kline_harness.kline import FIELDS, KlineBatch
 from kline_harness.ledger import SeriesAccount, TradeAccount
@@ -238,7 +238,7 @@ class Story:
             if d.interval.text == interval
         }
 
-    def _witnesses(self) -> tuple[Comparison, Witnesses, Mapping[str, Evidence]]:
+    def _witnesses(self) -> tuple[Comparison, Witnesses, Mapping[str, RetainedTrades]]:
         tables = [table_of(self.our_klines(interval), interval) for interval in self.theirs]
         stored = Stored.of(pa.concat_tables(tables).unify_dictionaries())
         references = [self._reference(i, rows, "file.csv") for i, rows in self.theirs.items()]
@@ -248,19 +248,21 @@ class Story:
         # Files given for the same klines are compared too; only the first one's are asked about.
         found = Comparison(found.series[: len(self.theirs)])
         refused = Refused.of(self.account())
-        wanted = {SYMBOL: wanted_for(found.differences, refused, stored)}
-        evidence = collect(wanted, chunks(self.tape()))
-        undone: dict[str, list[tuple[str, Evidence]]] = {}
+        plans = {SYMBOL: retention_plan(found.differences, refused, stored)}
+        evidence = collect(plans, chunks(self.tape()))
+        undone: dict[str, list[tuple[str, RetainedTrades]]] = {}
         if self.before_fault is not None:
             kept = collect(
-                {SYMBOL: replace(wanted[SYMBOL], refused=Refused())},
+                {SYMBOL: replace(plans[SYMBOL], refused=Refused())},
                 [tape_of(self.before_fault)],
             )
             undone = {SYMBOL: [("fault", kept[SYMBOL])]}
         return found, Witnesses(evidence, coverage, references, undone), evidence
 
-    def _reference(self, interval: str, rows: Sequence[OracleKline], source: str) -> Reference:
-        return Reference(
+    def _reference(
+        self, interval: str, rows: Sequence[OracleKline], source: str
+    ) -> ReferenceKlines:
+        return ReferenceKlines(
             SYMBOL, parse_interval(interval), table_of(rows, interval), self.fields, source
         )
 

@@ -10,10 +10,17 @@ import pyarrow as pa
 import pytest
 from kline_harness.aggregators.exact import ExactAggregator
 from kline_harness.columns import Instrument, concat
-from kline_harness.comparison import Comparison, Reference, Stored, Witnesses, compare, explain
+from kline_harness.comparison import (
+    Comparison,
+    ReferenceKlines,
+    Stored,
+    Witnesses,
+    compare,
+    explain,
+)
 from kline_harness.comparison.coverage import Coverage
-from kline_harness.comparison.trades_of import collect
-from kline_harness.comparison.wanted import Refused, wanted_for
+from kline_harness.comparison.retained_trades import collect
+from kline_harness.comparison.retention import Refused, retention_plan
 from kline_harness.interfaces import FeedSlice, Tick
 from kline_harness.interval import DEFAULT_INTERVALS
 from kline_harness.kline import FIELDS, KlineBatch
@@ -71,15 +78,15 @@ def explained(ours: Made, theirs: pa.Table, tape: Tape) -> tuple[Comparison, flo
     begin = time.process_time()
     stored, other = Stored.of(ours.table), Stored.of(theirs)
     references = [
-        Reference(SYMBOL, interval, other.series(SYMBOL, interval.text), FIELDS, "made")
+        ReferenceKlines(SYMBOL, interval, other.series(SYMBOL, interval.text), FIELDS, "made")
         for interval in DEFAULT_INTERVALS
     ]
     coverage = {SYMBOL: Coverage.of([(START, START + DAY_NS)])}
     found = compare(stored, references, coverage)
     compared = time.process_time()
-    wanted = {SYMBOL: wanted_for(found.differences, Refused.of(ours.account), stored)}
+    plans = {SYMBOL: retention_plan(found.differences, Refused.of(ours.account), stored)}
     pieces = (tape[start : start + BLOCK] for start in range(0, len(tape), BLOCK))
-    evidence = collect(wanted, pieces)
+    evidence = collect(plans, pieces)
     told = explain(found, Witnesses(evidence, coverage, references))
     return told, compared - begin, time.process_time() - compared
 

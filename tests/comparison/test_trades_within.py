@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kline_harness.comparison import trades_within
 from kline_harness.comparison.compare import Comparison, Difference, Proof, SeriesResult
+from kline_harness.comparison.retention import Refused
 from kline_harness.comparison.trades_within import TradesWithin, with_trades
-from kline_harness.comparison.wanted import Refused
 from kline_harness.interval import parse_interval
 
 from tests.comparison.story import MINUTE, NS, START, SYMBOL, chunks, tape_of, trades
@@ -44,7 +44,7 @@ def told(
     within = TradesWithin(klines, lost or {})
     for tape in chunks(tape_of(listed), size):
         within.add(tape)
-    found = within.told()
+    found = within.by_kline()
     return [found[kline.symbol, kline.interval, kline.open_time_ns] for kline in klines]
 
 

@@ -10,18 +10,26 @@ from kline_harness.interfaces import AddSymbol, Aggregator, Pull, RemoveSymbol
 from kline_harness.klagg.ticker import Ticker
 from kline_harness.testing import aggregator_kit
 from kline_harness.testing.aggregator_kit import (
-    Told,
+    EmissionRows,
     check_empty,
     check_every_cut,
     check_random_cuts,
+    emission_rows,
     plain_rows,
     run,
-    told,
 )
 
 from tests.feeds import MINUTE, SECOND, Item, TradeSpec, build, clean_run, items
 
-__all__ = ["SMALL_FEEDS", "SYMBOLS", "Told", "check_aggregator", "plain_rows", "run", "told"]
+__all__ = [
+    "SMALL_FEEDS",
+    "SYMBOLS",
+    "EmissionRows",
+    "check_aggregator",
+    "emission_rows",
+    "plain_rows",
+    "run",
+]
 
 Make = Callable[[], Aggregator]
 

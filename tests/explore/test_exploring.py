@@ -22,10 +22,10 @@ from kline_harness.explore.shrink import ddmin
 from kline_harness.explore.subjects import Explored
 from kline_harness.faults.trades import DelayTrades, DropTrades
 from kline_harness.interval import parse_intervals
-from kline_harness.replay.market import Market
+from kline_harness.replay.memory_run import outcomes_of, run_in_memory
 from kline_harness.replay.scenario import Scenario
 from kline_harness.replay.scenario_file import load_scenario
-from kline_harness.replay.trial import outcomes_of, run_trial
+from kline_harness.replay.trade_set import TradeSet
 from kline_harness.units import NS_PER_MINUTE
 from kline_harness.verdict import Validity
 
@@ -35,7 +35,7 @@ from tests.mutants.registry import MUTANTS
 from tests.mutants.stage import MINUTES, START_NS, minutes
 
 BASE = Scenario(intervals=parse_intervals("1m,3m,5m"))
-MARKET = Market(minutes(), until_ns=START_NS + MINUTES * NS_PER_MINUTE)
+MARKET = TradeSet(minutes(), until_ns=START_NS + MINUTES * NS_PER_MINUTE)
 UM_DAY = sorted(Path("fixtures/um-day").glob("*-trades-*.zip"))
 # A seed that shows the rare defect on this market, so that the suite need not search for it.
 SEEDS = {
@@ -147,13 +147,13 @@ def test_ddmin_leaves_what_is_needed() -> None:
 def test_an_effect_that_no_finding_names_is_a_miss() -> None:
     """A delay inside of the latency known of the recording cannot be told from it."""
     delay = DelayTrades(rate=0.3, by_ns=NS_PER_MINUTE)
-    market = replace(MARKET, latency_max_ns=NS_PER_MINUTE)
+    trade_set = replace(MARKET, latency_max_ns=NS_PER_MINUTE)
     scenario = replace(BASE, faults=(delay,))
-    whole = run_trial(scenario, market)
+    whole = run_in_memory(scenario, trade_set)
     silent = replace(
         whole, checks=tuple(c for c in whole.checks if c.check not in ("feed", "trades"))
     )
-    (outcome,) = outcomes_of(silent, market)
+    (outcome,) = outcomes_of(silent, trade_set)
     assert outcome.missed
     verdict = faults_verdict([outcome])
     assert verdict.validity is Validity.INVALID
@@ -162,8 +162,8 @@ def test_an_effect_that_no_finding_names_is_a_miss() -> None:
 
 def test_a_fault_without_effect_is_said() -> None:
     scenario = replace(BASE, faults=(DropTrades(rate=0.0), DropTrades(rate=0.5)))
-    trial = run_trial(scenario, MARKET)
-    outcomes = outcomes_of(trial, MARKET)
+    memory_run = run_in_memory(scenario, MARKET)
+    outcomes = outcomes_of(memory_run, MARKET)
     assert [outcome.effect.any for outcome in outcomes] == [False, True]
     assert "feed.trade_id_gap" in outcomes[1].detected_by
     verdict = faults_verdict(outcomes)

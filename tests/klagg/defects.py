@@ -449,7 +449,7 @@ DEFECTS = (
     Defect(45, "C", "Weekly bars fail the alignment rule, always.", blind="monday"),
     Defect(46, "C", "The external audit compares bars that are still open.", blind="in_progress"),
     Defect(
-        *(47, "E", "The visual test's clock waits 10 ms, so that it loses more than production."),
+        *(47, "E", "The visual test's clock waits 10 ms, so that it loses more than the service."),
         trades="ALFAUSDT 0:30 100x1; ALFAUSDT 0:59.995 100x1 @1:00.050; ALFAUSDT 1:30 100x1",
         head=ONE + "\nuntil = <2:00>",
         tables='[klagg]\nquirks = "fixed"\n',

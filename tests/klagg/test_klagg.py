@@ -19,7 +19,7 @@ from kline_harness.klagg.ticker import Ticker
 from kline_harness.kline import Life, Trigger
 from kline_harness.tape import Tape
 
-from tests.contracts.aggregator import Told, check_aggregator, run, told
+from tests.contracts.aggregator import EmissionRows, check_aggregator, emission_rows, run
 from tests.feeds import MINUTE, T0, Item, at, clean_runs, feed, slices, wild_runs
 from tests.klagg.klagg_cases import database, intervals_of, run_klagg, stored
 
@@ -69,9 +69,9 @@ def test_each_switch_alone(quirk: Quirk) -> None:
         )
 
 
-def by_time(told_: Told) -> tuple[list[Any], list[Any]]:
+def by_time(rows: EmissionRows) -> tuple[list[Any], list[Any]]:
     """Order rows of one instant by symbol text: the model goes by its own list of symbols."""
-    klines, events = told_
+    klines, events = rows
     return (
         sorted(klines, key=lambda row: (row[14], row[0], row[1], row[2])),
         sorted(
@@ -83,7 +83,7 @@ def by_time(told_: Told) -> tuple[list[Any], list[Any]]:
 def same(ours: Aggregator, right: Aggregator, pieces: list[FeedSlice]) -> None:
     emissions, accounts = run(ours, pieces)
     expected, expected_accounts = run(right, pieces)
-    assert by_time(told(emissions)) == by_time(told(expected))
+    assert by_time(emission_rows(emissions)) == by_time(emission_rows(expected))
     received = {s: asdict(account) for s, account in accounts.items() if account.received}
     assert received == {s: asdict(account) for s, account in expected_accounts.items()}
 
@@ -107,8 +107,8 @@ def test_faithful_is_the_reference_where_nothing_is_wrong() -> None:
     text = "ALFA 0:10 100x1; ALFA 0:50 100.5x2 s; tick 1:00; ALFA 2:30 99x4; tick 3:00; tick 5:00"
     emission = make(FAITHFUL, "1m 5m").advance(feed(text))
     right = ReferenceAggregator(intervals_of("1m 5m")).advance(feed(text))
-    klines, events = by_time(told([emission]))
-    expected, expected_events = by_time(told([right]))
+    klines, events = by_time(emission_rows([emission]))
+    expected, expected_events = by_time(emission_rows([right]))
     assert [row[:12] for row in klines] == [row[:12] for row in expected]
     assert events == expected_events
 
@@ -230,7 +230,7 @@ def test_many_rounds_of_changes_and_pulls() -> None:
         for second in range(1, 51)
     ]
     ran = run_klagg("pull 0;" + "".join(rounds), "1m", " ".join(names))
-    assert [len(told_) for told_ in ran.deltas()] == [0] + [5] * 50
+    assert [len(rows) for rows in ran.deltas()] == [0] + [5] * 50
 
 
 def test_a_missing_row_stops_the_start() -> None:

@@ -24,7 +24,7 @@ from kline_harness.kline import Emission
 from kline_harness.tape import TradeKind
 from kline_harness.testing.aggregator_kit import cut_at
 
-from tests.contracts.aggregator import SMALL_FEEDS, check_aggregator, told
+from tests.contracts.aggregator import SMALL_FEEDS, check_aggregator, emission_rows
 from tests.feeds import DAY, HOUR, MINUTE, SECOND, T0, Item, TradeSpec, feed, items, slices
 
 pytestmark = pytest.mark.skipif(library.LIBRARY is None, reason="nothing was compiled")
@@ -79,7 +79,7 @@ def outcome(model: KlaggAggregator, pieces: Sequence[FeedSlice]) -> list[Any]:
         return [type(error).__name__]
     accounts = {symbol: asdict(account) for symbol, account in model.accounts().items()}
     answers = [(a.at_ns, a.kind, [record_of(r) for r in a.records]) for a in model.pulls]
-    return [told(emissions), accounts, answers, model.observations(), held, state(model)]
+    return [emission_rows(emissions), accounts, answers, model.observations(), held, state(model)]
 
 
 def state(model: KlaggAggregator) -> list[Any]:

@@ -28,7 +28,7 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Told:
+class EmissionRows:
     at_ns: int
     records: Sequence[Shown] = field(default_factory=tuple)
     kind: str = "deltas"
@@ -42,12 +42,12 @@ def test_a_change_is_in_the_next_deltas() -> None:
     checker = PullChecker()
     checker.on_event(5, KEY, 60, Life.OPENED_LIVE)
     checker.on_event(5, ("BETA", "1m"), 60, Life.OPENED_PROVISIONAL)
-    checker.on_answer(Told(6, (Shown(),)))
+    checker.on_answer(EmissionRows(6, (Shown(),)))
     # At the instant of a pull, the answer may or may not have it; the next one must.
     checker.on_event(8, KEY, 60, Life.FIRST_TRADE)
-    checker.on_answer(Told(8))
+    checker.on_answer(EmissionRows(8))
     assert kinds(checker.verdict()) == ["delta_starved"]
-    checker.on_answer(Told(9))
+    checker.on_answer(EmissionRows(9))
     findings = checker.verdict().findings
     assert [(f.symbol, f.at_ns, f.evidence["event"]) for f in findings] == [
         ("BETA", 6, "opened_provisional"),
@@ -60,16 +60,16 @@ def test_nothing_is_asked_of_a_removed_symbol() -> None:
     checker.on_event(5, KEY, 60, Life.OPENED_LIVE)
     checker.on_final(5, KEY, 60, {"close": "1"})
     checker.on_removed("ALFA")
-    checker.on_answer(Told(6))
+    checker.on_answer(EmissionRows(6))
     assert checker.verdict().validity is Validity.VALID
 
 
 def test_the_last_deltas_of_a_bar_are_its_final() -> None:
     for close, found in (("100.0", []), ("101", ["close_not_shown"])):
         checker = PullChecker()
-        checker.on_answer(Told(6, (Shown(),)))
+        checker.on_answer(EmissionRows(6, (Shown(),)))
         checker.on_final(7, KEY, 60, {"close": close})
-        checker.on_answer(Told(8))
+        checker.on_answer(EmissionRows(8))
         assert kinds(checker.verdict()) == found
     evidence = checker.verdict().findings[0].evidence
     assert evidence == {"close_shown": "100", "close_final": "101"}
@@ -77,16 +77,16 @@ def test_the_last_deltas_of_a_bar_are_its_final() -> None:
 
 def test_a_bar_that_deltas_never_showed() -> None:
     checker = PullChecker()
-    checker.on_answer(Told(6))
+    checker.on_answer(EmissionRows(6))
     checker.on_final(7, KEY, 60, {"close": "100"})
-    checker.on_answer(Told(8))
+    checker.on_answer(EmissionRows(8))
     assert checker.verdict().findings[0].evidence == {"shown": "never"}
 
 
 def test_snapshots() -> None:
     checker = PullChecker()
     rows = (Shown(), Shown(), Shown(symbol=""), Shown("UNKNOWN_2"), Shown("BETA", count=0))
-    answer: Answer = Told(6, rows, "snapshot")
+    answer: Answer = EmissionRows(6, rows, "snapshot")
     checker.on_answer(answer)
     found = ["ghost_row", "ghost_row", "phantom_row_visible", "row_twice"]
     assert sorted(kinds(checker.verdict())) == found

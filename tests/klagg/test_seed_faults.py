@@ -16,7 +16,7 @@ from kline_harness.replay import Outcome, Scenario
 from kline_harness.replay import replay as run
 from kline_harness.replay.scenario_file import decode_scenario, load_scenario
 from kline_harness.simulation.broadcast import Empty, Lagged, Receiver, Sender, channel
-from kline_harness.simulation.designs import BroadcastChannel, ChannelOptions
+from kline_harness.simulation.channels import BroadcastChannel, ChannelOptions
 from kline_harness.simulation.listener import ListenerOptions
 from kline_harness.simulation.simulation import Fidelity, Simulation
 from kline_harness.storage.parquet_writer import ParquetWriter

@@ -12,11 +12,11 @@ from kline_harness.faults.fault import Fault
 from kline_harness.faults.trades import DelayTrades, DuplicateTrades, ReorderTrades
 from kline_harness.interval import parse_intervals
 from kline_harness.replay.assembly import NONE
-from kline_harness.replay.market import Market
+from kline_harness.replay.memory_run import MemoryRun, run_in_memory
 from kline_harness.replay.scenario import Scenario
-from kline_harness.replay.trial import Trial, run_trial
+from kline_harness.replay.trade_set import TradeSet
+from kline_harness.simulation.channels import ChannelOptions
 from kline_harness.simulation.clock import ClockOptions
-from kline_harness.simulation.designs import ChannelOptions
 from kline_harness.storage.parquet_writer import WriterOptions
 from kline_harness.units import NS_PER_DAY, NS_PER_MILLISECOND, NS_PER_MINUTE, NS_PER_SECOND
 
@@ -28,33 +28,34 @@ Sign = tuple[str, str, str | None, str | None, int | None, int | None]
 
 def killers(mutant: Mutant) -> list[str]:
     """The checks that find a mutant: what they find without it does not count."""
-    scenario, market = _setting(mutant.setting)
-    found = signs(run_trial(scenario, market, mutant.parts)) - signs(_sound(mutant.setting))
+    scenario, trade_set = _setting(mutant.setting)
+    found = signs(run_in_memory(scenario, trade_set, mutant.parts)) - signs(_sound(mutant.setting))
     return sorted({check for check, *_ in found})
 
 
-def signs(trial: Trial) -> Counter[Sign]:
+def signs(memory_run: MemoryRun) -> Counter[Sign]:
     """Return what a run found, without the numbers."""
     return Counter(
-        (f.check, f.kind, f.symbol, f.interval, f.open_time_ns, f.at_ns) for f in trial.findings
+        (f.check, f.kind, f.symbol, f.interval, f.open_time_ns, f.at_ns)
+        for f in memory_run.findings
     )
 
 
 @cache
-def _sound(setting: str) -> Trial:
-    return run_trial(*_setting(setting), NONE)
+def _sound(setting: str) -> MemoryRun:
+    return run_in_memory(*_setting(setting), NONE)
 
 
 @cache
-def _setting(name: str) -> tuple[Scenario, Market]:
+def _setting(name: str) -> tuple[Scenario, TradeSet]:
     if name == "calendar":
         scenario = Scenario(
             intervals=parse_intervals("1d,1w,1M"), clock=ClockOptions(period_ns=NS_PER_DAY)
         )
-        return scenario, Market(days())
+        return scenario, TradeSet(days())
     scenario = Scenario(intervals=parse_intervals("1m,3m,5m"), seed=1)
     end_ns = START_NS + MINUTES * NS_PER_MINUTE
-    return _SETTINGS[name](scenario), Market(minutes(), until_ns=end_ns)
+    return _SETTINGS[name](scenario), TradeSet(minutes(), until_ns=end_ns)
 
 
 def _with(*faults: Fault) -> _Change:

@@ -26,11 +26,11 @@ from kline_harness.faults.ticks import (
 )
 from kline_harness.faults.trades import DelayTrades, ShutdownMidBurst, TradeFault, WrongTime
 from kline_harness.interval import parse_intervals
-from kline_harness.replay.market import Market
+from kline_harness.replay.memory_run import outcomes_of, run_in_memory
 from kline_harness.replay.scenario import Scenario
-from kline_harness.replay.trial import outcomes_of, run_trial
+from kline_harness.replay.trade_set import TradeSet
+from kline_harness.simulation.channels import ChannelOptions
 from kline_harness.simulation.clock import ClockOptions
-from kline_harness.simulation.designs import ChannelOptions
 from kline_harness.units import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SECOND
 from kline_harness.verdict import Severity
 
@@ -88,9 +88,9 @@ def catalogue_cases(start_ns: int) -> Iterator[Case]:
         yield Case(f"kill_during_write, {step}, power cut", cut)
 
 
-def fault_table(scenario: Scenario, market: Market) -> tuple[str, int, int]:
+def fault_table(scenario: Scenario, trade_set: TradeSet) -> tuple[str, int, int]:
     """Return the catalogue's table, how many faults had an effect, and how many were missed."""
-    start_ns = int(market.tape.arrival_ns[0]) // NS_PER_DAY * NS_PER_DAY
+    start_ns = int(trade_set.tape.arrival_ns[0]) // NS_PER_DAY * NS_PER_DAY
     tight = replace(
         scenario,
         channels=ChannelOptions(klines=64, life=64),
@@ -102,16 +102,16 @@ def fault_table(scenario: Scenario, market: Market) -> tuple[str, int, int]:
     ]
     outcomes = []
     for case in catalogue_cases(start_ns):
-        (outcome,) = _outcomes(tight, market, (case.fault,))
+        (outcome,) = _outcomes(tight, trade_set, (case.fault,))
         outcomes.append(outcome)
         lines.append(_row(case.text, [outcome]))
     effective = sum(outcome.effect.any for outcome in outcomes)
     return "\n".join(lines) + "\n", effective, sum(outcome.missed for outcome in outcomes)
 
 
-def preset_table(scenario: Scenario, market: Market) -> tuple[str, int, int]:
+def preset_table(scenario: Scenario, trade_set: TradeSet) -> tuple[str, int, int]:
     """Return the table of the presets, how many faults had an effect, and how many were missed."""
-    start_ns = int(market.tape.arrival_ns[0]) // NS_PER_DAY * NS_PER_DAY
+    start_ns = int(trade_set.tape.arrival_ns[0]) // NS_PER_DAY * NS_PER_DAY
     tight = replace(scenario, channels=ChannelOptions(klines=64), writer=scenario.writer)
     tight = replace(tight, writer=replace(tight.writer, part_rows=500))
     lines = [
@@ -120,16 +120,18 @@ def preset_table(scenario: Scenario, market: Market) -> tuple[str, int, int]:
     ]
     effective = missed = 0
     for preset in PRESETS.values():
-        outcomes = _outcomes(tight, market, preset.make(start_ns))
+        outcomes = _outcomes(tight, trade_set, preset.make(start_ns))
         effective += sum(outcome.effect.any for outcome in outcomes)
         missed += sum(outcome.missed for outcome in outcomes)
         lines.append(_row(f"{preset.name} | {preset.what} | {preset.issue}", outcomes))
     return "\n".join(lines) + "\n", effective, missed
 
 
-def _outcomes(scenario: Scenario, market: Market, faults: tuple[Fault, ...]) -> list[FaultOutcome]:
+def _outcomes(
+    scenario: Scenario, trade_set: TradeSet, faults: tuple[Fault, ...]
+) -> list[FaultOutcome]:
     struck = replace(scenario, faults=faults)
-    return outcomes_of(run_trial(struck, market), market)
+    return outcomes_of(run_in_memory(struck, trade_set), trade_set)
 
 
 def _row(text: str, outcomes: Sequence[FaultOutcome]) -> str:
@@ -143,27 +145,29 @@ def _row(text: str, outcomes: Sequence[FaultOutcome]) -> str:
     return "| " + " | ".join([text, str(trades), str(ticks), *counts, ", ".join(told)]) + " |"
 
 
-def false_alarms(markets: dict[str, Market], scenario: Scenario) -> tuple[str, int]:
+def false_alarms(trade_sets: dict[str, TradeSet], scenario: Scenario) -> tuple[str, int]:
     """Return the table of errors and doubts over clean tapes, and how many there are."""
     stages = {
-        "thirteen invented minutes": (scenario, Market(minutes())),
+        "thirteen invented minutes": (scenario, TradeSet(minutes())),
         "seventy invented days": (
             replace(
                 scenario,
                 clock=ClockOptions(period_ns=NS_PER_DAY),
                 intervals=parse_intervals("1d,1w,1M"),
             ),
-            Market(days()),
+            TradeSet(days()),
         ),
     }
-    cases = {name: (scenario, market) for name, market in markets.items()} | stages
+    cases = {name: (scenario, trade_set) for name, trade_set in trade_sets.items()} | stages
     lines = ["| clean tape | trades | klines | errors and doubts |", "|---|---|---|---|"]
     alarms = 0
-    for name, (options, market) in cases.items():
-        trial = run_trial(options, market)
-        wrong = [f for f in trial.findings if f.severity is not Severity.NOTICE]
+    for name, (options, trade_set) in cases.items():
+        memory_run = run_in_memory(options, trade_set)
+        wrong = [f for f in memory_run.findings if f.severity is not Severity.NOTICE]
         alarms += len(wrong)
-        lines.append(f"| {name} | {len(market.tape)} | {len(trial.klines)} | {len(wrong)} |")
+        lines.append(
+            f"| {name} | {len(trade_set.tape)} | {len(memory_run.klines)} | {len(wrong)} |"
+        )
     return "\n".join(lines) + "\n", alarms
 
 

@@ -8,12 +8,12 @@ from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
 import pytest
-from kline_harness.comparison.case import Case, State
 from kline_harness.comparison.causes import CAUSES, NAMES, straddling_aggregate
+from kline_harness.comparison.differing_kline import DifferingKline, Hypothesis
 from kline_harness.interval import parse_intervals
 from kline_harness.replay import Audit, Scenario
 from kline_harness.replay import replay as run
-from kline_harness.simulation.delivery import Outage
+from kline_harness.simulation.trade_filter import Outage
 
 from tests.comparison.story import NS, START, SYMBOL, as_market, trades
 from tests.comparison.test_causes import DAY, ROUNDED
@@ -145,7 +145,7 @@ _ORDER = ("valid", "unknown", "invalid")
 def believe(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a cause explain whatever it can be one of."""
 
-    def undo(_: object, case: Case, state: State) -> Iterator[State]:
+    def undo(_: object, case: DifferingKline, state: Hypothesis) -> Iterator[Hypothesis]:
         yield state.after(name, {}, settled={"believed": True})
 
     if name == straddling_aggregate.NAME:

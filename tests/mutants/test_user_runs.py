@@ -23,7 +23,7 @@ from kline_harness.klagg.snapshot_writer import SnapshotOptions
 from kline_harness.replay import Scenario, replay
 from kline_harness.replay.assembly import NONE, Substitutions
 from kline_harness.replay.run import Outcome
-from kline_harness.simulation.designs import ChannelOptions
+from kline_harness.simulation.channels import ChannelOptions
 from kline_harness.simulation.listener import ListenerOptions
 from kline_harness.simulation.signals import LoopOptions
 from kline_harness.tape import Tape

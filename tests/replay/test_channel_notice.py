@@ -9,7 +9,7 @@ import pytest
 from kline_harness.interval import DEFAULT_INTERVALS
 from kline_harness.replay.channel_notice import lifecycle_notice
 from kline_harness.replay.scenario import Audit, Scenario
-from kline_harness.simulation.designs import ChannelOptions
+from kline_harness.simulation.channels import ChannelOptions
 
 from tests.replays import UM_DAY, replay
 

@@ -12,10 +12,10 @@ from kline_harness.faults.disk import DiskFull, KillDuringWrite
 from kline_harness.faults.fault import Fault
 from kline_harness.interval import parse_intervals
 from kline_harness.ledger import Equation
-from kline_harness.replay.market import Market
+from kline_harness.replay.memory_run import MemoryRun, run_in_memory
 from kline_harness.replay.scenario import Audit, Scenario
-from kline_harness.replay.trial import Trial, run_trial
-from kline_harness.simulation.designs import ChannelOptions
+from kline_harness.replay.trade_set import TradeSet
+from kline_harness.simulation.channels import ChannelOptions
 from kline_harness.storage.parquet_writer import WriterOptions
 from kline_harness.units import NS_PER_MINUTE
 
@@ -23,7 +23,7 @@ from tests.klagg.queued import Queued
 from tests.mutants.stage import MINUTES, START_NS, minutes
 
 BASE = Scenario(intervals=parse_intervals("1m,3m"))
-MARKET = Market(minutes(), until_ns=START_NS + MINUTES * NS_PER_MINUTE)
+MARKET = TradeSet(minutes(), until_ns=START_NS + MINUTES * NS_PER_MINUTE)
 
 
 def at(minute: float) -> int:
@@ -35,7 +35,7 @@ def the(equations: Iterable[Equation], law: str, subject: str) -> Equation:
     return found
 
 
-def joins(trial: Trial) -> None:
+def joins(trial: MemoryRun) -> None:
     """Follow every trade and every kline from the source to the disk, law by law."""
     laws, scenario = trial.equations, trial.run.scenario
     read = the(laws, "trades read", "all files")
@@ -64,7 +64,7 @@ def joins(trial: Trial) -> None:
 
 @pytest.mark.parametrize("seed", range(0, 60, 3))
 def test_equations_join_whatever_happens(seed: int) -> None:
-    joins(run_trial(draw_scenario(seed, BASE, MARKET), MARKET, opinion=False))
+    joins(run_in_memory(draw_scenario(seed, BASE, MARKET), MARKET, opinion=False))
 
 
 SETTINGS: dict[str, Scenario] = {
@@ -87,17 +87,17 @@ STRIKES["killed twice"] = (
 
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_equations_join_in_every_setting(setting: str) -> None:
-    joins(run_trial(SETTINGS[setting], MARKET, opinion=False))
+    joins(run_in_memory(SETTINGS[setting], MARKET, opinion=False))
 
 
 @pytest.mark.parametrize("strike", STRIKES)
 def test_equations_join_where_somebody_dies(strike: str) -> None:
     scenario = replace(BASE, faults=STRIKES[strike], writer=WriterOptions(part_rows=4))
-    joins(run_trial(scenario, MARKET, opinion=False))
+    joins(run_in_memory(scenario, MARKET, opinion=False))
 
 
 def test_what_is_delivered_to_a_dead_writer_is_in_an_equation_of_its_own() -> None:
-    trial = run_trial(replace(BASE, faults=STRIKES["writer"]), MARKET, opinion=False)
+    trial = run_in_memory(replace(BASE, faults=STRIKES["writer"]), MARKET, opinion=False)
     delivered = the(trial.equations, "delivered", "klines to writer")
     # Minutes 5, 6, 7 close while it is down, and the three minutes 3 to 5: of each symbol.
     assert delivered.parts["lost while down"] == 2 * 4

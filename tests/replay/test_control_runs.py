@@ -23,12 +23,12 @@ from kline_harness.replay.control_runs import control_run, without_fault
 from kline_harness.replay.emission_log import EmissionLog
 from kline_harness.replay.scenario import Audit, Scenario
 from kline_harness.replay.sources import Sources
+from kline_harness.simulation.channels import ChannelOptions
 from kline_harness.simulation.clock import ClockOptions
-from kline_harness.simulation.delivery import Outage
-from kline_harness.simulation.designs import ChannelOptions
 from kline_harness.simulation.listener import ListenerOptions
 from kline_harness.simulation.signals import LoopOptions, ScriptedCommand
 from kline_harness.simulation.simulation import Fidelity
+from kline_harness.simulation.trade_filter import Outage
 from kline_harness.storage.parquet_writer import WriterOptions
 from kline_harness.units import NS_PER_MINUTE, NS_PER_SECOND, Window
 
@@ -143,7 +143,7 @@ def test_a_run_in_memory_is_the_run_on_disk(name: str, tmp_path: Path) -> None:
     # The control run is given nothing but the scenario: it is the same run once more.
     sources = Sources.open([TRADES], [], replace(scenario, columns=None))
     struck = replace(scenario, faults=(*scenario.faults, DropTrades(rate=0.5)))
-    market = sources.market(whole=False)
+    market = sources.trade_set(whole=False)
     control = control_run(struck, len(scenario.faults), market.source())
     assert plain(control) == on_disk[:3]
 

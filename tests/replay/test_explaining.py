@@ -11,8 +11,8 @@ from kline_harness.columns import concat
 from kline_harness.interval import parse_intervals
 from kline_harness.replay import Audit, Scenario
 from kline_harness.replay import replay as run
-from kline_harness.simulation.delivery import Outage
 from kline_harness.simulation.feed import received
+from kline_harness.simulation.trade_filter import Outage
 
 from tests.comparison.reprove import reprove
 from tests.comparison.story import MINUTE, NS, START, SYMBOL, trades

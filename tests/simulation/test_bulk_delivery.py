@@ -13,7 +13,7 @@ from kline_harness.columns import Rows
 from kline_harness.interfaces import FeedSlice, Tick
 from kline_harness.kline import Emission, KlineBatch, LifeBatch
 from kline_harness.simulation.bulk_delivery import TimedBatch
-from kline_harness.simulation.designs import ChannelOptions
+from kline_harness.simulation.channels import ChannelOptions
 from kline_harness.simulation.listener import ListenerOptions
 from kline_harness.simulation.simulation import Simulation
 from kline_harness.tape import Tape

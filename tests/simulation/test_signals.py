@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kline_harness.interfaces import FeedSlice, Pull, Pulls, Tick
 from kline_harness.simulation.clock import ClockOptions
-from kline_harness.simulation.delivery import Delivery, DeliveryOptions, Outage
 from kline_harness.simulation.feed import Feed
 from kline_harness.simulation.signals import LoopOptions, ScriptedCommand, SignalOptions, Signals
+from kline_harness.simulation.trade_filter import FilterOptions, Outage, TradeFilter
 from kline_harness.units import Window
 
 from tests.feeds import MINUTE, SECOND, T0, at, feed
@@ -84,38 +84,38 @@ def test_how_often_it_is_asked_changes_nothing(cuts: list[int], busy: bool) -> N
     assert pieces.coalesced == whole.coalesced
 
 
-def slices(
-    options: DeliveryOptions, loop: LoopOptions | None = None
-) -> tuple[Feed, list[FeedSlice]]:
+def slices(options: FilterOptions, loop: LoopOptions | None = None) -> tuple[Feed, list[FeedSlice]]:
     text = "; ".join(
         f"{s} {m}:{10 + k} 100x1" for m in range(4) for k, s in enumerate(("ALFA", "NEWA"))
     )
     signals = SignalOptions(CLOCK, loop or LoopOptions())
-    whole = Feed(iter([feed(text).trades]), signals, delivery=Delivery(options, ["NEWA"]))
+    whole = Feed(iter([feed(text).trades]), signals, trade_filter=TradeFilter(options, ["NEWA"]))
     return whole, list(whole)
 
 
 def test_an_outage_and_what_the_next_connection_forgets() -> None:
     for forgets, kept in ((False, 6), (True, 4)):
         outage = Outage(at("1:00"), at("2:00"), forgets)
-        made, pieces = slices(DeliveryOptions((outage,)))
+        made, pieces = slices(FilterOptions((outage,)))
         assert sum(len(piece.trades) for piece in pieces) == kept
         expected = {("ALFA", "outage"): 1, ("NEWA", "outage"): 1}
-        assert made.delivery.lost == expected | ({("NEWA", "unsubscribed"): 2} if forgets else {})
+        assert made.trade_filter.lost == expected | (
+            {("NEWA", "unsubscribed"): 2} if forgets else {}
+        )
         assert made.trades == 8
 
 
 def test_a_shutdown_ends_trades_and_ticks() -> None:
-    made, pieces = slices(DeliveryOptions(shutdown_ns=at("2:10")))
+    made, pieces = slices(FilterOptions(shutdown_ns=at("2:10")))
     assert sum(len(piece.trades) for piece in pieces) == 5
     assert [s.at_ns for piece in pieces for s in piece.signals] == [at("1:00.110"), at("2:00.110")]
     assert made.end_ns == at("2:10")
-    assert sum(made.delivery.lost.values()) == 3
+    assert sum(made.trade_filter.lost.values()) == 3
 
 
 def test_trades_wait_for_a_busy_loop_before_its_tick() -> None:
     loop = LoopOptions((Window(at("0:59"), at("2:30")),))
-    _, pieces = slices(DeliveryOptions(), loop)
+    _, pieces = slices(FilterOptions(), loop)
     events = [
         (event.at_ns if isinstance(event, Tick) else int(event.tape.arrival_ns[event.row]))  # type: ignore[union-attr]
         for piece in pieces

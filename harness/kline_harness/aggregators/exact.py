@@ -128,9 +128,9 @@ class ExactAggregator:
 
         Nothing is changed: the aggregator goes on from where it is.
         """
-        twin = copy(self)
-        twin._levels = deepcopy(self._levels)
-        return twin._finished(at_ns).klines
+        copied = copy(self)
+        copied._levels = deepcopy(self._levels)
+        return copied._finished(at_ns).klines
 
     def _count_open(self, level: Level) -> None:
         rows = zip(level.closed["symbol"].tolist(), level.closed["applied"].tolist(), strict=True)

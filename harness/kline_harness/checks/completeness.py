@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kline_harness.checks.finding_log import FINDINGS_PER_KIND
-from kline_harness.checks.kline_rules import RULE_FIELDS, field_text, quiet_not_level, rules
+from kline_harness.checks.kline_sanity import RULE_FIELDS, field_text, quiet_not_level, rules
 from kline_harness.checks.lags import Lags
 from kline_harness.checks.queued_audit import QueuedAudit
-from kline_harness.checks.quote_rules import symbols_of_no_rule
+from kline_harness.checks.quote_sanity import symbols_of_no_rule
 from kline_harness.checks.roll_up import RollUpBook
 from kline_harness.checks.sequence import Place, Places, Sequence
 from kline_harness.checks.series import (
@@ -34,7 +34,7 @@ from kline_harness.units import BoolArray
 from kline_harness.verdict import Finding, Severity, Verdict
 
 # What to tell about a row beside the fields of the rule.
-Evidence: TypeAlias = Callable[[int], dict[str, Any]]
+MakeEvidence: TypeAlias = Callable[[int], dict[str, Any]]
 
 BLOCK_ROWS = 65_536
 NOT_CHECKED = (
@@ -287,7 +287,9 @@ class CompletenessAuditor(QueuedAudit[KlineBatch]):
         )
         self._log.add(self._position + key, finding)
 
-    def _find(self, kind: str, block: Block, rows: NDArray[np.intp], more: Evidence | None) -> None:
+    def _find(
+        self, kind: str, block: Block, rows: NDArray[np.intp], more: MakeEvidence | None
+    ) -> None:
         """Record a finding for rows of a block: the rule's fields, and what `more` says."""
         klines = block.klines
         names = RULE_FIELDS.get(kind, ())

@@ -16,7 +16,7 @@ from kline_harness.checks.stretches import (
     lost,
     silent,
 )
-from kline_harness.comparison.compare import Comparison, Reference, Stored, opens_ns
+from kline_harness.comparison.compare import Comparison, ReferenceKlines, Stored, opens_ns
 from kline_harness.id_rule import IdRule, are_too_many
 from kline_harness.interval import Interval, parse_interval
 from kline_harness.tape import Tape
@@ -55,7 +55,7 @@ class ContinuityWatch:
         stored: Stored,
         intervals: Sequence[Interval],
         comparison: Comparison | None = None,
-        references: Sequence[Reference] = (),
+        references: Sequence[ReferenceKlines] = (),
         unnumbered: Collection[str] = (),
         claimed: tuple[int, int] | None = None,
         rules: Mapping[str, IdRule] = _NO_RULES,
@@ -106,7 +106,7 @@ class ContinuityWatch:
         judged: Verdict,
         stored: Stored,
         intervals: Sequence[Interval],
-        references: Sequence[Reference] = (),
+        references: Sequence[ReferenceKlines] = (),
         unnumbered: Collection[str] = (),
     ) -> list[Stretch]:
         """Return where klines without trades are halted, lost or silent; all others are quiet.
@@ -114,7 +114,7 @@ class ContinuityWatch:
         `judged` is the verdict on the same klines. One symbol alone is quiet, not silent.
         """
         found = list(lost(judged.findings))
-        counted: dict[str, list[Reference]] = {symbol: [] for symbol in self._ids.runs}
+        counted: dict[str, list[ReferenceKlines]] = {symbol: [] for symbol in self._ids.runs}
         for one in references:
             # Sources without counts leave quiet klines out as well.
             if "count" in one.fields and one.table.num_rows:
@@ -146,7 +146,9 @@ class ContinuityWatch:
 class _Known:
     """What the exchange's files say of single klines."""
 
-    def __init__(self, comparison: Comparison | None, references: Sequence[Reference]) -> None:
+    def __init__(
+        self, comparison: Comparison | None, references: Sequence[ReferenceKlines]
+    ) -> None:
         self._opens: dict[tuple[str, str], Int64Array] = {}
         self._differing: dict[tuple[str, str], Int64Array] = {}
         series = () if comparison is None else comparison.series

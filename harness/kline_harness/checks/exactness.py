@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from kline_harness.checks.finding_log import FindingLog
-from kline_harness.checks.kline_rules import field_text
+from kline_harness.checks.kline_sanity import field_text
 from kline_harness.columns import concat, join_instruments
 from kline_harness.interval import INTERVALS
 from kline_harness.kline import FIELDS, KlineBatch

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kline_harness.checks.row_laws import contradicted, not_products, shared_raw_ids
-from kline_harness.comparison.compare import Comparison, Reference, opens_ns
+from kline_harness.comparison.compare import Comparison, ReferenceKlines, opens_ns
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.units import (
     INT64_MAX,
@@ -248,7 +248,7 @@ def files_verdict(
     watches: Iterable[FileWatch],
     left_out: Mapping[str, str],
     found: Comparison,
-    references: Sequence[Reference] = (),
+    references: Sequence[ReferenceKlines] = (),
 ) -> Verdict:
     """Judge files of trades by their names, sides that never change, and kinds that are not known.
 
@@ -282,7 +282,7 @@ def files_verdict(
 
 
 def _borne_out(
-    found: Comparison, references: Sequence[Reference]
+    found: Comparison, references: Sequence[ReferenceKlines]
 ) -> tuple[dict[str, tuple[int, int]], dict[str, set[str]]]:
     """Return, by symbol, the time in which klines bear the trades out, and in which fields."""
     reached: dict[str, tuple[int, int]] = {}

@@ -25,8 +25,8 @@ class KlineState(IntEnum):
 
 
 # (state, event, trigger) -> next state; what is not here is illegal. A trade or the end opens a
-# provisional kline only to fill a gap. Source: behaviour of the production aggregator, sections
-# 2.3 to 2.6 (trade, tick, rollover, finalize).
+# provisional kline only to fill a gap. Source: docs/checks.md, "Lifecycle":
+# the states follow from what can happen to a kline.
 TRANSITIONS: dict[tuple[KlineState, Life, Trigger], KlineState] = {
     (KlineState.ABSENT, Life.OPENED_PROVISIONAL, Trigger.TICK): KlineState.PROVISIONAL,
     (KlineState.ABSENT, Life.OPENED_PROVISIONAL, Trigger.TRADE): KlineState.PROVISIONAL,

@@ -21,7 +21,7 @@ _WHEN = ("at_ns", "trigger")
 Key = tuple[str, int, int, int]
 
 
-def second_opinion(
+def reference_check(
     published: KlineBatch, feed: Sequence[FeedSlice], end_ns: int, second: Aggregator
 ) -> Verdict:
     """Compare finals with those of an independent aggregator on the same feed, field by field."""

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from kline_harness.arrow import int64_of
-from kline_harness.comparison.compare import Reference, opens_ns
+from kline_harness.comparison.compare import ReferenceKlines, opens_ns
 from kline_harness.interval import Interval, parse_interval
 from kline_harness.tape import Tape
 from kline_harness.trade_ids import IdRuns
@@ -63,7 +63,7 @@ def lost(findings: Iterable[Finding]) -> Iterator[Stretch]:
             yield Stretch(finding.symbol, Why.LOST, finding.open_time_ns, until_ns)
 
 
-def absent(references: Iterable[Reference]) -> list[tuple[int, int]]:
+def absent(references: Iterable[ReferenceKlines]) -> list[tuple[int, int]]:
     """Return where some of the exchange's klines leave rows out, by time."""
     windows: set[tuple[int, int]] = set()
     for one in references:
@@ -115,7 +115,7 @@ def _follow_on(ours: pa.Table, counts: Int64Array, first: int, stop: int) -> boo
 
 
 def silent(
-    symbol: str, references: Iterable[Reference], silences: Iterable[tuple[int, int]]
+    symbol: str, references: Iterable[ReferenceKlines], silences: Iterable[tuple[int, int]]
 ) -> Iterator[Stretch]:
     """Yield the silences of all symbols in which no kline of the exchange speaks for one.
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from kline_harness.comparison.compare import Comparison, Reference, Stored
+from kline_harness.comparison.compare import Comparison, ReferenceKlines, Stored
 from kline_harness.comparison.explain import Witnesses, explain
 from kline_harness.comparison.pairs import compare
 
 __all__ = [
     "Comparison",
-    "Reference",
+    "ReferenceKlines",
     "Stored",
     "Witnesses",
     "compare",

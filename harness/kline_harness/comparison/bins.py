@@ -15,13 +15,13 @@ from kline_harness.columns import concat
 from kline_harness.comparison.compare import (
     Class,
     Comparison,
-    Reference,
+    ReferenceKlines,
     SeriesResult,
     Stored,
     opens_ns,
 )
 from kline_harness.comparison.recompute import NAMES, sums_of, values_of
-from kline_harness.comparison.trades_of import alone
+from kline_harness.comparison.retained_trades import alone
 from kline_harness.interval import Interval
 from kline_harness.kline import FIELDS
 from kline_harness.tape import Tape, TradeKind
@@ -126,7 +126,7 @@ def _ways(interval: Interval) -> dict[str, Callable[[Bins], Bins]]:
 
 def diagnosed(
     found: Comparison,
-    references: Sequence[Reference],
+    references: Sequence[ReferenceKlines],
     tapes: Callable[[], Iterable[Tape]],
     ours: Stored,
 ) -> Comparison:
@@ -175,7 +175,7 @@ def _first_trades(tapes: Iterable[Tape], symbols: set[str]) -> dict[str, Tape]:
     }
 
 
-def _diagnose(result: SeriesResult, reference: Reference, trades: Tape, ours: Stored) -> str:
+def _diagnose(result: SeriesResult, reference: ReferenceKlines, trades: Tape, ours: Stored) -> str:
     interval = result.interval
     if interval.length_ns is None:
         return ""

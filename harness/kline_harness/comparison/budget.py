@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kline_harness.comparison.case import Case
 from kline_harness.comparison.compare import Proof
+from kline_harness.comparison.differing_kline import DifferingKline
 from kline_harness.trade_ids import Gap
 
 _LOST = "missing_trade_ids"
 _FORMING = "forming_row"
 
 
-def within_budget(cases: Sequence[Case], proofs: Sequence[Proof | None]) -> list[Proof | None]:
+def within_budget(
+    cases: Sequence[DifferingKline], proofs: Sequence[Proof | None]
+) -> list[Proof | None]:
     """Return the explanations of one series' klines, by open time, that hold together.
 
     A missing id explains one trade, once. A file is saved once, so one row of it can have been
@@ -21,7 +23,9 @@ def within_budget(cases: Sequence[Case], proofs: Sequence[Proof | None]) -> list
     return _rows_saved_once(cases, _ids_used_once(cases, proofs))
 
 
-def _ids_used_once(cases: Sequence[Case], proofs: Sequence[Proof | None]) -> list[Proof | None]:
+def _ids_used_once(
+    cases: Sequence[DifferingKline], proofs: Sequence[Proof | None]
+) -> list[Proof | None]:
     """Give each missing id to one kline, those first that can wait the least."""
     left: dict[Gap, int] = {}
     kept = list(proofs)
@@ -45,7 +49,9 @@ def _needed(proof: Proof) -> int:
     return sum(int(one.get("unrecorded_count", 1)) for one in lost)
 
 
-def _rows_saved_once(cases: Sequence[Case], proofs: Sequence[Proof | None]) -> list[Proof | None]:
+def _rows_saved_once(
+    cases: Sequence[DifferingKline], proofs: Sequence[Proof | None]
+) -> list[Proof | None]:
     forming = [
         place
         for place, proof in enumerate(proofs)

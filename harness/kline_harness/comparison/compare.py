@@ -44,7 +44,7 @@ class Class(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class ReferenceKlines:
     """The exchange's klines of one symbol and interval: a table with our schema's columns.
 
     `fields` are those of the nine fields that the source has; only they are compared. With
@@ -89,7 +89,7 @@ class Proof:
     doubt: str | None = None
 
     @property
-    def klass(self) -> Class:
+    def category(self) -> Class:
         """Return the class of the difference that it explains."""
         return Class.CONSISTENT if self.consistent else Class.PROVED
 
@@ -123,10 +123,10 @@ class Difference:
         return self.ours is None and self.published_ns is not None
 
     @property
-    def klass(self) -> Class:
+    def category(self) -> Class:
         """Return the class: that of the explanation, if any, else what the two sides say."""
         if self.proof is not None:
-            return self.proof.klass
+            return self.proof.category
         if self.ours is None:
             return Class.MISSING
         return Class.EXTRA if self.theirs is None else Class.UNEXPLAINED
@@ -154,11 +154,11 @@ class SeriesResult:
     diagnosis: str = ""
     volume: Decimal | None = None
 
-    def count(self, klass: Class) -> int:
+    def count(self, category: Class) -> int:
         """Return how many klines are of a class."""
-        if klass is Class.IDENTICAL:
+        if category is Class.IDENTICAL:
             return self.identical
-        return sum(difference.klass is klass for difference in self.differences)
+        return sum(difference.category is category for difference in self.differences)
 
     def field_counts(self) -> dict[str, int]:
         """Return, per field, in how many klines it differs."""
@@ -176,7 +176,7 @@ class SeriesResult:
             "symbol": self.symbol,
             "interval": self.interval.text,
             "source": self.source,
-            **{klass.value: self.count(klass) for klass in Class},
+            **{category.value: self.count(category) for category in Class},
             "outside": self.outside,
             "uncompared": self.uncompared,
             "compared_fields": list(self.compared),
@@ -201,9 +201,9 @@ class Comparison:
         """Return every difference, series by series in order of time."""
         return [difference for result in self.series for difference in result.differences]
 
-    def count(self, klass: Class) -> int:
+    def count(self, category: Class) -> int:
         """Return how many klines are of a class, over all series."""
-        return sum(result.count(klass) for result in self.series)
+        return sum(result.count(category) for result in self.series)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the counts of every series, and what was not compared, as plain data for JSON."""
@@ -214,11 +214,11 @@ class Comparison:
 
     def verdict(self) -> Verdict:
         """Judge: valid are identical, proved and consistent klines, if no doubt is left."""
-        counts = {klass.value: self.count(klass) for klass in Class}
+        counts = {category.value: self.count(category) for category in Class}
         counts["outside"] = sum(result.outside for result in self.series)
         findings = [
             *(_diagnosis(result) for result in self.series if result.diagnosis),
-            *(one.finding(CHECK) for one in self.not_compared if one.is_told),
+            *(one.finding(CHECK) for one in self.not_compared if one.is_finding),
             *map(_finding, self.differences),
             *self.notes,
         ]
@@ -365,7 +365,7 @@ def _diagnosis(result: SeriesResult) -> Finding:
 
 
 def _finding(difference: Difference) -> Finding:
-    proof, klass = difference.proof, difference.klass.value
+    proof, category = difference.proof, difference.category.value
     severity = Severity.ERROR
     evidence: dict[str, Any] = {"source": difference.source, "fields": list(difference.fields)}
     for name in difference.fields:
@@ -373,14 +373,14 @@ def _finding(difference: Difference) -> Finding:
             if values is not None:
                 evidence[f"{side}_{name}"] = text_of(name, values[name])
     if proof is not None:
-        evidence |= {"class": klass, "cause": proof.cause}
+        evidence |= {"class": category, "cause": proof.cause}
         severity = Severity.NOTICE if proof.doubt is None else Severity.DOUBT
         evidence |= {} if proof.doubt is None else {"doubt": proof.doubt}
     if difference.not_stored:
-        klass, evidence["published_ns"] = "not_stored", difference.published_ns
+        category, evidence["published_ns"] = "not_stored", difference.published_ns
     return Finding(
         CHECK,
-        klass if proof is None else f"{klass}_{proof.cause}",
+        category if proof is None else f"{category}_{proof.cause}",
         severity,
         difference.symbol,
         difference.interval.text,

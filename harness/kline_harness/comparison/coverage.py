@@ -94,7 +94,7 @@ class Coverage:
             shared |= (opens_ns < end) & (closes_ns > start)
         return shared
 
-    def beside(self, opens_ns: Int64Array, closes_ns: Int64Array) -> BoolArray:
+    def near(self, opens_ns: Int64Array, closes_ns: Int64Array) -> BoolArray:
         """Tell which klines lie in the minute before or after those that a window reaches.
 
         Who takes an excerpt of klines to go with a recording takes one more at either end.

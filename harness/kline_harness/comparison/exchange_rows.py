@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from kline_harness.comparison.compare import Reference, opens_ns
+from kline_harness.comparison.compare import ReferenceKlines, opens_ns
 from kline_harness.units import Int64Array
 
 Row = Mapping[str, Decimal | int]
@@ -54,7 +54,7 @@ class OtherRow:
 class ExchangeRows:
     """Looks klines up in the references of a comparison, named by their place in it."""
 
-    def __init__(self, references: Sequence[Reference]) -> None:
+    def __init__(self, references: Sequence[ReferenceKlines]) -> None:
         self._references = references
         self._files = [_File(reference) for reference in references]
         self._same: dict[tuple[str, str], list[int]] = {}
@@ -140,7 +140,7 @@ class ExchangeRows:
 class _File:
     """One file's rows by open time."""
 
-    def __init__(self, reference: Reference) -> None:
+    def __init__(self, reference: ReferenceKlines) -> None:
         self.reference = reference
 
     @cached_property

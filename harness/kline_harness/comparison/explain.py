@@ -10,7 +10,6 @@ import numpy as np
 
 from kline_harness.comparison.agreed import Agreed
 from kline_harness.comparison.budget import within_budget
-from kline_harness.comparison.case import Case, Context, State, make_case
 from kline_harness.comparison.causes import (
     CAUSES,
     RESTS,
@@ -21,14 +20,20 @@ from kline_harness.comparison.causes import (
 )
 from kline_harness.comparison.causes.straddling_aggregate import Options, solve
 from kline_harness.comparison.causes.trade_kinds import KindOfTrade
-from kline_harness.comparison.compare import Comparison, Proof, Reference, SeriesResult
+from kline_harness.comparison.compare import Comparison, Proof, ReferenceKlines, SeriesResult
 from kline_harness.comparison.contradictions import without_contradicted
 from kline_harness.comparison.coverage import Coverage
+from kline_harness.comparison.differing_kline import (
+    DifferingKline,
+    Hypothesis,
+    KlineContext,
+    make_case,
+)
 from kline_harness.comparison.exchange_rows import ExchangeRows
 from kline_harness.comparison.extent import CLOSE_TIME
 from kline_harness.comparison.grounds import with_bearing
 from kline_harness.comparison.proof import proof_of
-from kline_harness.comparison.trades_of import Evidence
+from kline_harness.comparison.retained_trades import RetainedTrades
 from kline_harness.trade_ids import Gaps
 
 
@@ -40,10 +45,10 @@ class Witnesses:
     the fault's name) are by symbol; `references` are those that were compared, in their order.
     """
 
-    evidence: Mapping[str, Evidence]
+    evidence: Mapping[str, RetainedTrades]
     coverage: Mapping[str, Coverage]
-    references: Sequence[Reference]
-    undone: Mapping[str, Sequence[tuple[str, Evidence]]] = field(default_factory=dict)
+    references: Sequence[ReferenceKlines]
+    undone: Mapping[str, Sequence[tuple[str, RetainedTrades]]] = field(default_factory=dict)
 
 
 def explain(found: Comparison, witnesses: Witnesses) -> Comparison:
@@ -81,7 +86,7 @@ def _cases(
     gaps: Gaps,
     theirs: ExchangeRows,
     agreed: Agreed,
-) -> Iterator[Case]:
+) -> Iterator[DifferingKline]:
     """Yield the differences of a series with all that is known of each."""
     windows = witnesses.coverage.get(result.symbol, Coverage(()))
     faults = tuple(witnesses.undone.get(result.symbol, ()))
@@ -90,7 +95,7 @@ def _cases(
             # No trade makes a close time: nothing that happened to trades explains another.
             continue
         open_ns, absent = kline.open_time_ns, kline.theirs is None
-        context = Context(
+        context = KlineContext(
             windows, theirs.previous_close(place, open_ns), undone=faults, agreed=agreed
         )
         if absent:
@@ -105,7 +110,9 @@ def _cases(
         yield make_case(kline, witnesses.evidence[result.symbol], gaps, context)
 
 
-def explain_series(cases: Sequence[Case], causes: Sequence[Cause] = CAUSES) -> list[Proof | None]:
+def explain_series(
+    cases: Sequence[DifferingKline], causes: Sequence[Cause] = CAUSES
+) -> list[Proof | None]:
     """Explain the klines of one series, by open time; None for one that cannot be.
 
     Splits at boundaries come first: they hold for neighbours together, which nothing else has to.
@@ -138,7 +145,10 @@ def explain_series(cases: Sequence[Case], causes: Sequence[Cause] = CAUSES) -> l
 
 
 def _split(
-    cases: Sequence[Case], places: Sequence[int], proofs: list[Proof | None], options: Options
+    cases: Sequence[DifferingKline],
+    places: Sequence[int],
+    proofs: list[Proof | None],
+    options: Options,
 ) -> list[int]:
     """Prove what splits at boundaries prove; return the places that are left."""
     splits = solve([cases[place] for place in places], options)
@@ -148,12 +158,12 @@ def _split(
 
 
 def _splits_with_causes(
-    cases: Sequence[Case],
+    cases: Sequence[DifferingKline],
     able: Sequence[int],
     left: Sequence[int],
     proofs: list[Proof | None],
     causes: Sequence[Cause],
-) -> dict[int, tuple[State, tuple[Case, ...]]]:
+) -> dict[int, tuple[Hypothesis, tuple[DifferingKline, ...]]]:
     """Return the splits that explain what is `left`, by place, together with other causes.
 
     A neighbour that a rest explains alone can be part of a split too: it is explained so then.
@@ -174,9 +184,9 @@ def _splits_with_causes(
     return splits
 
 
-def _near(cases: Sequence[Case], needed: set[int]) -> list[Case]:
+def _near(cases: Sequence[DifferingKline], needed: set[int]) -> list[DifferingKline]:
     """Return the cases of those runs of neighbours that hold a needed one."""
-    runs: list[list[Case]] = []
+    runs: list[list[DifferingKline]] = []
     for case in cases:
         if runs and runs[-1][-1].kline.close_time_ns == case.kline.open_time_ns:
             runs[-1].append(case)
@@ -187,7 +197,7 @@ def _near(cases: Sequence[Case], needed: set[int]) -> list[Case]:
     ]
 
 
-def _counted(case: Case) -> bool:
+def _counted(case: DifferingKline) -> bool:
     """Tell whether a trade is inside of a kind that a shorter interval has proved to differ.
 
     What is left over then is not known before these are undone.
@@ -208,8 +218,8 @@ def _rests(proof: Proof | None) -> bool:
 
 
 def changed(
-    case: Case, start: State, sizes: Iterable[int], causes: Sequence[Cause] = CAUSES
-) -> Iterator[State]:
+    case: DifferingKline, start: Hypothesis, sizes: Iterable[int], causes: Sequence[Cause] = CAUSES
+) -> Iterator[Hypothesis]:
     """Yield every state of a case with some causes undone that are not settled otherwise."""
     able = [cause for cause in causes if cause.applies(case)]
     for size in sizes:
@@ -219,6 +229,6 @@ def changed(
                     yield state
 
 
-def names(state: State) -> tuple[str, ...]:
+def names(state: Hypothesis) -> tuple[str, ...]:
     """Return the causes undone, each once, in their order."""
     return tuple(dict.fromkeys(name for name, _ in state.undone))

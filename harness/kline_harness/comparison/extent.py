@@ -55,7 +55,7 @@ class NotCompared:
     detail: str = ""
 
     @property
-    def is_told(self) -> bool:
+    def is_finding(self) -> bool:
         """Whether it is a finding; else it is only counted: nobody asked for more."""
         return self.is_doubt or bool(self.names)
 
@@ -146,13 +146,13 @@ def unreached(
     due = coverage.due(closes)
     not_meant = coverage.not_meant(opens, closes) & due
     quiet = quiet & due & ~not_meant
-    beside = coverage.beside(opens, closes) & due & ~quiet & ~not_meant
+    near = coverage.near(opens, closes) & due & ~quiet & ~not_meant
     for reason, some in (
         ("after_failure", ~due),
         ("outside", not_meant),
         ("quiet_beyond", quiet),
-        ("next_to_edge", beside),
-        ("beyond_trades", due & ~not_meant & ~quiet & ~beside),
+        ("next_to_edge", near),
+        ("beyond_trades", due & ~not_meant & ~quiet & ~near),
     ):
         yield from left_out(series, EXCHANGE, reason, opens[some], source=source)
 

@@ -15,7 +15,7 @@ from kline_harness.arrow import int64_of, take_rows, total_of, unequal
 from kline_harness.comparison.compare import (
     Comparison,
     Difference,
-    Reference,
+    ReferenceKlines,
     SeriesResult,
     Stored,
     opens_ns,
@@ -44,7 +44,7 @@ _SYMBOLS_TRIED = 20
 
 def compare(
     ours: Stored,
-    references: Sequence[Reference],
+    references: Sequence[ReferenceKlines],
     coverage: Mapping[str, Coverage],
     fields: Mapping[Series, tuple[str, ...]] | None = None,
 ) -> Comparison:
@@ -61,7 +61,7 @@ def compare(
 
 def compare_series(
     ours: Stored,
-    references: Sequence[Reference],
+    references: Sequence[ReferenceKlines],
     coverage: Mapping[Series, Coverage],
     fields: Mapping[Series, tuple[str, ...]],
 ) -> Comparison:
@@ -82,10 +82,10 @@ def compare_series(
 
 
 def _without_klines(
-    ours: Stored, references: Sequence[Reference], coverage: Mapping[Series, Coverage]
+    ours: Stored, references: Sequence[ReferenceKlines], coverage: Mapping[Series, Coverage]
 ) -> Iterator[NotCompared]:
     """Yield our klines that lie beyond every file of the exchange, or have none at all."""
-    given: dict[tuple[str, str], list[Reference]] = {}
+    given: dict[tuple[str, str], list[ReferenceKlines]] = {}
     for reference in references:
         given.setdefault(reference.series, []).append(reference)
     symbols = {symbol for symbol, _ in given}
@@ -115,7 +115,7 @@ class _Pairs:
     """One reference beside our klines of its series: which rows belong together."""
 
     mine: pa.Table
-    reference: Reference
+    reference: ReferenceKlines
     coverage: Coverage
     stated: tuple[str, ...]
     our_rows: NDArray[np.intp]
@@ -126,7 +126,7 @@ class _Pairs:
 
     @staticmethod
     def of(
-        mine: pa.Table, reference: Reference, coverage: Coverage, stated: tuple[str, ...]
+        mine: pa.Table, reference: ReferenceKlines, coverage: Coverage, stated: tuple[str, ...]
     ) -> _Pairs:
         our_opens, their_opens = opens_ns(mine), opens_ns(reference.table)
         ours, theirs = _partners(our_opens, their_opens)
@@ -283,7 +283,7 @@ def _partners(ours: Int64Array, theirs: Int64Array) -> tuple[NDArray[np.intp], N
     return order[place[has]], rows[has]
 
 
-def _volume(reference: Reference, touched: BoolArray) -> Decimal | None:
+def _volume(reference: ReferenceKlines, touched: BoolArray) -> Decimal | None:
     """Add up the exchange's volume of some rows; None where it states none."""
     if "volume" not in reference.fields:
         return None

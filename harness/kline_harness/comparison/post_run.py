@@ -10,15 +10,29 @@ from typing import Any
 import numpy as np
 
 from kline_harness.arrow import int64_of
-from kline_harness.comparison import Comparison, Reference, Stored, Witnesses, compare, explain
+from kline_harness.comparison import (
+    Comparison,
+    ReferenceKlines,
+    Stored,
+    Witnesses,
+    compare,
+    explain,
+)
 from kline_harness.comparison.bins import diagnosed
-from kline_harness.comparison.case import TRADES_SHOWN, Case, Context, State, make_case, shown
 from kline_harness.comparison.compare import Difference, opens_ns
 from kline_harness.comparison.coverage import Coverage
+from kline_harness.comparison.differing_kline import (
+    TRADES_SHOWN,
+    DifferingKline,
+    Hypothesis,
+    KlineContext,
+    make_case,
+    trade_evidence,
+)
+from kline_harness.comparison.retained_trades import RetainedTrades, TradeCollector
+from kline_harness.comparison.retention import Refused, RetentionPlan, among, retention_plan
 from kline_harness.comparison.row_numbers import with_rows
-from kline_harness.comparison.trades_of import Collector, Evidence
 from kline_harness.comparison.trades_within import with_trades
-from kline_harness.comparison.wanted import Refused, Wanted, among, wanted_for
 from kline_harness.interval import parse_interval
 from kline_harness.kline import FIELDS
 from kline_harness.ledger import TradeAccount
@@ -43,15 +57,15 @@ class PostRun:
     stored: Stored
     accounts: Mapping[str, TradeAccount]
     comparison: Comparison | None = None
-    references: Sequence[Reference] = ()
-    evidence: Mapping[str, Evidence] = field(default_factory=dict)
+    references: Sequence[ReferenceKlines] = ()
+    evidence: Mapping[str, RetainedTrades] = field(default_factory=dict)
     _apart: list[Finding] = field(default_factory=list)
 
     @staticmethod
     def of(
         stored: Stored,
         accounts: Mapping[str, TradeAccount],
-        references: Sequence[Reference],
+        references: Sequence[ReferenceKlines],
         coverage: Mapping[str, Coverage],
         mismatches: Iterable[Finding],
         again: Callable[[], Iterator[tuple[Tape, Tape]]],
@@ -74,21 +88,21 @@ class PostRun:
             after.comparison = compare(stored, references, coverage, fields)
         klines = [] if after.comparison is None else after.comparison.differences
         klines += [kline for finding in mismatches if (kline := _kline(finding)) is not None]
-        wanted = {}
+        plans = {}
         for symbol, account in sorted(accounts.items()):
             mine = [kline for kline in klines if kline.symbol == symbol]
             refused = Refused.of(account)
             if mine or refused.any():
-                one = wanted_for(mine, refused, stored)
-                wanted[symbol] = replace(one, ids_stated=symbol not in unnumbered)
-        if not wanted:
+                one = retention_plan(mine, refused, stored)
+                plans[symbol] = replace(one, ids_stated=symbol not in unnumbered)
+        if not plans:
             return after
-        after.evidence, before = _collected(wanted, again(), faulty=faulty)
+        after.evidence, before = _collected(plans, again(), faulty=faulty)
         if after.comparison is not None:
             undone = {symbol: [(FAULTS, kept)] for symbol, kept in before.items()}
             witnesses = Witnesses(after.evidence, coverage, references, undone)
             explained = explain(after.comparison, witnesses)
-            kept_out = {symbol: one.refused for symbol, one in wanted.items()}
+            kept_out = {symbol: one.refused for symbol, one in plans.items()}
             if not exact:
                 explained = diagnosed(
                     explained, references, lambda: (given for given, _ in again()), stored
@@ -102,11 +116,11 @@ class PostRun:
         kept = self.evidence.get(symbol)
         if kept is None:
             return {}
-        wanted = np.unique(np.array(ids, dtype=np.int64))
-        late = among(kept.rows.trade_id, wanted) & (kept.rows.kind == TradeKind.MARKET)
+        listed = np.unique(np.array(ids, dtype=np.int64))
+        late = among(kept.rows.trade_id, listed) & (kept.rows.kind == TradeKind.MARKET)
         rows = np.flatnonzero(late)
         lateness = kept.rows.arrival_ns[rows] - self._final_ns(symbol, interval, kept.rows, rows)
-        told = shown(kept.rows, rows)
+        told = trade_evidence(kept.rows, rows)
         return {
             "first_trades": told["first_trades"],
             "lateness_ns": lateness[:TRADES_SHOWN].tolist(),
@@ -173,34 +187,34 @@ class PostRun:
         kline, kept = _kline(finding), self.evidence.get(finding.symbol or "")
         if kline is None or kept is None:
             return finding
-        case = make_case(kline, kept, kept.runs.gaps(), Context())
-        lower = kept.wanted.refused.late.get(str(finding.evidence["children"]))
+        case = make_case(kline, kept, kept.runs.gaps(), KlineContext())
+        lower = kept.plan.refused.late.get(str(finding.evidence["children"]))
         own = case.start()
         if lower is None:
             return finding
         missed = own.included & among(own.rows.trade_id, lower) & case.inside
         if not missed.any() or not _holds(finding, case, own, missed):
             return finding
-        evidence = {**finding.evidence, **shown(own.rows, missed)}
+        evidence = {**finding.evidence, **trade_evidence(own.rows, missed)}
         return replace(finding, kind=RECONCILED, severity=Severity.NOTICE, evidence=evidence)
 
 
 def _collected(
-    wanted: Mapping[str, Wanted], pairs: Iterable[tuple[Tape, Tape]], *, faulty: bool
-) -> tuple[dict[str, Evidence], dict[str, Evidence]]:
-    """Collect what is wanted, and, if `faulty`, the same of all that could have been given."""
+    plans: Mapping[str, RetentionPlan], pairs: Iterable[tuple[Tape, Tape]], *, faulty: bool
+) -> tuple[dict[str, RetainedTrades], dict[str, RetainedTrades]]:
+    """Collect what the plans name, and, if `faulty`, the same of all that could have been given."""
     alone = {
         symbol: replace(one, refused=Refused(duplicate=one.refused.duplicate))
-        for symbol, one in wanted.items()
+        for symbol, one in plans.items()
     }
-    given, whole = Collector(wanted), Collector(alone if faulty else {})
+    given, whole = TradeCollector(plans), TradeCollector(alone if faulty else {})
     for got, could_have in pairs:
         given.add(got)
         whole.add(could_have)
     return given.evidence(), whole.evidence()
 
 
-def _holds(finding: Finding, case: Case, own: State, missed: Any) -> bool:
+def _holds(finding: Finding, case: DifferingKline, own: Hypothesis, missed: Any) -> bool:
     """Tell whether a mismatch is the missed trades and nothing else, in all nine fields."""
     whole = own.values(case)
     parts = replace(own, included=own.included & ~missed).values(case)

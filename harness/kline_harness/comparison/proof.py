@@ -8,14 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from kline_harness.comparison.case import Case, State, texts
 from kline_harness.comparison.causes.straddling_aggregate import neighbours
 from kline_harness.comparison.compare import Proof, plain
-from kline_harness.comparison.wanted import among
+from kline_harness.comparison.differing_kline import DifferingKline, Hypothesis, texts
+from kline_harness.comparison.retention import among
 from kline_harness.units import Int64Array
 
 
-def proof_of(case: Case, state: State, chain: Sequence[Case] = ()) -> Proof:
+def proof_of(
+    case: DifferingKline, state: Hypothesis, chain: Sequence[DifferingKline] = ()
+) -> Proof:
     """Return the proof that a state explains a case.
 
     `causes` holds each cause's evidence, `kline` the recomputed fields, `equal` whether they are
@@ -36,19 +38,19 @@ def proof_of(case: Case, state: State, chain: Sequence[Case] = ()) -> Proof:
     return Proof("+".join(names), evidence, consistent, state.doubt)
 
 
-def _inputs(case: Case, chain: Sequence[Case]) -> dict[str, Any]:
+def _inputs(case: DifferingKline, chain: Sequence[DifferingKline]) -> dict[str, Any]:
     kline, context = case.kline, case.context
     near = [
         list(window)
         for window in context.coverage.windows
         if window[0] <= kline.close_time_ns and window[1] >= kline.open_time_ns
     ]
-    refused = case.evidence.wanted.refused
+    refused = case.evidence.plan.refused
     inputs: dict[str, Any] = {
         "compared": list(kline.compared),
         "whole": kline.whole,
         "coverage_ns": near,
-        "ids_stated": case.evidence.wanted.ids_stated,
+        "ids_stated": case.evidence.plan.ids_stated,
         "published_ns": kline.published_ns,
         "late_ids": _near((case, *chain), case.late_ids),
         "refused_ids": _near((case, *chain), refused.other),
@@ -75,7 +77,7 @@ def _inputs(case: Case, chain: Sequence[Case]) -> dict[str, Any]:
     return inputs
 
 
-def _near(cases: Sequence[Case], ids: Int64Array) -> list[int]:
+def _near(cases: Sequence[DifferingKline], ids: Int64Array) -> list[int]:
     """Return those of some ids that the cases' trades have."""
     there = [case.rows.trade_id[among(case.rows.trade_id, ids)] for case in cases]
     found: list[int] = np.unique(np.concatenate(there)).tolist()

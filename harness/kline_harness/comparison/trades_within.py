@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from kline_harness.columns import concat
 from kline_harness.comparison.compare import Comparison, Difference
-from kline_harness.comparison.trades_of import Repeats, alone
-from kline_harness.comparison.wanted import Refused, among
+from kline_harness.comparison.retained_trades import Repeats, alone
+from kline_harness.comparison.retention import Refused, among
 from kline_harness.interval import Interval
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.units import BoolArray, Int64Array, format_exact
@@ -87,8 +87,8 @@ class _Series:
     def _joined(self) -> tuple[Tape, Int64Array, NDArray[np.int8]]:
         return concat(self._rows), np.concatenate(self._kline), np.concatenate(self._became)
 
-    def told(self) -> dict[int, dict[str, Any]]:
-        """Return the trades of each kline as data, by its open time."""
+    def by_open_time(self) -> dict[int, dict[str, Any]]:
+        """Return the trades of each kline as JSON values, by its open time."""
         counts = zip(self.opens.tolist(), self.trades.tolist(), self.applied.tolist(), strict=True)
         found: dict[int, dict[str, Any]] = {
             open_ns: {"trades": trades, "applied": applied, "listed": []}
@@ -195,13 +195,13 @@ class TradesWithin:
             for one in series.values():
                 one.add(mine, became)
 
-    def told(self) -> dict[tuple[str, Interval, int], dict[str, Any]]:
-        """Return the trades as data by symbol, interval and open time."""
+    def by_kline(self) -> dict[tuple[str, Interval, int], dict[str, Any]]:
+        """Return the trades as JSON values by symbol, interval and open time."""
         return {
             (symbol, interval, open_ns): trades
             for symbol, series in self._series.items()
             for interval, one in series.items()
-            for open_ns, trades in one.told().items()
+            for open_ns, trades in one.by_open_time().items()
         }
 
 
@@ -218,11 +218,11 @@ def with_trades(
     within = TradesWithin(unproved, refused)
     for tape in tapes:
         within.add(tape)
-    told = within.told()
+    listed = within.by_kline()
     results = []
     for result in found.series:
         differences = tuple(
-            replace(kline, trades=told.get((kline.symbol, kline.interval, kline.open_time_ns)))
+            replace(kline, trades=listed.get((kline.symbol, kline.interval, kline.open_time_ns)))
             for kline in result.differences
         )
         results.append(replace(result, differences=differences))

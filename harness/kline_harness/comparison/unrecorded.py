@@ -8,10 +8,10 @@ from decimal import Decimal
 
 import numpy as np
 
-from kline_harness.comparison.case import Case, State, within
 from kline_harness.comparison.compare import plain
+from kline_harness.comparison.differing_kline import DifferingKline, Hypothesis, within
 from kline_harness.comparison.recompute import ROUNDED_SCALE, Values, product_scale
-from kline_harness.comparison.wanted import among
+from kline_harness.comparison.retention import among
 from kline_harness.tape import Tape
 from kline_harness.units import to_decimal
 
@@ -22,7 +22,7 @@ _CONTRACTS = (100, 10)
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class UnrecordedTrades:
     """Which trades a kline may lack.
 
     `first` and `last`: a missing trade may come before all of ours, or after; only then may open
@@ -34,7 +34,9 @@ class Missing:
     most: int | None = None
 
 
-def possible_rest(case: Case, state: State, missing: Missing) -> dict[str, str] | None:
+def unrecorded_values(
+    case: DifferingKline, state: Hypothesis, missing: UnrecordedTrades
+) -> dict[str, str] | None:
     """Return the rest, theirs minus the trades we have, if it can be trades; else None.
 
     The rest must have a positive count and volume, taker parts within the whole, quote volumes
@@ -69,13 +71,13 @@ def possible_rest(case: Case, state: State, missing: Missing) -> dict[str, str] 
     return {f"unrecorded_{name}": plain(value) for name, value in rest.items()}
 
 
-def _has_late(case: Case, state: State) -> bool:
+def _has_late(case: DifferingKline, state: Hypothesis) -> bool:
     late = among(state.rows.trade_id, case.late_ids) & within(state.rows, case.kline)
     return bool(np.any(late & ~state.included))
 
 
 def _needed_prices(
-    theirs: Mapping[str, Decimal | int], ours: Values | None, missing: Missing
+    theirs: Mapping[str, Decimal | int], ours: Values | None, missing: UnrecordedTrades
 ) -> set[Decimal] | None:
     """Return the prices at which something must be missing; None where ours contradicts."""
     low, high = Decimal(theirs["low"]), Decimal(theirs["high"])
@@ -97,7 +99,7 @@ def _needed_prices(
 
 
 def _priced(
-    case: Case,
+    case: DifferingKline,
     theirs: Mapping[str, Decimal | int],
     rest: Mapping[str, Decimal],
     prices: set[Decimal],
@@ -132,14 +134,14 @@ def _priced(
     return possible(*bought) and possible(*sold)
 
 
-def _rounded_by(case: Case, state: State, count: int) -> Decimal:
+def _rounded_by(case: DifferingKline, state: Hypothesis, count: int) -> Decimal:
     """Return by how much the rounding of the trades we have can move a quote volume."""
     if state.rounding is not None or product_scale(case.instrument) <= ROUNDED_SCALE:
         return Decimal(0)
     return _UNIT / 2 * count
 
 
-def _pricing(case: Case) -> Callable[[Decimal, Decimal], Decimal] | None:
+def _pricing(case: DifferingKline) -> Callable[[Decimal, Decimal], Decimal] | None:
     """Return how the source makes a quote quantity of a price and a quantity.
 
     Price times quantity, or, for contracts settled in the base asset, contracts times their

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from kline_harness.checks.check_list import CheckList, Question
-from kline_harness.comparison.compare import Class, Comparison, Reference, Stored, opens_ns
+from kline_harness.comparison.compare import Class, Comparison, ReferenceKlines, Stored, opens_ns
 from kline_harness.comparison.extent import OURS
 from kline_harness.comparison.post_run import PostRun
 from kline_harness.errors import UsageError
@@ -160,7 +160,7 @@ class JudgedStore:
                 since[symbol] = min(since.get(symbol, one.acknowledged_ns), one.acknowledged_ns)
         return since
 
-    def _references(self) -> Iterator[Reference]:
+    def _references(self) -> Iterator[ReferenceKlines]:
         """Yield the exact klines that are due in the store, or that it has."""
         since = self._due()
         stored_symbols = {symbol for symbol, _ in self.series}

@@ -38,7 +38,7 @@ class LeftBars:
         """Take the klines that both sides have and that differ for no cause that is proved."""
         differ = (d for d in comparison.differences if d.proof is None)
         both = [d for d in differ if d.ours is not None and d.theirs is not None]
-        return LeftBars([d for d in both if d.klass is not Class.IDENTICAL])
+        return LeftBars([d for d in both if d.category is not Class.IDENTICAL])
 
     def verdict(self, tapes: Iterable[Tape]) -> Verdict:
         """Read the trades once and say what each differing kline is."""

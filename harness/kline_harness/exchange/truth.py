@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from kline_harness.aggregators.exact import ExactAggregator
 from kline_harness.columns import concat, join_instruments
-from kline_harness.comparison.compare import Reference, opens_ns
+from kline_harness.comparison.compare import ReferenceKlines, opens_ns
 from kline_harness.comparison.coverage import Coverage
 from kline_harness.errors import InputError
 from kline_harness.interfaces import FeedSlice, Tick
@@ -113,11 +113,13 @@ class Truth:
             tables |= klines_of(tapes, mine, served.until_ns + by_ns)
         return Truth(tables, trades, windows)
 
-    def reference(self, series: tuple[str, str], interval: Interval, kept: Int64Array) -> Reference:
+    def reference(
+        self, series: tuple[str, str], interval: Interval, kept: Int64Array
+    ) -> ReferenceKlines:
         """Return the klines with some open times as what a store is compared with."""
         table = self.tables[series]
         rows = np.flatnonzero(np.isin(opens_ns(table), kept))
-        return Reference(
+        return ReferenceKlines(
             series[0], interval, table.take(pa.array(rows)), FIELDS, SOURCE, closes=True
         )
 

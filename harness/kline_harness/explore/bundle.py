@@ -20,9 +20,9 @@ from kline_harness.explore.shrink import Shrunk
 from kline_harness.explore.subjects import Explored
 from kline_harness.faults.catalogue import to_table
 from kline_harness.replay.assembly import NONE, Substitutions
-from kline_harness.replay.market import Market
 from kline_harness.replay.scenario import Scenario
 from kline_harness.replay.scenario_file import load_scenario
+from kline_harness.replay.trade_set import TradeSet
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.units import format_exact, parse_exact, rescale
 
@@ -49,8 +49,8 @@ class Reproduction:
 def write_bundle(directory: Path, name: str, shrunk: Shrunk) -> None:
     """Write a bundle for the subject with a name."""
     directory.mkdir(parents=True, exist_ok=True)
-    market = shrunk.market
-    _write_tape(directory / "trades.csv", market.tape)
+    trade_set = shrunk.trade_set
+    _write_tape(directory / "trades.csv", trade_set.tape)
     text = to_toml(shrunk.scenario)
     (directory / "scenario.toml").write_text(text, encoding="utf-8")
     content = {
@@ -63,10 +63,10 @@ def write_bundle(directory: Path, name: str, shrunk: Shrunk) -> None:
             "evidence": shrunk.violation.evidence,
         },
         "faults": len(shrunk.scenario.faults),
-        "trades": len(market.tape),
-        "delay_ns": market.delay_ns,
-        "latency_max_ns": market.latency_max_ns,
-        "until_ns": market.until_ns,
+        "trades": len(trade_set.tape),
+        "delay_ns": trade_set.delay_ns,
+        "latency_max_ns": trade_set.latency_max_ns,
+        "until_ns": trade_set.until_ns,
         "versions": {
             "kline-harness": kline_harness.__version__,
             "python": platform.python_version(),
@@ -93,8 +93,8 @@ def reproduce(directory: Path, substitutions: Substitutions = NONE) -> Reproduct
         raise InputError(path, f"a bundle of schema {SCHEMA}", str(error)) from error
     subject = Explored(name, substitutions)
     scenario = subject.scenario(load_scenario(directory / "scenario.toml"))
-    market = Market(read_tape(directory / "trades.csv"), delay_ns, latency_ns, until_ns)
-    judged = Judge(market, substitutions).judge(scenario)
+    trade_set = TradeSet(read_tape(directory / "trades.csv"), delay_ns, latency_ns, until_ns)
+    judged = Judge(trade_set, substitutions).judge(scenario)
     return Reproduction(expected, tuple(violation.name for violation in judged.violations))
 
 

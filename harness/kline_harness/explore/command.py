@@ -14,9 +14,9 @@ from kline_harness.explore.search import Exploration, explore
 from kline_harness.explore.subjects import Explored
 from kline_harness.interval import parse_intervals
 from kline_harness.replay.decode import decode
-from kline_harness.replay.market import Market
 from kline_harness.replay.scenario import Scenario
 from kline_harness.replay.sources import Disorder, Sources
+from kline_harness.replay.trade_set import TradeSet
 from kline_harness.units import NS_PER_MINUTE, NS_PER_SECOND
 
 
@@ -47,13 +47,13 @@ def explore_files(
     base = Scenario(intervals=parse_intervals(intervals))
     sources = Sources.open(trades, [], base)
     try:
-        market = sources.market(whole=False)
+        trade_set = sources.trade_set(whole=False)
     except Disorder:
-        market = sources.market(whole=True)
+        trade_set = sources.trade_set(whole=True)
     found = explore(
         Explored(name),
         base,
-        busiest(market, minutes) if minutes else market,
+        busiest(trade_set, minutes) if minutes else trade_set,
         seeds=seeds,
         first_seed=first_seed,
         workers=workers,
@@ -64,15 +64,15 @@ def explore_files(
     return not found.sound, summary(found, out)
 
 
-def busiest(market: Market, minutes: int) -> Market:
+def busiest(trade_set: TradeSet, minutes: int) -> TradeSet:
     """Return the whole minutes, that many, with the most trades; the first of equal ones."""
-    arrival_ns = market.tape.arrival_ns
+    arrival_ns = trade_set.tape.arrival_ns
     starts = np.unique(arrival_ns // NS_PER_MINUTE) * NS_PER_MINUTE
     stops = starts + minutes * NS_PER_MINUTE
     counts = np.searchsorted(arrival_ns, stops) - np.searchsorted(arrival_ns, starts)
     best = int(np.argmax(counts))
     inside = (arrival_ns >= starts[best]) & (arrival_ns < stops[best])
-    return replace(market, tape=market.tape.take(inside), until_ns=int(stops[best]))
+    return replace(trade_set, tape=trade_set.tape.take(inside), until_ns=int(stops[best]))
 
 
 def summary(found: Exploration, out: Path | None) -> str:

@@ -17,9 +17,9 @@ from kline_harness.interval import INTERVALS, Interval
 from kline_harness.kline import FIELDS
 from kline_harness.replay.assembly import NONE, Substitutions
 from kline_harness.replay.control_runs import control_run
-from kline_harness.replay.market import Market
+from kline_harness.replay.memory_run import MemoryRun, run_in_memory
 from kline_harness.replay.scenario import Scenario
-from kline_harness.replay.trial import Trial, run_trial
+from kline_harness.replay.trade_set import TradeSet
 from kline_harness.simulation.clock import ClockOptions
 from kline_harness.units import NS_PER_MINUTE
 from kline_harness.verdict import Finding, Severity
@@ -61,48 +61,48 @@ class Violation:
 class Judged:
     """A run and what was wrong with it, each kind of violation once."""
 
-    trial: Trial | None
+    memory_run: MemoryRun | None
     violations: tuple[Violation, ...]
 
 
 class Judge:
     """Holds runs on one market to every invariant; the runs without faults are made once."""
 
-    def __init__(self, market: Market, substitutions: Substitutions = NONE) -> None:
-        self.market = market
+    def __init__(self, trade_set: TradeSet, substitutions: Substitutions = NONE) -> None:
+        self.trade_set = trade_set
         self._substitutions = substitutions
-        self._calm: dict[tuple[tuple[Interval, ...], ClockOptions], Trial] = {}
+        self._baselines: dict[tuple[tuple[Interval, ...], ClockOptions], MemoryRun] = {}
 
     def judge(self, scenario: Scenario) -> Judged:
         """Run a scenario and judge it."""
         try:
-            trial = run_trial(scenario, self.market, self._substitutions)
+            memory_run = run_in_memory(scenario, self.trade_set, self._substitutions)
         except Exception as error:  # a run that dies is a violation, and shrinks like any other
             found = Violation("run", type(error).__name__, {"error": str(error)})
             return Judged(None, (found,))
         first: dict[str, Violation] = {}
         for violation in chain(
-            _unsafe(scenario, trial),
-            _missed(self.market, trial),
-            self._not_healed(scenario, trial),
+            _unsafe(scenario, memory_run),
+            _missed(self.trade_set, memory_run),
+            self._not_healed(scenario, memory_run),
         ):
             first.setdefault(violation.name, violation)
-        return Judged(trial, tuple(first.values()))
+        return Judged(memory_run, tuple(first.values()))
 
-    def _not_healed(self, scenario: Scenario, trial: Trial) -> Iterator[Violation]:
+    def _not_healed(self, scenario: Scenario, memory_run: MemoryRun) -> Iterator[Violation]:
         """Find klines that opened well after the last fault and are not as they should be.
 
         Their values must be those of a run without faults, and their instants too: everything
         has drained and the clock is right again.
         """
-        span = Span.of(self.market)
+        span = Span.of(self.trade_set)
         healed_ns = span.heal_ns + _reach_ns(scenario)
         over = any(isinstance(fault, ShutdownMidBurst) for fault in scenario.faults)
         if over or healed_ns >= span.until_ns:
             return
-        calm = self._without_faults(scenario)
-        both = join_instruments([trial.klines, calm.klines])
-        ours, theirs = trial.klines.over(both), calm.klines.over(both)
+        baseline = self._without_faults(scenario)
+        both = join_instruments([memory_run.klines, baseline.klines])
+        ours, theirs = memory_run.klines.over(both), baseline.klines.over(both)
         rows = keyed(ours)
         for key, expected in keyed(theirs).items():
             if key[2] < healed_ns or not theirs.count[expected]:
@@ -116,29 +116,29 @@ class Judge:
                 kind = "missing" if row is None else "not_right_again"
                 yield Violation("liveness", kind, _place(key))
 
-    def _without_faults(self, scenario: Scenario) -> Trial:
+    def _without_faults(self, scenario: Scenario) -> MemoryRun:
         key = (scenario.intervals, scenario.clock)
-        if key not in self._calm:
-            calm = Scenario(intervals=scenario.intervals, clock=scenario.clock)
-            self._calm[key] = run_trial(calm, self.market)
-        return self._calm[key]
+        if key not in self._baselines:
+            baseline = Scenario(intervals=scenario.intervals, clock=scenario.clock)
+            self._baselines[key] = run_in_memory(baseline, self.trade_set)
+        return self._baselines[key]
 
 
-def _unsafe(scenario: Scenario, trial: Trial) -> Iterator[Violation]:
-    for finding in trial.findings:
+def _unsafe(scenario: Scenario, memory_run: MemoryRun) -> Iterator[Violation]:
+    for finding in memory_run.findings:
         crashed = finding.kind == "check_crashed"
         if crashed or (
-            finding.severity is Severity.ERROR and not _excused(finding, scenario, trial)
+            finding.severity is Severity.ERROR and not _excused(finding, scenario, memory_run)
         ):
             yield Violation(finding.check, finding.kind, finding.to_dict())
 
 
-def _excused(finding: Finding, scenario: Scenario, trial: Trial) -> bool:
+def _excused(finding: Finding, scenario: Scenario, memory_run: MemoryRun) -> bool:
     reason = EXCUSED.get((finding.check, finding.kind))
     faults = scenario.faults
     ahead = any(isinstance(f, ClockJump | ClockDrift | WrongTime) for f in faults)
     if reason == "late":
-        account = trial.accounts.get(finding.symbol or "")
+        account = memory_run.accounts.get(finding.symbol or "")
         return account is not None and any(series.late for series in account.series.values())
     if reason == "trades":
         return any(isinstance(fault, TradeFault) for fault in faults)
@@ -149,15 +149,15 @@ def _excused(finding: Finding, scenario: Scenario, trial: Trial) -> bool:
     return reason == "told"
 
 
-def _missed(market: Market, trial: Trial) -> Iterator[Violation]:
+def _missed(trade_set: TradeSet, memory_run: MemoryRun) -> Iterator[Violation]:
     """Find faults that no finding names although the run without them differs."""
-    scenario = trial.run.scenario
-    grace_ns = scenario.clock.grace_for(market.delay_ns)
-    for place, (fault, record) in enumerate(zip(scenario.faults, trial.records, strict=True)):
-        if not record.acted or named_by(fault, record, trial.findings, trial.accounts):
+    scenario = memory_run.run.scenario
+    grace_ns = scenario.clock.grace_for(trade_set.delay_ns)
+    for place, (fault, record) in enumerate(zip(scenario.faults, memory_run.records, strict=True)):
+        if not record.acted or named_by(fault, record, memory_run.findings, memory_run.accounts):
             continue
-        control = control_run(scenario, place, market.source(), trial.run.substitutions)
-        effect = effect_of(trial.results, control, grace_ns)
+        control = control_run(scenario, place, trade_set.source(), memory_run.run.substitutions)
+        effect = effect_of(memory_run.results, control, grace_ns)
         if effect.any:
             yield Violation("faults", "missed", {"fault": fault.KIND, **effect.to_dict()})
 

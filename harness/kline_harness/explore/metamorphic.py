@@ -14,8 +14,8 @@ from kline_harness.interfaces import Aggregator, FeedSlice
 from kline_harness.interval import INTERVALS, Interval
 from kline_harness.kline import FIELDS, PRICE_FIELDS, QUOTE_FIELDS, KlineBatch
 from kline_harness.replay.assembly import Substitutions
-from kline_harness.replay.market import Market
 from kline_harness.replay.scenario import Scenario
+from kline_harness.replay.trade_set import TradeSet
 from kline_harness.roll_up import roll_up
 from kline_harness.simulation.feed import Feed
 from kline_harness.simulation.signals import SignalOptions
@@ -31,10 +31,10 @@ SHIFT_NS = 21 * NS_PER_DAY
 Make = Callable[[], Aggregator]
 
 
-def metamorphic(scenario: Scenario, market: Market, substitutions: Substitutions) -> Verdict:
+def metamorphic(scenario: Scenario, trade_set: TradeSet, substitutions: Substitutions) -> Verdict:
     """Hold an aggregator to every law on a market."""
     intervals = scenario.intervals
-    symbols = [instrument.symbol for instrument in market.tape.instruments]
+    symbols = [instrument.symbol for instrument in trade_set.tape.instruments]
 
     def make() -> Aggregator:
         made = substitutions.aggregator
@@ -43,14 +43,14 @@ def metamorphic(scenario: Scenario, market: Market, substitutions: Substitutions
         aggregator: Aggregator = called(made, intervals, symbols)
         return aggregator
 
-    plain = _finals(make, scenario, market.tape, market.until_ns)
+    plain = _finals(make, scenario, trade_set.tape, trade_set.until_ns)
     laws: dict[str, Callable[[], bool]] = {
         "split_changes_nothing": lambda: _same(
-            plain, _finals(make, scenario, market.tape, market.until_ns, rows=37)
+            plain, _finals(make, scenario, trade_set.tape, trade_set.until_ns, rows=37)
         ),
-        "shift_moves_times": lambda: _shifted(make, scenario, market, plain),
-        "scale_multiplies_prices": lambda: _scaled(make, scenario, market, plain),
-        "rename_renames": lambda: _renamed(make, scenario, market, plain),
+        "shift_moves_times": lambda: _shifted(make, scenario, trade_set, plain),
+        "scale_multiplies_prices": lambda: _scaled(make, scenario, trade_set, plain),
+        "rename_renames": lambda: _renamed(make, scenario, trade_set, plain),
         "short_klines_add_up": lambda: all(
             _adds_up(plain, low, high)
             for low in intervals
@@ -70,10 +70,10 @@ def _finals(
     return run_through(make(), pieces, feed.end_ns)
 
 
-def _shifted(make: Make, scenario: Scenario, market: Market, plain: KlineBatch) -> bool:
+def _shifted(make: Make, scenario: Scenario, trade_set: TradeSet, plain: KlineBatch) -> bool:
     times = ("event_time_ns", "arrival_ns")
-    tape = market.tape.with_columns({n: getattr(market.tape, n) + SHIFT_NS for n in times})
-    until_ns = None if market.until_ns is None else market.until_ns + SHIFT_NS
+    tape = trade_set.tape.with_columns({n: getattr(trade_set.tape, n) + SHIFT_NS for n in times})
+    until_ns = None if trade_set.until_ns is None else trade_set.until_ns + SHIFT_NS
     moved = _finals(make, scenario, tape, until_ns)
     fixed = np.array([INTERVALS[int(code)].length_ns is not None for code in plain.interval])
     if len(moved) != len(plain):
@@ -82,16 +82,16 @@ def _shifted(make: Make, scenario: Scenario, market: Market, plain: KlineBatch) 
     return _same(plain.take(fixed), back.take(fixed))
 
 
-def _scaled(make: Make, scenario: Scenario, market: Market, plain: KlineBatch) -> bool:
-    tape = market.tape
+def _scaled(make: Make, scenario: Scenario, trade_set: TradeSet, plain: KlineBatch) -> bool:
+    tape = trade_set.tape
     scaled = tape.with_columns({"price": tape.price * 10, "quote": tape.quote * 10})
     names = (*PRICE_FIELDS, *QUOTE_FIELDS)
     larger = plain.with_columns({n: getattr(plain, n) * 10 for n in names})
-    return _same(larger, _finals(make, scenario, scaled, market.until_ns))
+    return _same(larger, _finals(make, scenario, scaled, trade_set.until_ns))
 
 
-def _renamed(make: Make, scenario: Scenario, market: Market, plain: KlineBatch) -> bool:
-    tape = market.tape
+def _renamed(make: Make, scenario: Scenario, trade_set: TradeSet, plain: KlineBatch) -> bool:
+    tape = trade_set.tape
     renamed = Tape.build(
         tuple(_rename(i) for i in tape.instruments),
         {name: getattr(tape, name) for name in tape.column_names()},
@@ -99,7 +99,7 @@ def _renamed(make: Make, scenario: Scenario, market: Market, plain: KlineBatch) 
     if not isinstance(make(), ExactAggregator) and scenario.aggregator != "exact":
         # An aggregator that is told its symbols does not know the new ones.
         return True
-    finals = _finals(make, scenario, renamed, market.until_ns)
+    finals = _finals(make, scenario, renamed, trade_set.until_ns)
     back = KlineBatch.build(
         tuple(_rename(i, back=True) for i in finals.instruments),
         {name: getattr(finals, name) for name in finals.column_names()},

@@ -32,9 +32,9 @@ from kline_harness.faults.trades import (
     WrongTime,
     ZeroQuantity,
 )
-from kline_harness.replay.market import Market
 from kline_harness.replay.scenario import Scenario
-from kline_harness.simulation.designs import ChannelOptions
+from kline_harness.replay.trade_set import TradeSet
+from kline_harness.simulation.channels import ChannelOptions
 from kline_harness.simulation.simulation import Fidelity
 from kline_harness.storage.parquet_writer import WriterOptions
 from kline_harness.units import NS_PER_MILLISECOND, NS_PER_SECOND
@@ -58,9 +58,9 @@ class Span:
     until_ns: int
 
     @staticmethod
-    def of(market: Market) -> Span:
+    def of(trade_set: TradeSet) -> Span:
         """Return the span of a market."""
-        start, end = int(market.tape.arrival_ns[0]), int(market.tape.arrival_ns[-1]) + 1
+        start, end = int(trade_set.tape.arrival_ns[0]), int(trade_set.tape.arrival_ns[-1]) + 1
         part, whole = TROUBLED_PART
         return Span(start, start + max(1, (end - start) * part // whole), end)
 
@@ -71,10 +71,10 @@ class Span:
         return first, first + 1 + rng.randrange(self.heal_ns - first)
 
 
-def draw_scenario(seed: int, base: Scenario, market: Market) -> Scenario:
+def draw_scenario(seed: int, base: Scenario, trade_set: TradeSet) -> Scenario:
     """Return the scenario of a seed: the same on every machine."""
     rng = Random(seed)
-    span = Span.of(market)
+    span = Span.of(trade_set)
     count = rng.choice((0, 1, 1, 2, 2, 3, 4, FAULTS_MAX))
     makers = rng.sample(range(len(_MAKERS)), count)
     faults = tuple(_MAKERS[maker](rng, span, place) for place, maker in enumerate(makers))

@@ -19,9 +19,9 @@ from kline_harness.explore.sampler import draw_scenario
 from kline_harness.explore.shrink import Shrinker
 from kline_harness.explore.subjects import Explored
 from kline_harness.replay.folder import write_json
-from kline_harness.replay.market import Market
 from kline_harness.replay.scenario import Scenario
 from kline_harness.replay.timings import Timings
+from kline_harness.replay.trade_set import TradeSet
 from kline_harness.verdict import Verdict
 
 SCHEMA = "kline-harness/explore/1"
@@ -89,7 +89,7 @@ class Exploration:
 def explore(
     subject: Explored,
     base: Scenario,
-    market: Market,
+    trade_set: TradeSet,
     *,
     seeds: int,
     first_seed: int = 0,
@@ -103,19 +103,19 @@ def explore(
     The result does not depend on `workers`. With `seconds_max` it stops after the seeds begun
     by then, all of which count.
     """
-    laws = metamorphic(subject.scenario(base), market, subject.substitutions)
+    laws = metamorphic(subject.scenario(base), trade_set, subject.substitutions)
     found = Exploration(subject.name, laws)
     timings = Timings()
     numbers = range(first_seed, first_seed + seeds)
     shares = [numbers[k : k + SEEDS_AT_A_TIME] for k in range(0, seeds, SEEDS_AT_A_TIME)]
-    for share in _runs(subject, base, market, shares, workers):
+    for share in _runs(subject, base, trade_set, shares, workers):
         for result in share:
             found.add(result)
         if progress is not None:
             progress(found.seeds)
         if seconds_max is not None and timings.total() > seconds_max:
             break
-    _shrink(found, subject, base, market, out)
+    _shrink(found, subject, base, trade_set, out)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         write_json(out / "explore.json", found.to_dict())
@@ -126,7 +126,7 @@ def _shrink(
     found: Exploration,
     subject: Explored,
     base: Scenario,
-    market: Market,
+    trade_set: TradeSet,
     out: Path | None,
 ) -> None:
     """Shrink the first violation of each sort, those of one seed by their first only."""
@@ -136,13 +136,13 @@ def _shrink(
         if seed in done or len(done) >= BUNDLES_MAX:
             continue
         done.add(seed)
-        drawn = draw_scenario(seed, scenario, market)
-        shrunk = Shrinker(drawn, market, violation, subject.substitutions).shrink()
+        drawn = draw_scenario(seed, scenario, trade_set)
+        shrunk = Shrinker(drawn, trade_set, violation, subject.substitutions).shrink()
         place = f"seed-{seed}"
         found.bundles[kind] = {
             "bundle": place,
             "faults": len(shrunk.scenario.faults),
-            "trades": len(shrunk.market.tape),
+            "trades": len(shrunk.trade_set.tape),
             "runs": shrunk.runs,
         }
         if out is not None:
@@ -152,18 +152,18 @@ def _shrink(
 def _runs(
     subject: Explored,
     base: Scenario,
-    market: Market,
+    trade_set: TradeSet,
     shares: Sequence[range],
     workers: int,
 ) -> Iterator[list[SeedResult]]:
     """Yield the results of each share in the order of the seeds."""
     if workers <= 1:
-        _Worker.begin(subject, base, market)
+        _Worker.begin(subject, base, trade_set)
         yield from map(_Worker.run, shares)
         return
     # A fresh process each, not a fork: Arrow's threads do not survive one.
     context = multiprocessing.get_context("spawn")
-    with context.Pool(workers, _Worker.begin_process, (subject, base, market)) as pool:
+    with context.Pool(workers, _Worker.begin_process, (subject, base, trade_set)) as pool:
         yield from pool.imap(_Worker.run, shares)
 
 
@@ -171,22 +171,22 @@ class _Worker:
     """What a process keeps between its shares."""
 
     scenario: Scenario
-    market: Market
+    trade_set: TradeSet
     judge: Judge
 
     @classmethod
-    def begin_process(cls, subject: Explored, base: Scenario, market: Market) -> None:
+    def begin_process(cls, subject: Explored, base: Scenario, trade_set: TradeSet) -> None:
         """Take the market in a process of its own."""
         # Ctrl-C reaches every process of the terminal; the one that asked ends the others.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        cls.begin(subject, base, market)
+        cls.begin(subject, base, trade_set)
 
     @classmethod
-    def begin(cls, subject: Explored, base: Scenario, market: Market) -> None:
+    def begin(cls, subject: Explored, base: Scenario, trade_set: TradeSet) -> None:
         """Take the market, once."""
         pa.set_cpu_count(1)
         cls.scenario = subject.scenario(base)
-        cls.market, cls.judge = market, Judge(market, subject.substitutions)
+        cls.trade_set, cls.judge = trade_set, Judge(trade_set, subject.substitutions)
 
     @classmethod
     def run(cls, share: range) -> list[SeedResult]:
@@ -196,11 +196,11 @@ class _Worker:
     @classmethod
     def one(cls, seed: int) -> SeedResult:
         """Run one seed."""
-        scenario = draw_scenario(seed, cls.scenario, cls.market)
+        scenario = draw_scenario(seed, cls.scenario, cls.trade_set)
         judged = cls.judge.judge(scenario)
         told = Counter(
             f"{finding.check}.{finding.kind}"
-            for finding in (judged.trial.findings if judged.trial else ())
+            for finding in (judged.memory_run.findings if judged.memory_run else ())
         )
         kinds = tuple(fault.KIND for fault in scenario.faults)
         return SeedResult(seed, kinds, tuple(sorted(told.items())), judged.violations)

@@ -17,9 +17,9 @@ from kline_harness.faults.fault import Fault
 from kline_harness.faults.trades import Disconnect, DropTrades, TradeFault
 from kline_harness.replay.assembly import Substitutions
 from kline_harness.replay.control_runs import numbered
-from kline_harness.replay.market import Market
 from kline_harness.replay.scenario import Scenario
-from kline_harness.simulation.designs import ChannelOptions
+from kline_harness.replay.trade_set import TradeSet
+from kline_harness.simulation.channels import ChannelOptions
 from kline_harness.simulation.simulation import Fidelity
 from kline_harness.storage.parquet_writer import WriterOptions
 
@@ -33,7 +33,7 @@ class Shrunk:
     """The least found: scenario, market, and the violation as it shows there."""
 
     scenario: Scenario
-    market: Market
+    trade_set: TradeSet
     violation: Violation
     runs: int
 
@@ -42,10 +42,14 @@ class Shrinker:
     """Makes a violating run smaller as long as a violation of the same name shows."""
 
     def __init__(
-        self, scenario: Scenario, market: Market, violation: Violation, substitutions: Substitutions
+        self,
+        scenario: Scenario,
+        trade_set: TradeSet,
+        violation: Violation,
+        substitutions: Substitutions,
     ) -> None:
         self.scenario = replace(scenario, faults=numbered(scenario.faults))
-        self.market = market
+        self.trade_set = trade_set
         self.violation = violation
         self.runs = 0
         self._substitutions = substitutions
@@ -58,20 +62,20 @@ class Shrinker:
             self._faults()
             self._trades()
             self._struck_trades()
-        return Shrunk(self.scenario, self.market, self.violation, self.runs)
+        return Shrunk(self.scenario, self.trade_set, self.violation, self.runs)
 
     def _size(self) -> tuple[int, int]:
-        return len(self.scenario.faults), len(self.market.tape)
+        return len(self.scenario.faults), len(self.trade_set.tape)
 
-    def _shows(self, scenario: Scenario, market: Market) -> bool:
+    def _shows(self, scenario: Scenario, trade_set: TradeSet) -> bool:
         """Tell whether the violation shows in another run; if so, that is the run from now on."""
-        if self.runs >= RUNS_MAX or len(market.tape) == 0:
+        if self.runs >= RUNS_MAX or len(trade_set.tape) == 0:
             return False
         self.runs += 1
-        judged = Judge(market, self._substitutions).judge(scenario)
+        judged = Judge(trade_set, self._substitutions).judge(scenario)
         for violation in judged.violations:
             if violation.name == self.violation.name:
-                self.scenario, self.market, self.violation = scenario, market, violation
+                self.scenario, self.trade_set, self.violation = scenario, trade_set, violation
                 return True
         return False
 
@@ -84,20 +88,20 @@ class Shrinker:
         }
         for name, option in plain.items():
             if getattr(self.scenario, name) != option:
-                self._shows(replace(self.scenario, **{name: option}), self.market)
+                self._shows(replace(self.scenario, **{name: option}), self.trade_set)
         if len(self.scenario.intervals) > 1:
             for interval in self.scenario.intervals[1:]:
                 rest = tuple(one for one in self.scenario.intervals if one != interval)
-                self._shows(replace(self.scenario, intervals=rest), self.market)
+                self._shows(replace(self.scenario, intervals=rest), self.trade_set)
 
     def _faults(self) -> None:
         def without(faults: Sequence[Fault]) -> bool:
-            return self._shows(replace(self.scenario, faults=tuple(faults)), self.market)
+            return self._shows(replace(self.scenario, faults=tuple(faults)), self.trade_set)
 
         ddmin(self.scenario.faults, without)
 
     def _trades(self) -> None:
-        whole = self.market
+        whole = self.trade_set
 
         def with_rows(rows: Sequence[int]) -> bool:
             tape = whole.tape.take(np.array(rows, dtype=np.int64))
@@ -124,16 +128,16 @@ class Shrinker:
                 assert isinstance(struck, TradeFault)
                 only: Any = struck.only(text, tuple(some))
                 faults[at] = only
-                return self._shows(replace(self.scenario, faults=tuple(faults)), self.market)
+                return self._shows(replace(self.scenario, faults=tuple(faults)), self.trade_set)
 
             if on(ids):
                 ddmin(ids, on)
 
     def _records(self) -> list[dict[str, list[int]] | None]:
-        trial = Judge(self.market, self._substitutions).judge(self.scenario).trial
-        if trial is None:
+        memory_run = Judge(self.trade_set, self._substitutions).judge(self.scenario).memory_run
+        if memory_run is None:
             return [None] * len(self.scenario.faults)
-        return [record.trades for record in trial.records]
+        return [record.trades for record in memory_run.records]
 
 
 def ddmin(items: Sequence[T], shows: Callable[[Sequence[T]], bool]) -> list[T]:

@@ -38,12 +38,12 @@ class Preset:
     make: Make
 
 
-def calm(start_ns: int = 0) -> tuple[Fault, ...]:
+def no_faults(start_ns: int = 0) -> tuple[Fault, ...]:
     """Return no faults."""
     return ()
 
 
-def production_like(start_ns: int = 0) -> tuple[Fault, ...]:
+def measured_latency(start_ns: int = 0) -> tuple[Fault, ...]:
     """Return the latency measured on recorded streams: median 2 ms, 2 % from 100 to 214 ms.
 
     Source: spot streams of 2024-08-08, 9,757 trades; p50 2 ms, p99 205 ms, largest 214 ms.
@@ -58,7 +58,7 @@ def production_like(start_ns: int = 0) -> tuple[Fault, ...]:
 def lossy(start_ns: int = 0) -> tuple[Fault, ...]:
     """Return a poor connection: late, doubled and lost trades, a missed tick now and then."""
     return (
-        *production_like(start_ns),
+        *measured_latency(start_ns),
         DropTrades(rate=0.0005),
         DuplicateTrades(rate=0.001),
         ReorderTrades(rate=0.01, within_ns=NS_PER_SECOND),
@@ -159,6 +159,6 @@ _ZOO = (
 )
 _SEVERITIES = tuple(
     Preset(make.__name__, (make.__doc__ or "").split("\n")[0].removeprefix("Return "), "", make)
-    for make in (calm, production_like, lossy, hostile)
+    for make in (no_faults, measured_latency, lossy, hostile)
 )
 PRESETS: dict[str, Preset] = {preset.name: preset for preset in (*_SEVERITIES, *_ZOO)}

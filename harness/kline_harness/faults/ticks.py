@@ -186,7 +186,7 @@ class FaultyTicks:
 
 
 def _slice(trades: Tape, signals: list[Signal]) -> FeedSlice:
-    """Put signals between trades, in the order of the production loop."""
+    """Put signals between trades, in the order of an event loop that prefers trades."""
     signals.sort(key=_order)
     at_ns = np.array([signal.at_ns for signal in signals], dtype=np.int64)
     positions = np.searchsorted(trades.arrival_ns, at_ns, side="right")

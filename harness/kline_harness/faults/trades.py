@@ -15,19 +15,19 @@ from kline_harness.units import NS_PER_DAY, NS_PER_MILLISECOND, NS_PER_SECOND, B
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class OrderedTrades:
     """Trades on their way: `order` ranks rows of one arrival, equal for a row and its copy."""
 
     tape: Tape
     order: Int64Array
 
-    def take(self, rows: Any) -> Stage:
+    def take(self, rows: Any) -> OrderedTrades:
         """Return the rows of an index array or a mask."""
-        return Stage(self.tape.take(rows), self.order[rows])
+        return OrderedTrades(self.tape.take(rows), self.order[rows])
 
-    def changed(self, columns: dict[str, Any]) -> Stage:
+    def changed(self, columns: dict[str, Any]) -> OrderedTrades:
         """Return the same rows with some columns replaced."""
-        return Stage(self.tape.with_columns(columns), self.order)
+        return OrderedTrades(self.tape.with_columns(columns), self.order)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,17 +64,17 @@ class TradeFault(Fault):
                 rows[mine] &= draw.chosen(instrument.symbol, tape.trade_id[mine], self.rate)
         return rows
 
-    def strike(self, stage: Stage, rows: BoolArray, draw: Draw) -> Stage:
+    def strike(self, ordered: OrderedTrades, rows: BoolArray, draw: Draw) -> OrderedTrades:
         """Return what becomes of the trades."""
         raise NotImplementedError
 
-    def apply(self, stage: Stage, draw: Draw, record: FaultRecord) -> Stage:
+    def apply(self, ordered: OrderedTrades, draw: Draw, record: FaultRecord) -> OrderedTrades:
         """Strike, and record what was struck."""
-        rows = self.struck(stage.tape, draw)
+        rows = self.struck(ordered.tape, draw)
         if not rows.any():
-            return stage
-        record.add_trades(stage.tape, rows)
-        return self.strike(stage, rows, draw)
+            return ordered
+        record.add_trades(ordered.tape, rows)
+        return self.strike(ordered, rows, draw)
 
     def only(self, symbol: str, ids: tuple[int, ...]) -> Self:
         """Return the same fault on given trades of one symbol."""
@@ -104,9 +104,9 @@ class DropTrades(TradeFault):
     KIND: ClassVar[str] = "drop_trades"
     TOLD_BY: ClassVar[tuple[str, ...]] = ("feed.trade_id_gap", "feed.trades_missing_at_edge")
 
-    def strike(self, stage: Stage, rows: BoolArray, draw: Draw) -> Stage:
+    def strike(self, ordered: OrderedTrades, rows: BoolArray, draw: Draw) -> OrderedTrades:
         """Leave the rows out."""
-        return stage.take(~rows)
+        return ordered.take(~rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,13 +122,13 @@ class DuplicateTrades(TradeFault):
     after_ns: int = 0
     altered: bool = False
 
-    def strike(self, stage: Stage, rows: BoolArray, draw: Draw) -> Stage:
+    def strike(self, ordered: OrderedTrades, rows: BoolArray, draw: Draw) -> OrderedTrades:
         """Add a copy of each row directly behind it."""
         where = np.flatnonzero(rows)
         every = np.concatenate([np.arange(len(rows)), where])
         is_copy = np.arange(len(every)) >= len(rows)
         place = np.argsort(every, kind="stable")
-        copied, is_copy = stage.take(every[place]), is_copy[place]
+        copied, is_copy = ordered.take(every[place]), is_copy[place]
         tape = copied.tape
         columns: dict[str, Any] = {
             "arrival_ns": tape.arrival_ns + np.where(is_copy, self.after_ns, 0)
@@ -148,11 +148,11 @@ class ReorderTrades(TradeFault):
 
     within_ns: int = 2 * NS_PER_SECOND
 
-    def strike(self, stage: Stage, rows: BoolArray, draw: Draw) -> Stage:
+    def strike(self, ordered: OrderedTrades, rows: BoolArray, draw: Draw) -> OrderedTrades:
         """Let the rows arrive later."""
-        amounts = self._amounts(stage.tape, rows, draw, max(1, self.within_ns))
+        amounts = self._amounts(ordered.tape, rows, draw, max(1, self.within_ns))
         later = np.where(rows, amounts + 1, 0)
-        return stage.changed({"arrival_ns": stage.tape.arrival_ns + later})
+        return ordered.changed({"arrival_ns": ordered.tape.arrival_ns + later})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,11 +165,11 @@ class DelayTrades(TradeFault):
     by_ns: int = 500 * NS_PER_MILLISECOND
     jitter_ns: int = 0
 
-    def strike(self, stage: Stage, rows: BoolArray, draw: Draw) -> Stage:
+    def strike(self, ordered: OrderedTrades, rows: BoolArray, draw: Draw) -> OrderedTrades:
         """Let the rows arrive later."""
-        amounts = self._amounts(stage.tape, rows, draw, self.jitter_ns + 1)
+        amounts = self._amounts(ordered.tape, rows, draw, self.jitter_ns + 1)
         later = np.where(rows, amounts + self.by_ns, 0)
-        return stage.changed({"arrival_ns": stage.tape.arrival_ns + later})
+        return ordered.changed({"arrival_ns": ordered.tape.arrival_ns + later})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,11 +184,11 @@ class WrongTime(TradeFault):
     by_ns: int = field(default=NS_PER_SECOND, metadata={"most": 31 * NS_PER_DAY})
     backwards: bool = False
 
-    def strike(self, stage: Stage, rows: BoolArray, draw: Draw) -> Stage:
+    def strike(self, ordered: OrderedTrades, rows: BoolArray, draw: Draw) -> OrderedTrades:
         """Shift the trade times."""
         by_ns = -self.by_ns if self.backwards else self.by_ns
-        shifted = stage.tape.event_time_ns + np.where(rows, by_ns, 0)
-        return stage.changed({"event_time_ns": shifted})
+        shifted = ordered.tape.event_time_ns + np.where(rows, by_ns, 0)
+        return ordered.changed({"event_time_ns": shifted})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,13 +198,13 @@ class SentinelRows(TradeFault):
     KIND: ClassVar[str] = "sentinel_rows"
     TOLD_BY: ClassVar[tuple[str, ...]] = ("feed.not_market",)
 
-    def strike(self, stage: Stage, rows: BoolArray, draw: Draw) -> Stage:
+    def strike(self, ordered: OrderedTrades, rows: BoolArray, draw: Draw) -> OrderedTrades:
         """Overwrite the rows."""
-        return stage.changed(
+        return ordered.changed(
             {
-                **{n: _set(stage.tape, n, rows, 0) for n in ("price", "quantity", "quote")},
-                **{n: _set(stage.tape, n, rows, -1) for n in ("first_id", "last_id")},
-                "kind": _set(stage.tape, "kind", rows, TradeKind.SENTINEL),
+                **{n: _set(ordered.tape, n, rows, 0) for n in ("price", "quantity", "quote")},
+                **{n: _set(ordered.tape, n, rows, -1) for n in ("first_id", "last_id")},
+                "kind": _set(ordered.tape, "kind", rows, TradeKind.SENTINEL),
             }
         )
 
@@ -216,12 +216,12 @@ class ZeroQuantity(TradeFault):
     KIND: ClassVar[str] = "zero_quantity"
     TOLD_BY: ClassVar[tuple[str, ...]] = ("feed.not_market",)
 
-    def strike(self, stage: Stage, rows: BoolArray, draw: Draw) -> Stage:
+    def strike(self, ordered: OrderedTrades, rows: BoolArray, draw: Draw) -> OrderedTrades:
         """Overwrite the amounts."""
-        return stage.changed(
+        return ordered.changed(
             {
-                **{name: _set(stage.tape, name, rows, 0) for name in ("quantity", "quote")},
-                "kind": _set(stage.tape, "kind", rows, TradeKind.ZERO_QUANTITY),
+                **{name: _set(ordered.tape, name, rows, 0) for name in ("quantity", "quote")},
+                "kind": _set(ordered.tape, "kind", rows, TradeKind.ZERO_QUANTITY),
             }
         )
 
@@ -235,9 +235,9 @@ class Disconnect(TradeFault):
 
     rate: float = field(default=1.0, metadata={"most": 1})
 
-    def strike(self, stage: Stage, rows: BoolArray, draw: Draw) -> Stage:
+    def strike(self, ordered: OrderedTrades, rows: BoolArray, draw: Draw) -> OrderedTrades:
         """Leave the rows out."""
-        return stage.take(~rows)
+        return ordered.take(~rows)
 
     def _in_time(self, tape: Tape) -> BoolArray:
         rows = np.ones(len(tape), dtype=np.bool_)
@@ -261,9 +261,9 @@ class ShutdownMidBurst(TradeFault):
     rate: float = field(default=1.0, metadata={"most": 1})
     at_ns: int
 
-    def strike(self, stage: Stage, rows: BoolArray, draw: Draw) -> Stage:
+    def strike(self, ordered: OrderedTrades, rows: BoolArray, draw: Draw) -> OrderedTrades:
         """Leave the rows out."""
-        return stage.take(~rows)
+        return ordered.take(~rows)
 
     def _in_time(self, tape: Tape) -> BoolArray:
         rows: BoolArray = tape.arrival_ns >= self.at_ns

@@ -44,11 +44,11 @@ def judge_expectations(
     said: set[str] = set()
     for difference in comparison.differences:
         if difference.proof is None and case.verdict is not Validity.INVALID:
-            cause = f"none found ({difference.klass.value})"
+            cause = f"none found ({difference.category.value})"
             yield from _against_exchange(difference, ProblemKind.EXCHANGE, cause, "")
         elif difference.proof is not None:
             # Several causes together are joined; each has to be allowed.
-            word = difference.klass.value
+            word = difference.category.value
             causes = difference.proof.cause.split("+")
             refused = [c for c in causes if not {c, f"{word}:{c}"} & set(case.allow)]
             if refused:
@@ -109,7 +109,7 @@ def judge_baseline(
 
 def _named(difference: Difference) -> str:
     """Return the class of a difference, and its cause if it has one."""
-    proof, word = difference.proof, difference.klass.value
+    proof, word = difference.proof, difference.category.value
     return word if proof is None else f"{word}, cause {proof.cause}"
 
 

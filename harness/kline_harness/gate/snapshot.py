@@ -107,7 +107,7 @@ def _add_days(
     for difference in differences:
         words = difference_key(difference).split(" ")[1:]
         day = " ".join([*words[:2], words[2][:10]])
-        name = difference.klass.value
+        name = difference.category.value
         if difference.proof is not None:
             name += f":{escape(difference.proof.cause)}"
         classes.setdefault(day, Counter())[name] += 1
@@ -126,7 +126,7 @@ def _add_days(
 
 def _difference(difference: Difference) -> dict[str, str]:
     """Return class, cause, and the exchange's values where they are not ours."""
-    pairs = {"class": difference.klass.value}
+    pairs = {"class": difference.category.value}
     if difference.proof is not None:
         pairs["cause"] = escape(difference.proof.cause)
     if difference.theirs is not None:

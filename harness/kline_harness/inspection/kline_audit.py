@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from kline_harness.archives import exchange_of
-from kline_harness.checks.kline_rules import ohlc_order, taker_exceeds_total
-from kline_harness.checks.quote_rules import (
+from kline_harness.checks.kline_sanity import ohlc_order, taker_exceeds_total
+from kline_harness.checks.quote_sanity import (
     AMOUNTS,
     TAKER,
     quote_outside_of_prices,

@@ -37,9 +37,9 @@ _NOT_ON_STREAM = frozenset({TradeKind.INSURANCE_FUND, TradeKind.ADL, TradeKind.O
 
 
 class KlaggAggregator(KlaggBars):
-    """The production aggregator with a chosen set of its quirks.
+    """klagg with a chosen set of its quirks.
 
-    With `FAITHFUL` it publishes what production would push; with `FIXED` it is right: on a clean
+    With `FAITHFUL` it publishes what klagg would push; with `FIXED` it is right: on a clean
     tape it equals the reference aggregator, rows in the order of `symbols` and `intervals`. Any
     set in between works: each quirk is decided at one place.
 
@@ -357,7 +357,7 @@ class KlaggAggregator(KlaggBars):
             self._commands.remove(command, self.now_ns)
 
     def on_end(self, at_ns: int) -> None:
-        """Publish the open bars that have trades, or leave them as production does."""
+        """Publish the open bars that have trades, or leave them as klagg does."""
         if self._unannounced:
             self._announce(at_ns)
             self.trigger = Trigger.END

@@ -47,7 +47,7 @@ class Board:
     """Slots by symbol index, the index-to-name list, and the list of changed slots.
 
     Only the first `managed` indices belong to a symbol; those from `used` on never did. A slot is
-    named by its index in one flat array, symbol after symbol, as in production; `changed` holds
+    named by its index in one flat array, symbol after symbol, as in klagg; `changed` holds
     such numbers in the order of the first change since the last pull.
     """
 

@@ -32,7 +32,7 @@ WORTH_TRADES = 64
 WORTH_STRETCH = 32
 # While the loop takes fewer trades than this at a time, more and more come out at once.
 _FEW = 32
-_PATIENCE_MAX = 1024
+_LOOKAHEAD_MAX = 1024
 # No trade is received before this.
 _ALWAYS_NS = -INT64_MAX - 1
 
@@ -154,7 +154,7 @@ class Folding:
     def _until(self, trade_stop: int, pull_stop: int) -> Iterator[Step]:
         """Yield what is not plain up to a trade and a pull."""
         at = self._loop.at
-        patience = 0
+        lookahead = 0
         while True:
             before = at.trade
             stop = self._run(trade_stop, pull_stop)
@@ -169,8 +169,8 @@ class Folding:
                     yield self._pulls[at.pull - 1]
             elif not self._load_for(at.trade):
                 few = at.trade - before < _FEW
-                patience = min(2 * patience, _PATIENCE_MAX) if few and patience else 1
-                end = min(at.trade + patience, trade_stop)
+                lookahead = min(2 * lookahead, _LOOKAHEAD_MAX) if few and lookahead else 1
+                end = min(at.trade + lookahead, trade_stop)
                 if at.pull < pull_stop:
                     end = min(end, self._pull_positions[at.pull])
                 yield self._taken(end)

@@ -120,7 +120,7 @@ class FloatNumbers(Numbers):
             return 0.0
 
     def total(self, start: Amount, values: Sequence[Amount]) -> Amount:
-        """Add one after the other, as production does; `sum` would compensate."""
+        """Add one after the other, as klagg does; `sum` would compensate."""
         if len(values) > _FEW:
             return float(np.add.accumulate(np.array([start, *values], dtype=np.float64))[-1])
         for value in values:

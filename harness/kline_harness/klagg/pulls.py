@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, Protocol, TypeAlias
 
 from kline_harness.checks.finding_log import FindingLog
-from kline_harness.checks.kline_rules import field_text
+from kline_harness.checks.kline_sanity import field_text
 from kline_harness.interval import INTERVALS
 from kline_harness.kline import FIELDS, KlineBatch, Life, LifeBatch
 from kline_harness.verdict import Finding, Verdict

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from kline_harness.columns import Columns, Rows
 from kline_harness.klagg import mpsc
-from kline_harness.simulation.designs import Inlet, Lost, Received
+from kline_harness.simulation.channels import Lost, Received, ReceiverLike
 from kline_harness.simulation.segments import Batch
 
 
@@ -52,7 +52,7 @@ class QueueChannel:
             self._refused.append(rows[accepted:])
             self.refused += len(rows) - accepted
 
-    def subscribe(self, consumer: str) -> tuple[Inlet | None, int]:
+    def subscribe(self, consumer: str) -> tuple[ReceiverLike | None, int]:
         """Return the one receiver to the one consumer."""
         return (self._receiver if consumer == self._sole_consumer else None), 0
 

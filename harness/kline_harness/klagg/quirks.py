@@ -21,7 +21,7 @@ class Papers:
 
 
 class Quirk(Enum):
-    """A defect of the production aggregator; the model has it when its switch is on."""
+    """A defect of klagg; the model has it when its switch is on."""
 
     LATE_UNCOUNTED = Papers(
         1, "A", "A trade older than the open bar vanishes for that period without being counted."

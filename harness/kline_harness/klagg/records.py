@@ -18,7 +18,7 @@ class DatabaseRow:
     """The latest stored kline of a symbol and period, amounts as text.
 
     The ids of its first and last raw trade, where known, let a right aggregator tell whether it
-    can be continued; production stores none.
+    can be continued; klagg stores none.
     """
 
     open_time_ns: int
@@ -108,7 +108,7 @@ def stored_row(
 ) -> DatabaseRow:
     """Return the latest stored row of a symbol and interval.
 
-    Raises UsageError when there is none: production refuses to start then.
+    Raises UsageError when there is none: klagg refuses to start then.
     """
     row = database.get((symbol, interval.text))
     if row is None:

@@ -30,7 +30,7 @@ def lines(model: LiveRun) -> list[dict[str, Any]]:
 def _equations(model: LiveRun) -> Iterator[Equation]:
     counts, run = model.counts, model.run
     if model.start_ns is not None:
-        kept_back = sum(run.feed.delivery.lost.values())
+        kept_back = sum(run.feed.trade_filter.lost.values())
         parts = {"given": counts["given"], "kept back": kept_back} | run.rows_changed()
         yield Equation("trades read", "the feed", counts["read"], parts)
     if model.equations:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kline_harness.checks.completeness import CompletenessAuditor
-from kline_harness.checks.kline_rules import field_text
+from kline_harness.checks.kline_sanity import field_text
 from kline_harness.checks.lifecycle import LifecycleChecker
 from kline_harness.columns import Rows, concat
 from kline_harness.finding_text import evidence_text

@@ -29,12 +29,12 @@ from kline_harness.replay.own_checks import asked
 from kline_harness.replay.own_consumers import GuardedConsumer, MakeConsumer, make_own
 from kline_harness.replay.scenario import CONSUMERS, Audit, Scenario
 from kline_harness.simulation.crash import CrashingConsumer
-from kline_harness.simulation.delivery import Delivery
 from kline_harness.simulation.feed import Feed
 from kline_harness.simulation.listener import ListenerOptions, Listening
 from kline_harness.simulation.outlet import Outlet
 from kline_harness.simulation.records import ChannelRecord
 from kline_harness.simulation.simulation import Simulation
+from kline_harness.simulation.trade_filter import TradeFilter
 from kline_harness.simulation.work import Work
 from kline_harness.storage.faulty_filesystem import FaultyFileSystem, Trouble
 from kline_harness.storage.filesystem import FileSystem, LocalFileSystem
@@ -286,7 +286,7 @@ def feed_of(
         injection.trades(_read(source.tapes(), observers)),
         scenario.signal_options(),
         source.delay_ns,
-        delivery=Delivery(scenario.delivery_options(), added),
+        trade_filter=TradeFilter(scenario.filter_options(), added),
         observers=observers,
         # A month has no length; that of a day is too short for it, which errs to the safe side.
         lengths_ns=[interval.length_ns or NS_PER_DAY for interval in scenario.intervals],

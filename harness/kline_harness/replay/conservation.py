@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from kline_harness.comparison.compare import Stored
-from kline_harness.comparison.trades_of import Evidence
+from kline_harness.comparison.retained_trades import RetainedTrades
 from kline_harness.ledger import Equation, Ledger, TradeAccount, trade_equations
 from kline_harness.replay.observations import ObservedRun
 from kline_harness.replay.tallies import value_equations
@@ -22,7 +22,7 @@ def equations(
     accounts: Mapping[str, TradeAccount],
     audits: Mapping[str, Verdict],
     stored: Stored,
-    evidence: Mapping[str, Evidence],
+    evidence: Mapping[str, RetainedTrades],
 ) -> Ledger:
     """Return every law of a run, from the rows of the files to the rows on disk.
 
@@ -55,7 +55,7 @@ def _read(observed: ObservedRun, rows_read: int, accounts: Mapping[str, TradeAcc
     received = {symbol: account.received for symbol, account in accounts.items()}
     if not accounts:
         received = dict(sorted(observed.given.rows.items()))
-    lost = observed.run.feed.delivery.lost
+    lost = observed.run.feed.trade_filter.lost
     kept_back = {f"{symbol} {reason}": count for (symbol, reason), count in lost.items()}
     parts = received | observed.run.rows_changed() | dict(sorted(kept_back.items()))
     return Equation("trades read", "all files", rows_read, parts)

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from kline_harness.archives import ExchangeKlines, KlineFiles, files_given, read_all_klines
 from kline_harness.checks.files import file_without_klines
-from kline_harness.checks.quote_rules import quote_outside_of_prices, symbols_of_no_rule
+from kline_harness.checks.quote_sanity import quote_outside_of_prices, symbols_of_no_rule
 from kline_harness.comparison.compare import CHECK, Comparison, Stored
 from kline_harness.comparison.coverage import Coverage
 from kline_harness.comparison.extent import OURS, NotCompared

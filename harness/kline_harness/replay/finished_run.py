@@ -16,7 +16,7 @@ from kline_harness.checks.reception import reception_verdict
 from kline_harness.checks.stored import StoredCheck
 from kline_harness.checks.stretches import Stretch
 from kline_harness.checks.trades import trades_verdict
-from kline_harness.comparison.compare import Comparison, Reference, Stored
+from kline_harness.comparison.compare import Comparison, ReferenceKlines, Stored
 from kline_harness.comparison.coverage import Coverage
 from kline_harness.comparison.post_run import MISMATCH, PostRun
 from kline_harness.id_rule import IdRule
@@ -27,8 +27,8 @@ from kline_harness.replay.assembly import trades_again
 from kline_harness.replay.conservation import equations
 from kline_harness.replay.observations import ObservedRun
 from kline_harness.replay.scenario import Scenario
-from kline_harness.simulation.delivery import AFTER_SHUTDOWN
 from kline_harness.simulation.feed import Reception
+from kline_harness.simulation.trade_filter import AFTER_SHUTDOWN
 from kline_harness.verdict import Verdict
 
 NO_ACCOUNTS = "what became of the trades: the aggregator keeps no accounts"
@@ -46,7 +46,7 @@ class Inputs:
     """
 
     rows: int
-    references: Sequence[Reference] = ()
+    references: Sequence[ReferenceKlines] = ()
     coverage: Mapping[str, Coverage] = field(default_factory=dict)
     receptions: Sequence[Reception] = ()
     unnumbered: frozenset[str] = frozenset()
@@ -176,7 +176,7 @@ class FinishedRun:
             inputs.coverage,
             [finding for finding in found if finding.kind == MISMATCH],
             lambda: trades_again(run.scenario, run.source),
-            faulty=bool(run.feed.delivery.lost) or run.strikes_trades,
+            faulty=bool(run.feed.trade_filter.lost) or run.strikes_trades,
             unnumbered=inputs.unnumbered,
         )
         published = self.observed.published
@@ -197,7 +197,7 @@ class FinishedRun:
     def _out_of_nothing(self) -> dict[str, tuple[int, int]]:
         """Return, for symbols of which every trade was kept back, how many, and how many klines."""
         trades, klines = Counter[str](), Counter[str]()
-        for (symbol, reason), count in self.observed.run.feed.delivery.lost.items():
+        for (symbol, reason), count in self.observed.run.feed.trade_filter.lost.items():
             if reason != AFTER_SHUTDOWN:
                 trades[symbol] += count
         for (symbol, _), rows in self.after.stored.rows.items():
@@ -210,7 +210,7 @@ class FinishedRun:
         if self.observed.shadow is not None:
             # The shadow run was given them, and the finals are held to its.
             return {}
-        lost, symbols = self.observed.run.feed.delivery.lost, self.uncompared()
+        lost, symbols = self.observed.run.feed.trade_filter.lost, self.uncompared()
         return {
             (symbol, reason): count
             for (symbol, reason), count in lost.items()

@@ -19,7 +19,7 @@ from kline_harness.replay.scenario import Audit, Scenario
 from kline_harness.replay.shadow import DutyShadow, ExactShadow
 from kline_harness.replay.tallies import KlineTally, TradesInBatches, TradeTally
 from kline_harness.simulation.broadcast import rounded_capacity
-from kline_harness.simulation.designs import BROADCAST
+from kline_harness.simulation.channels import BROADCAST
 from kline_harness.simulation.listener import ListenerOptions
 
 

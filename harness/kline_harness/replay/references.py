@@ -9,14 +9,14 @@ import pyarrow as pa
 from kline_harness.archives import ExchangeKlines
 from kline_harness.archives.compressed import written_at
 from kline_harness.arrow import array_of
-from kline_harness.comparison.compare import Reference
+from kline_harness.comparison.compare import ReferenceKlines
 from kline_harness.storage.kline_table import to_arrow
 from kline_harness.units import NS_PER_MICROSECOND
 
 
-def reference_of(klines: ExchangeKlines) -> Reference:
+def reference_of(klines: ExchangeKlines) -> ReferenceKlines:
     """Return a file's klines as a reference, named by the file."""
-    return Reference(
+    return ReferenceKlines(
         klines.symbol,
         klines.interval,
         table_of(klines),

@@ -172,7 +172,7 @@ class _Last:
         """Say what each fault did, by control runs over the same trades in memory."""
         run, findings = self._run, [one for check in self._found for one in check.findings]
         with self._timings.stage("faults"):
-            source = self._sources.market(whole=self._whole).source()
+            source = self._sources.trade_set(whole=self._whole).source()
             of_run = (run.observed.run, run.results())
             self.faults = fault_outcomes(*of_run, source, findings, run.accounts)
         return faults_verdict(self.faults, run.uncompared())

@@ -19,13 +19,13 @@ from kline_harness.faults.wire import WireFault
 from kline_harness.interfaces import Aggregator, Command, Subject
 from kline_harness.interval import CODE, DEFAULT_INTERVALS, Interval
 from kline_harness.replay.decode import decode, encode
+from kline_harness.simulation.channels import BROADCAST, ChannelOptions
 from kline_harness.simulation.clock import ClockOptions
-from kline_harness.simulation.delivery import DeliveryOptions, Outage
-from kline_harness.simulation.designs import BROADCAST, ChannelOptions
 from kline_harness.simulation.feed import SILENCE_MAX
 from kline_harness.simulation.listener import ListenerOptions
 from kline_harness.simulation.signals import LoopOptions, ScriptedCommand, SignalOptions
 from kline_harness.simulation.simulation import Fidelity
+from kline_harness.simulation.trade_filter import FilterOptions, Outage
 from kline_harness.storage.parquet_writer import WriterOptions
 
 # The harness's own listeners.
@@ -165,9 +165,9 @@ class Scenario:
         """Return the commands, each at the instant at which it was given."""
         return [scripted.command() for scripted in self.commands]
 
-    def delivery_options(self) -> DeliveryOptions:
+    def filter_options(self) -> FilterOptions:
         """Return which trades do not reach the aggregator."""
-        return DeliveryOptions(self.outages, self.shutdown_ns)
+        return FilterOptions(self.outages, self.shutdown_ns)
 
     def to_dict(self) -> dict[str, Any]:
         """Return every option as plain data for JSON."""

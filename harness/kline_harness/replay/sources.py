@@ -23,16 +23,16 @@ from kline_harness.archives import (
 from kline_harness.archives.read_ahead import ReadAhead
 from kline_harness.checks.files import FileWatch
 from kline_harness.columns import by_symbol, concat
-from kline_harness.comparison.compare import Reference
+from kline_harness.comparison.compare import ReferenceKlines
 from kline_harness.comparison.coverage import Coverage, FileTime
 from kline_harness.errors import UsageError
 from kline_harness.id_rule import IdRule
 from kline_harness.ledger import Equation
 from kline_harness.replay.assembly import TradeSource
-from kline_harness.replay.market import Market
 from kline_harness.replay.references import reference_of
 from kline_harness.replay.scenario import Scenario
 from kline_harness.replay.trade_numbers import Numbering, refuse_mixture
+from kline_harness.replay.trade_set import TradeSet
 from kline_harness.simulation.feed import Disorder, Reception, in_order, received, streamed
 from kline_harness.simulation.merge import merged
 from kline_harness.tape import Tape
@@ -184,10 +184,10 @@ class Sources:
             self.place_of,
         )
 
-    def market(self, *, whole: bool) -> Market:
+    def trade_set(self, *, whole: bool) -> TradeSet:
         """Return the trades of all files in memory, with what is known of their latency."""
         tapes = list(self.tapes(whole=whole))
-        return Market(concat(tapes), self.delay_ns(), self.latency_max_ns(), self.until_ns())
+        return TradeSet(concat(tapes), self.delay_ns(), self.latency_max_ns(), self.until_ns())
 
     def coverage(self) -> dict[str, Coverage]:
         """Return what time each symbol's trades cover; complete once `tapes` is exhausted."""
@@ -204,7 +204,7 @@ class Sources:
         of_klines = [law for klines in self.klines for law in klines.equations]
         return [law for file in self.trades for law in file.equations] + of_klines
 
-    def references(self) -> list[Reference]:
+    def references(self) -> list[ReferenceKlines]:
         """Return the exchange's klines as tables to compare with."""
         return [reference_of(klines) for klines in self.klines]
 

@@ -16,7 +16,7 @@ from kline_harness.checks.channels import lost_klines
 from kline_harness.checks.series_statistics import SeriesStatistics
 from kline_harness.comparison.compare import Difference
 from kline_harness.kline import FIELDS
-from kline_harness.simulation.designs import BROADCAST
+from kline_harness.simulation.channels import BROADCAST
 from kline_harness.simulation.records import ChannelRecord, ConsumerRecord
 from kline_harness.units import NS_PER_MICROSECOND, Int64Array
 
@@ -63,7 +63,7 @@ def _row(difference: Difference, sides: Sequence[tuple[str, str]]) -> dict[str, 
         "symbol": difference.symbol,
         "interval": difference.interval.text,
         "open_time": difference.open_time_ns // NS_PER_MICROSECOND,
-        "class": difference.klass.value,
+        "class": difference.category.value,
         "fields": ",".join(difference.fields),
         "cause": None if proof is None else proof.cause,
         "proof": None if proof is None else json.dumps(dict(proof.evidence)),

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from kline_harness.arrow import decimal_words, int64_of, texts_of
 from kline_harness.columns import Columns, Grouped, Instrument, concat, grouped
 from kline_harness.comparison.compare import Stored
-from kline_harness.comparison.trades_of import Evidence
-from kline_harness.comparison.wanted import KINDS, among
+from kline_harness.comparison.retained_trades import RetainedTrades
+from kline_harness.comparison.retention import KINDS, among
 from kline_harness.interfaces import FeedSlice, Observer
 from kline_harness.interval import INTERVALS
 from kline_harness.kline import Emission, KlineBatch, Trigger
@@ -297,7 +297,7 @@ def value_equations(
     tally: KlineTally,
     accounts: Mapping[str, TradeAccount],
     stored: Stored | None,
-    evidence: Mapping[str, Evidence],
+    evidence: Mapping[str, RetainedTrades],
 ) -> EquationTable:
     """Return, per series and column, sum over the trades given = klines + every class not in them.
 
@@ -327,7 +327,7 @@ def value_equations(
 def _refused(
     read: TradeTally,
     symbol: str,
-    kept: Evidence | None,
+    kept: RetainedTrades | None,
     account: TradeAccount,
     interval: str,
 ) -> dict[str, Sums]:
@@ -347,8 +347,7 @@ def _refused(
             "unmapped": account.unmapped,
         }
         for name, ids in listed.items():
-            wanted = np.unique(np.array(ids, dtype=np.int64))
-            rows = market & among(kept.rows.trade_id, wanted)
+            rows = market & among(kept.rows.trade_id, np.unique(np.array(ids, dtype=np.int64)))
             sums[name] = _add(sums[name], trade_sums(kept.rows, rows))
         sums["duplicate"] = trade_sums(kept.repeated)
     return sums

@@ -185,7 +185,7 @@ def _draw_trend(days: Sequence[str], rows: Iterable[RunRow]) -> Drawing | None:
             shapes.append((box(left + number * part, _HEIGHT - height, part, height), tone))
         wrong, left_open, explained = (sums[place][number] for number in (2, 1, 0))
         told = f"{wrong:,} wrong, {left_open:,} open, {explained:,} explained"
-        drawing.told(shapes, f"{day}: {told}")
+        drawing.titled(shapes, f"{day}: {told}")
     drawing.text(0, _HEIGHT + 16, days[0], tone="muted")
     drawing.text(_WIDTH, _HEIGHT + 16, days[-1], tone="muted", anchor="end")
     return drawing

@@ -253,7 +253,7 @@ def _draw_cell(
         bottom -= height
         shapes.append((box(x, bottom, width, height), state))
     told = ", ".join(f"{number(n)} {s}" for s, n in zip(STATES, cell.counts, strict=True) if n)
-    drawing.told(shapes, f"{interval} from {utc(cell.start_ns)}: {told}")
+    drawing.titled(shapes, f"{interval} from {utc(cell.start_ns)}: {told}")
     differing = sum(cell.counts[:_COUNTED])
     if differing and cell.expected > 1 and width > 8 * len(str(differing)):
         middle, text = x + width / 2, number(differing)

@@ -84,7 +84,7 @@ def _draw_trend(runs: Sequence[PastRun]) -> Drawing | None:
         for offset, (names, tone) in enumerate(_BARS):
             height = _HEIGHT * math.log10(1 + _differing(run, names)) / math.log10(1 + highest)
             parts.append((box(x + offset * part, _HEIGHT - height, part, height), tone))
-        drawing.told(parts, f"{run.name}: {run.verdict}. {run.sentence}")
+        drawing.titled(parts, f"{run.name}: {run.verdict}. {run.sentence}")
     return drawing
 
 

@@ -55,7 +55,7 @@ class Drawing:
         place = f'x="{short(x)}" y="{short(y)}" font-size="{short(size)}" fill="var(--{tone})"'
         self._parts.append(f"<text {place}{extra}>{escape(text)}</text>")
 
-    def told(self, parts: list[tuple[str, Tone]], text: str) -> None:
+    def titled(self, parts: list[tuple[str, Tone]], text: str) -> None:
         """Draw filled paths that show a text when pointed at."""
         shapes = "".join(f'<path fill="var(--{tone})" d="{shape}"/>' for shape, tone in parts)
         self._parts.append(f"<g><title>{escape(text)}</title>{shapes}</g>")

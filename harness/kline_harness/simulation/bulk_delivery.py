@@ -19,7 +19,7 @@ import simpy
 from kline_harness.columns import Columns, Rows
 from kline_harness.interfaces import Observer
 from kline_harness.kline import Emission
-from kline_harness.simulation.designs import BROADCAST, Lost, Received
+from kline_harness.simulation.channels import BROADCAST, Lost, Received
 from kline_harness.simulation.kernel import CONSUMER, PRODUCER, TIMER, Due
 from kline_harness.simulation.listener import Listening
 from kline_harness.simulation.records import ChannelRecord, ConsumerRecord, pairs_of
@@ -261,7 +261,7 @@ class BulkChannel:
 
 @dataclass(slots=True)
 class BulkProducer:
-    """Publishes emissions to calm channels: klines and lifecycle events."""
+    """Publishes klines and lifecycle events to channels whose consumers are always ready."""
 
     env: simpy.Environment
     channels: list[BulkChannel]

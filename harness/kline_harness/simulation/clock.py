@@ -15,7 +15,7 @@ class ClockOptions:
     """How the clock ticks.
 
     A tick comes `grace_ns` after each multiple of `period_ns` and tells the instant at which it
-    comes. Without a grace of its own the clock uses production's rule: the larger of 100 ms and
+    comes. Without a grace of its own it is the larger of 100 ms and
     twice the average one-way delay (`delay_ns`, else that of the recordings) plus 100 ms.
 
     With a `sync_delay_ns` the synchronised time runs late by that much: the tick comes later and
@@ -48,7 +48,7 @@ class Clock:
         self.missed = 0
         self._options = options
         self._late_ns = self.grace_ns + options.sync_delay_ns
-        # The first boundary strictly after the start, as production waits for the next minute.
+        # The first boundary strictly after the start.
         self._boundary_ns = start_ns - start_ns % options.period_ns + options.period_ns
 
     @property

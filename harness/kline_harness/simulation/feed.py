@@ -11,9 +11,9 @@ import numpy as np
 from kline_harness.columns import gathered
 from kline_harness.errors import InputError, UsageError
 from kline_harness.interfaces import FeedSlice, Observer, Signal
-from kline_harness.simulation.delivery import Delivery, DeliveryOptions
 from kline_harness.simulation.merge import SLICE_ROWS
 from kline_harness.simulation.signals import SignalOptions, Signals
+from kline_harness.simulation.trade_filter import FilterOptions, TradeFilter
 from kline_harness.tape import Tape
 from kline_harness.units import NS_PER_DAY, NS_PER_MINUTE, utc_text
 
@@ -140,7 +140,7 @@ class Feed:
     delay_ns: Callable[[], int] = int
     until_ns: int | None = None
     slice_rows: int = SLICE_ROWS
-    delivery: Delivery = field(default_factory=lambda: Delivery(DeliveryOptions()))
+    trade_filter: TradeFilter = field(default_factory=lambda: TradeFilter(FilterOptions()))
     observers: Sequence[Observer] = ()
     lengths_ns: Sequence[int] = (NS_PER_MINUTE,)
     silence_max: int = SILENCE_MAX
@@ -161,8 +161,8 @@ class Feed:
         if last:
             self.end_ns = max(self.end_ns, last[-1].at_ns)
             yield self._shown(Tape.empty(), last)
-        if self.delivery.shutdown_ns is not None:
-            self.end_ns = min(self.end_ns, self.delivery.shutdown_ns)
+        if self.trade_filter.shutdown_ns is not None:
+            self.end_ns = min(self.end_ns, self.trade_filter.shutdown_ns)
 
     def _slices(self, trades: Tape) -> Iterator[FeedSlice]:
         """Yield trades with the signals before the last of them, in more slices where it is long.
@@ -189,7 +189,7 @@ class Feed:
     def _slice(self, trades: Tape, until_ns: int) -> FeedSlice:
         assert self.signals is not None
         signals = self._running(self.signals.before(until_ns))
-        return self._shown(self.delivery.running(trades), signals)
+        return self._shown(self.trade_filter.running(trades), signals)
 
     def _silence(self) -> Iterator[FeedSlice]:
         """Yield what the clock does after the last trade, but for its end.
@@ -233,7 +233,7 @@ class Feed:
 
     def _running(self, signals: list[Signal]) -> list[Signal]:
         """Return the signals that come before the shutdown, which a loop looks at first."""
-        shutdown_ns = self.delivery.shutdown_ns
+        shutdown_ns = self.trade_filter.shutdown_ns
         if shutdown_ns is None:
             return signals
         return [signal for signal in signals if signal.at_ns < shutdown_ns]
@@ -242,7 +242,7 @@ class Feed:
         whole = _slice_of(trades, signals)
         for observer in self.observers:
             observer.on_offered(whole)
-        delivered = self.delivery.deliver(trades)
+        delivered = self.trade_filter.connected(trades)
         return whole if delivered is trades else _slice_of(delivered, signals)
 
 

@@ -10,7 +10,7 @@ import simpy
 
 from kline_harness.columns import Rows, T
 from kline_harness.simulation.broadcast import Closed, Empty, Lagged
-from kline_harness.simulation.designs import Channel, Inlet
+from kline_harness.simulation.channels import Channel, ReceiverLike
 from kline_harness.simulation.kernel import CONSUMER, TIMER, Due, Wake
 from kline_harness.simulation.records import ConsumerRecord, pairs_of
 from kline_harness.units import NS_PER_DAY, Window
@@ -73,7 +73,7 @@ class Listener(Generic[T]):
     lags: list[tuple[int, int]] = field(default_factory=list)
     process: simpy.Process | None = None
     died_at_ns: int | None = None
-    _receiver: Inlet | None = None
+    _receiver: ReceiverLike | None = None
     _waiting: Wake | None = None
     _is_stalled: bool = False
     _timer_due: bool = False
@@ -121,14 +121,17 @@ class Listener(Generic[T]):
         if receiver is not None:
             receiver.drop()
 
-    def _receive(self, receiver: Inlet) -> Generator[simpy.Event, Any, None]:
+    def _receive(self, receiver: ReceiverLike) -> Generator[simpy.Event, Any, None]:
         """Take values until the channel is closed or the consumer ends."""
         env, options = self.env, self.options
         limit = 1 if options.service_ns else None
-        # Asked at every wake-up, so what a calm consumer never does is decided once.
-        is_calm = not options.stalls and (options.leaves_at_ns, options.dies_at_ns) == (None, None)
+        # Asked at every wake-up, so what most consumers never do is decided once.
+        steady = not options.stalls and (options.leaves_at_ns, options.dies_at_ns) == (
+            None,
+            None,
+        )
         while True:
-            if not is_calm:
+            if not steady:
                 stalled_ns = self._stalled_for()
                 if stalled_ns:
                     self._is_stalled = True

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from kline_harness.simulation.designs import Lost, Received
+from kline_harness.simulation.channels import Lost, Received
 from kline_harness.units import Int64Array
 
 # Two columns of one length: instants, and a number for each.

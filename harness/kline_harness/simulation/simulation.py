@@ -15,7 +15,7 @@ from kline_harness.errors import ContractError
 from kline_harness.interfaces import Aggregator, FeedSlice, Observer
 from kline_harness.kline import Emission
 from kline_harness.simulation.bulk_delivery import BulkChannel, BulkProducer
-from kline_harness.simulation.designs import (
+from kline_harness.simulation.channels import (
     BROADCAST,
     BroadcastChannel,
     Channel,
@@ -112,9 +112,9 @@ class Simulation:
         """Tell whether nothing can come between a publication and its consumers."""
         if self._fidelity is not Fidelity.BATCH or self._klines.design != BROADCAST:
             return False
-        calm = ListenerOptions()
+        always_ready = ListenerOptions()
         return all(
-            consumer.rows_until_flush() is not None and options == calm
+            consumer.rows_until_flush() is not None and options == always_ready
             for _, consumer, _, options in self._planned
         )
 

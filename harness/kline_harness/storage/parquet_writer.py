@@ -47,12 +47,10 @@ class WriterOptions:
     """How a writer works.
 
     `buffer_rows` klines are flushed at once, fewer by the timer; a part is committed when at
-    least `part_rows` are flushed. The defaults of buffer and timer are production's.
-
-    The rest are rules that production breaks when they are off: what is buffered is flushed at
-    the close, lags are counted, and with `retries` a part that could not be committed is kept
-    for the next commit, and dropped only when that is the last. The commits numbered in
-    `failing_commits`, from 0, fail.
+    least `part_rows` are flushed. The rest are rules that a writer may break: what is buffered
+    is flushed at the close, lags are counted, and with `retries` a part that could not be
+    committed is kept for the next commit, and dropped only when that is the last. The commits
+    numbered in `failing_commits`, from 0, fail.
     """
 
     buffer_rows: int = 5_000

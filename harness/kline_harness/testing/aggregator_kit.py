@@ -17,7 +17,7 @@ from kline_harness.testing.subject_kit import rough_feed
 from kline_harness.units import NS_PER_HOUR, format_exact
 
 MakeAggregator: TypeAlias = Callable[[], Aggregator]
-Told: TypeAlias = tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]
+EmissionRows: TypeAlias = tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]
 
 # The kit's feeds are about these; an aggregator that must know its symbols is made with them.
 SYMBOLS = ("ALFAUSDT", "BRAVOUSDT")
@@ -100,7 +100,9 @@ def outcome(aggregator: Aggregator, pieces: Iterable[FeedSlice], *, balances: bo
     if balances:
         found = judge(trade_equations(accounts)).findings
         _hold(not found, f"accounts that balance: expected no finding, found {found[:1]}")
-    return told(emissions), {symbol: asdict(account) for symbol, account in accounts.items()}
+    return emission_rows(emissions), {
+        symbol: asdict(account) for symbol, account in accounts.items()
+    }
 
 
 def run(
@@ -146,7 +148,7 @@ def check_rows(emissions: Sequence[Emission]) -> None:
             events_at = events.at_ns[row]
 
 
-def told(emissions: Sequence[Emission]) -> Told:
+def emission_rows(emissions: Sequence[Emission]) -> EmissionRows:
     """Return klines and events as plain rows: symbols as text, numbers as exact decimal text."""
     return (
         [row for emission in emissions for row in plain_rows(emission.klines)],

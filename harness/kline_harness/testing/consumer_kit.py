@@ -76,13 +76,13 @@ def check_cuts(make: MakeConsumer, klines: KlineBatch, random: Random) -> None:
 
     Raises AssertionError where the verdicts differ.
     """
-    whole = told(run(make, [Rows.all(klines)]))
+    whole = verdict_rows(run(make, [Rows.all(klines)]))
     cuts = [random.randrange(len(klines) + 1) for _ in range(random.randrange(6))]
     single = pieces(klines, range(len(klines)))
     copies = [Rows.all(rows.table()) for rows in single]
     for deliveries in (pieces(klines, cuts), single, copies):
         sizes = [len(rows) for rows in deliveries]
-        same = told(run(make, deliveries)) == whole
+        same = verdict_rows(run(make, deliveries)) == whole
         _hold(same, f"expected the same verdict for deliveries of {sizes} klines")
 
 
@@ -106,12 +106,12 @@ def check_second_close(make: MakeConsumer, klines: KlineBatch) -> None:
 
     Raises AssertionError where the second close changes its verdict.
     """
-    once = told(run(make, [Rows.all(klines)]))
+    once = verdict_rows(run(make, [Rows.all(klines)]))
     consumer = make()
     consumer.on_rows(NOW_NS, Rows.all(klines))
     consumer.on_close(NOW_NS)
     consumer.on_close(NOW_NS + 1)
-    _hold(told(consumer.verdict()) == once, "a second close: expected the same verdict")
+    _hold(verdict_rows(consumer.verdict()) == once, "a second close: expected the same verdict")
 
 
 def run(make: MakeConsumer, deliveries: Iterable[Rows[KlineBatch]]) -> Verdict:
@@ -129,7 +129,7 @@ def pieces(klines: KlineBatch, cuts: Iterable[int]) -> list[Rows[KlineBatch]]:
     return [Rows(klines, start, stop) for start, stop in pairwise(edges)]
 
 
-def told(verdict: Verdict) -> list[Any]:
+def verdict_rows(verdict: Verdict) -> list[Any]:
     """Return everything a verdict says, as data that can be compared."""
     return [verdict.to_dict(), [finding.to_dict() for finding in verdict.findings]]
 

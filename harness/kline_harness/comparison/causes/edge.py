@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from kline_harness.comparison.case import Case, State
+from kline_harness.comparison.differing_kline import DifferingKline, Hypothesis
 from kline_harness.comparison.recompute import Part
-from kline_harness.comparison.unrecorded import Missing, possible_rest
+from kline_harness.comparison.unrecorded import UnrecordedTrades, unrecorded_values
 from kline_harness.units import NS_PER_MILLISECOND, to_decimal
 
 # An unrecorded time can be busier than any that was seen, but hardly by more than this.
@@ -24,14 +24,14 @@ class Edge:
 
     name = "edge"
 
-    def applies(self, case: Case) -> bool:
+    def applies(self, case: DifferingKline) -> bool:
         """Tell whether the kline reaches out of the recorded time."""
         return not case.kline.whole and case.kline.theirs is not None
 
-    def undo(self, case: Case, state: State) -> Iterator[State]:
+    def undo(self, case: DifferingKline, state: Hypothesis) -> Iterator[Hypothesis]:
         """Yield a settled state where the rest is possible."""
         part, windows = state.part(case), case.context.coverage.windows
-        rest = possible_rest(case, state, unrecorded(case, part))
+        rest = unrecorded_values(case, state, unrecorded(case, part))
         if rest is not None:
             near = [list(window) for window in windows if _near(window, case)]
             recorded = {"recorded_trades": 0 if part is None else part["count"]}
@@ -41,18 +41,18 @@ class Edge:
             yield state.after(self.name, evidence, settled=settled, doubt=state.doubt or doubt)
 
 
-def unrecorded(case: Case, part: Part | None) -> Missing:
+def unrecorded(case: DifferingKline, part: Part | None) -> UnrecordedTrades:
     """Return where trades can lack because time was not recorded."""
     kline, windows = case.kline, case.context.coverage.windows
     first_ns = kline.close_time_ns if part is None else part["first_ns"]
     last_ns = kline.open_time_ns if part is None else part["last_ns"]
-    return Missing(
+    return UnrecordedTrades(
         first=not _covered(windows, kline.open_time_ns, first_ns),
         last=not _covered(windows, last_ns, kline.close_time_ns),
     )
 
 
-def doubt_of(case: Case, part: Part | None, rest: dict[str, str]) -> str | None:
+def doubt_of(case: DifferingKline, part: Part | None, rest: dict[str, str]) -> str | None:
     """Return why a rest is more than the time that was not recorded can be believed to hold."""
     kline = case.kline
     length_ns = kline.close_time_ns - kline.open_time_ns
@@ -79,7 +79,7 @@ def doubt_of(case: Case, part: Part | None, rest: dict[str, str]) -> str | None:
     return None
 
 
-def _near(window: tuple[int, int], case: Case) -> bool:
+def _near(window: tuple[int, int], case: DifferingKline) -> bool:
     return window[0] < case.kline.close_time_ns and window[1] > case.kline.open_time_ns
 
 

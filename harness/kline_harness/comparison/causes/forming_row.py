@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kline_harness.comparison.case import Case, State, within
+from kline_harness.comparison.differing_kline import DifferingKline, Hypothesis, within
 from kline_harness.comparison.recompute import total
-from kline_harness.comparison.wanted import BORDER_NS
+from kline_harness.comparison.retention import BORDER_NS
 from kline_harness.tape import Tape
 from kline_harness.units import Int64Array
 
@@ -31,7 +31,7 @@ class FormingRow:
 
     name = "forming_row"
 
-    def applies(self, case: Case) -> bool:
+    def applies(self, case: DifferingKline) -> bool:
         """Tell whether theirs counts fewer trades than ours, but some."""
         ours, theirs, row = case.kline.ours, case.kline.theirs, case.context.row
         if ours is None or theirs is None or row.repeated:
@@ -41,7 +41,7 @@ class FormingRow:
         # With lost trades, or a split, the last row can count as many as ours.
         return int(theirs["count"]) > 0 and (row.last or theirs["count"] < ours["count"])
 
-    def undo(self, case: Case, state: State) -> Iterator[State]:
+    def undo(self, case: DifferingKline, state: Hypothesis) -> Iterator[Hypothesis]:
         """Yield the states of the first trades: as many as theirs, or up to an agreed one."""
         theirs, whole = case.kline.theirs, state.part(case)
         if theirs is None or whole is None:
@@ -59,8 +59,8 @@ class FormingRow:
                 yield from self._saved(case, state, *found)
 
     def _saved(
-        self, case: Case, state: State, taken: Int64Array, cells: tuple[int, int]
-    ) -> Iterator[State]:
+        self, case: DifferingKline, state: Hypothesis, taken: Int64Array, cells: tuple[int, int]
+    ) -> Iterator[Hypothesis]:
         """Yield the state of some single trades and of cells, if the row can have been that."""
         if _known_whole(case):
             return
@@ -87,7 +87,7 @@ class FormingRow:
         yield made.after(self.name, evidence, doubt=state.doubt or doubt)
 
 
-def _known_whole(case: Case) -> bool:
+def _known_whole(case: DifferingKline) -> bool:
     """Tell whether the row after it is quiet, at another close than that of the row."""
     following, theirs = case.context.row.following, case.kline.theirs
     if following is None or theirs is None or following.get("count") != 0:
@@ -103,7 +103,7 @@ class _Order:
     single trades first; `reached` is how many raw trades there are up to each.
     """
 
-    case: Case
+    case: DifferingKline
     singles: Int64Array
     first: int
     stop: int
@@ -113,7 +113,7 @@ class _Order:
     rows: Tape
 
     @staticmethod
-    def of(case: Case, state: State) -> _Order:
+    def of(case: DifferingKline, state: Hypothesis) -> _Order:
         """Put the trades of a state in order."""
         rows, sums = state.rows, case.evidence.cells
         singles = np.flatnonzero(state.included & within(rows, case.kline))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from kline_harness.comparison.case import Case, State, within
+from kline_harness.comparison.differing_kline import DifferingKline, Hypothesis, within
 
 
 class Halt:
@@ -24,12 +24,12 @@ class Halt:
 
     name = "halt"
 
-    def applies(self, case: Case) -> bool:
+    def applies(self, case: DifferingKline) -> bool:
         """Tell whether the exchange has no row in a file with trade counts."""
-        stated = case.evidence.wanted.ids_stated
+        stated = case.evidence.plan.ids_stated
         return stated and case.kline.theirs is None and "count" in case.kline.compared
 
-    def undo(self, case: Case, state: State) -> Iterator[State]:
+    def undo(self, case: DifferingKline, state: Hypothesis) -> Iterator[Hypothesis]:
         """Yield a settled state where nothing was traded and nothing lost."""
         kline = case.kline
         window = (kline.open_time_ns, kline.close_time_ns)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from kline_harness.comparison.case import Case, State, make_case
+from kline_harness.comparison.differing_kline import DifferingKline, Hypothesis, make_case
 from kline_harness.tape import TradeKind
 from kline_harness.trade_ids import IdRuns
 
@@ -20,11 +20,11 @@ class InjectedFault:
 
     name = "injected_fault"
 
-    def applies(self, case: Case) -> bool:
+    def applies(self, case: DifferingKline) -> bool:
         """Tell whether a fault was injected into the symbol's feed."""
         return bool(case.context.undone)
 
-    def undo(self, case: Case, state: State) -> Iterator[State]:
+    def undo(self, case: DifferingKline, state: Hypothesis) -> Iterator[Hypothesis]:
         """Yield, per fault, the state with its trades as they were before."""
         for name, evidence in case.context.undone:
             before = make_case(case.kline, evidence, IdRuns().gaps(), case.context)

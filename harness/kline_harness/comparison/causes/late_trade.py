@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kline_harness.comparison.case import TRADES_SHOWN, Case, State, mattering, shown
-from kline_harness.comparison.wanted import among
+from kline_harness.comparison.differing_kline import (
+    TRADES_SHOWN,
+    DifferingKline,
+    Hypothesis,
+    mattering,
+    trade_evidence,
+)
+from kline_harness.comparison.retention import among
 
 
 class LateTrade:
@@ -17,11 +23,11 @@ class LateTrade:
 
     name = "late_trade"
 
-    def applies(self, case: Case) -> bool:
+    def applies(self, case: DifferingKline) -> bool:
         """Tell whether a late trade of the interval lies in the kline or before it."""
         return bool(among(case.rows.trade_id, case.late_ids).any())
 
-    def undo(self, case: Case, state: State) -> Iterator[State]:
+    def undo(self, case: DifferingKline, state: Hypothesis) -> Iterator[Hypothesis]:
         """Yield the state with every late trade applied."""
         late = among(state.rows.trade_id, case.late_ids) & ~state.included
         late &= state.rows.event_time_ns < case.kline.close_time_ns
@@ -32,7 +38,7 @@ class LateTrade:
         rows = mattering(state.rows, late, case.kline)
         lateness = (state.rows.arrival_ns[rows] - final_ns).tolist()
         evidence = {
-            **shown(state.rows, rows),
+            **trade_evidence(state.rows, rows),
             "final_at_ns": final_ns,
             "lateness_ns": lateness[:TRADES_SHOWN],
             "lateness_max_ns": max(lateness),

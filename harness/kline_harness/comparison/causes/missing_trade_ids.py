@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from kline_harness.comparison.case import TRADES_SHOWN, Case, State
 from kline_harness.comparison.causes.edge import doubt_of, unrecorded
+from kline_harness.comparison.differing_kline import TRADES_SHOWN, DifferingKline, Hypothesis
 from kline_harness.comparison.recompute import Part
-from kline_harness.comparison.unrecorded import Missing, possible_rest
+from kline_harness.comparison.unrecorded import UnrecordedTrades, unrecorded_values
 from kline_harness.kline import PRICE_FIELDS
 
 
@@ -23,14 +23,14 @@ class MissingTradeIds:
 
     name = "missing_trade_ids"
 
-    def applies(self, case: Case) -> bool:
+    def applies(self, case: DifferingKline) -> bool:
         """Tell whether ids are missing around the kline."""
         return bool(case.gaps) and case.kline.theirs is not None
 
-    def undo(self, case: Case, state: State) -> Iterator[State]:
+    def undo(self, case: DifferingKline, state: Hypothesis) -> Iterator[Hypothesis]:
         """Yield a settled state where the missing trades can make the difference."""
         part, evidence = state.part(case), _evidence(case)
-        rest = possible_rest(case, state, lost(case, part))
+        rest = unrecorded_values(case, state, lost(case, part))
         if rest is not None:
             settled = {"rest_possible": True}
             yield state.after(self.name, {**evidence, **rest}, settled=settled)
@@ -38,7 +38,7 @@ class MissingTradeIds:
             evidence["price_carried_from"] = "a missing trade before"
             yield state.after(self.name, evidence, settled={"price_carried": True})
 
-    def _carried(self, case: Case) -> bool:
+    def _carried(self, case: DifferingKline) -> bool:
         """Tell whether both are quiet, at the close of a kline with missing trades before."""
         theirs, previous = case.kline.theirs, case.context.previous_close
         if theirs is None or previous is None or theirs.get("count", theirs.get("volume")) != 0:
@@ -56,16 +56,16 @@ class EdgeAndMissingTradeIds:
 
     name = "edge+missing_trade_ids"
 
-    def applies(self, case: Case) -> bool:
+    def applies(self, case: DifferingKline) -> bool:
         """Tell whether the kline reaches out of the recorded time and ids are missing in it."""
         return bool(case.gaps) and not case.kline.whole and case.kline.theirs is not None
 
-    def undo(self, case: Case, state: State) -> Iterator[State]:
+    def undo(self, case: DifferingKline, state: Hypothesis) -> Iterator[Hypothesis]:
         """Yield a settled state where both together can make the difference."""
         part = state.part(case)
         outside, inside = unrecorded(case, part), lost(case, part)
-        both = Missing(outside.first or inside.first, outside.last or inside.last)
-        rest = possible_rest(case, state, both)
+        both = UnrecordedTrades(outside.first or inside.first, outside.last or inside.last)
+        rest = unrecorded_values(case, state, both)
         if rest is not None:
             doubt = state.doubt or doubt_of(case, part, rest)
             settled = {"rest_possible": True}
@@ -74,14 +74,14 @@ class EdgeAndMissingTradeIds:
             yield state.after(second, _evidence(case))
 
 
-def lost(case: Case, part: Part | None) -> Missing:
+def lost(case: DifferingKline, part: Part | None) -> UnrecordedTrades:
     """Return where trades can lack because ids are missing, and how many."""
     before = any(part is None or gap.before_id <= part["first_raw"] for gap in case.gaps)
     after = any(part is None or gap.after_id >= part["last_raw"] for gap in case.gaps)
-    return Missing(before, after, sum(gap.missing for gap in case.gaps))
+    return UnrecordedTrades(before, after, sum(gap.missing for gap in case.gaps))
 
 
-def _evidence(case: Case) -> dict[str, Any]:
+def _evidence(case: DifferingKline) -> dict[str, Any]:
     return {
         "missing_ids": sum(gap.missing for gap in case.gaps),
         "gaps": len(case.gaps),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kline_harness.comparison.case import Case, State
+from kline_harness.comparison.differing_kline import DifferingKline, Hypothesis
 
 
 class QuietLeftOut:
@@ -17,12 +17,12 @@ class QuietLeftOut:
 
     name = "quiet_left_out"
 
-    def applies(self, case: Case) -> bool:
+    def applies(self, case: DifferingKline) -> bool:
         """Tell whether a source without counts has no row."""
         habit = not case.context.states_quiet
         return habit and case.kline.theirs is None and "count" not in case.kline.compared
 
-    def undo(self, case: Case, state: State) -> Iterator[State]:
+    def undo(self, case: DifferingKline, state: Hypothesis) -> Iterator[Hypothesis]:
         """Yield a settled state where nothing was traded."""
         if state.part(case) is None:
             evidence = {"our_count": 0, "source_has_counts": False}

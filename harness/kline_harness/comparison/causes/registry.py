@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Protocol
 
-from kline_harness.comparison.case import Case, State
 from kline_harness.comparison.causes.edge import Edge
 from kline_harness.comparison.causes.forming_row import FormingRow
 from kline_harness.comparison.causes.halt import Halt
@@ -21,6 +20,7 @@ from kline_harness.comparison.causes.revised_archive import RevisedArchive
 from kline_harness.comparison.causes.rounded_quote import QuoteRounding
 from kline_harness.comparison.causes.straddling_aggregate import NAME as SPLIT
 from kline_harness.comparison.causes.trade_kinds import FundTrade, SentinelRow, ZeroQuantityRow
+from kline_harness.comparison.differing_kline import DifferingKline, Hypothesis
 
 SET_SIZE_MAX = 4
 
@@ -38,11 +38,11 @@ class Cause(Protocol):
         """The cause's name: a stable snake_case word."""
         ...
 
-    def applies(self, case: Case) -> bool:
+    def applies(self, case: DifferingKline) -> bool:
         """Tell cheaply whether the cause can be one of a case."""
         ...
 
-    def undo(self, case: Case, state: State) -> Iterator[State]:
+    def undo(self, case: DifferingKline, state: Hypothesis) -> Iterator[Hypothesis]:
         """Yield the states with the cause undone."""
         ...
 
@@ -68,8 +68,8 @@ NAMES = tuple(sorted({SPLIT, *(n for cause in CAUSES for n in cause.name.split("
 
 
 def proof_states(
-    case: Case, start: State, sizes: Sequence[int], causes: Sequence[Cause] = CAUSES
-) -> Iterator[State]:
+    case: DifferingKline, start: Hypothesis, sizes: Sequence[int], causes: Sequence[Cause] = CAUSES
+) -> Iterator[Hypothesis]:
     """Yield every state that proves, the smallest sets of causes first, in the causes' order."""
     able = [cause for cause in causes if cause.applies(case)]
     for size in sizes:
@@ -79,7 +79,9 @@ def proof_states(
                     yield state
 
 
-def undone(case: Case, start: State, causes: Sequence[Cause]) -> Iterator[State]:
+def undone(
+    case: DifferingKline, start: Hypothesis, causes: Sequence[Cause]
+) -> Iterator[Hypothesis]:
     """Yield every state with all of some causes undone, one after the other."""
     if not causes:
         yield start

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kline_harness.comparison.case import Case, State, equal, texts
+from kline_harness.comparison.differing_kline import DifferingKline, Hypothesis, equal, texts
 
 _DOUBT = "nothing tells which of the two files is the later one"
 
@@ -23,11 +23,11 @@ class RevisedArchive:
 
     name = "revised_archive"
 
-    def applies(self, case: Case) -> bool:
+    def applies(self, case: DifferingKline) -> bool:
         """Tell whether another file has the kline."""
         return bool(case.context.alternatives) and "count" in case.kline.compared
 
-    def undo(self, case: Case, state: State) -> Iterator[State]:
+    def undo(self, case: DifferingKline, state: Hypothesis) -> Iterator[Hypothesis]:
         """Yield a settled state for the first file that agrees."""
         values = state.values(case)
         for other in sorted(case.context.alternatives, key=lambda one: one.later is None):

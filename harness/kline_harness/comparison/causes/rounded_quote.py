@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from kline_harness.comparison.case import Case, State, equal
 from kline_harness.comparison.compare import plain
+from kline_harness.comparison.differing_kline import DifferingKline, Hypothesis, equal
 from kline_harness.comparison.recompute import ROUNDED_SCALE, product_scale
 from kline_harness.kline import QUOTE_FIELDS
 
@@ -26,11 +26,11 @@ class QuoteRounding:
 
     name = NAME
 
-    def applies(self, case: Case) -> bool:
+    def applies(self, case: DifferingKline) -> bool:
         """Tell whether a product of price and quantity can have too many decimals."""
         return product_scale(case.instrument) > ROUNDED_SCALE and case.kline.theirs is not None
 
-    def undo(self, case: Case, state: State) -> Iterator[State]:
+    def undo(self, case: DifferingKline, state: Hypothesis) -> Iterator[Hypothesis]:
         """Yield the state rounded half up, rounded down, or settled by the bound."""
         if state.part(case) is None or case.kline.theirs is None:
             return
@@ -41,7 +41,7 @@ class QuoteRounding:
             yield bounded
 
 
-def within_bound(case: Case, state: State) -> State | None:
+def within_bound(case: DifferingKline, state: Hypothesis) -> Hypothesis | None:
     """Return the state settled by the bound on the rounding of its aggregates, if it holds."""
     part, theirs, exact = state.part(case), case.kline.theirs, state.values(case)
     others = [name for name in case.kline.compared if name not in QUOTE_FIELDS]

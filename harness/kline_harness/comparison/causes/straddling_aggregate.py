@@ -10,10 +10,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from kline_harness.columns import concat
-from kline_harness.comparison.case import Case, State
 from kline_harness.comparison.causes.rounded_quote import within_bound
 from kline_harness.comparison.compare import plain
-from kline_harness.comparison.wanted import BORDER_NS
+from kline_harness.comparison.differing_kline import DifferingKline, Hypothesis
+from kline_harness.comparison.retention import BORDER_NS
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.units import format_exact
 
@@ -23,17 +23,17 @@ NAME = "straddling_aggregate"
 _CHAIN_MAX = 100
 
 # All states of a case with some causes undone from a state on, the smallest sets first.
-Options = Callable[[Case, State], Iterable[State]]
+Options = Callable[[DifferingKline, Hypothesis], Iterable[Hypothesis]]
 
 
 class Rest(Protocol):
     """A cause of what is left when all splits are applied: trades that nobody recorded."""
 
-    def applies(self, case: Case) -> bool:
+    def applies(self, case: DifferingKline) -> bool:
         """Tell whether the cause can be one of a case."""
         ...
 
-    def undo(self, case: Case, state: State) -> Iterator[State]:
+    def undo(self, case: DifferingKline, state: Hypothesis) -> Iterator[Hypothesis]:
         """Yield the settled states with the cause undone."""
         ...
 
@@ -55,8 +55,8 @@ class Flow:
 
 
 def solve(
-    cases: Sequence[Case], options: Options, rests: Sequence[Rest] = ()
-) -> dict[int, tuple[State, tuple[Case, ...]]]:
+    cases: Sequence[DifferingKline], options: Options, rests: Sequence[Rest] = ()
+) -> dict[int, tuple[Hypothesis, tuple[DifferingKline, ...]]]:
     """Explain neighbouring klines of one series by aggregates split over their boundaries.
 
     A split follows from the kline before its boundary, or from the one after it: what theirs
@@ -67,7 +67,7 @@ def solve(
     Returns, by place, the state and the chain of cases that had to hold together.
     """
     search = _Search(cases, options, rests)
-    solved: dict[int, tuple[State, tuple[Case, ...]]] = {}
+    solved: dict[int, tuple[Hypothesis, tuple[DifferingKline, ...]]] = {}
     place = 0
     while place < len(cases):
         chain = search.chain(place, None)
@@ -81,13 +81,15 @@ def solve(
 class _Search:
     """Follows splits from kline to kline, and back from those after them."""
 
-    def __init__(self, cases: Sequence[Case], options: Options, rests: Sequence[Rest]) -> None:
+    def __init__(
+        self, cases: Sequence[DifferingKline], options: Options, rests: Sequence[Rest]
+    ) -> None:
         self._cases = cases
         self._options = options
         self._rests = rests
         self._into: dict[int, list[Flow]] = {}
 
-    def chain(self, place: int, flow_in: Flow | None, length: int = 1) -> list[State]:
+    def chain(self, place: int, flow_in: Flow | None, length: int = 1) -> list[Hypothesis]:
         """Return the states from one kline to where its splits end; none where they do not fit."""
         case = self._cases[place]
         start = case.start() if flow_in is None else _apply(case, case.start(), flow_in)
@@ -111,16 +113,16 @@ class _Search:
         done = None if flow_in is None else next(self._by_rest(case, states), None)
         return [] if done is None else [done]
 
-    def _finished(self, case: Case, state: State) -> State | None:
+    def _finished(self, case: DifferingKline, state: Hypothesis) -> Hypothesis | None:
         """Return the state if it explains the kline: by equality, a bound, or a rest."""
         done = _equal(case, state)
         return next(self._by_rest(case, [state]), None) if done is None else done
 
-    def _by_rest(self, case: Case, states: Sequence[State]) -> Iterator[State]:
+    def _by_rest(self, case: DifferingKline, states: Sequence[Hypothesis]) -> Iterator[Hypothesis]:
         able = [rest for rest in self._rests if rest.applies(case)]
         return (done for state in states for rest in able for done in rest.undo(case, state))
 
-    def _flows_out(self, place: int, state: State) -> Iterator[Flow]:
+    def _flows_out(self, place: int, state: Hypothesis) -> Iterator[Flow]:
         case = self._cases[place]
         for flow in (_needed(case, state, case.kline.close_time_ns), _agreed(case, state)):
             if flow is not None:
@@ -155,12 +157,12 @@ class _Search:
         return any(one.kline.open_time_ns == closed_ns for one in following)
 
 
-def _equal(case: Case, state: State) -> State | None:
+def _equal(case: DifferingKline, state: Hypothesis) -> Hypothesis | None:
     """Return the state if it is theirs, or differs by a rounding within its bound."""
     return state if state.equals_theirs(case) else within_bound(case, state)
 
 
-def _goes_out(case: Case, flow: Flow) -> bool:
+def _goes_out(case: DifferingKline, flow: Flow) -> bool:
     """Tell whether a split goes into a kline that was not recorded and can have it."""
     kline, following = case.kline, case.context.row.following
     recorded = any(end > kline.close_time_ns for _, end in case.context.coverage.windows)
@@ -172,7 +174,7 @@ def _goes_out(case: Case, flow: Flow) -> bool:
     return int(following["count"]) >= flow.count and volume >= flow.volume
 
 
-def _needed(case: Case, state: State, boundary_ns: int) -> Flow | None:
+def _needed(case: DifferingKline, state: Hypothesis, boundary_ns: int) -> Flow | None:
     """Return the split at a boundary that makes count and volume equal theirs."""
     theirs, part = case.kline.theirs, state.part(case)
     if theirs is None or not {"count", "volume"} <= set(theirs):
@@ -215,7 +217,7 @@ def _uneven(flow: Flow) -> str | None:
     return f"{count} of {size} raw trades of aggregate {flow.trade_id} would have nearly all of it"
 
 
-def _agreed(case: Case, state: State) -> Flow | None:
+def _agreed(case: DifferingKline, state: Hypothesis) -> Flow | None:
     """Return the split at the kline's close that a shorter interval has settled."""
     split = case.context.agreed.splits.get(case.kline.close_time_ns)
     if split is None:
@@ -232,7 +234,7 @@ def _size(aggregate: Tape) -> int:
     return int(aggregate.last_id[0] - aggregate.first_id[0]) + 1
 
 
-def _at_boundary(state: State, close_ns: int, *, before: bool) -> int | None:
+def _at_boundary(state: Hypothesis, close_ns: int, *, before: bool) -> int | None:
     """Return the last aggregate before a boundary, or the first after it, if near."""
     rows = state.rows
     times = rows.event_time_ns
@@ -246,7 +248,7 @@ def _at_boundary(state: State, close_ns: int, *, before: bool) -> int | None:
     return int(places[np.argmax(ids) if before else np.argmin(ids)])
 
 
-def _apply(case: Case, state: State, flow: Flow) -> State | None:
+def _apply(case: DifferingKline, state: Hypothesis, flow: Flow) -> Hypothesis | None:
     """Return the state with an aggregate split at one of the kline's boundaries."""
     own_is_before = flow.boundary_ns == case.kline.close_time_ns
     rows = state.rows
@@ -306,7 +308,7 @@ def _piece(aggregate: Tape, count: int, volume: int, time_ns: int, *, head: bool
     return aggregate.with_columns(columns)
 
 
-def neighbours(chain: Sequence[Case]) -> list[dict[str, Any]]:
+def neighbours(chain: Sequence[DifferingKline]) -> list[dict[str, Any]]:
     """Return the klines of a chain as data: those that a split proof stands or falls with."""
     return [
         {

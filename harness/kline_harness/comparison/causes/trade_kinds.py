@@ -6,7 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from kline_harness.comparison.case import Case, State, mattering, shown
+from kline_harness.comparison.differing_kline import (
+    DifferingKline,
+    Hypothesis,
+    mattering,
+    trade_evidence,
+)
 from kline_harness.tape import TradeKind
 
 
@@ -19,22 +24,22 @@ class KindOfTrade:
     name: str
     kinds: tuple[TradeKind, ...]
 
-    def applies(self, case: Case) -> bool:
+    def applies(self, case: DifferingKline) -> bool:
         """Tell whether there are trades of the kinds, or may be in another feed."""
         return bool(np.isin(case.rows.kind, self.kinds).any()) or bool(case.context.undone)
 
-    def undo(self, case: Case, state: State) -> Iterator[State]:
+    def undo(self, case: DifferingKline, state: Hypothesis) -> Iterator[Hypothesis]:
         """Yield the state with all these trades counted, or none."""
         for kinds in self._choices(state):
             which = np.isin(state.rows.kind, kinds)
             counted = state.included[which]
             if len(counted) == 0 or counted.any() != counted.all():
                 continue
-            trades = shown(state.rows, mattering(state.rows, which, case.kline))
+            trades = trade_evidence(state.rows, mattering(state.rows, which, case.kline))
             evidence = {"counted_by_us": bool(counted.all()), **trades}
             yield state.after(self.name, evidence, included=state.included ^ which)
 
-    def _choices(self, state: State) -> list[tuple[TradeKind, ...]]:
+    def _choices(self, state: Hypothesis) -> list[tuple[TradeKind, ...]]:
         there = [kind for kind in self.kinds if np.any(state.rows.kind == kind)]
         return [tuple(there), *((kind,) for kind in there)] if len(there) > 1 else [tuple(there)]
 

@@ -23,8 +23,8 @@ from kline_harness.comparison.recompute import (
     part_of,
     values_of,
 )
-from kline_harness.comparison.trades_of import Evidence
-from kline_harness.comparison.wanted import BORDER_NS, among
+from kline_harness.comparison.retained_trades import RetainedTrades
+from kline_harness.comparison.retention import BORDER_NS, among
 from kline_harness.kline import FIELDS
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.trade_ids import Gap, Gaps
@@ -34,7 +34,7 @@ TRADES_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class KlineContext:
     """What is known beside the trades: all of it may be empty.
 
     `previous_close` is the close of the exchange's kline before; `alternatives` are other files'
@@ -48,7 +48,7 @@ class Context:
     coverage: Coverage = field(default_factory=lambda: Coverage(()))
     previous_close: Decimal | int | None = None
     alternatives: tuple[OtherRow, ...] = ()
-    undone: tuple[tuple[str, Evidence], ...] = ()
+    undone: tuple[tuple[str, RetainedTrades], ...] = ()
     row: RowPlace = field(default_factory=RowPlace)
     absence: Absence = field(default_factory=Absence)
     busiest: Mapping[str, Decimal] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Case:
+class DifferingKline:
     """A differing kline, the trades around it, and which of them its aggregator applied.
 
     `rows` are single trades from a little before its open time to a little after its close, by
@@ -71,21 +71,21 @@ class Case:
     ordinary: Part | None
     late_ids: Int64Array
     gaps: tuple[Gap, ...]
-    evidence: Evidence
-    context: Context
+    evidence: RetainedTrades
+    context: KlineContext
 
     @property
     def inside(self) -> BoolArray:
         """Mark the rows that lie in the kline."""
         return within(self.rows, self.kline)
 
-    def start(self) -> State:
+    def start(self) -> Hypothesis:
         """Return what the aggregator applied, nothing undone."""
-        return State(self.rows, self.applied, self.ordinary)
+        return Hypothesis(self.rows, self.applied, self.ordinary)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class State:
+class Hypothesis:
     """The trades that make a case's kline once some causes are undone.
 
     `included` says which of `rows` count, `ordinary` is the sum of those not kept one by one.
@@ -101,17 +101,17 @@ class State:
     doubt: str | None = None
     undone: tuple[tuple[str, Mapping[str, Any]], ...] = ()
 
-    def after(self, cause: str, evidence: Mapping[str, Any], **changes: Any) -> State:
+    def after(self, cause: str, evidence: Mapping[str, Any], **changes: Any) -> Hypothesis:
         """Return the state with one more cause undone."""
         return replace(self, undone=(*self.undone, (cause, evidence)), **changes)
 
-    def part(self, case: Case) -> Part | None:
+    def part(self, case: DifferingKline) -> Part | None:
         """Add up the trades that count and lie in the kline."""
         inside = self.included & within(self.rows, case.kline)
         own = part_of(self.rows.take(inside)) if inside.any() else None
         return merged([self.ordinary, own])
 
-    def values(self, case: Case) -> Values | None:
+    def values(self, case: DifferingKline) -> Values | None:
         """Return the kline's nine fields; None without a trade in it or before it."""
         part = self.part(case)
         if part is not None:
@@ -119,23 +119,23 @@ class State:
         price = self.carried(case)
         return None if price is None else flat_values(price)
 
-    def carried(self, case: Case) -> Decimal | None:
+    def carried(self, case: DifferingKline) -> Decimal | None:
         """Return the price before the kline: of the highest id in the last cell with trades."""
         times = self.rows.event_time_ns
         rows = np.flatnonzero(self.included & (times < case.kline.open_time_ns))
         if len(rows) == 0:
             return None
-        opens = case.evidence.wanted.cell.open_times_ns(times[rows])
+        opens = case.evidence.plan.cell.open_times_ns(times[rows])
         last = rows[opens == opens.max()]
         row = last[int(np.argmax(self.rows.trade_id[last]))]
         price = int(self.rows.price[row])
         return Decimal(format_exact(price, case.instrument.price_scale))
 
-    def equals_theirs(self, case: Case) -> bool:
+    def equals_theirs(self, case: DifferingKline) -> bool:
         """Tell whether the kline equals the exchange's in every compared field."""
         return equal(self.values(case), case.kline.theirs, case.kline.compared)
 
-    def is_ours(self, case: Case) -> bool:
+    def is_ours(self, case: DifferingKline) -> bool:
         """Tell whether the kline is the one that the aggregator published, in nine fields.
 
         One that was not published is that of no trades, before any price was known or at an
@@ -165,16 +165,18 @@ def within(rows: Tape, kline: Difference) -> BoolArray:
     return inside
 
 
-def make_case(kline: Difference, evidence: Evidence, gaps: Gaps, context: Context) -> Case:
+def make_case(
+    kline: Difference, evidence: RetainedTrades, gaps: Gaps, context: KlineContext
+) -> DifferingKline:
     """Gather what belongs to one differing kline."""
-    refused = evidence.wanted.refused
+    refused = evidence.plan.refused
     rows, in_cell = _around(kline, evidence)
     late = refused.late.get(kline.interval.text, np.empty(0, dtype=np.int64))
     applied = ~among(rows.trade_id, late)
     applied &= ~among(rows.trade_id, refused.other)
     keep = ~(in_cell & within(rows, kline))
     touching = gaps.touching(kline.open_time_ns, kline.close_time_ns)
-    return Case(
+    return DifferingKline(
         kline,
         evidence.instrument,
         rows.take(keep),
@@ -187,7 +189,7 @@ def make_case(kline: Difference, evidence: Evidence, gaps: Gaps, context: Contex
     )
 
 
-def _around(kline: Difference, evidence: Evidence) -> tuple[Tape, NDArray[np.bool_]]:
+def _around(kline: Difference, evidence: RetainedTrades) -> tuple[Tape, NDArray[np.bool_]]:
     """Return the kept rows near a kline, from the last price before it on."""
     times = evidence.rows.event_time_ns
     first = int(np.searchsorted(times, kline.open_time_ns))
@@ -195,7 +197,7 @@ def _around(kline: Difference, evidence: Evidence) -> tuple[Tape, NDArray[np.boo
     if place:
         # Everything since the last cell with a sure trade may have set the price before.
         last_ns = int(times[evidence.sure[place - 1]])
-        first = int(np.searchsorted(times, evidence.wanted.cell.open_time_ns(last_ns)))
+        first = int(np.searchsorted(times, evidence.plan.cell.open_time_ns(last_ns)))
     first = min(first, int(np.searchsorted(times, kline.open_time_ns - BORDER_NS)))
     stop = int(np.searchsorted(times, kline.close_time_ns + BORDER_NS))
     return evidence.rows[first:stop], evidence.in_cell[first:stop]
@@ -210,7 +212,7 @@ def mattering(rows: Tape, which: BoolArray, kline: Difference) -> NDArray[np.int
     return before[-1:]
 
 
-def shown(rows: Tape, which: NDArray[Any]) -> dict[str, Any]:
+def trade_evidence(rows: Tape, which: NDArray[Any]) -> dict[str, Any]:
     """Return some trades as data: how many, and the first of them in text."""
     chosen = np.flatnonzero(which) if which.dtype == np.bool_ else which
     instrument = rows.instruments[0]

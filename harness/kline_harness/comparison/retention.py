@@ -89,7 +89,7 @@ class Ranges:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Wanted:
+class RetentionPlan:
     """What to keep of one symbol's trades.
 
     Trades inside `windows` are added up to cells of the interval `cell`, except those that a
@@ -109,9 +109,9 @@ class Wanted:
     ids_stated: bool = True
 
 
-def wanted_for(
+def retention_plan(
     differences: Iterable[Difference], refused: Refused, stored: Stored | None = None
-) -> Wanted:
+) -> RetentionPlan:
     """Return what the differences of one symbol need."""
     klines = list(differences)
     fine = any(kline.interval.text == "1s" for kline in klines)
@@ -125,7 +125,7 @@ def wanted_for(
     for kline in klines:
         span = _forming_span(kline, lower, last=kline is last[kline.interval.text])
         raw += [] if span is None else [span]
-    return Wanted(
+    return RetentionPlan(
         cell,
         Ranges.of(windows),
         Ranges.of(raw),
@@ -171,12 +171,12 @@ def _sorted(ids: Collection[int]) -> Int64Array:
     return np.unique(np.array(list(ids), dtype=np.int64))
 
 
-def among(ids: Int64Array, wanted: Int64Array) -> BoolArray:
+def among(ids: Int64Array, listed: Int64Array) -> BoolArray:
     """Tell which ids are among some sorted ones."""
-    if len(wanted) == 0 or len(ids) == 0:
+    if len(listed) == 0 or len(ids) == 0:
         return np.zeros(len(ids), dtype=np.bool_)
-    if wanted[-1] < ids.min() or wanted[0] > ids.max():
+    if listed[-1] < ids.min() or listed[0] > ids.max():
         return np.zeros(len(ids), dtype=np.bool_)
-    place = np.minimum(np.searchsorted(wanted, ids), len(wanted) - 1)
-    found: BoolArray = wanted[place] == ids
+    place = np.minimum(np.searchsorted(listed, ids), len(listed) - 1)
+    found: BoolArray = listed[place] == ids
     return found

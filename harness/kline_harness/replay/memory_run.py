@@ -11,7 +11,7 @@ from kline_harness.aggregators.exact import ExactAggregator
 from kline_harness.aggregators.reference import ReferenceAggregator
 from kline_harness.checks.check_list import CheckList, question
 from kline_harness.checks.faults import FaultOutcome, Results
-from kline_harness.checks.reference import second_opinion
+from kline_harness.checks.reference import reference_check
 from kline_harness.faults.record import FaultRecord
 from kline_harness.interfaces import FeedSlice, Observer
 from kline_harness.kline import KlineBatch
@@ -19,14 +19,14 @@ from kline_harness.ledger import Ledger, TradeAccount
 from kline_harness.replay.assembly import NONE, Run, Storage, Substitutions
 from kline_harness.replay.control_runs import fault_outcomes
 from kline_harness.replay.finished_run import FinishedRun, Inputs
-from kline_harness.replay.market import Market
 from kline_harness.replay.observations import ObservedRun
 from kline_harness.replay.scenario import Scenario
+from kline_harness.replay.trade_set import TradeSet
 from kline_harness.verdict import Finding, Verdict
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class MemoryRun:
     """What a run in memory left behind."""
 
     run: Run
@@ -66,20 +66,24 @@ class _Slices(Observer):
         self.feed.append(feed)
 
 
-def run_trial(
-    scenario: Scenario, market: Market, substitutions: Substitutions = NONE, *, opinion: bool = True
-) -> Trial:
+def run_in_memory(
+    scenario: Scenario,
+    trade_set: TradeSet,
+    substitutions: Substitutions = NONE,
+    *,
+    opinion: bool = True,
+) -> MemoryRun:
     """Run a scenario with its faults on a tape, check everything, return what came of it.
 
     Without `opinion` the finals are not held to a second aggregator, the dearest of the checks.
     """
     observed = ObservedRun(
-        scenario, market.source(), Storage.in_memory(), substitutions, keeps=True
+        scenario, trade_set.source(), Storage.in_memory(), substitutions, keeps=True
     )
     run, slices = observed.run, _Slices()
     run.observers.append(slices)
     run.simulate()
-    finished = FinishedRun(observed, Inputs(rows=len(market.tape)))
+    finished = FinishedRun(observed, Inputs(rows=len(trade_set.tape)))
     results = finished.results()
     checks = finished.checks()
     if opinion:
@@ -88,14 +92,20 @@ def run_trial(
         second = (ReferenceAggregator if is_exact else ExactAggregator)(scenario.intervals)
 
         def held() -> Verdict:
-            return second_opinion(results.klines, slices.feed, run.end_ns, second)
+            return reference_check(results.klines, slices.feed, run.end_ns, second)
 
         checks.append(question("reference", held))
-    return Trial(
+    return MemoryRun(
         run, results, tuple(CheckList(checks).verdicts()), finished.accounts, finished.equations
     )
 
 
-def outcomes_of(trial: Trial, market: Market) -> list[FaultOutcome]:
+def outcomes_of(done: MemoryRun, trade_set: TradeSet) -> list[FaultOutcome]:
     """Say what each fault of a run in memory did."""
-    return fault_outcomes(trial.run, trial.results, market.source(), trial.findings, trial.accounts)
+    return fault_outcomes(
+        done.run,
+        done.results,
+        trade_set.source(),
+        done.findings,
+        done.accounts,
+    )

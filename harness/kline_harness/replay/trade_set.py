@@ -9,7 +9,7 @@ from kline_harness.tape import Tape
 
 
 @dataclass(frozen=True, slots=True)
-class Market:
+class TradeSet:
     """Trades in order of arrival, read once, and what is known of how they arrived."""
 
     tape: Tape

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from kline_harness.checks.quote_rules import quote_outside_of_prices, quote_rounds_to_nothing
+from kline_harness.checks.quote_sanity import quote_outside_of_prices, quote_rounds_to_nothing
 from kline_harness.kline import FIELDS, PRICE_FIELDS, QUANTITY_FIELDS, QUOTE_FIELDS, KlineBatch
 from kline_harness.units import BoolArray, format_exact
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from kline_harness.columns import Instrument, concat
 from kline_harness.comparison.recompute import NAMES, SUMS, Part, Sums, rescaled, sums_of, total
-from kline_harness.comparison.wanted import Wanted, among
+from kline_harness.comparison.retention import RetentionPlan, among
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.trade_ids import IdRuns
 from kline_harness.units import BoolArray, Int64Array
@@ -21,7 +21,7 @@ _STATED = ("price", "quantity", "first_id", "last_id", "event_time_ns", "buyer_i
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Evidence:
+class RetainedTrades:
     """What was kept of one symbol's trades.
 
     `rows` are single trades by time; those with `in_cell` are part of a cell as well, and `sure`
@@ -42,7 +42,7 @@ class Evidence:
     conflicts: Int64Array
     sample: Tape
     runs: IdRuns
-    wanted: Wanted
+    plan: RetentionPlan
     others: Mapping[tuple[int, int], int]
     symbols: int
 
@@ -82,7 +82,7 @@ class Repeats:
 
 @dataclass(slots=True)
 class _Kept:
-    wanted: Wanted
+    plan: RetentionPlan
     runs: IdRuns = field(default_factory=IdRuns)
     rows: list[Tape] = field(default_factory=list)
     in_cell: list[BoolArray] = field(default_factory=list)
@@ -104,12 +104,12 @@ class _Kept:
         trades = self._without_repeated(trades)
         if len(trades) == 0:
             return
-        wanted, times = self.wanted, trades.event_time_ns
+        plan, times = self.plan, trades.event_time_ns
         if self._special is None:
-            self._special, self._late = wanted.refused.special(), wanted.refused.singled_out()
+            self._special, self._late = plan.refused.special(), plan.refused.singled_out()
         late = among(trades.trade_id, self._late)
         special = (trades.kind != TradeKind.MARKET) | among(trades.trade_id, self._special)
-        inside, raw = wanted.windows.holds(times), wanted.raw.holds(times)
+        inside, raw = plan.windows.holds(times), plan.raw.holds(times)
         ordinary = inside & ~special & ~raw
         kept = raw | late | (special & inside)
         self._note_before(trades, special)
@@ -122,7 +122,7 @@ class _Kept:
     def _without_repeated(self, trades: Tape) -> Tape:
         """Set aside trades whose id came before, as an aggregator does."""
         if self._repeats is None:
-            self._repeats = Repeats(self.wanted.refused.duplicate)
+            self._repeats = Repeats(self.plan.refused.duplicate)
         again = self._repeats.mask(trades)
         if not again.any():
             return trades
@@ -130,7 +130,7 @@ class _Kept:
         return trades.take(~again)
 
     def _add_cells(self, trades: Tape) -> None:
-        opens = self.wanted.cell.open_times_ns(trades.event_time_ns)
+        opens = self.plan.cell.open_times_ns(trades.event_time_ns)
         if np.any(opens[1:] < opens[:-1]):
             order = np.argsort(opens, kind="stable")
             trades, opens = trades.take(order), opens[order]
@@ -143,7 +143,7 @@ class _Kept:
 
         It is the trade of the highest id in the last cell with trades before the kline opens.
         """
-        opens = self.wanted.opens
+        opens = self.plan.opens
         rows = np.flatnonzero(~special) if special.any() else np.arange(len(trades))
         if len(rows) == 0 or len(opens) == 0:
             return
@@ -153,7 +153,7 @@ class _Kept:
             rows, times = rows[order], times[order]
         stops = np.searchsorted(times, opens)
         for stop in np.unique(stops[stops > 0]).tolist():
-            bucket = self.wanted.cell.open_time_ns(int(times[stop - 1]))
+            bucket = self.plan.cell.open_time_ns(int(times[stop - 1]))
             first = int(np.searchsorted(times, bucket))
             ids = trades.trade_id[rows[first:stop]]
             row = int(rows[first + int(np.argmax(ids))])
@@ -163,7 +163,7 @@ class _Kept:
                 if known is None or found[:2] > known[:2]:
                     self._before[open_ns] = found
 
-    def evidence(self, instrument: Instrument, symbols: int) -> Evidence:
+    def evidence(self, instrument: Instrument, symbols: int) -> RetainedTrades:
         """Put together what the chunks left."""
         before = {id(tape): tape for _, _, tape in self._before.values()}
         pieces = [*self.rows, *before.values()]
@@ -177,9 +177,9 @@ class _Kept:
         order = order[np.append(True, ~same)[: len(order)]]
         repeated = concat(self.repeated) if self.repeated else Tape.empty((instrument,))
         rows = rows.take(order).over((instrument,)) if len(rows) else rows
-        refused = among(rows.trade_id, self.wanted.refused.special())
+        refused = among(rows.trade_id, self.plan.refused.special())
         opens, cells = self._joined_cells(instrument)
-        return Evidence(
+        return RetainedTrades(
             instrument,
             rows,
             in_cell[order],
@@ -190,7 +190,7 @@ class _Kept:
             self._conflicts(),
             concat([Tape.empty((instrument,)), *self.sample]),
             self.runs,
-            self.wanted,
+            self.plan,
             self.others,
             symbols,
         )
@@ -232,11 +232,11 @@ class _Kept:
         return opens[starts], joined
 
 
-class Collector:
-    """Keeps, of every tape it is given, what is wanted of each symbol."""
+class TradeCollector:
+    """Keeps, of every tape it is given, what its plan names."""
 
-    def __init__(self, wanted: Mapping[str, Wanted]) -> None:
-        self._kept = {symbol: _Kept(one) for symbol, one in wanted.items()}
+    def __init__(self, plans: Mapping[str, RetentionPlan]) -> None:
+        self._kept = {symbol: _Kept(one) for symbol, one in plans.items()}
         self._instruments: dict[str, Instrument] = {}
 
     def add(self, tape: Tape) -> None:
@@ -257,7 +257,7 @@ class Collector:
                 one.add(alone(mine, code))
             _count_others(one, tape, None if single else tape.symbol != code)
 
-    def evidence(self) -> dict[str, Evidence]:
+    def evidence(self) -> dict[str, RetainedTrades]:
         """Return what was kept, by symbol."""
         instruments = self._instruments
         return {
@@ -267,9 +267,9 @@ class Collector:
         }
 
 
-def collect(wanted: Mapping[str, Wanted], tapes: Iterable[Tape]) -> dict[str, Evidence]:
-    """Pass once over the trades of all symbols and keep what is wanted, by symbol."""
-    collector = Collector(wanted)
+def collect(plans: Mapping[str, RetentionPlan], tapes: Iterable[Tape]) -> dict[str, RetainedTrades]:
+    """Pass once over the trades of all symbols and keep what each symbol's plan names."""
+    collector = TradeCollector(plans)
     for tape in tapes:
         collector.add(tape)
     return collector.evidence()
@@ -285,7 +285,7 @@ def alone(trades: Tape, code: int) -> Tape:
 
 
 def _count_others(one: _Kept, tape: Tape, rows: NDArray[np.bool_] | None) -> None:
-    for start_ns, end_ns in one.wanted.quiet:
+    for start_ns, end_ns in one.plan.quiet:
         count = one.others.setdefault((start_ns, end_ns), 0)
         if rows is not None:
             times = tape.event_time_ns

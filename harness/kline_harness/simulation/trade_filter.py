@@ -33,17 +33,17 @@ class Outage:
 
 
 @dataclass(frozen=True, slots=True)
-class DeliveryOptions:
+class FilterOptions:
     """What keeps trades from the aggregator: outages, and the instant it is shut down at."""
 
     outages: tuple[Outage, ...] = ()
     shutdown_ns: int | None = None
 
 
-class Delivery:
+class TradeFilter:
     """Lets trades through to the aggregator; `lost` counts the others by symbol and reason."""
 
-    def __init__(self, options: DeliveryOptions, added: Collection[str] = ()) -> None:
+    def __init__(self, options: FilterOptions, added: Collection[str] = ()) -> None:
         self.lost: Counter[tuple[str, str]] = Counter()
         self._options = options
         self._added = frozenset(added)
@@ -62,7 +62,7 @@ class Delivery:
         self._lose(trades, kept, trades.arrival_ns > shutdown_ns, AFTER_SHUTDOWN)
         return trades.take(kept)
 
-    def deliver(self, trades: Tape) -> Tape:
+    def connected(self, trades: Tape) -> Tape:
         """Return the trades that no outage keeps from the aggregator."""
         if not self._options.outages:
             return trades

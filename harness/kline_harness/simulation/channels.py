@@ -57,7 +57,7 @@ class Received:
     depth_peak: int
 
 
-class Inlet(Protocol):
+class ReceiverLike(Protocol):
     """A receiving end, as a consumer's process uses it."""
 
     waker: Callable[[], None] | None
@@ -87,7 +87,7 @@ class Channel(Protocol):
     @property
     def refused(self) -> int: ...
     def publish(self, table: Columns, start: int, stop: int) -> None: ...
-    def subscribe(self, consumer: str) -> tuple[Inlet | None, int]: ...
+    def subscribe(self, consumer: str) -> tuple[ReceiverLike | None, int]: ...
     def close(self) -> None: ...
     def received(self, consumer: str) -> Received: ...
     def lost(self, consumer: str) -> Lost: ...
@@ -165,7 +165,7 @@ class BroadcastChannel:
                 pieces.append(piece)
         return pieces
 
-    def subscribe(self, consumer: str) -> tuple[Inlet | None, int]:
+    def subscribe(self, consumer: str) -> tuple[ReceiverLike | None, int]:
         """Return a receiver of what is sent from now on, and how many values it missed.
 
         There is none once the channel is closed.
