@@ -14,7 +14,7 @@ from tests.replays import ROOT, UM_DAY
 ALFA = UM_DAY / "ALFAUSDT-aggTrades-2024-05-15.zip"
 WITHOUT = """
 import importlib.util, sys
-lacking = {"great_expectations", "pandas", "matplotlib"}
+lacking = set("LACKING".split())
 find = importlib.util.find_spec
 importlib.util.find_spec = lambda name, *more: None if name in lacking else find(name, *more)
 class Refuse:
@@ -25,8 +25,10 @@ sys.meta_path.insert(0, Refuse())
 """
 
 
-def light(code: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", WITHOUT + code, *map(str, words)]
+def light(
+    code: str, *words: str | Path, lacking: str = "great_expectations pandas matplotlib"
+) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", WITHOUT.replace("LACKING", lacking) + code, *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
 
 
@@ -61,3 +63,34 @@ except kh.UserError as error:
     assert ran.returncode == 0, ran.stderr
     assert "pandas is not installed" in ran.stdout
     assert "kline-harness[full]" in ran.stdout
+
+
+@pytest.mark.parametrize("library", ["aiohttp", "cryptography"])
+@pytest.mark.parametrize("call", ["kh.serve({alfa!r})", "from kline_harness import serve"])
+def test_serve_from_python_names_its_extra(library: str, call: str) -> None:
+    code = f"""
+import kline_harness as kh
+try:
+    {call.format(alfa=str(ALFA))}
+except kh.UsageError as error:
+    print(error)
+"""
+    ran = light(code, lacking=library)
+    assert ran.returncode == 0, ran.stderr
+    said = f"serve: expected the extra `exchange`, found no {library}: "
+    assert ran.stdout == f"{said}pip install 'kline-harness[exchange]'\n"
+
+
+@pytest.mark.parametrize(
+    ("verb", "extra", "library"),
+    [
+        ("serve", "exchange", "aiohttp"),
+        ("serve", "exchange", "cryptography"),
+        ("watch", "live", "aiohttp"),
+    ],
+)
+def test_a_verb_names_its_extra(verb: str, extra: str, library: str) -> None:
+    ran = light("from kline_harness import cli\ncli.main()", verb, ALFA, lacking=library)
+    assert ran.returncode == 2
+    said = f"{verb}: expected the extra `{extra}`, found no {library}: "
+    assert f"{said}pip install 'kline-harness[{extra}]'" in " ".join(ran.stderr.split())

@@ -84,3 +84,20 @@ def own_code() -> Iterator[None]:
         if type(error) is not SystemExit:
             raise
         raise EndedProgramError(f"it called sys.exit({error.code!r})") from error
+
+
+@contextmanager
+def with_extra(verb: str, extra: str, *libraries: str) -> Iterator[None]:
+    """Import what an extra of the package brings.
+
+    Raises UsageError, which names the extra, where one of its libraries is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if str(error.name).partition(".")[0] not in libraries:
+            raise
+        raise UsageError(
+            f"{verb}: expected the extra `{extra}`, found no {error.name}: "
+            f"pip install 'kline-harness[{extra}]'"
+        ) from error

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kline_harness.arguments import Parser, command_line, without
-from kline_harness.errors import UsageError
+from kline_harness.errors import with_extra
 from kline_harness.history import command as history
 
 SUBJECTS = (
@@ -80,14 +80,8 @@ def watch(given: argparse.Namespace) -> int:
 
     Exit code: 0 valid, 1 invalid, 2 bad input or usage, 3 unknown, 130 interrupted.
     """
-    try:
+    with with_extra("watch", "live", "aiohttp"):
         from kline_harness.live.watched import Watched
-    except ModuleNotFoundError as error:
-        if error.name != "aiohttp":
-            raise
-        raise UsageError(
-            "watch: expected the extra `live`, found no aiohttp: pip install 'kline-harness[live]'"
-        ) from error
     from kline_harness.expectations import ExpectationsWorker
 
     how = {"held": given.held, "opens": not given.no_open}

@@ -117,6 +117,15 @@ def test_the_figures_are_those_of_a_replay(monkeypatch: pytest.MonkeyPatch, tmp_
         ("[loop]\nbusy = [{ from = 5, until = 4 }]", "a window that ends after it begins"),
         ("[clock]\nperiod = '0s'", "expected a period of at least 1ms"),
         ("[clock]\ngrace = 'soon'", "clock.grace: expected a duration"),
+        (
+            "[[outages]]\nfrom = '2024-05-15T00:01:00'\nuntil = 5",
+            "an instant with its offset such as 2024-05-15T00:01:00Z, or nanoseconds, found '2024-",
+        ),
+        (
+            "[[outages]]\nfrom = 2024-05-15T00:01:00\nuntil = 5",
+            "an instant with its offset such as 2024-05-15T00:01:00Z, or nanoseconds, found 2024-",
+        ),
+        ("[[outages]]\nfrom = '2024-02-30T00:00:00Z'\nuntil = 5", "found '2024-02-30"),
         ("[writer]\nbuffer_rows = 0", "above zero"),
     ],
 )
@@ -125,6 +134,21 @@ def test_what_does_not_fit_is_refused(text: str, says: str, tmp_path: Path) -> N
     path.write_text(text, encoding="utf-8")
     with pytest.raises(UsageError, match=re.escape(says)):
         load_scenario(path).check()
+
+
+@pytest.mark.parametrize(
+    ("written", "ns"),
+    [
+        ("2024-05-15T00:01:00Z", 1_715_731_260_000_000_000),
+        ("'2024-05-15T00:01:00Z'", 1_715_731_260_000_000_000),
+        ("'2024-05-15T02:01:00+02:00'", 1_715_731_260_000_000_000),
+        ("'2024-05-15T00:01:00.000000007Z'", 1_715_731_260_000_000_007),
+    ],
+)
+def test_an_instant_is_the_same_in_quotes(written: str, ns: int, tmp_path: Path) -> None:
+    path = tmp_path / "some.toml"
+    path.write_text(f"[[outages]]\nfrom = 1\nuntil = {written}", encoding="utf-8")
+    assert load_scenario(path).outages[0].until_ns == ns
 
 
 def test_what_is_not_toml_is_bad_input(tmp_path: Path) -> None:

@@ -3,31 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from kline_harness.arguments import Parser
-from kline_harness.errors import UsageError
+from kline_harness.errors import with_extra
 
 ROUTES = ("legacy", "routed", "both", "retired")
-
-
-@contextmanager
-def with_aiohttp() -> Iterator[None]:
-    """Say it in one sentence where the extra is not installed.
-
-    Raises UsageError.
-    """
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if error.name != "aiohttp":
-            raise
-        raise UsageError(
-            "serve: expected the extra `exchange`, found no aiohttp: "
-            "pip install 'kline-harness[exchange]'"
-        ) from error
 
 
 def serve_arguments(parser: Parser) -> None:
@@ -61,7 +42,7 @@ def serve(given: argparse.Namespace) -> int:
     Exit code: 0 served to the end, 1 the service ended before, 2 bad input or usage,
     130 interrupted.
     """
-    with with_aiohttp():
+    with with_extra("serve", "exchange", "aiohttp", "cryptography"):
         from kline_harness.exchange.serve_run import serve_files
 
     return serve_files(given)

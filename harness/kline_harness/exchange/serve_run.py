@@ -9,25 +9,20 @@ import ssl
 import tempfile
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from kline_harness.errors import OutputError, UsageError
-from kline_harness.exchange.clock import speed_of, wall_ns
-from kline_harness.exchange.market import MarketState
-from kline_harness.exchange.recorded import Recorded
+from kline_harness.errors import UsageError
+from kline_harness.exchange.clock import speed_of
+from kline_harness.exchange.opened_market import OpenedMarket, Serving
 from kline_harness.exchange.server import ExchangeServer, ServeOptions
 from kline_harness.exchange.service import Service, ServiceClock, probe, service_words
 from kline_harness.exchange.socks import SocksProxy
 from kline_harness.exchange.stream_names import Routes
 from kline_harness.exchange.tls import AUTHORITY_FILE, server_context
-from kline_harness.exchange.wire import WireFaults
 from kline_harness.exit_codes import ending
-from kline_harness.replay.decode import encode
 from kline_harness.replay.scenario_file import scenario_of
-from kline_harness.units import NS_PER_DAY, NS_PER_SECOND, utc_text
+from kline_harness.units import utc_text
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SERVICE_LEFT = 1
 
 
@@ -35,8 +30,6 @@ _SERVICE_LEFT = 1
 class _Run:
     """What the command asks for beside how the market is served."""
 
-    out: Path | None
-    tls: bool
     socks: tuple[int, ...]
     words: tuple[str, ...] | None
     clock: ServiceClock
@@ -45,51 +38,42 @@ class _Run:
 def serve_files(given: argparse.Namespace) -> int:
     """Read the files, serve them, and write what was served."""
     speed = speed_of(given.speed)
-    start_ns = None if given.start is None else instant_of(given.start)
-    scenario = scenario_of(given.scenario, market=given.market)
-    faults = WireFaults.of(scenario.faults, scenario.seed)
     words = None
     if given.run is not None:
         words = tuple(service_words(given.run, speed, given.rebase))
-    if any(number is not None and number < 0 for number in (given.hold, given.linger)):
-        raise UsageError("serve: expected no number below 0 after --hold and --linger")
-    if given.out is not None:
-        make_folder(given.out)
-    recorded = Recorded.open(given.archives, scenario, faults.names())
+    serving = Serving(
+        archives=tuple(given.archives),
+        speed=speed,
+        scenario=scenario_of(given.scenario, market=given.market),
+        start=given.start,
+        out=given.out,
+        routes=given.routes or Routes.BOTH.value,
+        host=given.host,
+        port=given.port,
+        hold=given.hold,
+        linger_seconds=given.linger,
+        tls=given.tls,
+        rebase=given.rebase,
+        leads=words is not None,
+    )
+    opened = OpenedMarket.of(serving)
     try:
-        days = moved_to_today(recorded) if given.rebase else 0
-        start_ns = start_of(recorded, start_ns, days, now=given.rebase)
-        # Where the service's clock is ours, or both are the machine's, time waits for nobody.
-        waits = 0 if given.rebase or words else 1
-        options = ServeOptions(
-            speed=speed,
-            routes=Routes(given.routes or "both"),
-            host=given.host,
-            port=given.port,
-            hold=waits if given.hold is None else given.hold,
-            linger_seconds=2.0 if given.linger is None else given.linger,
-            rebase_days=days,
-            scenario={"seed": scenario.seed, "faults": encode(scenario.faults)},
-        )
-        clock = ServiceClock(start_ns, None if given.rebase else speed)
-        run = _Run(given.out, given.tls, tuple(given.socks), words, clock)
-        market = MarketState(recorded, start_ns)
-        return asyncio.run(_serve(market, options, faults, run))
+        clock = ServiceClock(opened.market.reached_ns, None if given.rebase else speed)
+        return asyncio.run(_serve(opened, _Run(tuple(given.socks), words, clock)))
     finally:
-        recorded.close()
+        opened.close()
 
 
-async def _serve(market: MarketState, options: ServeOptions, faults: WireFaults, run: _Run) -> int:
-    ended = _Ended()
+async def _serve(opened: OpenedMarket, run: _Run) -> int:
+    ended, serving = _Ended(), opened.serving
     async with AsyncExitStack() as stack:
-        stack.callback(market.store.close)
-        folder = run.out or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        context = server_context(folder) if run.tls else None
-        server = ExchangeServer(market, options, context, faults)
-        if run.out is not None:
+        folder = serving.out or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        context = server_context(folder) if serving.tls else None
+        server = ExchangeServer(opened.market, opened.options, context, opened.faults)
+        if serving.out is not None:
             stack.callback(lambda: print(server.record().write(folder), flush=True))
         stack.push_async_callback(server.stop)
-        await listen(server, options)
+        await listen(server, opened.options)
         print(_ready(server, context, folder), flush=True)
         for port in run.socks:
             proxy = SocksProxy(server.port)
@@ -101,7 +85,7 @@ async def _serve(market: MarketState, options: ServeOptions, faults: WireFaults,
             print(await probe(run.clock), flush=True)
             service = Service(run.words, run.clock, server.port)
             stack.push_async_callback(service.stop)
-            await service.start(folder if run.tls else None)
+            await service.start(folder if serving.tls else None)
             tasks.add(asyncio.create_task(_left(service, server)))
         served = asyncio.create_task(server.run())
         stack.push_async_callback(_cancelled, {*tasks, served})
@@ -190,59 +174,3 @@ def _ready(server: ExchangeServer, context: ssl.SSLContext | None, folder: Path)
     if recorded.not_sent:
         lines.append(f"{recorded.not_sent:,} rows of the files are no trades and are not sent")
     return "\n".join(lines)
-
-
-def moved_to_today(recorded: Recorded) -> int:
-    """Move the recording by whole days so that its first day is today; return how many."""
-    first_ns = recorded.trades.first_ns
-    assert first_ns is not None
-    days = wall_ns() // NS_PER_DAY - first_ns // NS_PER_DAY
-    recorded.move(days)
-    return days
-
-
-def start_of(recorded: Recorded, start_ns: int | None, days: int, *, now: bool) -> int:
-    """Return where the live part begins: as asked, at this moment, or with the first trade.
-
-    Raises UsageError where that is after the last trade.
-    """
-    first_ns, last_ns = recorded.trades.first_ns, recorded.trades.last_ns
-    assert first_ns is not None
-    assert last_ns is not None
-    if start_ns is not None:
-        start_ns += days * NS_PER_DAY
-    elif now:
-        start_ns = wall_ns() // NS_PER_SECOND * NS_PER_SECOND
-    else:
-        return first_ns // NS_PER_SECOND * NS_PER_SECOND
-    if start_ns > last_ns:
-        raise UsageError(
-            f"serve: expected a start before the last trade at {utc_text(last_ns)}, found "
-            f"{utc_text(start_ns)}"
-        )
-    return start_ns
-
-
-def instant_of(text: str) -> int:
-    """Return an instant in nanoseconds of text such as ``2024-05-15T06:00:00Z``.
-
-    Raises UsageError.
-    """
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise UsageError(f"serve: expected an instant such as 2024-05-15T06:00:00Z, found {text!r}")
-    return (moment - _EPOCH) // timedelta(microseconds=1) * 1_000
-
-
-def make_folder(folder: Path) -> None:
-    """Make the folder of ``served.json``.
-
-    Raises OutputError.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be made: {error.strerror}") from error

@@ -2,67 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
-import threading
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import Future
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self, TypeAlias, TypeVar
 
-from kline_harness.errors import UsageError
-from kline_harness.exchange.market import MarketState
-from kline_harness.exchange.recorded import Recorded
-from kline_harness.exchange.serve_run import (
-    instant_of,
-    listen,
-    make_folder,
-    moved_to_today,
-    start_of,
-)
-from kline_harness.exchange.served import Served
-from kline_harness.exchange.server import ExchangeServer, ServeOptions
-from kline_harness.exchange.socks import SocksProxy
-from kline_harness.exchange.stream_names import Routes
-from kline_harness.exchange.tls import AUTHORITY_FILE, server_context
-from kline_harness.exchange.wire import WireFaults
-from kline_harness.replay.decode import encode
-from kline_harness.replay.scenario import Scenario
-from kline_harness.replay.scenario_file import scenario_of
+from kline_harness.errors import with_extra
+
+with with_extra("serve", "exchange", "aiohttp", "cryptography"):
+    from kline_harness.exchange.loop_thread import LoopThread
+    from kline_harness.exchange.opened_market import LINGER_SECONDS, OpenedMarket, Serving
+    from kline_harness.exchange.serve_run import listen
+    from kline_harness.exchange.served import Served
+    from kline_harness.exchange.server import ExchangeServer
+    from kline_harness.exchange.socks import SocksProxy
+    from kline_harness.exchange.tls import AUTHORITY_FILE, server_context
+    from kline_harness.replay.scenario import Scenario
+    from kline_harness.replay.scenario_file import scenario_of
 
 T = TypeVar("T")
 Archive: TypeAlias = "str | PathLike[str]"
 _STOP_SECONDS = 30.0
-# What sockets may take to be closed once that was asked for.
-_CLOSING_SECONDS = 0.1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Serving:
-    """What is served, and how."""
-
-    archives: tuple[Path, ...]
-    speed: int | None
-    start: str | None
-    out: Path | None
-    routes: str
-    port: int
-    hold: int
-    linger_seconds: float
-    tls: bool
-    socks: bool
-    rebase: bool
-    scenario: Scenario
-
-
-def scenario_from(given: Scenario | str | Path | None, market: str | None) -> Scenario:
-    """Return a scenario, or that of a file, for a market where one is named."""
-    if isinstance(given, Scenario):
-        return given if market is None else replace(given, market=market)
-    return scenario_of(None if given is None else Path(given), market=market)
 
 
 class ServedExchange:
@@ -73,26 +37,21 @@ class ServedExchange:
     None where they were not asked for.
     """
 
-    def __init__(self, serving: Serving) -> None:
+    def __init__(self, serving: Serving, *, socks: bool = False) -> None:
         self.socks_port: int | None = None
         self.authority: Path | None = None
         self._out = serving.out
         self._stack = AsyncExitStack()
         self._stopped = False
-        if serving.out is not None:
-            make_folder(serving.out)
-        recorded, market, options, faults = _opened(serving)
-        self._stack.callback(recorded.close)
-        self._stack.callback(market.store.close)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
+        opened = OpenedMarket.of(serving)
+        self._stack.callback(opened.close)
+        self._thread = LoopThread("exchange")
         try:
-            self._server = self._ask(self._started(serving, market, options, faults))
+            self._server = self._ask(self._started(opened, socks))
         except BaseException:
             self._end()
             raise
-        self._run: Future[None] = asyncio.run_coroutine_threadsafe(self._server.run(), self._loop)
+        self._run: Future[None] = self._thread.begin(self._server.run())
         scheme = "s" if serving.tls else ""
         self.rest = f"http{scheme}://127.0.0.1:{self.port}"
         self.stream = f"ws{scheme}://127.0.0.1:{self.port}"
@@ -116,15 +75,15 @@ class ServedExchange:
 
     def pause(self) -> None:
         """Let time stand."""
-        self._loop.call_soon_threadsafe(self._server.clock.pause)
+        self._thread.loop.call_soon_threadsafe(self._server.clock.pause)
 
     def resume(self) -> None:
         """Let time pass."""
-        self._loop.call_soon_threadsafe(self._server.clock.resume)
+        self._thread.loop.call_soon_threadsafe(self._server.clock.resume)
 
     def step(self, by_ns: int) -> None:
         """Let that much virtual time pass, and stand again."""
-        self._loop.call_soon_threadsafe(self._server.clock.step, by_ns)
+        self._thread.loop.call_soon_threadsafe(self._server.clock.step, by_ns)
 
     def stop(self) -> Served:
         """Close every connection and the port; write ``served.json``; return what was served."""
@@ -143,77 +102,33 @@ class ServedExchange:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    async def _started(
-        self, serving: Serving, market: MarketState, options: ServeOptions, faults: WireFaults
-    ) -> ExchangeServer:
+    async def _started(self, opened: OpenedMarket, socks: bool) -> ExchangeServer:
         context = None
-        if serving.tls:
-            folder = serving.out or Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
+        if opened.serving.tls:
+            folder = self._out or Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
             context = server_context(folder)
             self.authority = folder / AUTHORITY_FILE
-        server = ExchangeServer(market, options, context, faults)
+        server = ExchangeServer(opened.market, opened.options, context, opened.faults)
         self._stack.push_async_callback(server.stop)
-        await listen(server, options)
-        if serving.socks:
+        await listen(server, opened.options)
+        if socks:
             proxy = SocksProxy(server.port)
             self._stack.push_async_callback(proxy.stop)
             self.socks_port = await proxy.start(0)
         return server
 
-    async def _closed(self) -> None:
-        await self._stack.aclose()
-        # A task that never began cannot close what it was given.
-        await asyncio.sleep(_CLOSING_SECONDS)
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-        # Sockets that were cut off are closed by the loop's next steps.
-        await asyncio.sleep(_CLOSING_SECONDS)
-
     async def _recorded(self) -> Served:
         return self._server.record()
 
     def _ask(self, job: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(job, self._loop).result(_STOP_SECONDS)
+        return self._thread.ask(job, _STOP_SECONDS)
 
     def _end(self) -> None:
         self._stopped = True
         try:
-            self._ask(self._closed())
+            self._ask(self._stack.aclose())
         finally:
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(_STOP_SECONDS)
-            self._loop.close()
-
-
-def _opened(serving: Serving) -> tuple[Recorded, MarketState, ServeOptions, WireFaults]:
-    names = [one.value for one in Routes]
-    if serving.routes not in names:
-        raise UsageError(f"serve: expected routes {', '.join(names)}, found {serving.routes!r}")
-    if serving.speed is not None and serving.speed < 1:
-        raise UsageError(f"serve: expected a speed of 1 or more, or None, found {serving.speed}")
-    start_ns = None if serving.start is None else instant_of(serving.start)
-    scenario = serving.scenario
-    faults = WireFaults.of(scenario.faults, scenario.seed)
-    recorded = Recorded.open(serving.archives, scenario, faults.names())
-    try:
-        days = moved_to_today(recorded) if serving.rebase else 0
-        start_ns = start_of(recorded, start_ns, days, now=serving.rebase)
-        market = MarketState(recorded, start_ns)
-    except BaseException:
-        recorded.close()
-        raise
-    options = ServeOptions(
-        speed=serving.speed,
-        routes=Routes(serving.routes),
-        port=serving.port,
-        hold=serving.hold,
-        linger_seconds=serving.linger_seconds,
-        rebase_days=days,
-        scenario={"seed": scenario.seed, "faults": encode(scenario.faults)},
-    )
-    return recorded, market, options, faults
+            self._thread.end()
 
 
 def serve(
@@ -225,8 +140,8 @@ def serve(
     out: Archive | None = None,
     routes: str = "both",
     port: int = 0,
-    hold: int = 1,
-    linger: float = 2.0,
+    hold: int | None = None,
+    linger: float = LINGER_SECONDS,
     tls: bool = False,
     socks: bool = False,
     rebase: bool = False,
@@ -241,19 +156,22 @@ def serve(
     Raises UserError for anything the caller can mend.
     """
     given = [archives] if isinstance(archives, (str, PathLike)) else list(archives)
-    folder = None if out is None else Path(out)
+    asked = scenario if isinstance(scenario, Scenario) else _scenario_of(scenario)
     serving = Serving(
         archives=tuple(Path(one) for one in given),
         speed=speed,
+        scenario=asked if market is None else replace(asked, market=market),
         start=start,
-        out=folder,
+        out=None if out is None else Path(out),
         routes=routes,
         port=port,
-        hold=0 if rebase and hold == 1 else hold,
+        hold=hold,
         linger_seconds=linger,
         tls=tls,
-        socks=socks,
         rebase=rebase,
-        scenario=scenario_from(scenario, market),
     )
-    return ServedExchange(serving)
+    return ServedExchange(serving, socks=socks)
+
+
+def _scenario_of(file: str | Path | None) -> Scenario:
+    return scenario_of(None if file is None else Path(file))

@@ -8,7 +8,6 @@ import socket as socket_options
 import sys
 import threading
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from kline_harness.errors import UsageError
+from kline_harness.exchange.loop_thread import LoopThread
 from kline_harness.live.frames import PageView, hello
 from kline_harness.live.model import LiveRun
 from kline_harness.live.pace import FeedGate, Seek
@@ -55,13 +55,9 @@ class LiveServer:
         self.nobody.set()
         self.model: LiveRun | None = None
         self.stall_seconds = stall_seconds
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(
-            target=self._loop.run_forever, daemon=True, name="live page"
-        )
+        self._thread: LoopThread | None = None
         self._runner: web.AppRunner | None = None
         self._sockets: set[web.WebSocketResponse] = set()
-        pace.loop = self._loop
 
     @property
     def url(self) -> str:
@@ -73,9 +69,10 @@ class LiveServer:
 
         Raises UsageError where the port cannot be had.
         """
-        self._thread.start()
+        self._thread = LoopThread("live page")
+        self.pace.loop = self._thread.loop
         try:
-            self._called(self._listen()).result()
+            self._thread.ask(self._listen())
         except OSError as error:
             self.stop()
             place = f"{HOST}:{self.port}"
@@ -83,17 +80,14 @@ class LiveServer:
 
     def stop(self) -> None:
         """Close every page, and the port."""
-        self._called(self._close()).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        if self._thread is not None:
+            self._thread.ask(self._close())
+            self._thread.end()
+            self._thread = None
 
     def show(self, model: LiveRun) -> None:
         """Show a run; pages that are open begin anew."""
         self.model = model
-
-    def _called(self, work: Any) -> Future[Any]:
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     async def _listen(self) -> None:
         app = web.Application(client_max_size=_MESSAGE_BYTES, middlewares=[self._guarded])
@@ -185,7 +179,7 @@ class LiveServer:
                     shown = model
                     view.begin()
                     messages.append(hello(model, self.pace) | {"dropped": name in self.dropped})
-                messages.append(view.frame(model, self.pace, self._loop.time()))
+                messages.append(view.frame(model, self.pace, asyncio.get_running_loop().time()))
                 for message in messages:
                     if message is None:
                         continue

@@ -1,8 +1,8 @@
 """From a TOML table to frozen dataclasses, with one clear sentence for whatever does not fit.
 
 A key is a field's name; for a field in nanoseconds (``grace_ns``) the key is the name without
-its unit (``grace``) and the value a duration such as ``"100ms"``, an instant (a TOML date-time
-with offset), or a whole number of nanoseconds.
+its unit (``grace``) and the value a duration such as ``"100ms"``, an instant (a date-time with
+offset, in quotes or without), or a whole number of nanoseconds.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ import re
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from kline_harness.archives.iso_times import instant_ns
 from kline_harness.contracts import contract_size
 from kline_harness.errors import UsageError
 from kline_harness.faults.catalogue import CATALOGUE
@@ -42,6 +43,7 @@ _UNITS = {
 }
 _MOST = 1 << 62
 _DURATION = re.compile(r"(\d+)(ns|us|ms|s|m|h|d)")
+_WITH_OFFSET = re.compile(r".*(?:[Zz]|[+-]\d{2}:?\d{2})", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -206,10 +208,18 @@ def _nanoseconds(value: Any, where: str) -> int:
         parts = _DURATION.findall(value.replace(" ", ""))
         if parts and "".join(number + unit for number, unit in parts) == value.replace(" ", ""):
             return sum(int(number) * _UNITS[unit] for number, unit in parts)
+        # In quotes it is text for TOML, and says the same.
+        instant = instant_ns(value) if _WITH_OFFSET.fullmatch(value) else None
+        if instant is not None:
+            return instant
     raise UsageError(
-        f"{where}: expected a duration such as '100ms' or '1m30s', an instant such as "
-        f"2024-05-15T00:01:00Z, or nanoseconds, found {value!r}"
+        f"{where}: expected a duration such as '100ms' or '1m30s', an instant with its offset such "
+        f"as 2024-05-15T00:01:00Z, or nanoseconds, found {_as_written(value)}"
     )
+
+
+def _as_written(value: Any) -> str:
+    return value.isoformat() if isinstance(value, date) else repr(value)
 
 
 _NAMES = {int: "a whole number", str: "text", bool: "true or false", float: "a number"}
