@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -85,19 +86,24 @@ def test_what_is_done_is_not_done_again(whole: tuple[Path, Path]) -> None:
 
 
 def children(pid: int) -> list[int]:
-    threads = Path(f"/proc/{pid}/task").glob("*/children")
-    found = [int(one) for thread in threads for one in thread.read_text().split()]
+    found = []
+    for thread in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):
+            found += [int(one) for one in thread.read_text().split()]
     return found + [deeper for one in found for deeper in children(one)]
 
 
 def workers(pid: int) -> list[int]:
-    """The processes of a campaign that are workers: those that multiprocessing spawned."""
-    found = []
-    for child in children(pid):
-        words = Path(f"/proc/{child}/cmdline").read_bytes()
-        if b"spawn_main" in words:
-            found.append(child)
-    return found
+    """The processes of a campaign that are workers: forks of the one that forks, its children."""
+    servers = [child for child in children(pid) if b"forkserver" in command(child)]
+    return [child for child in servers if any(child in children(one) for one in servers)]
+
+
+def command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def test_whatever_is_killed_the_same_bytes(whole: tuple[Path, Path], tmp_path: Path) -> None:

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 from kline_harness.campaign.campaign_file import load_campaign
+from kline_harness.campaign.campaign_folder import CampaignFolder
 from kline_harness.campaign.campaign_results import CampaignResults, worse_than
 from kline_harness.campaign.day_cache import DayCache
-from kline_harness.campaign.rates import CostLine, Rates, mean_of
+from kline_harness.campaign.rates import DIGEST, Cost, Rates, Sample
 from kline_harness.campaign.shards import Plan
-from kline_harness.campaign.tasks import CampaignFolder, RunAnswer, digest_shard, run_symbol
+from kline_harness.campaign.tasks import Failure, RunAnswer, digest_shard, run_symbol
 from kline_harness.errors import UserError
 from kline_harness.report import build_campaign
 from kline_harness.simulation.task_schedule import PlannedTask, makespan
@@ -35,13 +36,37 @@ def test_a_schedule_by_hand() -> None:
     assert makespan(tasks, 2) == 4
 
 
-def test_lines_through_what_was_measured() -> None:
-    assert CostLine.through([(1.0, 3.0), (5.0, 11.0)]) == CostLine(1.0, 2.0)
-    assert CostLine.through([(4.0, 2.0)]) == CostLine(0.0, 0.5)
-    # Noise does not make more work cheaper.
-    assert CostLine.through([(1.0, 3.0), (5.0, 1.0)]) == CostLine(3.0, 0.0)
-    two = [Rates(CostLine(0, n), {"exact": CostLine(n, 0)}, n, int(n)) for n in (1.0, 3.0)]
-    assert mean_of(two) == Rates(CostLine(0, 2), {"exact": CostLine(2, 0)}, 3.0, 3)
+def costs(*points: tuple[int, int, float]) -> Cost:
+    return Cost.through([Sample("work", files, size, value) for files, size, value in points])
+
+
+def test_costs_by_hand() -> None:
+    # A tenth of a second for each file, a nanosecond a byte, and half a second for the task.
+    points = [(1, 10**8), (4, 4 * 10**8), (9, 10**8), (2, 5 * 10**8), (31, 10**9)]
+    found = costs(*((n, size, 0.1 * n + 1e-9 * size + 0.5) for n, size in points))
+    assert found.at(365, 10**10) == pytest.approx(36.5 + 10 + 0.5)
+    # Files of one size: what a file costs and what its bytes cost cannot be told apart.
+    assert costs((1, 10, 3.0), (2, 20, 5.0), (4, 40, 9.0)).at(8, 80) == pytest.approx(17)
+    # One size: nothing can be told of what is fixed.
+    assert costs((4, 40, 2.0), (4, 40, 2.0)).at(8, 80) == pytest.approx(4)
+    # Noise makes no part negative.
+    noisy = costs((1, 10, 3.0), (5, 50, 1.0))
+    assert min(noisy.file, noisy.byte, noisy.task) >= 0
+    # Each sample is wrong by a part of itself: a long one does not hide the short ones.
+    mixed = costs(*((1, 10, 1.0) for _ in range(9)), (1000, 10_000, 1100.0))
+    assert mixed.at(1, 10) == pytest.approx(1, rel=0.05)
+
+
+def test_rates_are_those_of_samples_and_of_tasks(tmp_path: Path) -> None:
+    rates = Rates((Sample(DIGEST, 1, 10, 2.0), Sample("exact", 2, 20, 3.0)), 1.0, 0.5, 0.25)
+    assert rates.of_digest(3, 30) == pytest.approx(6)
+    rates.store(tmp_path / "rates.json")
+    assert Rates.load(tmp_path / "rates.json", ["exact"]) == rates
+    assert Rates.load(tmp_path / "rates.json", ["exact", "klagg"]) is None
+    slower = rates.with_tasks([Sample(DIGEST, 1, 10, 4.0)] * 3)
+    assert 2.0 < slower.of_digest(1, 10) < 4.0
+    (tmp_path / "rates.json").write_text("{}")
+    assert Rates.load(tmp_path / "rates.json", ["exact"]) is None
 
 
 @pytest.fixture
@@ -105,20 +130,25 @@ def test_a_file_that_does_not_fit(
 
 def test_tasks_are_days_until_they_are_enough_work(file: Path, tmp_path: Path) -> None:
     campaign, cache = load_campaign(file), DayCache(tmp_path / "cache")
-    runs = {"exact-quick": CostLine(1, 0.5), "klagg-quick": CostLine(2, 0)}
-    rates = Rates(CostLine(2.0, 0.0), runs, 1.0)
+    samples = [
+        *(Sample(DIGEST, n, 10**6 * n, 2.0 * n) for n in (1, 4)),
+        *(Sample("exact-quick", n, 10**6 * n, 1 + 0.5 * n) for n in (1, 2, 4)),
+        *(Sample("klagg-quick", n, 10**6 * n, 2.0) for n in (1, 4)),
+    ]
+    rates = Rates(tuple(samples), 0.75, 0.25, 0.5)
     plan = Plan.of(campaign, cache, rates)
     assert [one.symbol.symbol for one in plan.symbols] == ["ALFAUSDT", "BETAUSDT"]
     # Two seconds a day, five seconds a task.
     assert [len(one.paths) for one in plan.symbols[0].shards] == [3, 1]
-    assert [run.seconds for run in plan.symbols[0].runs] == [3.0, 2.0]
+    assert [run.seconds for run in plan.symbols[0].runs] == pytest.approx([3.0, 2.0])
     # klagg is given every trade and waits for no digest.
     assert [task.needs for task in plan.tasks()] == [(), (), (0, 1), (), (), (4,), ()]
-    assert plan.work_seconds == 8 + 5 + 2 + 3.5
-    assert plan.seconds(1) == pytest.approx(1.0 + 18.5 + 7 * 0.004)
+    assert plan.work_seconds == pytest.approx(8 + 5 + 2 + 3.5)
+    # A second until a worker has done nothing yet, and half a second for each symbol's pages.
+    assert plan.seconds(1) == pytest.approx(1.0 + 18.5 + 7 * 0.004 + 2 * 0.5)
     assert "tasks 7: 3 shards of days, 4 runs of a symbol" in plan.lines(2)
     symbol = plan.symbols[1]
-    digest_shard(CampaignFolder(tmp_path), symbol.symbol.trades, symbol.reading)
+    digest_shard(CampaignFolder(tmp_path), "days", symbol.symbol.trades, symbol.reading)
     assert Plan.of(campaign, cache, rates).symbols[1].shards == ()
 
 
@@ -128,8 +158,9 @@ def test_results_worst_first_and_what_got_worse(file: Path, tmp_path: Path) -> N
     answers = [
         run_symbol(folder, one, exact, campaign.reading(), report=False) for one in campaign.symbols
     ]
-    assert [one.error for one in answers] == [None, None]
-    results = CampaignResults.of([*answers, RunAnswer("GAMA", {}, 0.0, True, "damaged")])
+    assert [one.failure for one in answers] == [None, None]
+    failed = RunAnswer("GAMA", {}, 0.0, True, Failure("damaged", 2))
+    results = CampaignResults.of([*answers, failed])
     alfa = answers[0].plain
     # One count was made wrong; the oracle of the page is the file that was written.
     assert alfa["verdict"] == "invalid"
@@ -164,8 +195,13 @@ def test_a_damaged_file_is_said_and_fails_its_symbol_alone(file: Path, tmp_path:
     damaged = sorted((file.parent / "data").glob("BETAUSDT-trades-*.csv"))[0]
     damaged.write_text(damaged.read_text().replace(",true\n", ",perhaps\n", 1), encoding="utf-8")
     campaign, folder = load_campaign(file), CampaignFolder(tmp_path / "out")
-    answers = [digest_shard(folder, one.trades, campaign.reading()) for one in campaign.symbols]
-    assert answers[0].error is None
-    assert damaged.name in str(answers[1].error)
-    assert "perhaps" in str(answers[1].error)
+    answers = [
+        digest_shard(folder, one.name, one.trades, campaign.reading()) for one in campaign.symbols
+    ]
+    assert answers[0].failure is None
+    failure = answers[1].failure
+    assert failure is not None
+    assert damaged.name in failure.sentence
+    assert "perhaps" in failure.sentence
+    assert failure.exit_code == 2
     assert list(tmp_path.rglob("*.part")) == []

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import kline_harness
-from kline_harness.campaign.cluster import CampaignProgress
+from kline_harness.campaign.campaign_folder import CampaignFolder
+from kline_harness.campaign.campaign_run import CampaignProgress
 from kline_harness.campaign.dataset import write_manifest
 from kline_harness.campaign.day_cache import replacing
-from kline_harness.campaign.tasks import CampaignFolder, RunAnswer
+from kline_harness.campaign.tasks import Failure, RunAnswer
 from kline_harness.errors import InputError
-from kline_harness.exit_codes import EXIT_USAGE
+from kline_harness.exit_codes import EXIT_CRASH, EXIT_INVALID, EXIT_USAGE
 from kline_harness.report import build_campaign
 from kline_harness.verdict import Validity, worst
 
@@ -22,76 +23,81 @@ RESULTS = "kline-harness/campaign/1"
 RESULTS_FILE = "campaign.json"
 # Worst first: what a campaign's reader has to look at.
 _ORDER = ("failed", "invalid", "unknown", "valid")
+EXIT_UNKNOWN = Validity.UNKNOWN.exit_code
+_WORSE = (EXIT_CRASH, EXIT_USAGE, EXIT_INVALID, EXIT_UNKNOWN, Validity.VALID.exit_code)
+# What says how a run's files lie in the campaign's folder, and no result.
+_OF_THE_FOLDER = ("format", "key", "dataset", "folder")
 
 
 @dataclass(frozen=True, slots=True)
 class CampaignResults:
-    """Every run of a campaign, worst first; `failed` are those that bad input or a lost worker
-    ended, with the reason."""
+    """Every run of a campaign, worst first; `failed` are those that came to nothing, and why."""
 
     runs: tuple[dict[str, Any], ...]
-    failed: tuple[tuple[str, str], ...]
+    failed: tuple[tuple[str, Failure], ...]
     new: int = 0
 
     @staticmethod
     def of(answers: Iterable[RunAnswer]) -> CampaignResults:
         """Sort what the runs came to."""
         every = sorted(answers, key=lambda one: one.name)
-        runs = [one.plain for one in every if one.error is None]
+        runs = [one.plain for one in every if one.failure is None]
         runs.sort(key=lambda run: (_ORDER.index(run["verdict"]), -_troubles(run), run["name"]))
-        failed = tuple((one.name, one.error) for one in every if one.error is not None)
-        new = sum(one.is_new for one in every if one.error is None)
+        failed = tuple((one.name, one.failure) for one in every if one.failure is not None)
+        new = sum(one.is_new for one in every if one.failure is None)
         return CampaignResults(tuple(runs), failed, new)
 
     @property
-    def verdict(self) -> Validity:
-        """The worst verdict of any run."""
-        return worst(Validity(run["verdict"]) for run in self.runs)
+    def exit_code(self) -> int:
+        """The exit code of a crash or bad input before that of the worst verdict.
+
+        Of a run that no worker lived through nothing is known.
+        """
+        codes = {failure.exit_code for _, failure in self.failed}
+        codes |= {Validity(run["verdict"]).exit_code for run in self.runs}
+        return next((code for code in _WORSE if code in codes), EXIT_UNKNOWN)
 
     @property
-    def exit_code(self) -> int:
-        """The worst verdict's exit code, that of bad input where a run failed of it."""
-        return EXIT_USAGE if self.failed else self.verdict.exit_code
+    def verdict(self) -> str:
+        """Failed where a run came to nothing, else the worst verdict of any run."""
+        return (
+            "failed" if self.failed else worst(Validity(run["verdict"]) for run in self.runs).value
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as plain data for JSON: the same for the same inputs."""
         return {
             "schema": RESULTS,
             "version": kline_harness.__version__,
-            "verdict": "failed" if self.failed else self.verdict.value,
+            "verdict": self.verdict,
             "exit_code": self.exit_code,
             "trades": sum(run["trades"] for run in self.runs),
             "klines": sum(run["klines"] for run in self.runs),
-            "failed": [{"name": name, "error": error} for name, error in self.failed],
+            "failed": [
+                {"name": name, "error": failure.sentence, "exit_code": failure.exit_code}
+                for name, failure in self.failed
+            ],
             "runs": [
-                {name: value for name, value in run.items() if name not in ("format", "dataset")}
+                {name: value for name, value in run.items() if name not in _OF_THE_FOLDER}
                 for run in self.runs
             ],
         }
 
-    def write(
-        self, places: CampaignFolder, seconds: float, workers: int, progress: CampaignProgress
-    ) -> None:
-        """Write the results, the datasets' lists of files, and how long it took."""
+    def write(self, places: CampaignFolder) -> None:
+        """Write the results, the report, and the datasets' lists of files."""
         _write_json(places.out / RESULTS_FILE, self.to_dict())
-        files: dict[str, list[dict[str, Any]]] = {}
+        files: dict[str, list[dict[str, Any]]] = {
+            place.name: [] for place in places.dataset("").glob("*") if place.is_dir()
+        }
         for run in self.runs:
             files.setdefault(run["variant"], []).extend(run["dataset"])
         for variant, listed in files.items():
             write_manifest(places.dataset(variant), listed)
-        timings = {
-            "seconds": round(seconds, 3),
-            "workers": workers,
-            "busy_seconds": round(progress.busy_seconds, 3),
-            "tasks": progress.done_tasks,
-            "planned_work_seconds": round(progress.work_seconds, 3),
-        }
-        _write_json(places.out / "timings.json", timings)
         build_campaign(places.out, self.to_dict())
 
     def lines(self, places: CampaignFolder, seconds: float) -> list[str]:
         """Return what is said at the end: the worst first, and a line for all."""
-        told = [f"failed  {name}: {error}" for name, error in self.failed]
+        told = [f"failed  {name}: {failure.sentence}" for name, failure in self.failed]
         told += [
             f"{run['verdict']:7} {run['name']}: {run['sentence']}"
             for run in self.runs
@@ -110,6 +116,20 @@ class CampaignResults:
         return told
 
 
+def write_timings(
+    places: CampaignFolder, seconds: float, workers: int, progress: CampaignProgress
+) -> None:
+    """Write how long the campaign took and its tasks, one after the other; it is no result."""
+    timings = {
+        "seconds": round(seconds, 3),
+        "workers": workers,
+        "busy_seconds": round(progress.busy_seconds, 3),
+        "tasks": progress.done_tasks,
+        "planned_work_seconds": round(progress.work_seconds, 3),
+    }
+    _write_json(places.out / "timings.json", timings)
+
+
 def worse_than(baseline: Path, results: CampaignResults) -> list[str]:
     """Return what is worse than in an earlier campaign: runs that are not there or failed, worse
     verdicts, and days with more errors or unexplained differences.
@@ -123,7 +143,7 @@ def worse_than(baseline: Path, results: CampaignResults) -> list[str]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(place, "the results of a campaign", str(error)) from None
     new = {run["name"]: run for run in results.runs}
-    failed = dict(results.failed)
+    failed = {name: failure.sentence for name, failure in results.failed}
     worse = []
     for name, run in sorted(old.items()):
         if name not in new:
@@ -133,7 +153,7 @@ def worse_than(baseline: Path, results: CampaignResults) -> list[str]:
         if _ORDER.index(now["verdict"]) < _ORDER.index(run["verdict"]):
             worse.append(f"{name}: was {run['verdict']}, is {now['verdict']}: {now['sentence']}")
         worse += _worse_days(name, run["days"], now["days"])
-    worse += [f"{name}: failed: {error}" for name, error in results.failed if name not in old]
+    worse += [f"{name}: failed: {error}" for name, error in failed.items() if name not in old]
     return worse
 
 

@@ -21,10 +21,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-import kline_harness
 from kline_harness.archives import ColumnMap, FileInfo, TradeFile, is_mapped
 from kline_harness.arrow import array_of
 from kline_harness.campaign.digest import Digest, NeedsTrades, digest_of
+from kline_harness.campaign.program import program_key
 from kline_harness.campaign.summary import TradeSummary
 from kline_harness.checks.files import FileWatch
 from kline_harness.columns import Instrument, concat
@@ -36,6 +36,8 @@ from kline_harness.replay.sources import watch_of
 # Raised when digests are made or written in another way.
 FORMAT = "kline-harness/digest/1"
 _META = b"kline-harness"
+# Parquet has checksums of its pages alone, none of what stands in its footer.
+_CHECK = b"kline-harness-sha256"
 _STORED = (
     *("trade_id", "price", "quantity", "quote", "first_id", "last_id", "event_time_ns"),
     *("buyer_is_maker", "rows"),
@@ -78,7 +80,7 @@ class Reading:
     def text(self) -> str:
         """Return all of it as text, for a key."""
         values = [getattr(self, one.name) for one in fields(self)]
-        return repr((FORMAT, kline_harness.__version__, *values))
+        return repr((FORMAT, program_key(), *values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,8 @@ class Day:
 class DayCache:
     """Digests in a folder; any number of processes may write there.
 
-    Which bytes a path held when it was last read is remembered by its size and time of change.
+    Which bytes a path held when it was last read is remembered by its inode, size and times of
+    change: that of the inode, too, which no program can set back.
     """
 
     def __init__(self, root: Path) -> None:
@@ -126,18 +129,21 @@ class DayCache:
         """
         known = self._known(path)
         if known is None:
+            before = _marks(path)
             try:
                 with path.open("rb") as file:
                     known = hashlib.file_digest(file, "sha256").hexdigest()
             except OSError as error:
                 raise InputError(path, "a readable file", error.strerror or str(error)) from None
-            self._remember(path, known)
+            self._remember(path, known, before)
         return known
 
     def load(self, key: str, path: Path) -> Day | None:
         """Return what is stored under a key, None where nothing whole is; `path` names the file."""
         try:
             metadata = pq.read_schema(self._place(key)).metadata or {}
+            if hashlib.sha256(metadata[_META]).digest() != metadata[_CHECK]:
+                return None
             plain = json.loads(metadata[_META])
             info = {name: _tuple(value) for name, value in plain["info"].items()}
             watch = {name: _tuple(value) for name, value in plain["watch"].items()}
@@ -171,6 +177,7 @@ class DayCache:
         return Digest.build((Instrument(*plain["instrument"]),), columns)
 
     def _made(self, path: Path, reading: Reading) -> Day:
+        before = _marks(path)
         file = reading.open(path)
         peeked = file.peek()
         watch = watch_of(peeked, peeked.symbols[0])
@@ -181,7 +188,7 @@ class DayCache:
         key = _key_of(file.info.sha256, path, reading)
         day = Day(key, frame, file.info, watch, file.equations, summary)
         self._store(day, digest)
-        self._remember(path, file.info.sha256)
+        self._remember(path, file.info.sha256, before)
         return day
 
     def _store(self, day: Day, digest: Digest) -> None:
@@ -201,7 +208,9 @@ class DayCache:
                 for name, one in zip(_STORED, arrays, strict=True)
             ],
             names=list(_STORED),
-        ).replace_schema_metadata({_META: json.dumps(plain).encode()})
+        )
+        text = json.dumps(plain).encode()
+        table = table.replace_schema_metadata({_META: text, _CHECK: hashlib.sha256(text).digest()})
         numbers = {name: "DELTA_BINARY_PACKED" for name in _STORED if name not in kinds}
         place = self._place(day.key)
         with replacing(place) as part:
@@ -223,15 +232,20 @@ class DayCache:
         """Return the sha256 of a file that has not changed since it was last read."""
         try:
             known = json.loads(self._seen(path).read_text("utf-8"))
-            now = path.stat()
-            is_same = [now.st_size, now.st_mtime_ns] == known["stat"]
-            return str(known["sha256"]) if is_same else None
-        except (OSError, ValueError, KeyError, TypeError):
+            return str(known["sha256"]) if _marks(path) == known["stat"] else None
+        except (InputError, OSError, ValueError, KeyError, TypeError):
             return None
 
-    def _remember(self, path: Path, sha256: str) -> None:
-        now = path.stat()
-        seen = {"path": str(path), "stat": [now.st_size, now.st_mtime_ns], "sha256": sha256}
+    def _remember(self, path: Path, sha256: str, before: list[int]) -> None:
+        """Remember what a path held, whose marks were these before it was read.
+
+        Raises InputError where it has changed since.
+        """
+        if _marks(path) != before:
+            raise InputError(
+                path, "a file that stays as it is", "one that changed while it was read"
+            )
+        seen = {"path": str(path), "stat": before, "sha256": sha256}
         with replacing(self._seen(path)) as part:
             part.write_text(json.dumps(seen), encoding="utf-8")
 
@@ -241,6 +255,14 @@ class DayCache:
     def _seen(self, path: Path) -> Path:
         name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()
         return self._root / "seen" / f"{name}.json"
+
+
+def _marks(path: Path) -> list[int]:
+    try:
+        now = path.stat()
+    except OSError as error:
+        raise InputError(path, "a readable file", error.strerror or str(error)) from None
+    return [now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns]
 
 
 @contextmanager

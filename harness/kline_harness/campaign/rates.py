@@ -1,87 +1,137 @@
-"""How fast the work goes: measured on a sample of the campaign's own files, kept beside it."""
+"""How fast the work goes: measured on some of the campaign's own files, and by its own tasks."""
 
 from __future__ import annotations
 
 import json
 import resource
 import shutil
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from kline_harness.campaign.campaign_file import Campaign, SymbolFiles
+from kline_harness.campaign.campaign_folder import CampaignFolder
 from kline_harness.campaign.day_cache import replacing
-from kline_harness.campaign.tasks import CampaignFolder, digest_shard, run_symbol
+from kline_harness.campaign.tasks import Failure, digest_shard, run_symbol
 from kline_harness.errors import UsageError
 from kline_harness.replay.timings import Timings
 
 RATES_FILE = "rates.json"
-# Days of a symbol that a sample is made of.
-SAMPLE_DAYS = 4
-_APART = 1.5
+# The kinds of samples that are no variant's runs.
+DIGEST, MEMORY = "digest of days", "memory of a worker"
+# Samples grow, a day, two, four, until they have taken so long.
+_SAMPLE_SECONDS = 2.0
+_KEPT = 1_000
+_LEAST_SECONDS = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class CostLine:
-    """Seconds as a straight line: so many for each task, so many more for each unit of work."""
+class Sample:
+    """Work of a kind on so many files of so many bytes: its seconds, or its bytes of memory."""
 
-    fixed: float
-    each: float
+    kind: str
+    files: int
+    size: int
+    value: float
 
-    def at(self, units: float) -> float:
-        """Return the seconds of a task of so many units."""
-        return self.fixed + self.each * units
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """So much for each of a task's files, for each of their bytes, and for the task itself."""
+
+    file: float = 0.0
+    byte: float = 0.0
+    task: float = 0.0
+
+    def at(self, files: int, size: int) -> float:
+        """Return the cost of a task."""
+        return self.task + self.file * files + self.byte * size
 
     @staticmethod
-    def through(points: Sequence[tuple[float, float]]) -> CostLine:
-        """Return the line through the smallest and the largest of (units, seconds), not falling.
+    def through(samples: Sequence[Sample]) -> Cost:
+        """Return the cost, no part of it negative, that is least wrong of the samples' parts.
 
-        Of points of nearly the same units nothing can be told of what is fixed: it is nothing.
+        Of samples that do not tell two parts apart the cost has one of them.
         """
-        (low, first), (high, last) = min(points), max(points)
-        if high < _APART * low:
-            return CostLine(0.0, sum(y for _, y in points) / sum(x for x, _ in points))
-        each = max(0.0, (last - first) / (high - low))
-        return CostLine(max(0.0, first - each * low), each)
+        rows = np.array([[one.files, one.size, 1.0] for one in samples])
+        values = np.maximum([one.value for one in samples], _LEAST_SECONDS)
+        scale = rows.max(axis=0)
+        weighted, ones = rows / scale / values[:, None], np.ones(len(values))
+        best, least = np.zeros(3), np.inf
+        for count in (1, 2, 3):
+            for chosen in map(list, combinations(range(3), count)):
+                part, _, rank, _ = np.linalg.lstsq(weighted[:, chosen], ones, rcond=1e-3)
+                wrong = float(np.sum((weighted[:, chosen] @ part - ones) ** 2))
+                # One part more has to be worth it.
+                if rank == count and (part >= 0).all() and wrong < 0.9 * least:
+                    best, least = np.zeros(3), wrong
+                    best[chosen] = part
+        return Cost(*(best / scale).tolist())
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Seconds of a digest by its file's bytes, and of each variant's run by its days.
+    """What tasks cost, by samples of each kind of work.
 
-    `start_seconds` is what a worker takes to be ready, its imports included; `memory_bytes` the
-    most that one needed.
+    `start_seconds` go by before the workers are ready, `first_seconds` more before a worker's
+    first task is done, and `end_seconds` for each symbol after the last task.
     """
 
-    digest: CostLine = CostLine(0.005, 7e-9)
-    runs: dict[str, CostLine] = field(default_factory=dict)
+    samples: tuple[Sample, ...] = ()
     start_seconds: float = 0.0
-    memory_bytes: int = 0
+    first_seconds: float = 0.0
+    end_seconds: float = 0.0
+    costs: dict[str, Cost] = field(init=False, repr=False, compare=False)
 
-    def of_digest(self, size: int) -> float:
-        """Return the seconds of digesting a file of so many bytes."""
-        return self.digest.at(size)
+    def __post_init__(self) -> None:
+        kinds = dict.fromkeys(one.kind for one in self.samples)
+        costs = {k: Cost.through([one for one in self.samples if one.kind == k]) for k in kinds}
+        object.__setattr__(self, "costs", costs)
 
-    def of_run(self, variant: str, days: int, size: int) -> float:
+    def of_digest(self, files: int, size: int) -> float:
+        """Return the seconds of digesting so many files of so many bytes."""
+        return self.costs.get(DIGEST, Cost(0.005, 7e-9)).at(files, size)
+
+    def of_run(self, variant: str, files: int, size: int) -> float:
         """Return the seconds of a symbol's run over so many files."""
-        return self.runs.get(variant, CostLine(0.5, 0.1)).at(days)
+        return self.costs.get(variant, Cost(0.1, 0.0, 0.5)).at(files, size)
+
+    def memory_bytes(self, files: int, size: int) -> float:
+        """Return the most that a worker needs for a symbol of so many files."""
+        return self.costs.get(MEMORY, Cost()).at(files, size)
+
+    def with_tasks(self, samples: Sequence[Sample]) -> Rates:
+        """Return the rates with what a campaign's tasks took, in place of as many older samples."""
+        return replace(self, samples=(*self.samples, *samples)[-_KEPT:])
 
     def store(self, place: Path) -> None:
         """Keep the rates for the next plan."""
+        plain = {name: value for name, value in asdict(self).items() if name != "costs"}
         with replacing(place) as part:
-            part.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+            part.write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
 
     @staticmethod
     def load(place: Path, variants: Sequence[str]) -> Rates | None:
         """Return the rates that were kept, None where some variant was not measured."""
         try:
             plain: dict[str, Any] = json.loads(place.read_text("utf-8"))
-            runs = {name: CostLine(**line) for name, line in plain["runs"].items()}
-            rates = Rates(**{**plain, "digest": CostLine(**plain["digest"]), "runs": runs})
+            samples = tuple(Sample(**one) for one in plain["samples"])
+            rates = Rates(**{**plain, "samples": samples})
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        return rates if set(variants) <= set(runs) else None
+        return rates if set(variants) <= rates.costs.keys() else None
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one worker measured; its first run took `first_seconds` more than the same again."""
+
+    samples: tuple[Sample, ...]
+    first_seconds: float
 
 
 def is_ready() -> bool:
@@ -89,78 +139,62 @@ def is_ready() -> bool:
     return True
 
 
-def measured(campaign: Campaign, folder: Path) -> Rates:
-    """Digest and run some days of the symbol with the most bytes, in a folder of its own.
-
-    What is imported for the first run is counted as the worker's start.
+def measured(campaign: Campaign, folder: Path) -> Measured:
+    """Digest and run some days of the symbols with most and with fewest bytes, in a folder.
 
     Raises UsageError where the sample cannot be run.
     """
-    symbol = max(campaign.symbols, key=lambda one: sum(p.stat().st_size for p in one.trades))
+    symbols = sorted(campaign.symbols, key=lambda one: sum(p.stat().st_size for p in one.trades))
     try:
-        return _measured(campaign, symbol, folder)
+        first = _seconds(campaign, symbols[-1], CampaignFolder(folder / "first"))
+        again = _seconds(campaign, symbols[-1], CampaignFolder(folder / "again"))
+        samples: list[Sample] = []
+        for symbol in dict.fromkeys((symbols[-1], symbols[0])):
+            samples += _growing(campaign, symbol, CampaignFolder(folder / "samples"))
+        return Measured(tuple(samples), max(0.0, first - again))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _measured(campaign: Campaign, symbol: SymbolFiles, folder: Path) -> Rates:
+def _seconds(campaign: Campaign, symbol: SymbolFiles, places: CampaignFolder) -> float:
+    timings = Timings()
+    list(_sampled(campaign, symbol, 0, 1, places))
+    return timings.total()
+
+
+def _growing(campaign: Campaign, symbol: SymbolFiles, places: CampaignFolder) -> Iterator[Sample]:
+    timings, done, days = Timings(), 0, 1
+    while done < len(symbol.trades) and timings.total() < _SAMPLE_SECONDS:
+        days = min(days, len(symbol.trades))
+        yield from _sampled(campaign, symbol, done, days, places)
+        done, days = days, days * 2
+
+
+def _sampled(
+    campaign: Campaign, symbol: SymbolFiles, done: int, days: int, places: CampaignFolder
+) -> Iterator[Sample]:
+    """Digest the days that are not done yet and run all of them through every variant."""
     reading, report = campaign.reading(), campaign.options.report
-    files = [path for one in campaign.symbols for path in one.trades]
-    files.sort(key=lambda path: path.stat().st_size)
-    start = Timings()
-    _sample(campaign, symbol, 1, CampaignFolder(folder / "first"))
-    imports = start.total()
-    points = []
-    for number, path in enumerate((files[0], files[-1])):
-        place = CampaignFolder(folder / f"digest{number}")
-        answer = digest_shard(place, [path], reading)
-        _refuse(answer.error)
-        points.append((float(path.stat().st_size), answer.seconds))
-    runs: dict[str, CostLine] = {}
+    part = SymbolFiles(symbol.symbol, symbol.market, symbol.trades[:days], symbol.klines[:days])
+    new, every = part.trades[done:], sum(path.stat().st_size for path in part.trades)
+    shard = digest_shard(places, symbol.name, new, reading)
+    _refuse(shard.failure)
+    yield Sample(DIGEST, len(new), sum(path.stat().st_size for path in new), shard.seconds)
     for variant in campaign.variants:
-        lines = []
-        for days in sorted({1, min(SAMPLE_DAYS, len(symbol.trades))}):
-            part = _first_days(symbol, days)
-            places = CampaignFolder(folder / f"days{days}")
-            if not (places.out / "cache").exists():
-                _refuse(digest_shard(places, part.trades, reading).error)
-            answered = run_symbol(places, part, variant, reading, report=report)
-            _refuse(answered.error)
-            lines.append((float(days), answered.seconds))
-        runs[variant.name] = CostLine.through(lines)
-    warm = sum(line.at(1) for line in runs.values())
+        answer = run_symbol(places, part, variant, reading, report=report)
+        _refuse(answer.failure)
+        yield Sample(variant.name, days, every, answer.seconds)
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return Rates(CostLine.through(points), runs, max(0.0, imports - warm), most)
+    yield Sample(MEMORY, days, every, float(most))
 
 
-def _sample(campaign: Campaign, symbol: SymbolFiles, days: int, places: CampaignFolder) -> None:
-    for variant in campaign.variants:
-        part = _first_days(symbol, days)
-        answer = run_symbol(
-            places, part, variant, campaign.reading(), report=campaign.options.report
-        )
-        _refuse(answer.error)
+def _refuse(failure: Failure | None) -> None:
+    if failure is not None:
+        raise UsageError(failure.sentence)
 
 
-def _first_days(symbol: SymbolFiles, days: int) -> SymbolFiles:
-    return SymbolFiles(symbol.symbol, symbol.market, symbol.trades[:days], symbol.klines[:days])
-
-
-def _refuse(error: str | None) -> None:
-    if error is not None:
-        raise UsageError(error)
-
-
-def mean_of(rates: Sequence[Rates]) -> Rates:
-    """Return the mean of what several workers measured at the same time."""
-
-    def line(lines: Sequence[CostLine]) -> CostLine:
-        count = len(lines)
-        return CostLine(sum(x.fixed for x in lines) / count, sum(x.each for x in lines) / count)
-
-    return Rates(
-        line([one.digest for one in rates]),
-        {name: line([one.runs[name] for one in rates]) for name in rates[0].runs},
-        max(one.start_seconds for one in rates),
-        max(one.memory_bytes for one in rates),
-    )
+def together(found: Iterable[Measured]) -> Rates:
+    """Return the rates of what several workers measured at the same time."""
+    every = list(found)
+    samples = tuple(sample for one in every for sample in one.samples)
+    return Rates(samples, first_seconds=max(one.first_seconds for one in every))

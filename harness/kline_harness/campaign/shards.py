@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from kline_harness.campaign.campaign_file import Campaign, SymbolFiles, Variant
 from kline_harness.campaign.day_cache import DayCache, Reading
-from kline_harness.campaign.rates import Rates
+from kline_harness.campaign.rates import DIGEST, Rates, Sample
 from kline_harness.campaign.symbol_run import takes_digests
 from kline_harness.simulation.task_schedule import PlannedTask, makespan
 
@@ -24,6 +24,16 @@ class Shard:
     paths: tuple[Path, ...]
     seconds: float
 
+    @property
+    def name(self) -> str:
+        """Name the symbol and the files."""
+        last = f" to {self.paths[-1].name}" if len(self.paths) > 1 else ""
+        return f"{self.symbol.name}: {self.paths[0].name}{last}"
+
+    def sample(self, seconds: float) -> Sample:
+        """Return the shard as one that took so long."""
+        return Sample(DIGEST, len(self.paths), _size(self.paths), seconds)
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
@@ -32,6 +42,16 @@ class PlannedRun:
     symbol: SymbolFiles
     variant: Variant
     seconds: float
+
+    @property
+    def name(self) -> str:
+        """Name the run, as its folder is named."""
+        return f"{self.symbol.name}-{self.variant.name}"
+
+    def sample(self, seconds: float) -> Sample:
+        """Return the run as one that took so long."""
+        trades = self.symbol.trades
+        return Sample(self.variant.name, len(trades), _size(trades), seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +95,22 @@ class Plan:
         return tasks
 
     def seconds(self, workers: int) -> float:
-        """Return how long the campaign takes on so many workers, by simulating its schedule."""
-        return makespan(self.tasks(), workers, self.rates.start_seconds)
+        """Return how long the campaign takes on so many workers, by simulating its schedule.
+
+        From the command's start to its last page.
+        """
+        begin = self.rates.start_seconds + self.rates.first_seconds
+        return makespan(self.tasks(), workers, begin) + self.rates.end_seconds * len(self.symbols)
 
     def lines(self, workers: int) -> list[str]:
         """Return what is said before anything runs."""
         shards = sum(len(plan.shards) for plan in self.symbols)
         runs = sum(len(plan.runs) for plan in self.symbols)
         days = sum(len(plan.symbol.trades) for plan in self.symbols)
-        size = sum(path.stat().st_size for plan in self.symbols for path in plan.symbol.trades)
+        size = sum(_size(plan.symbol.trades) for plan in self.symbols)
         tasks = shards + runs
         work, scheduling = self.work_seconds, tasks * SCHEDULING_SECONDS
-        memory = self.rates.memory_bytes
+        memory = max(self.rates.memory_bytes(len(t), _size(t)) for t in self._trades())
         return [
             f"symbols {len(self.symbols):,}, files {days:,}, {size / 1e9:,.2f} GB",
             f"tasks {tasks:,}: {shards:,} shards of days, {runs:,} runs of a symbol",
@@ -94,6 +118,9 @@ class Plan:
             f"expected {self.seconds(workers):,.1f} s on {workers} workers, by simulation",
             f"memory {memory / 1e6:,.0f} MB a worker, {memory * workers / 1e9:,.2f} GB in all",
         ]
+
+    def _trades(self) -> Iterator[tuple[Path, ...]]:
+        return (plan.symbol.trades for plan in self.symbols)
 
     @property
     def work_seconds(self) -> float:
@@ -105,10 +132,9 @@ def _symbol_plan(
     campaign: Campaign, symbol: SymbolFiles, cache: DayCache, rates: Rates
 ) -> SymbolPlan:
     reading = campaign.reading()
-    size = sum(path.stat().st_size for path in symbol.trades)
+    size, files = _size(symbol.trades), len(symbol.trades)
     runs = tuple(
-        PlannedRun(symbol, one, rates.of_run(one.name, len(symbol.trades), size))
-        for one in campaign.variants
+        PlannedRun(symbol, one, rates.of_run(one.name, files, size)) for one in campaign.variants
     )
     shards: tuple[Shard, ...] = ()
     if any(takes_digests(one.scenario) for one in campaign.variants):
@@ -122,12 +148,15 @@ def _cut(
 ) -> Iterator[Shard]:
     """Yield neighbouring days until they are enough work for a task."""
     waiting: list[Path] = []
-    seconds = 0.0
     for path in paths:
         waiting.append(path)
-        seconds += rates.of_digest(path.stat().st_size)
+        seconds = rates.of_digest(len(waiting), _size(waiting))
         if seconds >= least_seconds:
             yield Shard(symbol, tuple(waiting), seconds)
-            waiting, seconds = [], 0.0
+            waiting = []
     if waiting:
         yield Shard(symbol, tuple(waiting), seconds)
+
+
+def _size(paths: Iterable[Path]) -> int:
+    return sum(path.stat().st_size for path in paths)

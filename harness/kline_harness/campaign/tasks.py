@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import traceback
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,65 +15,81 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-import kline_harness
 from kline_harness.arrow import int64_of
 from kline_harness.campaign.campaign_file import SymbolFiles, Variant
+from kline_harness.campaign.campaign_folder import CampaignFolder
 from kline_harness.campaign.dataset import write_series
-from kline_harness.campaign.day_cache import Day, DayCache, Reading, replacing
+from kline_harness.campaign.day_cache import Day, Reading, replacing
+from kline_harness.campaign.program import program_key
 from kline_harness.campaign.summary import TradeSummary
 from kline_harness.campaign.symbol_run import replay_symbol, takes_digests
-from kline_harness.errors import InputError, UserError
+from kline_harness.errors import ContractError, InputError, UsageError, UserError
+from kline_harness.exit_codes import EXIT_CRASH, EXIT_INVALID, EXIT_USAGE
 from kline_harness.history.held_files import is_catalogued
 from kline_harness.replay.scenario import Scenario
 from kline_harness.replay.timings import Timings
 from kline_harness.run_record import RECORD_FILE, RunRecord, read_record
 from kline_harness.units import day_of
 
-FORMAT = "kline-harness/campaign-run/1"
+FORMAT = "kline-harness/campaign-run/2"
 
 
 @dataclass(frozen=True, slots=True)
-class CampaignFolder:
-    """The folders of a campaign: digests, run folders, and what is known of finished runs."""
+class Failure:
+    """Why a task came to nothing, and the exit code of that."""
 
-    out: Path
-
-    @property
-    def cache(self) -> DayCache:
-        """The digests."""
-        return DayCache(self.out / "cache")
-
-    def run(self, name: str) -> Path:
-        """Return a run's folder."""
-        return self.out / "runs" / name
-
-    def dataset(self, variant: str) -> Path:
-        """Return the folder of a variant's klines as a table."""
-        return self.out / "dataset" / variant
-
-    def done(self, name: str) -> Path:
-        """Return the file that says that a run is finished, and what it came to."""
-        return self.out / "done" / f"{name}.json"
+    sentence: str
+    exit_code: int
 
 
 @dataclass(frozen=True, slots=True)
 class ShardAnswer:
-    """What a shard came to: its summary, how long it took, or what is wrong with its files."""
+    """What a shard came to: its summary, and how long it took."""
 
     summary: TradeSummary
     seconds: float
-    error: str | None = None
+    failure: Failure | None = None
 
 
-def digest_shard(places: CampaignFolder, paths: Sequence[Path], reading: Reading) -> ShardAnswer:
+def digest_shard(
+    places: CampaignFolder, name: str, paths: Sequence[Path], reading: Reading
+) -> ShardAnswer:
     """Digest some days of a symbol, each once for all."""
     timings, summary = Timings(), TradeSummary()
-    try:
-        for path in paths:
-            summary = summary + proved(places.cache.day(path, reading), path).summary
-    except UserError as error:
-        return ShardAnswer(summary, timings.total(), str(error))
+    with places.counted(name):
+        try:
+            _refuse_other_program(places)
+            for path in paths:
+                summary = summary + proved(places.cache.day(path, reading), path).summary
+        except Exception as error:
+            return ShardAnswer(summary, timings.total(), _failure(places, name, error))
     return ShardAnswer(summary, timings.total())
+
+
+def _refuse_other_program(places: CampaignFolder) -> None:
+    """Raise UsageError where a worker does not run the client's program."""
+    if places.program != program_key():
+        expected, found = places.program[:12], program_key()[:12]
+        raise UsageError(
+            f"a worker runs another program: expected this version, files and libraries "
+            f"({expected}), found {found}"
+        )
+
+
+def _failure(places: CampaignFolder, name: str, error: Exception) -> Failure:
+    """Say what ended a task; a crash's traceback goes to a file that the sentence names."""
+    if isinstance(error, UserError):
+        return Failure(str(error), EXIT_USAGE)
+    if isinstance(error, OSError):
+        return Failure(f"{error.filename or name}: {error.strerror or error}", EXIT_USAGE)
+    if isinstance(error, ContractError):
+        return Failure(f"the contract is broken: {error}", EXIT_INVALID)
+    details = places.out / "crashes" / f"{name.replace('/', '_')}.txt"
+    with replacing(details) as part:
+        text = "".join(traceback.format_exception(error))
+        part.write_text(text, encoding="utf-8", errors="replace")
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    return Failure(f"crash: {what}; details are in {details}", EXIT_CRASH)
 
 
 def proved(day: Day, path: Path) -> Day:
@@ -94,7 +111,7 @@ class RunAnswer:
     plain: dict[str, Any]
     seconds: float
     is_new: bool
-    error: str | None = None
+    failure: Failure | None = None
 
 
 def run_symbol(
@@ -102,14 +119,17 @@ def run_symbol(
 ) -> RunAnswer:
     """Run one symbol over all its days, unless it is done with the same inputs."""
     name, timings = f"{symbol.name}-{variant.name}", Timings()
-    try:
-        with _alone(places.done(name)):
-            key = run_key(places, symbol, variant.scenario, reading, report=report)
-            plain = finished(places, name, key)
-            is_new = plain is None
-            plain = plain or _run(places, name, symbol, variant, reading, key, report)
-    except UserError as error:
-        return RunAnswer(name, {}, timings.total(), True, str(error))
+    with places.counted(name):
+        try:
+            _refuse_other_program(places)
+            with _alone(places.done(name)):
+                key = run_key(places, symbol, variant.scenario, reading, report=report)
+                plain = finished(places, name, key)
+                is_new = plain is None
+                plain = plain or _run(places, name, symbol, variant, reading, key, report)
+        except Exception as error:
+            failure = _failure(places, name, error)
+            return RunAnswer(name, {}, timings.total(), True, failure)
     return RunAnswer(name, plain, timings.total(), is_new)
 
 
@@ -134,10 +154,13 @@ def _run(
         command=f"kline-harness campaign: {name}",
         report=report,
     )
+    if run_key(places, symbol, variant.scenario, reading, report=report) != key:
+        raise UsageError(f"{name}: expected files that stay as they are, found some that changed")
     result = _result(places.run(name), name, symbol, variant)
     table = (places.run(name) / "klines", places.dataset(variant.name), result["market"])
-    files = write_series(*table, symbol.symbol)
-    plain = {"format": FORMAT, "key": key, **result, "dataset": files}
+    stored = write_series(*table, symbol.symbol)
+    folder = {str(path.relative_to(places.run(name))): _size(path) for path in _files(places, name)}
+    plain = {"format": FORMAT, "key": key, **result, "dataset": stored, "folder": folder}
     with replacing(places.done(name)) as part:
         part.write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
     return plain
@@ -166,7 +189,7 @@ def run_key(
     own = hashlib.sha256(subject.read_bytes()).hexdigest() if subject.is_file() else ""
     parts = (
         FORMAT,
-        kline_harness.__version__,
+        places.program,
         files,
         own,
         scenario.to_dict(),
@@ -185,9 +208,14 @@ def finished(places: CampaignFolder, name: str, key: str) -> dict[str, Any] | No
         return None
     if plain.get("key") != key or plain.get("record") != record:
         return None
-    root = places.dataset(plain["variant"])
-    is_whole = all(_size(root / one["path"]) == one["bytes"] for one in plain["dataset"])
-    return plain if is_whole else None
+    root, folder = places.dataset(plain["variant"]), places.run(name)
+    sizes = {root / one["path"]: one["bytes"] for one in plain["dataset"]}
+    sizes |= {folder / path: size for path, size in plain["folder"].items()}
+    return plain if all(_size(path) == size for path, size in sizes.items()) else None
+
+
+def _files(places: CampaignFolder, name: str) -> list[Path]:
+    return [path for path in sorted(places.run(name).rglob("*")) if path.is_file()]
 
 
 def _size(path: Path) -> int | None:
