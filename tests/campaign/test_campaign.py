@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import random
@@ -136,3 +137,64 @@ def test_whatever_is_killed_the_same_bytes(whole: tuple[Path, Path], tmp_path: P
         assert results(out) == expected, f"after kill {number}, of a {what}"
     print(f"killed: {killed}")
     assert sum(killed.values()) >= KILLS // 2
+
+
+# What a worker opens ends it at once: a file of trades while it is digested, the lock of a run.
+KILLER = """
+import multiprocessing, os, sys
+
+def end(event, args):
+    if event == "open" and {word!r} in str(args[0]) and multiprocessing.parent_process():
+        os._exit(1)
+
+sys.addaudithook(end)
+"""
+
+
+@pytest.mark.parametrize(
+    ("word", "what"),
+    [
+        ("BETAUSDT-trades-2024-07-02", "BETAUSDT: BETAUSDT-trades-2024-07-02.csv: each of 2 "),
+        (".BETAUSDT-exact.lock", "BETAUSDT-exact: each of 2 "),
+    ],
+)
+def test_a_task_that_ends_its_workers_fails_alone(
+    whole: tuple[Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    word: str,
+    what: str,
+) -> None:
+    file, undisturbed = whole
+    retries = file.with_name("retries.toml")
+    retries.write_text(file.read_text() + "retries = 1\n")
+    out = tmp_path / "out"
+    (tmp_path / "hook").mkdir()
+    (tmp_path / "hook" / "sitecustomize.py").write_text(KILLER.format(word=word))
+    with monkeypatch.context() as patched:
+        patched.setenv("PYTHONPATH", str(tmp_path / "hook"))
+        done = run("campaign", retries, "--out", out, "--workers", 2, expected=(1,))
+    assert f"failed  BETAUSDT-exact: {what}" in done.stdout
+    told = json.loads((out / "campaign.json").read_text())
+    # The others have doubts and errors of their own; alone it would be unknown.
+    assert (told["verdict"], told["exit_code"]) == ("failed", 1)
+    assert [(one["name"], one["exit_code"]) for one in told["failed"]] == [("BETAUSDT-exact", 3)]
+    assert [one["name"] for one in told["runs"]] == ["ALFAUSDT-exact", "GAMAUSDT-exact"]
+    ours, theirs = results(out), results(undisturbed)
+    alone = [name for name in theirs if "BETAUSDT" in name]
+    assert [name for name in ours if "BETAUSDT" in name] == []
+    for name in set(theirs) - set(alone) - {"campaign.json", "index.html"}:
+        assert name.endswith("dataset.json") or ours[name] == theirs[name], name
+    run("campaign", retries, "--out", out, "--workers", 2)
+    assert results(out) == theirs
+
+
+def test_one_campaign_in_a_folder_at_a_time(whole: tuple[Path, Path]) -> None:
+    file, out = whole
+    before = results(out)
+    with (out / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = run("campaign", file, "--out", out, expected=(2,))
+        assert "another campaign is at work there" in done.stderr
+        run("campaign", file, "--out", out, "--plan", expected=(2,))
+    assert results(out) == before

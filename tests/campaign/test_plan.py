@@ -191,6 +191,26 @@ def test_results_worst_first_and_what_got_worse(file: Path, tmp_path: Path) -> N
     assert ">count<" in section
 
 
+def test_the_exit_code_is_the_worst_and_nothing_failed_is_valid() -> None:
+    def code(*verdicts: str, failed: tuple[int, ...] = ()) -> int:
+        runs = tuple({"verdict": verdict} for verdict in verdicts)
+        failures = tuple(("NAME", Failure("why", code)) for code in failed)
+        results = CampaignResults(runs, failures)
+        assert (results.verdict == "valid") == (results.exit_code == 0)
+        return results.exit_code
+
+    assert code("valid", "valid") == 0
+    assert code("valid", "unknown") == 3
+    assert code("unknown", "invalid", "valid") == 1
+    # Workers died of it; a contract was broken; bad input; a crash.
+    assert code("valid", failed=(3,)) == 3
+    assert code("invalid", failed=(3,)) == 1
+    assert code("valid", failed=(3, 1)) == 1
+    assert code("invalid", failed=(3, 2)) == 2
+    assert code("invalid", failed=(2, 70)) == 70
+    assert code() == 3
+
+
 def test_a_damaged_file_is_said_and_fails_its_symbol_alone(file: Path, tmp_path: Path) -> None:
     damaged = sorted((file.parent / "data").glob("BETAUSDT-trades-*.csv"))[0]
     damaged.write_text(damaged.read_text().replace(",true\n", ",perhaps\n", 1), encoding="utf-8")

@@ -179,13 +179,13 @@ def _answer_of(future: Any) -> Any:
 
     Raises Lost where the scheduler went away, and what the task raised.
     """
-    from distributed import KilledWorker
+    from distributed import CancelledError, KilledWorker
 
-    if future.status in ("cancelled", "lost"):
-        raise Lost("the scheduler went away: the same command goes on from what is done")
-    error = future.exception()
-    if isinstance(error, KilledWorker):
+    try:
+        # An answer that its worker took with it is made again, and waited for.
+        return future.result()
+    except CancelledError:
+        lost = "the scheduler went away: the same command goes on from what is done"
+        raise Lost(lost) from None
+    except KilledWorker:
         return None
-    if error is not None:
-        raise error
-    return future.result()

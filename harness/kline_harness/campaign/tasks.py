@@ -23,6 +23,7 @@ from kline_harness.campaign.day_cache import Day, Reading, replacing
 from kline_harness.campaign.program import program_key
 from kline_harness.campaign.summary import TradeSummary
 from kline_harness.campaign.symbol_run import replay_symbol, takes_digests
+from kline_harness.compiled.memory import keep_freed_memory
 from kline_harness.errors import ContractError, InputError, UsageError, UserError
 from kline_harness.exit_codes import EXIT_CRASH, EXIT_INVALID, EXIT_USAGE
 from kline_harness.history.held_files import is_catalogued
@@ -58,7 +59,7 @@ def digest_shard(
     timings, summary = Timings(), TradeSummary()
     with places.counted(name):
         try:
-            _refuse_other_program(places)
+            _prepare(places)
             for path in paths:
                 summary = summary + proved(places.cache.day(path, reading), path).summary
         except Exception as error:
@@ -66,8 +67,12 @@ def digest_shard(
     return ShardAnswer(summary, timings.total())
 
 
-def _refuse_other_program(places: CampaignFolder) -> None:
-    """Raise UsageError where a worker does not run the client's program."""
+def _prepare(places: CampaignFolder) -> None:
+    """Make a worker ready for a task.
+
+    Raises UsageError where it does not run the client's program.
+    """
+    keep_freed_memory()
     if places.program != program_key():
         expected, found = places.program[:12], program_key()[:12]
         raise UsageError(
@@ -121,7 +126,7 @@ def run_symbol(
     name, timings = f"{symbol.name}-{variant.name}", Timings()
     with places.counted(name):
         try:
-            _refuse_other_program(places)
+            _prepare(places)
             with _alone(places.done(name)):
                 key = run_key(places, symbol, variant.scenario, reading, report=report)
                 plain = finished(places, name, key)
