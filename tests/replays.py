@@ -12,6 +12,7 @@ from typing import Any
 from kline_harness import cli
 from kline_harness.errors import UserError
 from kline_harness.run_record import LEDGER_FILE, read_ledger
+from kline_harness.run_rows import EquationRow
 
 ROOT = Path(__file__).resolve().parents[1]
 UM_DAY = ROOT / "fixtures" / "um-day"
@@ -31,7 +32,7 @@ class Ran:
         content: dict[str, Any] = json.loads((self.folder / "run.json").read_text())
         return content
 
-    def equations(self) -> list[dict[str, Any]]:
+    def equations(self) -> list[EquationRow]:
         return list(read_ledger(self.folder / LEDGER_FILE))
 
     def check(self, name: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -68,12 +69,12 @@ class Findings(tuple[Finding, ...]):
         """Return a pandas DataFrame: check, kind, severity, symbol, interval, times, sentence."""
         kinds = {name: pa.string() for name in ("check", "kind", "severity", "symbol", "interval")}
         times = {name: pa.timestamp("ns", tz="UTC") for name in ("open_time", "at")}
+        rows: list[Mapping[str, Any]] = [finding.to_dict() for finding in self]
         columns = {
-            name: pa.array([finding.to_dict()[name] for finding in self], kind)
-            for name, kind in kinds.items()
+            name: pa.array([row[name] for row in rows], kind) for name, kind in kinds.items()
         }
         for name, kind in times.items():
-            columns[name] = pa.array([one.to_dict()[f"{name}_ns"] for one in self], kind)
+            columns[name] = pa.array([row[f"{name}_ns"] for row in rows], kind)
         columns["sentence"] = pa.array([finding_text(one) for one in self], pa.string())
         return frame_of(pa.table(columns))
 

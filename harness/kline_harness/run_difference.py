@@ -97,7 +97,7 @@ def _figures(data: ReportData) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for check in data.run.checks:
         found[check["check"]] = check["verdict"]
-        for name, count in (check["counts"] | check["findings"]).items():
+        for name, count in {**check["counts"], **check["findings"]}.items():
             found[f"{check['check']} {name.replace('_', ' ')}"] = count
     return found
 

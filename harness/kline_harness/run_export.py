@@ -98,11 +98,12 @@ def _texts(table: Any) -> Iterator[dict[str, str]]:
 def _rows(run: Path, what: str) -> Iterator[dict[str, Any]]:
     data = read_run(run)
     if what == FINDINGS:
-        for row in data.findings:
-            times = {name: _time(row.get(f"{name}_ns")) for name in ("open_time", "at")}
+        for finding in data.findings:
+            times = {"open_time": _time(finding.get("open_time_ns"))}
+            times["at"] = _time(finding.get("at_ns"))
             names = ("severity", "check", "kind", "symbol", "interval")
-            kept = {name: row.get(name) for name in names}
-            yield kept | times | {"evidence": row.get("evidence") or {}}
+            kept = {name: finding.get(name) for name in names}
+            yield kept | times | {"evidence": finding.get("evidence") or {}}
         return
     for one in data.differences:
         told = one.to_dict()

@@ -17,7 +17,22 @@ from numpy.typing import NDArray
 from kline_harness.arrow import array_of, dictionary_text, int64_of, texts_of, unscaled
 from kline_harness.errors import InputError, OutputError
 from kline_harness.ledger import Equation, EquationTable, Ledger
-from kline_harness.run_shape import RUN, misfit
+from kline_harness.run_rows import (
+    ChannelRow,
+    CheckRow,
+    ComparedRow,
+    ComparisonRows,
+    EquationRow,
+    FaultRow,
+    InputRow,
+    LatenessRow,
+    LawRow,
+    Options,
+    StretchRow,
+    TransitionRow,
+    Validities,
+)
+from kline_harness.run_shape import misfit
 from kline_harness.units import BoolArray, Int64Array
 
 RUN_SCHEMA = "kline-harness/run/3"
@@ -44,29 +59,29 @@ class RunRecord:
     `served` is there where a service's store was judged: it has no parts of a replay.
     """
 
-    verdict: str
+    verdict: Validities
     exit_code: int | None = None
     sentence: str = ""
     command: str = ""
-    scenario: Mapping[str, Any] = field(default_factory=dict)
+    scenario: Options = field(default_factory=dict)
     changed_options: Mapping[str, Any] | None = None
     seed: int | None = None
     versions: Mapping[str, str | None] = field(default_factory=dict)
-    inputs: Sequence[Mapping[str, Any]] = ()
+    inputs: Sequence[InputRow] = ()
     receptions: Sequence[Mapping[str, Any]] = ()
-    checks: Sequence[Mapping[str, Any]] = ()
-    ledger: Sequence[Mapping[str, Any]] = ()
-    comparison: Mapping[str, Any] | None = None
-    channels: Sequence[Mapping[str, Any]] = ()
+    checks: Sequence[CheckRow] = ()
+    ledger: Sequence[LawRow] = ()
+    comparison: ComparisonRows | None = None
+    channels: Sequence[ChannelRow] = ()
     series: Mapping[str, int] = field(default_factory=dict)
-    lateness: Sequence[Mapping[str, Any]] = ()
-    transitions: Sequence[Mapping[str, Any]] = ()
-    stretches: Sequence[Mapping[str, Any]] = ()
-    faults: Sequence[Mapping[str, Any]] = ()
+    lateness: Sequence[LatenessRow] = ()
+    transitions: Sequence[TransitionRow] = ()
+    stretches: Sequence[StretchRow] = ()
+    faults: Sequence[FaultRow] = ()
     served: Mapping[str, Any] | None = None
 
     @property
-    def compared(self) -> Sequence[Mapping[str, Any]]:
+    def compared(self) -> Sequence[ComparedRow]:
         """The series that were compared; none where no klines of the exchange's were given."""
         return self.comparison["series"] if self.comparison else ()
 
@@ -108,24 +123,26 @@ def read_record(path: Path) -> RunRecord:
         raise InputError(path, "a JSON object", type(run).__name__)
     if run.get("schema") != RUN_SCHEMA:
         raise InputError(path, f"the schema {RUN_SCHEMA}", repr(run.get("schema")))
-    if found := misfit(run, RUN):
+    if found := misfit(run, RunRecord):
         raise InputError(path, *found)
     return RunRecord.of(run)
 
 
-def ledger_sums(equations: Iterable[Equation]) -> list[dict[str, Any]]:
+def ledger_sums(equations: Iterable[Equation]) -> list[LawRow]:
     """Return, per law in order of appearance, how many equations balance, and their sums."""
-    laws: dict[str, dict[str, Any]] = {}
+    laws: dict[str, LawRow] = {}
+    of_parts: dict[str, dict[str, int]] = {}
 
     def add(name: str, balanced: Sequence[bool], total: int, parts: Mapping[str, int]) -> None:
+        parts_of = of_parts.setdefault(name, {})
         law = laws.setdefault(
-            name, {"law": name, "equations": 0, "balanced": 0, "total": 0, "parts": {}}
+            name, LawRow(law=name, equations=0, balanced=0, total=0, parts=parts_of)
         )
         law["equations"] += len(balanced)
         law["balanced"] += sum(balanced)
         law["total"] += total
         # A part named for a symbol is told in the table alone.
-        shown = law["parts"] if len(parts) <= _PARTS_SHOWN else {}
+        shown = parts_of if len(parts) <= _PARTS_SHOWN else {}
         for part, count in parts.items():
             shown[part] = shown.get(part, 0) + count
 
@@ -272,7 +289,7 @@ class _LedgerRows:
         }
 
 
-def read_ledger(path: Path) -> Iterator[dict[str, Any]]:
+def read_ledger(path: Path) -> Iterator[EquationRow]:
     """Yield every equation: its law, subject, total, parts, and whether it balances.
 
     Raises InputError where there is no such table.

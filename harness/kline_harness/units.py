@@ -97,6 +97,12 @@ def format_exact(value: int, scale: int) -> str:
     return ("-" if value < 0 else "") + whole + (f".{fraction}" if fraction else "")
 
 
+def decimal_text(value: Decimal | int) -> str:
+    """Write an exact number as plain decimal text without trailing zeros."""
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 def magnitude(values: ExactArray) -> int:
     """Return the largest absolute value of a column, 0 when empty."""
     if len(values) == 0:

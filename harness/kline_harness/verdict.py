@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from kline_harness.run_rows import CheckRow, FindingRow
+
 
 class Validity(Enum):
     """The three answers of a check; on merging, the worst wins."""
@@ -52,7 +54,7 @@ class Finding:
     at_ns: int | None = None
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> FindingRow:
         """Return the finding as a JSON object."""
         return {
             "check": self.check,
@@ -120,7 +122,7 @@ class Verdict:
                 kinds[finding.kind] = kinds.get(finding.kind, 0) + 1
         return dict(sorted(kinds.items()))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> CheckRow:
         """Return the verdict as a JSON object, findings counted by kind."""
         return {
             "check": self.check,

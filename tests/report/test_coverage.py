@@ -14,6 +14,7 @@ from kline_harness.report.differences import DifferenceRow
 from kline_harness.report.klines import Series
 from kline_harness.report.pictures import draw_pictures
 from kline_harness.run_record import RunRecord
+from kline_harness.run_rows import ComparedRow, ComparisonRows, StretchRow
 from kline_harness.units import NS_PER_HOUR, NS_PER_MINUTE, Int64Array
 
 from tests.report.run_figures import DAY_NS
@@ -33,19 +34,19 @@ def series(interval: str, *, quiet: Sequence[int] = (), absent: Sequence[int] = 
     return Series("ALFAUSDT", interval, opens, closes, closes, *prices, count, ended)
 
 
-def still(why: str, first: int, stop: int, symbol: str = "ALFAUSDT") -> dict[str, Any]:
-    times = {"from_ns": DAY_NS + first * NS_PER_MINUTE, "until_ns": DAY_NS + stop * NS_PER_MINUTE}
-    return {"symbol": symbol, "why": why, **times}
+def still(why: str, first: int, stop: int, symbol: str = "ALFAUSDT") -> StretchRow:
+    from_ns, until_ns = (DAY_NS + minute * NS_PER_MINUTE for minute in (first, stop))
+    return StretchRow(symbol=symbol, why=why, from_ns=from_ns, until_ns=until_ns)
 
 
 def data(
     lines: Sequence[Series],
-    stretches: Sequence[dict[str, Any]],
+    stretches: Sequence[StretchRow],
     compared: Sequence[str] = (),
     differences: Sequence[DifferenceRow] = (),
 ) -> ReportData:
-    rows = [{"symbol": "ALFAUSDT", "interval": name, "uncompared": 0} for name in compared]
-    found = {"series": rows} if rows else None
+    rows = [ComparedRow(symbol="ALFAUSDT", interval=name, uncompared=0) for name in compared]
+    found = ComparisonRows(series=rows) if rows else None
     run = RunRecord(verdict="valid", comparison=found, stretches=list(stretches))
     return ReportData(run, tuple(lines), tuple(differences), (), None, ())
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ from kline_harness.report.flow import draw_ledger, flows
 from kline_harness.report.format import duration, flatten, number, readable, size, utc
 from kline_harness.report.lifecycle import draw_lifecycle
 from kline_harness.report.svg import Drawing
+from kline_harness.run_rows import EquationRow, TransitionRow
 
 from tests.report.run_figures import DAY_NS
 
@@ -99,7 +99,7 @@ def test_findings_without_a_kline_are_encoded() -> None:
     assert head["checks"] == ["lifecycle"]
 
 
-def _equation(law: str, subject: str, total: int, **parts: int) -> dict[str, Any]:
+def _equation(law: str, subject: str, total: int, **parts: int) -> EquationRow:
     balanced = total == sum(parts.values())
     return {"law": law, "subject": subject, "total": total, "parts": parts, "balanced": balanced}
 
@@ -146,10 +146,9 @@ def test_a_ledger_in_a_circle_is_drawn() -> None:
 
 
 def test_illegal_transitions_are_told_and_unseen_ones_left_out() -> None:
-    names = ("state", "life", "trigger", "next", "count", "legal")
     rows = [
-        dict(zip(names, row, strict=True))
-        for row in (
+        TransitionRow(state=state, life=life, trigger=trigger, next=after, count=n, legal=legal)
+        for state, life, trigger, after, n, legal in (
             ("absent", "opened_live", "trade", "live", 7, True),
             ("final", "updated", "trade", "strange<state>", 3, False),
             ("live", "finalized", "end", "final", 0, True),

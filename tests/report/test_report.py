@@ -26,6 +26,7 @@ from kline_harness.report.data import read_run
 from kline_harness.report.format import number, utc
 from kline_harness.report.glossary import CHECKS
 from kline_harness.run_record import LEDGER_FILE, ledger_sums, read_ledger, write_ledger
+from kline_harness.run_rows import EquationRow
 
 from tests.machine import slowness
 from tests.report.pages import blocks, rows, sides
@@ -182,7 +183,7 @@ def test_every_finding_is_reachable(reports: dict[str, Path]) -> None:
         assert row[7]["missing"] == want["evidence"]["missing"]
 
 
-def law_and_total(row: dict[str, Any]) -> tuple[str, str, str]:
+def law_and_total(row: EquationRow) -> tuple[str, str, str]:
     """Return what a line of the ledger reads as: its law, its subject, its total in its unit."""
     law, unit, _ = str(row["law"]).partition(" in 1e-18")
     total = number(row["total"])

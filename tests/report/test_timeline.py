@@ -14,6 +14,7 @@ from kline_harness.report.disturbances import Disturbance, disturbances
 from kline_harness.report.pictures import draw_pictures
 from kline_harness.report.timeline import Timeline, draw_timeline
 from kline_harness.run_record import RunRecord
+from kline_harness.run_rows import FaultRow
 from kline_harness.units import NS_PER_DAY, NS_PER_HOUR
 
 from tests.report.run_figures import DAY_NS
@@ -33,9 +34,8 @@ def fills(svg: str, tone: str) -> list[str]:
     return [path for path in re.findall(r"<path [^>]*>", svg) if f'fill="var(--{tone})"' in path]
 
 
-def planted(*windows: tuple[str, int | None, int | None]) -> list[dict[str, Any]]:
-    names = ("fault", "from_ns", "to_ns")
-    return [dict(zip(names, row, strict=True)) | {"had_effect": True} for row in windows]
+def planted(*windows: tuple[str, int | None, int | None]) -> list[FaultRow]:
+    return [FaultRow(fault=f, from_ns=a, to_ns=b, had_effect=True) for f, a, b in windows]
 
 
 def test_depth_lag_flushes_and_lateness_are_told(reports: dict[str, Path]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import cast
+
+from kline_harness.run_rows import InputRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,6 @@ class FileInfo:
         """
         return self.layout == "stream" and self.receive_unit is not None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields as plain data for JSON."""
-        return {**asdict(self), "ids_stated": self.ids_stated}
+    def to_dict(self) -> InputRow:
+        """Return the fields as a row of run.json."""
+        return cast("InputRow", {**asdict(self), "ids_stated": self.ids_stated})

@@ -10,6 +10,7 @@ import numpy as np
 from kline_harness.columns import gather
 from kline_harness.interval import INTERVALS
 from kline_harness.kline import KlineBatch
+from kline_harness.run_rows import ChannelRow
 from kline_harness.simulation.records import ChannelRecord, ConsumerRecord
 from kline_harness.verdict import OMITTED, Finding, Severity, Verdict
 
@@ -109,10 +110,8 @@ def _runs(
         yield Finding(CHECK, OMITTED, Severity.NOTICE, evidence=left_out)
 
 
-def channel_dict(channel: ChannelRecord) -> dict[str, Any]:
-    """Return what a channel carried as plain data for JSON."""
-    names = ("delivered", "lagged", "lag_events", "depth_peak", "before_subscribing")
-    more = ("unread", "after_leaving", "connected", "died_at_ns")
+def channel_row(channel: ChannelRecord) -> ChannelRow:
+    """Return what a channel carried as a row of run.json."""
     return {
         "name": channel.name,
         "design": channel.design,
@@ -122,7 +121,18 @@ def channel_dict(channel: ChannelRecord) -> dict[str, Any]:
         "unsent": channel.unsent,
         "refused": channel.refused,
         "consumers": [
-            {"name": consumer.name, **{name: getattr(consumer, name) for name in (*names, *more)}}
-            for consumer in channel.consumers
+            {
+                "name": one.name,
+                "delivered": one.delivered,
+                "lagged": one.lagged,
+                "lag_events": one.lag_events,
+                "depth_peak": one.depth_peak,
+                "before_subscribing": one.before_subscribing,
+                "unread": one.unread,
+                "after_leaving": one.after_leaving,
+                "connected": one.connected,
+                "died_at_ns": one.died_at_ns,
+            }
+            for one in channel.consumers
         ],
     }

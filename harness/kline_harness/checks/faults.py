@@ -19,6 +19,7 @@ from kline_harness.faults.ticks import TickFault
 from kline_harness.faults.trades import TradeFault
 from kline_harness.kline import FIELDS, KlineBatch
 from kline_harness.ledger import TradeAccount
+from kline_harness.run_rows import FaultRow
 from kline_harness.simulation.records import ChannelRecord
 from kline_harness.verdict import Finding, Severity, Verdict
 
@@ -75,8 +76,8 @@ class FaultOutcome:
             not self.record.trades or not self.record.trades.keys().isdisjoint(symbols)
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the outcome as plain data for JSON."""
+    def to_dict(self) -> FaultRow:
+        """Return the outcome as a row of run.json."""
         changed = {
             "trades_struck": self.record.trade_count,
             "ticks_struck": len(self.record.ticks_ns),

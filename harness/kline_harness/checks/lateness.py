@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kline_harness.interval import INTERVALS
+from kline_harness.run_rows import LatenessRow
 from kline_harness.units import Int64Array
 
 _COMPRESS_ROWS = 100_000
@@ -27,6 +28,18 @@ class LatenessStatistics:
     p90_ns: int
     p99_ns: int
     max_ns: int
+
+    def to_dict(self) -> LatenessRow:
+        """Return the quantiles as a row of run.json."""
+        return {
+            "interval": self.interval,
+            "count": self.finals,
+            "min_ns": self.min_ns,
+            "p50_ns": self.p50_ns,
+            "p90_ns": self.p90_ns,
+            "p99_ns": self.p99_ns,
+            "max_ns": self.max_ns,
+        }
 
 
 class Histogram:

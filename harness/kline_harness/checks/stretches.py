@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +12,7 @@ import pyarrow as pa
 from kline_harness.arrow import int64_of
 from kline_harness.comparison.compare import ReferenceKlines, opens_ns
 from kline_harness.interval import Interval, parse_interval
+from kline_harness.run_rows import StretchRow
 from kline_harness.tape import Tape
 from kline_harness.trade_ids import IdRuns
 from kline_harness.units import NS_PER_MINUTE, Int64Array
@@ -45,10 +45,14 @@ class Stretch:
     from_ns: int
     until_ns: int
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the stretch as plain data for JSON."""
-        times = {"from_ns": self.from_ns, "until_ns": self.until_ns}
-        return {"symbol": self.symbol, "why": self.why.value, **times}
+    def to_dict(self) -> StretchRow:
+        """Return the stretch as a row of run.json."""
+        return {
+            "symbol": self.symbol,
+            "why": self.why.value,
+            "from_ns": self.from_ns,
+            "until_ns": self.until_ns,
+        }
 
 
 def lost(findings: Iterable[Finding]) -> Iterator[Stretch]:

@@ -19,7 +19,8 @@ from kline_harness.comparison.extent import (
 )
 from kline_harness.interval import Interval
 from kline_harness.kline import FIELDS
-from kline_harness.units import NS_PER_MICROSECOND, BoolArray, Int64Array, utc_text
+from kline_harness.run_rows import ComparedRow, ComparisonRows
+from kline_harness.units import NS_PER_MICROSECOND, BoolArray, Int64Array, decimal_text, utc_text
 from kline_harness.verdict import Finding, Severity, Verdict
 
 CHECK = "comparison"
@@ -170,13 +171,18 @@ class SeriesResult:
         """How many klines both sides have."""
         return self.identical + sum(bool(difference.fields) for difference in self.differences)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the counts as plain data for JSON."""
+    def to_dict(self) -> ComparedRow:
+        """Return the counts as a row of run.json."""
         return {
             "symbol": self.symbol,
             "interval": self.interval.text,
             "source": self.source,
-            **{category.value: self.count(category) for category in Class},
+            "identical": self.identical,
+            "proved": self.count(Class.PROVED),
+            "consistent": self.count(Class.CONSISTENT),
+            "unexplained": self.count(Class.UNEXPLAINED),
+            "missing": self.count(Class.MISSING),
+            "extra": self.count(Class.EXTRA),
             "outside": self.outside,
             "uncompared": self.uncompared,
             "compared_fields": list(self.compared),
@@ -205,8 +211,8 @@ class Comparison:
         """Return how many klines are of a class, over all series."""
         return sum(result.count(category) for result in self.series)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the counts of every series, and what was not compared, as plain data for JSON."""
+    def to_dict(self) -> ComparisonRows:
+        """Return the counts of every series, and what was not compared, as run.json has them."""
         return {
             "series": [result.to_dict() for result in self.series],
             "not_compared": [one.to_dict() for one in self.not_compared],
@@ -391,10 +397,4 @@ def _finding(difference: Difference) -> Finding:
 
 def text_of(name: str, value: Decimal | int) -> str:
     """Write a field's value: exact decimal text; a close time in UTC."""
-    return utc_text(int(value)) if name == CLOSE_TIME else plain(value)
-
-
-def plain(value: Decimal | int) -> str:
-    """Write an exact number as plain decimal text without trailing zeros."""
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return utc_text(int(value)) if name == CLOSE_TIME else decimal_text(value)

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from kline_harness.comparison.compare import CHECK, Comparison, Difference, plain
+from kline_harness.comparison.compare import CHECK, Comparison, Difference
 from kline_harness.comparison.exchange_rows import ExchangeRows, Row
 from kline_harness.kline import FIELDS
+from kline_harness.units import decimal_text
 from kline_harness.verdict import Finding, Severity
 
 # A row that was saved while it was forming has its reason not to add up.
@@ -145,7 +146,7 @@ class _OwnIntervals:
     def _finding(self, one: Contradiction) -> Finding:
         whole, parts = self._series[one.whole], self._series[one.parts]
         differing = ", ".join(
-            f"{name} {plain(one.values[name])}, added up {plain(one.added[name])}"
+            f"{name} {decimal_text(one.values[name])}, added up {decimal_text(one.added[name])}"
             for name in one.fields()
         )
         evidence: dict[str, Any] = {
@@ -157,8 +158,8 @@ class _OwnIntervals:
             "unequal": one.fields(),
         }
         for name in one.fields():
-            evidence[name] = plain(one.values[name])
-            evidence[f"{name}_of_parts"] = plain(one.added[name])
+            evidence[name] = decimal_text(one.values[name])
+            evidence[f"{name}_of_parts"] = decimal_text(one.added[name])
         place = (whole.symbol, whole.interval.text, one.open_ns)
         kind = "exchange_contradicts_itself"
         return Finding(CHECK, kind, Severity.NOTICE, *place, evidence=evidence)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from kline_harness.columns import Instrument
 from kline_harness.comparison.agreed import Agreed
-from kline_harness.comparison.compare import Difference, plain
+from kline_harness.comparison.compare import Difference
 from kline_harness.comparison.coverage import Coverage
 from kline_harness.comparison.exchange_rows import Absence, OtherRow, RowPlace
 from kline_harness.comparison.recompute import (
@@ -28,7 +28,7 @@ from kline_harness.comparison.retention import BORDER_NS, among
 from kline_harness.kline import FIELDS
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.trade_ids import Gap, Gaps
-from kline_harness.units import BoolArray, Int64Array, format_exact
+from kline_harness.units import BoolArray, Int64Array, decimal_text, format_exact
 
 TRADES_SHOWN = 20
 
@@ -233,4 +233,4 @@ def texts(values: Mapping[str, Decimal | int] | None) -> dict[str, str] | None:
     """Return a kline's fields as plain decimal text."""
     if values is None:
         return None
-    return {name: plain(values[name]) for name in FIELDS if name in values}
+    return {name: decimal_text(values[name]) for name in FIELDS if name in values}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kline_harness.comparison.coverage import Coverage
+from kline_harness.run_rows import NotComparedRow
 from kline_harness.units import BoolArray, Int64Array, utc_text
 from kline_harness.verdict import Finding, Severity
 
@@ -98,8 +99,8 @@ class NotCompared:
         """Say why alone, the same for every series and file that it holds for."""
         return f"{REASONS[self.reason]} ({self.detail})" if self.detail else REASONS[self.reason]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as plain data for JSON."""
+    def to_dict(self) -> NotComparedRow:
+        """Return it as a row of run.json."""
         return {
             "symbol": self.symbol,
             "interval": self.interval,

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from kline_harness.comparison.causes.straddling_aggregate import neighbours
-from kline_harness.comparison.compare import Proof, plain
+from kline_harness.comparison.compare import Proof
 from kline_harness.comparison.differing_kline import DifferingKline, Hypothesis, texts
 from kline_harness.comparison.retention import among
-from kline_harness.units import Int64Array
+from kline_harness.units import Int64Array, decimal_text
 
 
 def proof_of(
@@ -65,10 +65,10 @@ def _inputs(case: DifferingKline, chain: Sequence[DifferingKline]) -> dict[str, 
         inputs["absence"] = asdict(context.absence)
         inputs["states_quiet"] = context.states_quiet
     if not kline.whole:
-        inputs["busiest"] = {name: plain(value) for name, value in context.busiest.items()}
+        inputs["busiest"] = {name: decimal_text(value) for name, value in context.busiest.items()}
     inputs["agreed"] = context.agreed.near(kline.open_time_ns, kline.close_time_ns)
     if context.previous_close is not None:
-        inputs["previous_close"] = plain(context.previous_close)
+        inputs["previous_close"] = decimal_text(context.previous_close)
     if context.alternatives:
         others = [[one.source, texts(one.values), one.later] for one in context.alternatives]
         inputs["alternatives"] = others

@@ -8,8 +8,8 @@ from fractions import Fraction
 
 import pyarrow as pa
 
-from kline_harness.comparison.compare import plain
 from kline_harness.kline import QUANTITY_FIELDS, QUOTE_FIELDS
+from kline_harness.units import decimal_text
 
 # So many different klines have to agree; and so many are looked at, the first ones.
 _DISTINCT_MIN, _ROWS_MAX = 3, 20_000
@@ -60,7 +60,7 @@ def _roundings(columns: Sequence[_Column]) -> Iterator[str]:
 
 
 def _decimals(values: Sequence[Decimal]) -> int:
-    return max((len(plain(value).partition(".")[2]) for value in values), default=0)
+    return max((len(decimal_text(value).partition(".")[2]) for value in values), default=0)
 
 
 def _rounded(finer: Sequence[Decimal], coarser: Sequence[Decimal], decimals: int, how: str) -> bool:

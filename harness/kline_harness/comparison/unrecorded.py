@@ -8,12 +8,11 @@ from decimal import Decimal
 
 import numpy as np
 
-from kline_harness.comparison.compare import plain
 from kline_harness.comparison.differing_kline import DifferingKline, Hypothesis, within
 from kline_harness.comparison.recompute import ROUNDED_SCALE, Values, product_scale
 from kline_harness.comparison.retention import among
 from kline_harness.tape import Tape
-from kline_harness.units import to_decimal
+from kline_harness.units import decimal_text, to_decimal
 
 # The exchange rounds a trade's quote quantity to 8 decimals.
 _UNIT = Decimal("0.00000001")
@@ -68,7 +67,7 @@ def unrecorded_values(
     rounded = _rounded_by(case, state, 0 if part is None else part["count"])
     if not _priced(case, theirs, rest, prices, rounded):
         return None
-    return {f"unrecorded_{name}": plain(value) for name, value in rest.items()}
+    return {f"unrecorded_{name}": decimal_text(value) for name, value in rest.items()}
 
 
 def _has_late(case: DifferingKline, state: Hypothesis) -> bool:

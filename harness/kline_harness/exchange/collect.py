@@ -123,7 +123,7 @@ def _record(judged: JudgedStore, outcome: Outcome, command: str) -> RunRecord:
             "python": ".".join(map(str, sys.version_info[:3])),
             **{name: version(name) for name in _PACKAGES},
         },
-        inputs=judged.trades.sources.to_list(),
+        inputs=judged.trades.sources.rows(),
         checks=[check.to_dict() for check in outcome.checks],
         ledger=ledger_sums(judged.equations),
         comparison=judged.comparison.to_dict(),

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from kline_harness.columns import concat
-from kline_harness.comparison.compare import Comparison, Difference, Proof, opens_ns, plain
+from kline_harness.comparison.compare import Comparison, Difference, Proof, opens_ns
 from kline_harness.comparison.extent import CLOSE_TIME
 from kline_harness.exchange.served import Served, ServedFault
 from kline_harness.exchange.truth import klines_of
@@ -19,7 +19,7 @@ from kline_harness.faults.wire import WireDelay, WireDuplicate, WireReorder
 from kline_harness.interval import Interval
 from kline_harness.kline import FIELDS
 from kline_harness.tape import Tape
-from kline_harness.units import NS_PER_SECOND, BoolArray, Int64Array, utc_text
+from kline_harness.units import NS_PER_SECOND, BoolArray, Int64Array, decimal_text, utc_text
 from kline_harness.verdict import Finding, Severity, Verdict
 
 CHECK = "wire_faults"
@@ -301,9 +301,9 @@ def _proof(
     evidence = {
         "causes": causes,
         "numbers": [fault.number for fault in guess.faults],
-        "kline": {name: plain(value) for name, value in one.theirs.items()},
+        "kline": {name: decimal_text(value) for name, value in one.theirs.items()},
         "equal": True,
-        "with_the_fault": {name: plain(value) for name, value in made.items()},
+        "with_the_fault": {name: decimal_text(value) for name, value in made.items()},
     }
     return Proof(CAUSE, evidence)
 

@@ -130,7 +130,7 @@ def _unsafe(scenario: Scenario, memory_run: MemoryRun) -> Iterator[Violation]:
         if crashed or (
             finding.severity is Severity.ERROR and not _excused(finding, scenario, memory_run)
         ):
-            yield Violation(finding.check, finding.kind, finding.to_dict())
+            yield Violation(finding.check, finding.kind, dict(finding.to_dict()))
 
 
 def _excused(finding: Finding, scenario: Scenario, memory_run: MemoryRun) -> bool:

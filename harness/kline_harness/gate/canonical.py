@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kline_harness.comparison.compare import plain
 from kline_harness.kline import FIELDS
+from kline_harness.units import decimal_text
 
 # "ALFAUSDT,1m,2024-05-15" to the lines of that day.
 Days: TypeAlias = Mapping[str, tuple[str, ...]]
@@ -103,7 +103,7 @@ def _numbers(column: pa.ChunkedArray) -> pa.Array:
     odd = pc.match_substring(texts, "E")
     if pc.any(odd).as_py():
         rows = np.flatnonzero(odd.to_numpy(zero_copy_only=False))
-        numbers = [plain(number) for number in column.take(pa.array(rows)).to_pylist()]
+        numbers = [decimal_text(number) for number in column.take(pa.array(rows)).to_pylist()]
         texts = pc.replace_with_mask(texts, odd, pa.array(numbers, pa.string()))
     pointed = pc.match_substring(texts, ".")
     return pc.if_else(pointed, pc.replace_substring_regex(texts, r"\.?0+$", ""), texts)

@@ -56,7 +56,7 @@ def take(outcome: Outcome) -> Snapshot:
     figures[COUNTERS] = {name: str(count) for name, count in counters.items()}
     for given in run.inputs:
         pairs = {"role": given["role"], "rows": str(given["rows"])}
-        pairs[DIGEST] = given["sha256"][:DIGEST_DIGITS]
+        pairs[DIGEST] = str(given["sha256"])[:DIGEST_DIGITS]
         _add(figures, f"{INPUT} {escape(given['path'])}", pairs)
     _add_series(figures, run, read_ledger(folder / LEDGER_FILE))
     _add_days(figures, klines, differences)
@@ -93,10 +93,11 @@ def _add_series(
             figures[key] = {name: str(count) for name, count in parts.items()}
     for series in run.compared:
         key = f"{SERIES} {escape(series['symbol'])} {series['interval']}"
-        names = ("identical", "outside", "uncompared")
-        counts = Counter({name: int(figures.get(key, {}).get(name, 0)) for name in names})
-        counts.update({name: series[name] for name in names})
-        figures[key] = {**figures.get(key, {}), **{n: str(counts[n]) for n in names}}
+        counts = {"identical": series["identical"], "outside": series["outside"]}
+        counts["uncompared"] = series["uncompared"]
+        known = figures.get(key, {})
+        sums = {name: str(int(known.get(name, 0)) + count) for name, count in counts.items()}
+        figures[key] = {**known, **sums}
 
 
 def _add_days(

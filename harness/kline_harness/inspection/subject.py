@@ -61,7 +61,7 @@ class FileReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain data for JSON; the file by name, not by where it lies."""
-        info = self.info.to_dict() if self.info else {}
+        info = dict(self.info.to_dict()) if self.info else {}
         return {
             "file": self.name,
             "verdict": self.verdict_text,

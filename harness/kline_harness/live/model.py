@@ -26,6 +26,7 @@ from kline_harness.replay.run import Outcome
 from kline_harness.replay.sources import Sources
 from kline_harness.report.disturbances import Disturbance, disturbances
 from kline_harness.report.format import words
+from kline_harness.run_rows import FaultRow
 from kline_harness.tape import Tape
 from kline_harness.units import NS_PER_MINUTE
 
@@ -193,7 +194,7 @@ class LiveRun(Observer):
         for fault in self.run.scenario.faults:
             begin = getattr(fault, "from_ns", getattr(fault, "at_ns", None))
             end = getattr(fault, "until_ns", getattr(fault, "restart_ns", begin))
-            faults.append({"fault": words(fault.KIND), "from_ns": begin, "to_ns": end})
+            faults.append(FaultRow(fault=words(fault.KIND), from_ns=begin, to_ns=end))
         return disturbances(self.run.scenario.to_dict(), faults)
 
     def _account(self) -> None:

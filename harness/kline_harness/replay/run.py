@@ -8,12 +8,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import pyarrow as pa
 
 import kline_harness
-from kline_harness.checks.channels import channel_dict
+from kline_harness.checks.channels import channel_row
 from kline_harness.checks.check_list import CheckList, question
 from kline_harness.checks.faults import FaultOutcome, faults_verdict
 from kline_harness.checks.life_table import TRANSITIONS
@@ -51,6 +51,7 @@ from kline_harness.run_record import (
     ledger_sums,
     write_ledger,
 )
+from kline_harness.run_rows import TransitionRow
 from kline_harness.simulation.work import Work
 from kline_harness.verdict import Validity, Verdict, worst
 
@@ -296,7 +297,7 @@ def _write(
     flushes = {writer.name: writer.flush_log}
     write_timeline(folder / "timeline.parquet", channels, flushes)
     write_ledger(folder / LEDGER_FILE, run.equations)
-    completeness = run.observed.run.completeness
+    completeness, lifecycle = run.observed.run.completeness, run.observed.run.lifecycle
     series = None if completeness is None else completeness.series()
     write_series(folder / SERIES_FILE, series)
     record = RunRecord(
@@ -312,14 +313,16 @@ def _write(
             "python": ".".join(map(str, sys.version_info[:3])),
             **{name: _version(name) for name in _PACKAGES},
         },
-        inputs=sources.to_list(),
+        inputs=sources.rows(),
         receptions=[reception.to_dict() for reception in sources.receptions],
         checks=[check.to_dict() for check in outcome.checks],
         ledger=ledger_sums(run.equations),
         comparison=None if outcome.comparison is None else outcome.comparison.to_dict(),
-        channels=[channel_dict(channel) for channel in channels],
+        channels=[channel_row(channel) for channel in channels],
         series=series_sums(series),
-        **_statistics(run),
+        lateness=[] if lifecycle is None else [one.to_dict() for one in lifecycle.lateness()],
+        transitions=[] if lifecycle is None else transition_rows(lifecycle),
+        stretches=[one.to_dict() for one in run.stretches],
         faults=[fault.to_dict() for fault in faults],
     )
     write_json(folder / RECORD_FILE, record.to_dict())
@@ -332,28 +335,8 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _statistics(run: FinishedRun) -> dict[str, Any]:
-    lifecycle = run.observed.run.lifecycle
-    return {
-        "lateness": [
-            {
-                "interval": one.interval,
-                "count": one.finals,
-                "min_ns": one.min_ns,
-                "p50_ns": one.p50_ns,
-                "p90_ns": one.p90_ns,
-                "p99_ns": one.p99_ns,
-                "max_ns": one.max_ns,
-            }
-            for one in ([] if lifecycle is None else lifecycle.lateness())
-        ],
-        "transitions": [] if lifecycle is None else transition_rows(lifecycle),
-        "stretches": [one.to_dict() for one in run.stretches],
-    }
-
-
-def transition_rows(lifecycle: LifecycleChecker) -> list[dict[str, Any]]:
-    """Return every legal transition and how often it happened, as plain data for JSON."""
+def transition_rows(lifecycle: LifecycleChecker) -> list[TransitionRow]:
+    """Return every legal transition and how often it happened."""
     return [
         {
             "state": state.name.lower(),

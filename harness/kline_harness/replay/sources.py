@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from kline_harness.archives import (
     ExchangeKlines,
@@ -33,6 +32,7 @@ from kline_harness.replay.references import reference_of
 from kline_harness.replay.scenario import Scenario
 from kline_harness.replay.trade_numbers import Numbering, refuse_mixture
 from kline_harness.replay.trade_set import TradeSet
+from kline_harness.run_rows import InputRow
 from kline_harness.simulation.feed import Disorder, Reception, in_order, received, streamed
 from kline_harness.simulation.merge import merged
 from kline_harness.tape import Tape
@@ -224,13 +224,14 @@ class Sources:
                 rules[symbol] = max(one, rules.get(symbol, one), key=strict_first.index)
         return rules
 
-    def to_list(self) -> list[dict[str, Any]]:
-        """Return what is known of every file as plain data for JSON."""
+    def rows(self) -> list[InputRow]:
+        """Return what is known of every file as rows of run.json."""
         infos = [("trades", file.info) for file in self.trades]
         infos += [("klines", klines.info) for klines in self.klines]
         # Files by name: where they lie must not change a byte of the run folder.
         return [
-            {"role": role, **info.to_dict(), "path": Path(info.path).name} for role, info in infos
+            InputRow({"role": role, **info.to_dict(), "path": Path(info.path).name})
+            for role, info in infos
         ]
 
     def place_of(self, symbol: str, trade_id: int, event_time_ns: int) -> str:

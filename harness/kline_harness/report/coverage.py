@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from kline_harness.report.klines import Series, interval_order
 from kline_harness.report.mpl_paths import time_labels
 from kline_harness.report.svg import Drawing, box
 from kline_harness.run_record import RunRecord
+from kline_harness.run_rows import StretchRow
 from kline_harness.units import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, Int64Array
 
 # From the bottom of a cell to its top: what matters most never hides.
@@ -97,8 +97,8 @@ def coverage_maps(data: ReportData, symbols: Iterable[str]) -> Iterator[Coverage
 def span_ns(data: ReportData) -> tuple[int, int]:
     """Return the time the trades span; without trades, that of the klines up to a day long."""
     inputs = [row for row in data.run.inputs if row.get("role") == "trades"]
-    firsts = [row["first_event_time_ns"] for row in inputs if row.get("first_event_time_ns")]
-    lasts = [row["last_event_time_ns"] for row in inputs if row.get("last_event_time_ns")]
+    firsts = [first for row in inputs if (first := row.get("first_event_time_ns"))]
+    lasts = [last for row in inputs if (last := row.get("last_event_time_ns"))]
     if firsts and lasts:
         # Recordings begin and end within a minute; axes with it.
         start, end = min(firsts), max(lasts) + 1
@@ -118,10 +118,10 @@ def compared_windows(run: RunRecord) -> dict[tuple[str, str], tuple[int, int]]:
     windows: dict[tuple[str, str], tuple[int, int]] = {}
     for row in run.compared:
         covers = [
-            file["coverage"]
+            claimed
             for file in run.inputs
             if file.get("role") == "klines"
-            and file.get("coverage")
+            and (claimed := file.get("coverage"))
             and row["symbol"] in (file.get("symbols") or ())
         ]
         outside = row.get("uncompared") and covers
@@ -134,7 +134,7 @@ def _states(
     series: Series | None,
     differences: Sequence[DifferenceRow],
     window: tuple[int, int],
-    still: Sequence[Mapping[str, Any]],
+    still: Sequence[StretchRow],
 ) -> tuple[Int64Array, NDArray[np.int8]]:
     """Return the open time and state of every kline of a series, ours or the exchange's only.
 
@@ -158,7 +158,7 @@ def _states(
 
 
 def _with_halted(
-    interval: str, opens: Int64Array, states: NDArray[np.int8], still: Sequence[Mapping[str, Any]]
+    interval: str, opens: Int64Array, states: NDArray[np.int8], still: Sequence[StretchRow]
 ) -> tuple[Int64Array, NDArray[np.int8]]:
     """Add the klines of halts that neither side has: none was due, and none is missed."""
     frame = interval_named(interval)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,7 +15,8 @@ from kline_harness.errors import InputError
 from kline_harness.report.differences import DifferenceRow, read_differences
 from kline_harness.report.klines import Series, numbers, read_klines, read_table, text_codes
 from kline_harness.run_record import LEDGER_FILE, RECORD_FILE, RunRecord, read_ledger, read_record
-from kline_harness.run_shape import EXPECTATIONS, FINDING, Shape, misfit
+from kline_harness.run_rows import EquationRow, ExpectationRows, FindingRow
+from kline_harness.run_shape import misfit
 from kline_harness.units import Int64Array
 
 T = TypeVar("T")
@@ -48,10 +49,10 @@ class ReportData:
     run: RunRecord
     klines: tuple[Series, ...]
     differences: tuple[DifferenceRow, ...]
-    findings: tuple[Mapping[str, Any], ...]
-    expectations: Mapping[str, Any] | None
+    findings: tuple[FindingRow, ...]
+    expectations: ExpectationRows | None
     timeline: tuple[Track, ...]
-    ledger: tuple[Mapping[str, Any], ...] = ()
+    ledger: tuple[EquationRow, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return all but the columns of the klines and the timeline as a JSON object."""
@@ -108,34 +109,34 @@ def _read(path: Path, read: Callable[[Path], T]) -> T:
         raise InputError(path, "what a replay writes there", what) from error
 
 
-def _read_ledger(path: Path) -> tuple[Mapping[str, Any], ...]:
+def _read_ledger(path: Path) -> tuple[EquationRow, ...]:
     return tuple(read_ledger(path))
 
 
-def _load(path: Path, text: str, shape: Shape, line: int | None = None) -> dict[str, Any]:
+def _load(path: Path, text: str, shape: type[T], line: int | None = None) -> T:
     try:
         value = json.loads(text)
     except ValueError as error:
         raise InputError(path, "JSON", str(error), line=line) from error
     if found := misfit(value, shape):
         raise InputError(path, *found, line=line)
-    loaded: dict[str, Any] = value
+    loaded: T = value
     return loaded
 
 
-def _read_findings(path: Path) -> tuple[Mapping[str, Any], ...]:
+def _read_findings(path: Path) -> tuple[FindingRow, ...]:
     if not path.exists():
         return ()
     lines = path.read_text("utf-8").split("\n")
     return tuple(
-        _load(path, text, FINDING, number)
+        _load(path, text, FindingRow, number)
         for number, text in enumerate(lines, start=1)
         if text.strip()
     )
 
 
-def _read_expectations(path: Path) -> Mapping[str, Any] | None:
-    return _load(path, path.read_text("utf-8"), EXPECTATIONS) if path.exists() else None
+def _read_expectations(path: Path) -> ExpectationRows | None:
+    return _load(path, path.read_text("utf-8"), ExpectationRows) if path.exists() else None
 
 
 def _read_timeline(path: Path) -> tuple[Track, ...]:

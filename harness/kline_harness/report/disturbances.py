@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kline_harness.report.format import words
+from kline_harness.run_rows import FaultRow
 
 # Where a scenario lists windows of its own, beside its faults, and what they are.
 _LISTED = (
@@ -38,9 +39,7 @@ class Disturbance:
         return first, max(first, last)
 
 
-def disturbances(
-    scenario: Mapping[str, Any], faults: Iterable[Mapping[str, Any]]
-) -> list[Disturbance]:
+def disturbances(scenario: Mapping[str, Any], faults: Iterable[FaultRow]) -> list[Disturbance]:
     """Return injected faults, and what else a scenario plants, in order of time."""
     found = [*_faults(faults), *_listed(scenario)]
     for name, options in _mapping(scenario.get("listeners")).items():
@@ -52,7 +51,7 @@ def disturbances(
     return sorted(found, key=lambda one: one.from_ns or 0)
 
 
-def _faults(faults: Iterable[Mapping[str, Any]]) -> Iterator[Disturbance]:
+def _faults(faults: Iterable[FaultRow]) -> Iterator[Disturbance]:
     """Yield the faults that did something, or had a window to do it in."""
     for row in faults:
         one = Disturbance(words(row.get("fault")), row.get("from_ns"), row.get("to_ns"))

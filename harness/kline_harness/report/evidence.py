@@ -16,6 +16,7 @@ from kline_harness.report.differences import CLASSES, DifferenceRow
 from kline_harness.report.flow import amount, law_name
 from kline_harness.report.format import number, readable, size, utc, words
 from kline_harness.report.glossary import cause_sentence
+from kline_harness.run_rows import ComparedRow, EquationRow, FindingRow, InputRow
 from kline_harness.units import NS_PER_MILLISECOND
 
 # An evidence page may be larger than the report, for it holds nothing else.
@@ -87,7 +88,7 @@ def encode_differences(differences: Sequence[DifferenceRow]) -> tuple[Mapping[st
 
 
 def encode_findings(
-    findings: Sequence[Mapping[str, Any]],
+    findings: Sequence[FindingRow],
 ) -> tuple[Mapping[str, Any], list[str]]:
     """Return what the codes stand for, and each finding as JSON text.
 
@@ -100,7 +101,7 @@ def encode_findings(
             [
                 *(codes[name][str(row.get(name))] for name in ("check", "kind", "severity")),
                 *(_optional(codes[name], row.get(name)) for name in ("symbol", "interval")),
-                *(_time(row.get(name)) for name in ("open_time_ns", "at_ns")),
+                *map(_time, (row.get("open_time_ns"), row.get("at_ns"))),
                 _tabulate(readable("", row.get("evidence") or {})),
             ]
         )
@@ -111,7 +112,7 @@ def encode_findings(
     return {name: codes[source].names for name, source in heads.items()}, rows
 
 
-def encode_series(series: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], list[str]]:
+def encode_series(series: Sequence[ComparedRow]) -> tuple[Mapping[str, Any], list[str]]:
     """Return what the codes stand for, and each compared series as JSON text.
 
     A row is [symbol, interval, identical, proved, consistent, unexplained, missing, extra, outside,
@@ -133,7 +134,7 @@ def encode_series(series: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any
     return {"symbols": symbols.names, "intervals": intervals.names}, rows
 
 
-def encode_ledger(ledger: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], list[str]]:
+def encode_ledger(ledger: Sequence[EquationRow]) -> tuple[Mapping[str, Any], list[str]]:
     """Return what the codes stand for, and each line of the ledger as JSON text, unbalanced first.
 
     A row is [law, subject, total, parts as text, what it is off by or nothing]; numbers are text.
@@ -153,7 +154,7 @@ def encode_ledger(ledger: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any
     return {"laws": codes.names}, rows
 
 
-def encode_inputs(inputs: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], list[str]]:
+def encode_inputs(inputs: Sequence[InputRow]) -> tuple[Mapping[str, Any], list[str]]:
     """Return what the codes stand for, and each input file as JSON text.
 
     A row is [role, path, symbols, rows, skipped, size, first and last time, ids, format, sha256].

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from kline_harness.report.format import number, words
 from kline_harness.report.svg import Drawing, short
+from kline_harness.run_rows import EquationRow
 from kline_harness.units import format_exact
 
 _WIDTH, _STAGE, _BAR = 960.0, 280.0, 7.0
@@ -28,15 +28,15 @@ class FlowFigure:
     theirs.
     """
 
-    chain: tuple[Mapping[str, Any], ...]
+    chain: tuple[EquationRow, ...]
     subjects: tuple[str, ...]
 
 
-def flows(ledger: Sequence[Mapping[str, Any]]) -> list[FlowFigure]:
+def flows(ledger: Sequence[EquationRow]) -> list[FlowFigure]:
     """Join the ledger's equations into chains, alike ones into one flow; unbalanced first."""
     followers = {id(row): _follower(row, ledger) for row in ledger}
     followed = {id(row) for row in followers.values() if row is not None}
-    groups: dict[str, tuple[tuple[Mapping[str, Any], ...], list[str]]] = {}
+    groups: dict[str, tuple[tuple[EquationRow, ...], list[str]]] = {}
     for row in ledger:
         if id(row) in followed:
             continue
@@ -75,8 +75,8 @@ def amount(law: str, count: int) -> str:
 
 
 def _chain(
-    row: Mapping[str, Any], followers: Mapping[int, Mapping[str, Any] | None]
-) -> tuple[Mapping[str, Any], ...]:
+    row: EquationRow, followers: Mapping[int, EquationRow | None]
+) -> tuple[EquationRow, ...]:
     chain = [row]
     follower = followers[id(row)]
     while follower is not None and follower not in chain:
@@ -85,9 +85,7 @@ def _chain(
     return tuple(chain)
 
 
-def _follower(
-    row: Mapping[str, Any], ledger: Sequence[Mapping[str, Any]]
-) -> Mapping[str, Any] | None:
+def _follower(row: EquationRow, ledger: Sequence[EquationRow]) -> EquationRow | None:
     """Return the one equation whose total is a part of this one: "klines delivered" of a writer
     continues the part "delivered" of what was sent to that writer."""
     subject = str(row["subject"])
@@ -101,13 +99,13 @@ def _follower(
     return found[0] if len(found) == 1 else None
 
 
-def _shape(chain: Sequence[Mapping[str, Any]]) -> str:
+def _shape(chain: Sequence[EquationRow]) -> str:
     """Return what two chains must share to be drawn as one."""
     symbols = {str(row["subject"]).rsplit(" ", 1)[0] for row in chain[:1]}
     return repr([symbols, [(row["law"], row["total"], row["parts"]) for row in chain]])
 
 
-def draw_ledger(ledger: Sequence[Mapping[str, Any]]) -> Drawing | None:
+def draw_ledger(ledger: Sequence[EquationRow]) -> Drawing | None:
     """Draw the flows one below the other; None when there are none."""
     drawn = flows(ledger)[:_SHOWN]
     if not drawn:
@@ -125,7 +123,7 @@ def draw_ledger(ledger: Sequence[Mapping[str, Any]]) -> Drawing | None:
     return drawing
 
 
-def hidden_flows(ledger: Sequence[Mapping[str, Any]]) -> int:
+def hidden_flows(ledger: Sequence[EquationRow]) -> int:
     """Return how many flows the drawing leaves to the table."""
     return max(0, len(flows(ledger)) - _SHOWN)
 
@@ -144,7 +142,7 @@ def _main(flow: FlowFigure, place: int) -> str | None:
     return max(parts, key=lambda name: parts[name]) if parts else None
 
 
-def _stubs(row: Mapping[str, Any], main: str | None) -> list[tuple[str, int, str]]:
+def _stubs(row: EquationRow, main: str | None) -> list[tuple[str, int, str]]:
     """Return what leaves the main stream as (name, count, tone), and what is not accounted for."""
     stubs = [
         (words(name), count, "uncompared")
@@ -182,7 +180,7 @@ def _draw_flow(drawing: Drawing, flow: FlowFigure, top: float) -> None:
 
 
 def _draw_stage(
-    drawing: Drawing, row: Mapping[str, Any], main: str | None, x: float, y: float, height: float
+    drawing: Drawing, row: EquationRow, main: str | None, x: float, y: float, height: float
 ) -> float:
     """Draw how one total splits; return the height of the part that flows on."""
     total = row["total"]

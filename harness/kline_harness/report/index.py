@@ -11,7 +11,7 @@ from typing import Any
 from kline_harness.errors import InputError, OutputError
 from kline_harness.report.overview import tested
 from kline_harness.report.page import render, write_whole
-from kline_harness.report.summary import CLASSES, period_of, symbols_of
+from kline_harness.report.summary import CLASSES, period_of, symbols_of, totals
 from kline_harness.report.svg import Drawing, box
 from kline_harness.run_record import RECORD_FILE, RunRecord, read_record
 
@@ -103,10 +103,7 @@ def _past_run(folder: Path) -> PastRun:
 
 def _figures(folder: Path, run: RunRecord, has_page: bool) -> PastRun:
     series = run.comparison["series"] if run.comparison else None
-    figures = {
-        name: None if series is None else sum(row.get(name, 0) for row in series)
-        for name in CLASSES
-    }
+    figures = totals(series) if series is not None else dict.fromkeys(CLASSES)
     klines = run.series.get("klines", 0)
     options = dict(tested(run, symbols_of(run.inputs)))
     return PastRun(

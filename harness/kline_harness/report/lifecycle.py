@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from kline_harness.report.format import number, words
 from kline_harness.report.svg import Drawing, short
+from kline_harness.run_rows import TransitionRow
 
 _WIDTH, _LEFT, _RIGHT, _TOP, _ROW = 960.0, 250.0, 90.0, 44.0, 30.0
 _LOOP = 34.0
@@ -14,7 +14,7 @@ _LOOP = 34.0
 _STATES = ("absent", "provisional", "live", "final")
 
 
-def draw_lifecycle(transitions: Sequence[Mapping[str, Any]]) -> Drawing | None:
+def draw_lifecycle(transitions: Sequence[TransitionRow]) -> Drawing | None:
     """Draw the transitions that happened; None when there are none."""
     rows = [row for row in transitions if row["count"]]
     if not rows:
@@ -52,7 +52,7 @@ def _draw_lanes(drawing: Drawing, states: Sequence[str], height: float) -> dict[
 
 
 def _draw_transition(
-    drawing: Drawing, row: Mapping[str, Any], lanes: Mapping[str, float], y: float
+    drawing: Drawing, row: TransitionRow, lanes: Mapping[str, float], y: float
 ) -> None:
     tone = "accent" if row["legal"] else "invalid"
     told = f"{words(row['life'])} by {words(row['trigger'])}"

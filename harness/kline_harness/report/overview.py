@@ -12,6 +12,7 @@ from kline_harness.report.differences import DifferenceRow, plain_decimal
 from kline_harness.report.format import flatten, number, words
 from kline_harness.report.klines import interval_order
 from kline_harness.run_record import RunRecord
+from kline_harness.run_rows import CheckRow, FaultRow, FindingRow, InputRow, NotComparedRow
 
 _WORST_FIRST = ("invalid", "unknown", "valid")
 _NAMED = 4
@@ -75,13 +76,13 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMED]) + (f" and {number(more)} more" if more > 0 else "")
 
 
-def _files(rows: Sequence[Mapping[str, Any]]) -> str:
+def _files(rows: Sequence[InputRow]) -> str:
     if len(rows) <= 2:
         return ", ".join(str(row["path"]) for row in rows)
     return f"{rows[0]['path']} and {number(len(rows) - 1)} more files"
 
 
-def _faults(faults: Sequence[Mapping[str, Any]]) -> str:
+def _faults(faults: Sequence[FaultRow]) -> str:
     counts: dict[str, int] = {}
     for row in faults:
         name = words(row.get("fault"))
@@ -102,7 +103,7 @@ def _changed(run: RunRecord) -> str:
 _SAID_ELSEWHERE = ("aggregator", "intervals", "faults", "market")
 
 
-def worst_first(checks: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def worst_first(checks: Iterable[CheckRow]) -> list[CheckRow]:
     """Return the checks, those that failed first."""
     return sorted(checks, key=lambda row: _WORST_FIRST.index(row["verdict"]))
 
@@ -149,7 +150,7 @@ class SelfContradiction:
     count: int
 
 
-def contradictions(findings: Iterable[Mapping[str, Any]]) -> list[SelfContradiction]:
+def contradictions(findings: Iterable[FindingRow]) -> list[SelfContradiction]:
     """Return where the exchange contradicts itself: a line for each symbol and shorter interval."""
     groups: dict[tuple[str, str], list[str]] = {}
     for row in findings:
@@ -165,7 +166,7 @@ def contradictions(findings: Iterable[Mapping[str, Any]]) -> list[SelfContradict
 def uncompared(run: RunRecord) -> list[Uncompared]:
     """Return the klines that were not compared, those of one side and reason together."""
     rows = run.comparison.get("not_compared", []) if run.comparison else []
-    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    groups: dict[tuple[str, str], list[NotComparedRow]] = {}
     for row in rows:
         names = ", ".join(row.get("names") or ())
         why = f"{row.get('why', '')}{': ' * bool(names)}{names}"
@@ -176,7 +177,7 @@ def uncompared(run: RunRecord) -> list[Uncompared]:
     ]
 
 
-def _series(rows: Sequence[Mapping[str, Any]]) -> str:
+def _series(rows: Sequence[NotComparedRow]) -> str:
     """Name series: all symbols that lack the same intervals together."""
     by_symbol: dict[str, list[str]] = {}
     for row in rows:

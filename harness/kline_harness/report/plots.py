@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from kline_harness.report.mpl_paths import (
     time_axis,
 )
 from kline_harness.report.mpl_svg import figure, inline_svg, tone
+from kline_harness.run_rows import LatenessRow
 from kline_harness.units import Int64Array
 
 _CANDLES = 320
@@ -88,7 +89,8 @@ def draw_lateness(data: ReportData) -> str | None:
         axes = canvas.add_axes((LEFT, share, RIGHT - LEFT, 0.99 - share))
         for place, (name, values) in enumerate(scaled.items()):
             _paint_ridge(axes, len(rows) - 1 - place, values, (low, high))
-            _paint_quantiles(axes, len(rows) - 1 - place, quantiles.get(name) or {})
+            if name in quantiles:
+                _paint_quantiles(axes, len(rows) - 1 - place, quantiles[name])
         axes.set_xlim(low, high)
         axes.set_ylim(-0.15, len(rows))
         axes.set_yticks(range(len(rows)), list(reversed(rows)))
@@ -182,7 +184,7 @@ def _paint_ridge(axes: Any, base: int, values: Floats, bounds: tuple[float, floa
     paint(axes, outline, facecolor=tone("area"), linewidth=0)
 
 
-def _paint_quantiles(axes: Any, base: int, row: Mapping[str, Any]) -> None:
+def _paint_quantiles(axes: Any, base: int, row: LatenessRow) -> None:
     known = [
         row[key] for key in ("p50_ns", "p90_ns", "p99_ns", "max_ns") if row.get(key) is not None
     ]

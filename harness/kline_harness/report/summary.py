@@ -10,6 +10,7 @@ from kline_harness.kline import FIELDS
 from kline_harness.report.data import ReportData
 from kline_harness.report.format import utc
 from kline_harness.report.klines import interval_order
+from kline_harness.run_rows import ComparedRow, InputRow
 
 # The sentence's first parts say what was replayed and what the comparison came to.
 _SAID_FIRST = 2
@@ -36,8 +37,8 @@ class Summary:
     figures: tuple[tuple[str, int, str, str], ...]
     totals: Mapping[str, int]
     field_totals: Mapping[str, int]
-    series: Sequence[Mapping[str, Any]]
-    differing: Sequence[Mapping[str, Any]]
+    series: Sequence[ComparedRow]
+    differing: Sequence[ComparedRow]
     same: int
     same_totals: Mapping[str, int]
     unbalanced: int
@@ -52,7 +53,7 @@ def summarise(data: ReportData) -> Summary:
     series = sorted(run.compared, key=_by_interval)
     differing = [row for row in series if any(row.get(name) for name in CLASSES[1:6])]
     same = [row for row in series if not any(row.get(name) for name in CLASSES[1:6])]
-    totals = _totals(series)
+    by_class = totals(series)
     fields = {
         name: sum((row.get("fields") or {}).get(name, 0) for row in series) for name in FIELDS
     }
@@ -67,27 +68,28 @@ def summarise(data: ReportData) -> Summary:
         rests=tuple(text for text in told[_SAID_FIRST:] if not text.startswith("see ")),
         symbols=symbols,
         period=period,
-        figures=tuple(_figures(data, totals, unbalanced)),
-        totals=totals,
+        figures=tuple(_figures(data, by_class, unbalanced)),
+        totals=by_class,
         field_totals=fields,
         series=series,
         differing=differing,
         same=len(same),
-        same_totals=_totals(same),
+        same_totals=totals(same),
         unbalanced=unbalanced,
         files=_FILES,
     )
 
 
-def _totals(series: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+def totals(series: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """Return how many klines there are of each class."""
     return {name: sum(row.get(name, 0) for row in series) for name in CLASSES}
 
 
-def _by_interval(row: Mapping[str, Any]) -> tuple[Any, ...]:
+def _by_interval(row: ComparedRow) -> tuple[Any, ...]:
     return row["symbol"], *interval_order(row["interval"])
 
 
-def symbols_of(inputs: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+def symbols_of(inputs: Iterable[InputRow]) -> tuple[str, ...]:
     """Return the symbols of the input files, each once, in their order."""
     return tuple(dict.fromkeys(name for row in inputs for name in row.get("symbols") or ()))
 
@@ -99,15 +101,15 @@ def _symbols(data: ReportData) -> tuple[str, ...]:
     return tuple(dict.fromkeys(named))
 
 
-def period_of(inputs: Iterable[Mapping[str, Any]]) -> str:
+def period_of(inputs: Iterable[InputRow]) -> str:
     """Return the days of the files of trades, ``first to last``; empty where none tells."""
     trades = [row for row in inputs if row.get("role") == "trades"]
-    firsts = [row["first_event_time_ns"] for row in trades if row.get("first_event_time_ns")]
-    lasts = [row["last_event_time_ns"] for row in trades if row.get("last_event_time_ns")]
+    firsts = [first for row in trades if (first := row.get("first_event_time_ns"))]
+    lasts = [last for row in trades if (last := row.get("last_event_time_ns"))]
     if not firsts or not lasts:
         return ""
-    first, last = utc(min(firsts))[:10], utc(max(lasts))[:10]
-    return first if first == last else f"{first} to {last}"
+    days = [utc(one)[:10] for one in (min(firsts), max(lasts))]
+    return " to ".join(dict.fromkeys(days))
 
 
 def _figures(

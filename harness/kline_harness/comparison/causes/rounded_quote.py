@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from kline_harness.comparison.compare import plain
 from kline_harness.comparison.differing_kline import DifferingKline, Hypothesis, equal
 from kline_harness.comparison.recompute import ROUNDED_SCALE, product_scale
 from kline_harness.kline import QUOTE_FIELDS
+from kline_harness.units import decimal_text
 
 _HALF_UNIT = Decimal(1).scaleb(-ROUNDED_SCALE) / 2
 
@@ -54,6 +54,6 @@ def within_bound(case: DifferingKline, state: Hypothesis) -> Hypothesis | None:
     bound = _HALF_UNIT * part["count"]
     if not off or not all(abs(value) <= bound for value in off.values()):
         return None
-    evidence = {f"{name}_off_by": plain(value) for name, value in off.items()}
-    evidence |= {"bound": plain(bound), "raw_trades": str(part["count"])}
-    return state.after(NAME, evidence, settled={"within_bound": plain(bound)})
+    evidence = {f"{name}_off_by": decimal_text(value) for name, value in off.items()}
+    evidence |= {"bound": decimal_text(bound), "raw_trades": str(part["count"])}
+    return state.after(NAME, evidence, settled={"within_bound": decimal_text(bound)})

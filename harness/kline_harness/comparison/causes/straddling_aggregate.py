@@ -11,11 +11,10 @@ import numpy as np
 
 from kline_harness.columns import concat
 from kline_harness.comparison.causes.rounded_quote import within_bound
-from kline_harness.comparison.compare import plain
 from kline_harness.comparison.differing_kline import DifferingKline, Hypothesis
 from kline_harness.comparison.retention import BORDER_NS
 from kline_harness.tape import Tape, TradeKind
-from kline_harness.units import format_exact
+from kline_harness.units import decimal_text, format_exact
 
 NAME = "straddling_aggregate"
 
@@ -321,4 +320,4 @@ def neighbours(chain: Sequence[DifferingKline]) -> list[dict[str, Any]]:
 
 
 def _texts(values: Any) -> dict[str, str] | None:
-    return None if values is None else {name: plain(value) for name, value in values.items()}
+    return None if values is None else {name: decimal_text(value) for name, value in values.items()}
