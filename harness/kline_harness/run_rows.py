@@ -194,7 +194,7 @@ class FaultRow(TypedDict):
     """A fault of the scenario, what it changed, and the checks that found it."""
 
     fault: str
-    effect: NotRequired[Mapping[str, int]]
+    effect: NotRequired[Mapping[str, Any]]
     detected_by: NotRequired[Sequence[str]]
     had_effect: NotRequired[bool]
     from_ns: NotRequired[int | None]

@@ -9,6 +9,8 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, NotRequired, get_args, get_origin, get_type_hints, is_typeddict
 
+from kline_harness.units import INT64_MAX
+
 _SHOWN = 60
 _NAMES = {str: "a text", int: "a whole number", bool: "true or false", NoneType: "nothing"}
 
@@ -53,7 +55,7 @@ def _members(value: dict[str, Any], shape: Any, place: str) -> Iterator[tuple[st
     dot = f"{place}." if place else ""
     for name, (inner, is_required) in _members_of(shape).items():
         if name in value:
-            yield misfit(value[name], inner, f"{dot}{name}")
+            yield misfit(value[name], inner, f"{dot}{name}") or _beyond(f"{dot}{name}", value[name])
         elif is_required:
             yield f"a member {name} of {place or 'the object'}", "none"
 
@@ -84,6 +86,13 @@ def _numbers(value: Any, ends: tuple[str, ...], place: str) -> Iterator[tuple[st
         if name.endswith(ends):
             yield misfit(inner, int | None, f"{place}.{name}")
         yield from _numbers(inner, ends, f"{place}.{name}")
+
+
+def _beyond(place: str, value: Any) -> tuple[str, str] | None:
+    """Return what is wrong with an instant or a length of time that int64 does not hold."""
+    if not place.endswith("_ns") or value is None or abs(value) <= INT64_MAX:
+        return None
+    return f"nanoseconds in 64 bits for {place}", _shown(value)
 
 
 def _first(found: Iterable[tuple[str, str] | None]) -> tuple[str, str] | None:
