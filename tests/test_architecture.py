@@ -121,7 +121,8 @@ BANNED = {
 # What is late, and a mark by which a program's processes are known: no result has them.
 CLOCK_READERS = {
     *("history/pace.py", "replay/timings.py", "gate/machine_speed.py"),
-    "aggregators/subject_process.py",
+    *("aggregators/subject_process.py", "aggregators/program_guard.py"),
+    "aggregators/program_family.py",
     *("exchange/clock.py", "live/pace.py"),
 }
 FORBIDDEN_NAMES = {"utils", "common", "types", "constants", "config", "helpers", "misc"}

@@ -154,6 +154,11 @@ def main() -> None:
         subprocess.Popen(sleeping, start_new_session=True, env={})
     if MODE == "stderr without end":
         threading.Thread(target=lambda: [os.write(2, b"x" * 100_000) for _ in range(2_000)]).start()
+    if MODE == "deaf":
+        long = [word.replace("sleep(60)", "sleep(3600)") for word in sleeping]
+        subprocess.Popen(long, start_new_session=True)
+        say(type="ready", protocol=1, name="x")
+        time.sleep(3600)
     if MODE == "never reads":
         say(type="ready", protocol=1, name="x")
         time.sleep(60)

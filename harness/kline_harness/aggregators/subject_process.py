@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import itertools
 import os
 import signal
 import subprocess
@@ -17,7 +16,8 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import IO, Any, TypeAlias
 
-from kline_harness.aggregators.subject_group import MARK, end_group, family
+from kline_harness.aggregators.program_family import end_family, family
+from kline_harness.aggregators.program_guard import ProgramGuard
 from kline_harness.errors import UsageError
 
 # What has the bytes of a message, or a piece of it: bytes, or a buffer of Arrow.
@@ -35,7 +35,6 @@ _LOOKED_AFTER = 1_024
 # What is written at once: well below what a pipe holds, and what writev takes.
 _HELD_BYTES = 1 << 18
 _HELD_PIECES = 512
-_numbers = itertools.count(1)
 
 
 class LateError(Exception):
@@ -63,7 +62,7 @@ class SubjectProcess:
         Raises UsageError if it cannot be started.
         """
         self._deadline_s, self._taken = 0.0, 0
-        self._mark, self._seen = f"{os.getpid()}-{next(_numbers)}", dict[int, str]()
+        self._seen = dict[int, str]()
         # A signal raises in the main thread: in the middle of a start it would leave a program
         # that nobody knows of, and that nobody ends.
         with ThreadPoolExecutor(1) as starter:
@@ -90,17 +89,24 @@ class SubjectProcess:
         ]
 
     def _begin(self, command: list[str]) -> None:
-        self._child = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            start_new_session=True,
-            env=os.environ | {MARK: self._mark},
-        )
-        # Also when the replay is given up half-way: at the latest as the interpreter exits.
-        self._ended = weakref.finalize(self, end_group, self._child, self._mark, self._seen)
+        self._guard = guard = ProgramGuard()
+        try:
+            self._child = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                start_new_session=True,
+                env=guard.environment(),
+            )
+        except BaseException:
+            guard.dismiss()
+            raise
+        guard.watch(self._child.pid)
+        # Also when the replay is given up half-way: at the latest as the interpreter exits. Where
+        # that is killed, the guard does it.
+        self._ended = weakref.finalize(self, _end, self._child, guard, self._seen)
 
     @property
     def pid(self) -> int:
@@ -146,7 +152,7 @@ class SubjectProcess:
         counts processes of it that had left its group.
         """
         child = self._child
-        self._seen |= family(child.pid, self._mark)
+        self._seen |= family(child.pid, self._guard.mark)
         self._flush()
         self._outbox.put(None)
         exited = _has_exited(child, _GRACE_S if patiently else 0.0)
@@ -282,6 +288,13 @@ def _read_stderr(pipe: IO[bytes], kept: deque[str]) -> None:
     if part:
         kept.append(part.decode(errors="replace")[:_SHOWN])
     pipe.close()
+
+
+def _end(child: subprocess.Popen[bytes], guard: ProgramGuard, seen: dict[int, str]) -> int:
+    escaped = end_family(child.pid, guard.mark, seen)
+    child.wait()
+    guard.dismiss()
+    return escaped
 
 
 def _has_exited(child: subprocess.Popen[bytes], within_s: float) -> bool:

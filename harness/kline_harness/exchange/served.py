@@ -97,7 +97,9 @@ class Served:
     `started_ns` is where the live part began: what lies before was history for REST. `ended_ns`
     is how far the clock came; `complete` says that it came to the end of the recording.
     `speed` is a whole number of virtual seconds a second, or ``max``. `frames` counts messages by
-    stream over all connections. `without_source` are kinds of streams that the files cannot give.
+    stream over all connections. `late_ns` is the most by which anything was sent later than its
+    time, in virtual time; at full speed time waits, and it is 0. `without_source` are kinds of
+    streams that the files cannot give.
     """
 
     market: str
@@ -116,6 +118,7 @@ class Served:
     faults: tuple[ServedFault, ...] = ()
     requests: tuple[ServedRequest, ...] = ()
     slow_clients: int = 0
+    late_ns: int = 0
     without_source: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from kline_harness.exchange.clock import CLOCK_PATH, PACE_NS, VirtualClock
+from kline_harness.exchange.clock import CLOCK_PATH, PACE_NS, VirtualClock, monotonic_ns
 from kline_harness.exchange.connection import Connection
 from kline_harness.exchange.frames import Frames, trade_frames
 from kline_harness.exchange.limits import BAN_MINUTES, RequestLimits, weight_of
@@ -23,6 +23,10 @@ from kline_harness.exchange.stream_names import Routes, address_of
 from kline_harness.exchange.wire import WireFaults
 from kline_harness.units import INT64_MAX, NS_PER_MILLISECOND, NS_PER_MINUTE, NS_PER_SECOND
 
+# Where time is paced, the least of a second on the wall that is sent at once, and the most of it
+# that goes to sending: what is sent at once comes late by its own length.
+_LEAST_PACE_NS = 5 * NS_PER_MILLISECOND
+_PART = 5
 # A request line of 500 streams has 10.5 kB; the exchange takes 1,024 of them.
 LINE_BYTES = 65_536
 _FAMILIES = {"um": "/fapi/v1/", "spot": "/api/v3/"}
@@ -69,6 +73,9 @@ class ExchangeServer:
             market, self.clock, options.routes, options.stall_seconds, self.faults
         )
         self.complete = False
+        # The most by which anything was sent later than its time, in virtual nanoseconds.
+        self.late_ns = 0
+        self._pace_ns = _LEAST_PACE_NS
         self._tls = tls
         self._started_ns = market.reached_ns
         self._rest = RestApi(market)
@@ -143,13 +150,14 @@ class ExchangeServer:
             subscriptions=tuple(subscriptions),
             faults=self.faults.records(),
             requests=tuple(ServedRequest(name, status, n) for (name, status), n in requests),
+            late_ns=self.late_ns,
             slow_clients=sum(one.closed_by == "slow" for one in self.sockets.all),
             without_source=recorded.without_source(),
         )
 
     async def _serve_slice(self, end_ns: int) -> None:
         minis = any(MINI_TICKERS in one.streams for one in self.sockets.open())
-        most = None if self.options.speed is None else PACE_NS * self.options.speed
+        most = None if self.options.speed is None else self._pace_ns * self.options.speed
         reached_ns = self.market.reached_ns
         await self.sockets.retire(reached_ns)
         await self.sockets.strike(reached_ns)
@@ -163,8 +171,13 @@ class ExchangeServer:
                 most = min(most or INT64_MAX, instant - reached_ns)
         until = min(end_ns, self.market.next_end_ns(most))
         until = await self.clock.reached(until, reached_ns)
+        began_ns = monotonic_ns()
         happened = self.market.advance(until, sorted(self.sockets.series()), minis)
         self._send(happened)
+        if self.options.speed is not None:
+            self.late_ns = max(self.late_ns, self.clock.now_ns() - happened.start_ns)
+            took_ns = monotonic_ns() - began_ns
+            self._pace_ns = min(PACE_NS, max(_LEAST_PACE_NS, _PART * took_ns))
         await self.sockets.drained()
 
     def _send(self, happened: Slice) -> None:

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kline_harness.aggregators.program_guard import ProgramGuard
 from kline_harness.errors import UsageError
-from kline_harness.exchange import supervisor
 from kline_harness.exchange.tls import AUTHORITY_FILE
 from kline_harness.units import NS_PER_SECOND
 
@@ -23,6 +23,7 @@ _PROBE_SECONDS = 0.3
 _PROBE_LIMIT_SECONDS = 20.0
 _ELF = b"\x7fELF"
 _INTERPRETER = 3
+_GRACE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,55 +119,52 @@ async def probe(clock: ServiceClock) -> str:
 
 
 class Service:
-    """A service's process, led by a supervisor that ends its group whatever happens to us."""
+    """A service's process: it and all that it has started ends with us, whatever happens to us."""
 
     def __init__(self, words: Sequence[str], clock: ServiceClock, port: int) -> None:
         self._words = words
         self._clock = clock
         self._port = port
         self._process: asyncio.subprocess.Process | None = None
+        self._guard: ProgramGuard | None = None
 
     async def start(self, tls_folder: Path | None) -> None:
-        """Start it; return at the instant at which its clock begins."""
+        """Start it; return at the instant at which its clock begins.
+
+        Raises UsageError where it cannot be started.
+        """
         scheme = "s" if tls_folder else ""
-        environment = os.environ | self._clock.environment()
+        self._guard = ProgramGuard(_GRACE_SECONDS)
+        environment = self._guard.environment() | self._clock.environment()
         environment["KLINE_HARNESS_REST"] = f"http{scheme}://127.0.0.1:{self._port}"
         environment["KLINE_HARNESS_STREAM"] = f"ws{scheme}://127.0.0.1:{self._port}"
         if tls_folder is not None:
             environment |= dict.fromkeys(_TRUST, str(tls_folder / AUTHORITY_FILE))
-        begun, mine = os.pipe()
         try:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", supervisor.__name__, str(mine)),
                 *self._clock.command(self._words),
-                stdin=asyncio.subprocess.PIPE,
-                pass_fds=(mine,),
+                stdin=asyncio.subprocess.DEVNULL,
                 env=environment,
                 start_new_session=True,
             )
-        finally:
-            os.close(mine)
-        with os.fdopen(begun, "rb") as pipe:
-            await asyncio.get_running_loop().run_in_executor(None, pipe.read, 1)
+        except OSError as error:
+            raise UsageError(
+                f"serve: --run: {self._words[0]} cannot be started: {error.strerror}"
+            ) from error
+        self._guard.watch(self._process.pid)
 
     async def wait(self) -> int:
-        """Wait until it ends, and return its exit code."""
+        """Wait until it ends, and return its exit code, as a shell has it."""
         assert self._process is not None
-        return await self._process.wait()
+        code = await self._process.wait()
+        return code if code >= 0 else 128 - code
 
     async def stop(self) -> None:
-        """End it and everything that it has started."""
-        process = self._process
-        if process is None or process.returncode is not None:
-            return
-        assert process.stdin is not None
-        process.stdin.close()
-        try:
-            async with asyncio.timeout(supervisor.GRACE_SECONDS * 2):
-                await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
+        """End it and everything that it has started: asked to first, killed if that takes long."""
+        if self._guard is not None:
+            await asyncio.get_running_loop().run_in_executor(None, self._guard.end)
+        if self._process is not None:
+            await self._process.wait()
 
 
 def _is_static(program: Path) -> bool:

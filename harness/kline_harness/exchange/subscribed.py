@@ -10,7 +10,7 @@ import numpy as np
 from kline_harness.checks.finding_log import FindingLog
 from kline_harness.exchange.served import Served, ServedSubscription
 from kline_harness.tape import Tape
-from kline_harness.units import NS_PER_DAY, NS_PER_SECOND, utc_text
+from kline_harness.units import NS_PER_DAY, NS_PER_MILLISECOND, NS_PER_SECOND, utc_text
 from kline_harness.verdict import Finding, Severity, Verdict
 
 CHECK = "silent_stream"
@@ -113,10 +113,18 @@ def connections(served: Served, as_of_ns: int) -> Verdict:
     if not served.complete:
         sentence = f"the server came to {utc_text(as_of_ns)}, not to the end of the recording"
         findings.append(_connection("not_complete", Severity.NOTICE, as_of_ns, sentence))
+    if served.late_ns > _LATEST_NS:
+        sentence = (
+            f"at x{served.speed} messages were sent up to {served.late_ns / NS_PER_SECOND:.1f} "
+            "virtual seconds late: a service that closes klines by its own clock may have closed "
+            "some without their last trades"
+        )
+        findings.append(_connection("late_server", Severity.NOTICE, None, sentence))
     for request in served.requests:
         if request.status >= 400:
             sentence = f"{request.endpoint}: {request.count:,} answers of status {request.status}"
             findings.append(_connection("refused_request", Severity.NOTICE, None, sentence))
+    counts["late_ms"] = served.late_ns // NS_PER_MILLISECOND
     counts["requests"] = sum(request.count for request in served.requests)
     return Verdict.of(CONNECTIONS, counts, findings, NOT_CHECKED)
 
