@@ -131,11 +131,9 @@ def valid_in_time(folder: Path, attempt: Callable[[Path], tuple[Ran, int | None]
     for number in range(3):
         place = folder / str(number)
         place.mkdir()
-        ran, late_ms = attempt(place)
-        if ran.exit_code == 0 or late_ms is None:
-            break
-        late_ms = max(late_ms, ran.run["served"]["late_ns"] // 1_000_000)
-        if late_ms < GRACE_MS:
+        ran, service_ms = attempt(place)
+        late_ms = max(service_ms or 0, ran.run["served"]["late_ns"] // 1_000_000)
+        if ran.exit_code == 0 or service_ms is None or late_ms < GRACE_MS:
             break
     else:
         pytest.skip(f"the machine was late by {late_ms / 1000:.1f} s of virtual time")
