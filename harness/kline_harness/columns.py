@@ -9,7 +9,7 @@ from typing import Any, Generic, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from kline_harness.units import ExactArray, rescale
+from kline_harness.units import BoolArray, ExactArray, rescale
 
 T = TypeVar("T", bound="Columns")
 
@@ -136,6 +136,12 @@ class Columns:
         """Return the symbol of one row."""
         return self.instruments[int(self.symbol[row])].symbol
 
+    def of_symbol(self, symbol: str) -> BoolArray:
+        """Mark the rows of a symbol."""
+        codes = [code for code, one in enumerate(self.instruments) if one.symbol == symbol]
+        chosen: BoolArray = self.symbol == (codes[0] if codes else -1)
+        return chosen
+
     def symbols_text(self, shown: int = 3) -> str:
         """Return the symbols, by name up to so many, by number beyond."""
         names = [instrument.symbol for instrument in self.instruments]
@@ -196,6 +202,15 @@ def join_instruments(tables: Iterable[Columns]) -> tuple[Instrument, ...]:
             known = joined.get(instrument.symbol)
             joined[instrument.symbol] = instrument.finest(known) if known else instrument
     return tuple(joined.values())
+
+
+def same_rows(left: T, right: T) -> bool:
+    """Tell whether two tables hold the same rows in one order; symbols are held by name."""
+    if len(left) != len(right):
+        return False
+    both = join_instruments([left, right])
+    one, other = left.over(both), right.over(both)
+    return all(np.array_equal(getattr(one, n), getattr(other, n)) for n in one.column_names())
 
 
 def concat(tables: list[T]) -> T:

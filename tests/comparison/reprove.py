@@ -19,13 +19,14 @@ from kline_harness.comparison.exchange_rows import Absence, OtherRow, RowPlace
 from kline_harness.comparison.explain import explain_series
 from kline_harness.comparison.retained_trades import RetainedTrades, collect
 from kline_harness.comparison.retention import Refused, retention_plan
-from kline_harness.comparison.row_numbers import as_ids
+from kline_harness.comparison.row_numbers import ROWS
 from kline_harness.interval import Interval, parse_interval
 from kline_harness.kline import FIELDS
 from kline_harness.tape import Tape
 from kline_harness.units import NS_PER_MICROSECOND, Int64Array
 
 _RESULTS = ("equal", "settled")
+_IDS = {row: name for name, row in ROWS.items()}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -43,7 +44,7 @@ def reprove(row: Mapping[str, Any], tape: Tape, undone: Sequence[tuple[str, Tape
     told = json.loads(row["proof"])
     inputs = told["inputs"]
     if not inputs["ids_stated"]:
-        told = as_ids(told)
+        told = _with_ids(told)
         inputs = told["inputs"]
     differences = [_difference(row, open_ns, sides, inputs) for open_ns, sides in _sides(row, told)]
     symbol, interval = str(row["symbol"]), str(row["interval"])
@@ -160,3 +161,10 @@ def _repeated(tape: Tape, symbol: str) -> Int64Array:
     ids, counts = np.unique(tape.trade_id[mine], return_counts=True)
     repeated: Int64Array = ids[counts > 1]
     return repeated
+
+
+def _with_ids(value: Any) -> Any:
+    """Return evidence in which the numbers of rows are called ids, as they were in the run."""
+    if isinstance(value, Mapping):
+        return {_IDS.get(name, name): _with_ids(inner) for name, inner in value.items()}
+    return [_with_ids(one) for one in value] if isinstance(value, list) else value

@@ -18,7 +18,7 @@ from kline_harness.archives.column_map import ColumnMap
 from kline_harness.archives.compressed import TextFile, is_table
 from kline_harness.archives.exchange import Dialect
 from kline_harness.archives.grammar import Column, shown
-from kline_harness.archives.layout import Layout
+from kline_harness.archives.layout import BOM, Layout
 from kline_harness.archives.mapped_values import Times, plain_number
 from kline_harness.archives.table import RowBlock, RowError, plain_column
 from kline_harness.compiled.rows import count_lines
@@ -28,7 +28,6 @@ from kline_harness.units import BoolArray, TimeUnit
 _ORDER = ("id", "symbol", "price", "quantity", "quote", "time", "receive", "side")
 _NUMBERS = ("price", "quantity", "quote")
 _TRUE, _FALSE = ("true", "1", "t"), ("false", "0", "f")
-_BOM = b"\xef\xbb\xbf"
 _READ_BYTES = 1 << 20
 _SIGNED = ("quantity", "quote")
 
@@ -135,7 +134,7 @@ class MappedText(TextFile):
     def _names(self) -> list[str]:
         if self._table is not None:
             return list(self._table.schema.names)
-        line = TextFile(self.path).head().removeprefix(_BOM).partition(b"\n")[0]
+        line = TextFile(self.path).head().removeprefix(BOM).partition(b"\n")[0]
         (names,) = csv.reader([line.decode(errors="replace").rstrip("\r")])
         return [name.strip() for name in names]
 
@@ -172,7 +171,7 @@ class MappedText(TextFile):
         blank = False
         for block in raw.blocks():
             try:
-                lines = block.removeprefix(_BOM).decode().split("\n")
+                lines = block.removeprefix(BOM).decode().split("\n")
             except UnicodeDecodeError:
                 raise InputError(self.path, "text in UTF-8", "other bytes") from None
             if not lines[-1]:
@@ -322,6 +321,6 @@ def is_mapped(path: Path | str, columns: ColumnMap) -> bool:
     if is_table(path):
         names = ArrowFile(str(path)).schema.names
         return wanted <= set(names) or not {"high", "low"} <= {name.lower() for name in names}
-    line = TextFile(path).head().removeprefix(_BOM).partition(b"\n")[0]
+    line = TextFile(path).head().removeprefix(BOM).partition(b"\n")[0]
     (names,) = csv.reader([line.decode(errors="replace").rstrip("\r").replace("\0", "")])
     return wanted <= {name.strip() for name in names}

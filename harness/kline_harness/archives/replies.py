@@ -10,11 +10,11 @@ import json
 import re
 from typing import Any
 
+from kline_harness.archives.layout import BOM
 from kline_harness.archives.made_text import MadeText, line_of, lines_of_objects, shown
 from kline_harness.archives.registry import EXCHANGES
 from kline_harness.errors import InputError
 
-_BOM = b"\xef\xbb\xbf"
 _EVENT = re.compile(rb'"(?:e|stream)"\s*:\s*"')
 
 
@@ -26,7 +26,7 @@ class Reply(MadeText):
 
         Raises InputError for anything but replies with rows.
         """
-        return ("\n".join(self._lines(self._values(content.removeprefix(_BOM)))) + "\n").encode()
+        return ("\n".join(self._lines(self._values(content.removeprefix(BOM)))) + "\n").encode()
 
     def _lines(self, values: list[Any]) -> list[str]:
         for exchange in EXCHANGES:
@@ -58,7 +58,7 @@ def _loads(text: bytes) -> Any:
 
 def is_reply(head: bytes) -> bool:
     """Tell whether a file that begins so is a saved reply; else JSON is a recording's messages."""
-    head = head.removeprefix(_BOM).lstrip()
+    head = head.removeprefix(BOM).lstrip()
     if not head.startswith((b"{", b"[")) or _EVENT.search(head):
         return False
     first, _, rest = head.partition(b"\n")

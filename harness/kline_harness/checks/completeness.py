@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from kline_harness.checks.finding_log import FINDINGS_PER_KIND
+from kline_harness.checks.finding_log import FINDINGS_PER_KIND, kline_finding
 from kline_harness.checks.kline_sanity import RULE_FIELDS, field_text, quiet_not_level, rules
 from kline_harness.checks.lags import Lags
 from kline_harness.checks.queued_audit import QueuedAudit
@@ -155,7 +155,7 @@ class CompletenessAuditor(QueuedAudit[KlineBatch]):
         lagged = self._lags.explain(after, until, lost)
         evidence = {"lost": lost, "latest_open_time_ns": int(opens[latest])}
         kind, severity = ("gap_after_lag", Severity.DOUBT) if lagged else ("gap", Severity.ERROR)
-        self._log.add(until, self._finding(kind, block.klines, row, evidence, severity))
+        self._log.add(until, kline_finding(self.name, kind, block.klines, row, evidence, severity))
 
     def _judge_klines(self, block: Block, places: Places) -> None:
         klines = block.klines
@@ -248,7 +248,7 @@ class CompletenessAuditor(QueuedAudit[KlineBatch]):
             evidence: dict[str, Any] = {"children": INTERVALS[int(roll_ups.interval[row])].text}
             evidence |= {name: field_text(klines, kline, name) for name in fields}
             evidence |= {f"{name}_of_children": field_text(roll_ups, row, name) for name in fields}
-            return self._finding("cross_interval_mismatch", klines, kline, evidence)
+            return kline_finding(self.name, "cross_interval_mismatch", klines, kline, evidence)
 
         where = accepted.position[comparison.rows]
         self._log.add_rows("cross_interval_mismatch", wrong, where, mismatch)
@@ -297,25 +297,6 @@ class CompletenessAuditor(QueuedAudit[KlineBatch]):
         def make(row: int) -> Finding:
             evidence: dict[str, Any] = {name: field_text(klines, row, name) for name in names}
             evidence |= more(row) if more is not None else {}
-            return self._finding(kind, klines, row, evidence)
+            return kline_finding(self.name, kind, klines, row, evidence)
 
         self._log.add_rows(kind, rows, block.position, make)
-
-    def _finding(
-        self,
-        kind: str,
-        klines: KlineBatch,
-        row: int,
-        evidence: dict[str, Any],
-        severity: Severity = Severity.ERROR,
-    ) -> Finding:
-        return Finding(
-            self.name,
-            kind,
-            severity,
-            klines.symbol_text(row),
-            INTERVALS[int(klines.interval[row])].text,
-            int(klines.open_time_ns[row]),
-            int(klines.at_ns[row]),
-            evidence,
-        )

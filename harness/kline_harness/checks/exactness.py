@@ -8,13 +8,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from kline_harness.checks.finding_log import FindingLog
+from kline_harness.checks.finding_log import FindingLog, kline_finding
 from kline_harness.checks.kline_sanity import field_text
 from kline_harness.columns import concat, join_instruments
 from kline_harness.interval import INTERVALS
 from kline_harness.kline import FIELDS, KlineBatch
 from kline_harness.units import INT64_MAX, Window
-from kline_harness.verdict import Finding, Severity, Verdict
+from kline_harness.verdict import Severity, Verdict
 
 Key: TypeAlias = tuple[int, int, int]
 NOT_CHECKED = (
@@ -72,8 +72,7 @@ class Exactness:
         """Return the latest close time of a symbol's exact finals published before an instant."""
         latest = -INT64_MAX
         for finals in self._exact:
-            code = next((k for k, one in enumerate(finals.instruments) if one.symbol == symbol), -1)
-            mine = (finals.symbol == code) & (finals.at_ns < before_ns)
+            mine = finals.of_symbol(symbol) & (finals.at_ns < before_ns)
             if mine.any():
                 latest = max(latest, int(finals.close_time_ns()[mine].max()))
         return latest
@@ -231,16 +230,7 @@ class _Comparison:
         evidence: dict[str, Any],
         severity: Severity = Severity.ERROR,
     ) -> None:
-        finding = Finding(
-            self._log.check,
-            kind,
-            severity,
-            klines.symbol_text(row),
-            INTERVALS[int(klines.interval[row])].text,
-            int(klines.open_time_ns[row]),
-            int(klines.at_ns[row]),
-            evidence,
-        )
+        finding = kline_finding(self._log.check, kind, klines, row, evidence, severity)
         # What is missing comes after what is there.
         self._log.add(row if klines is self._ours else len(self._ours) + row, finding)
 

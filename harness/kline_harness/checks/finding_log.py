@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kline_harness.interval import INTERVALS
+from kline_harness.kline import KlineBatch
 from kline_harness.verdict import OMITTED, Finding, Severity
 
 FINDINGS_PER_KIND = 1_000
@@ -80,6 +82,27 @@ class FindingLog:
         if not omitted:
             return []
         return [Finding(self.check, OMITTED, Severity.NOTICE, evidence=omitted)]
+
+
+def kline_finding(
+    check: str,
+    kind: str,
+    klines: KlineBatch,
+    row: int,
+    evidence: Mapping[str, Any],
+    severity: Severity = Severity.ERROR,
+) -> Finding:
+    """Return a finding about one row of klines."""
+    return Finding(
+        check,
+        kind,
+        severity,
+        klines.symbol_text(row),
+        INTERVALS[int(klines.interval[row])].text,
+        int(klines.open_time_ns[row]),
+        int(klines.at_ns[row]),
+        evidence,
+    )
 
 
 def _position(entry: tuple[int, Finding]) -> int:

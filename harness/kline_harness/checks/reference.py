@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import numpy as np
-
-from kline_harness.columns import concat, join_instruments
+from kline_harness.checks.finding_log import kline_finding
+from kline_harness.columns import concat, join_instruments, same_rows
 from kline_harness.interfaces import Aggregator, FeedSlice
-from kline_harness.interval import INTERVALS
 from kline_harness.kline import FIELDS, KlineBatch
-from kline_harness.verdict import Finding, Severity, Verdict
+from kline_harness.verdict import Finding, Verdict
 
 CHECK = "reference"
 NOT_CHECKED = ("whether the feed is right: both aggregators are given the same",)
@@ -27,7 +25,7 @@ def reference_check(
     """Compare finals with those of an independent aggregator on the same feed, field by field."""
     expected = run_through(second, feed, end_ns)
     findings: list[Finding] = []
-    if not _same(published, expected):
+    if not same_rows(published, expected):
         findings = _differences(published, expected)
     counts = {"klines": len(published), "expected": len(expected)}
     return Verdict.of(CHECK, counts, findings, NOT_CHECKED)
@@ -44,14 +42,6 @@ def joined(tables: Sequence[KlineBatch]) -> KlineBatch:
     """Return finals as one table."""
     filled = [table for table in tables if len(table)]
     return concat(filled) if filled else KlineBatch.empty()
-
-
-def _same(left: KlineBatch, right: KlineBatch) -> bool:
-    if len(left) != len(right):
-        return False
-    both = join_instruments([left, right])
-    one, other = left.over(both), right.over(both)
-    return all(np.array_equal(getattr(one, n), getattr(other, n)) for n in one.column_names())
 
 
 def _differences(published: KlineBatch, expected: KlineBatch) -> list[Finding]:
@@ -92,15 +82,6 @@ def _findings(
     table: KlineBatch, kind: str, rows: list[int], fields: dict[int, list[str]] | None = None
 ) -> list[Finding]:
     return [
-        Finding(
-            CHECK,
-            kind,
-            Severity.ERROR,
-            table.symbol_text(row),
-            INTERVALS[int(table.interval[row])].text,
-            int(table.open_time_ns[row]),
-            int(table.at_ns[row]),
-            {} if fields is None else {"fields": fields[row]},
-        )
+        kline_finding(CHECK, kind, table, row, {} if fields is None else {"fields": fields[row]})
         for row in sorted(rows)[:FINDINGS_PER_KIND]
     ]

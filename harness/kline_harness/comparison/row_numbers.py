@@ -10,7 +10,7 @@ from kline_harness.comparison.compare import Comparison, Difference
 from kline_harness.verdict import Finding
 
 # The rows of a symbol are counted from 1, through all of its files in order of time.
-_ROWS = {
+ROWS = {
     "id": "row",
     "trade_id": "trade_row",
     "first_id": "first_row",
@@ -21,19 +21,17 @@ _ROWS = {
     "refused_ids": "refused_rows",
     "saved_after_id": "saved_after_row",
 }
-_IDS = {row: name for name, row in _ROWS.items()}
 # Of klines, which the aggregator was to make without ids.
 _NOT_STATED = ("first_trade_id", "last_trade_id", "previous_last_trade_id")
 
 
 def as_rows(evidence: Mapping[str, Any]) -> dict[str, Any]:
     """Return evidence in which numbers that a reader gave to trades are called rows."""
-    return _renamed(evidence, _ROWS)
-
-
-def as_ids(evidence: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what `as_rows` was given, without the ids of klines."""
-    return _renamed(evidence, _IDS)
+    return {
+        ROWS.get(name, name): _value(value)
+        for name, value in evidence.items()
+        if name not in _NOT_STATED
+    }
 
 
 def of_rows(finding: Finding) -> Finding:
@@ -61,17 +59,9 @@ def _difference(kline: Difference) -> Difference:
     )
 
 
-def _renamed(evidence: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    return {
-        names.get(name, name): _value(value, names)
-        for name, value in evidence.items()
-        if name not in _NOT_STATED
-    }
-
-
-def _value(value: Any, names: Mapping[str, str]) -> Any:
+def _value(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return _renamed(value, names)
+        return as_rows(value)
     if isinstance(value, list | tuple):
-        return type(value)(_value(one, names) for one in value)
+        return type(value)(map(_value, value))
     return value

@@ -120,10 +120,8 @@ class MarketState:
             batch = self._exact.open_klines(self.reached_ns)
             self._open = self.reached_ns, at_finest(batch, self.recorded.trades.instruments)
         batch = self._open[1]
-        code = next((k for k, i in enumerate(batch.instruments) if i.symbol == symbol), -1)
-        return batch.take(
-            (batch.symbol == code) & (batch.interval == CODE[parse_interval(interval)])
-        )
+        chosen = batch.of_symbol(symbol) & (batch.interval == CODE[parse_interval(interval)])
+        return batch.take(chosen)
 
     def klines(
         self, symbol: str, interval: Interval, from_ns: int | None, until_ns: int | None, limit: int

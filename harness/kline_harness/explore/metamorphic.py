@@ -9,7 +9,7 @@ import numpy as np
 from kline_harness.aggregators.exact import ExactAggregator
 from kline_harness.aggregators.loader import called
 from kline_harness.checks.reference import run_through
-from kline_harness.columns import Instrument, join_instruments
+from kline_harness.columns import Instrument, same_rows
 from kline_harness.interfaces import Aggregator, FeedSlice
 from kline_harness.interval import INTERVALS, Interval
 from kline_harness.kline import FIELDS, PRICE_FIELDS, QUOTE_FIELDS, KlineBatch
@@ -45,7 +45,7 @@ def metamorphic(scenario: Scenario, trade_set: TradeSet, substitutions: Substitu
 
     plain = _finals(make, scenario, trade_set.tape, trade_set.until_ns)
     laws: dict[str, Callable[[], bool]] = {
-        "split_changes_nothing": lambda: _same(
+        "split_changes_nothing": lambda: same_rows(
             plain, _finals(make, scenario, trade_set.tape, trade_set.until_ns, rows=37)
         ),
         "shift_moves_times": lambda: _shifted(make, scenario, trade_set, plain),
@@ -79,7 +79,7 @@ def _shifted(make: Make, scenario: Scenario, trade_set: TradeSet, plain: KlineBa
     if len(moved) != len(plain):
         return not fixed.all()
     back = moved.with_columns({n: getattr(moved, n) - SHIFT_NS for n in ("open_time_ns", "at_ns")})
-    return _same(plain.take(fixed), back.take(fixed))
+    return same_rows(plain.take(fixed), back.take(fixed))
 
 
 def _scaled(make: Make, scenario: Scenario, trade_set: TradeSet, plain: KlineBatch) -> bool:
@@ -87,7 +87,7 @@ def _scaled(make: Make, scenario: Scenario, trade_set: TradeSet, plain: KlineBat
     scaled = tape.with_columns({"price": tape.price * 10, "quote": tape.quote * 10})
     names = (*PRICE_FIELDS, *QUOTE_FIELDS)
     larger = plain.with_columns({n: getattr(plain, n) * 10 for n in names})
-    return _same(larger, _finals(make, scenario, scaled, trade_set.until_ns))
+    return same_rows(larger, _finals(make, scenario, scaled, trade_set.until_ns))
 
 
 def _renamed(make: Make, scenario: Scenario, trade_set: TradeSet, plain: KlineBatch) -> bool:
@@ -104,7 +104,7 @@ def _renamed(make: Make, scenario: Scenario, trade_set: TradeSet, plain: KlineBa
         tuple(_rename(i, back=True) for i in finals.instruments),
         {name: getattr(finals, name) for name in finals.column_names()},
     )
-    return _same(plain, back)
+    return same_rows(plain, back)
 
 
 def _rename(instrument: Instrument, *, back: bool = False) -> Instrument:
@@ -112,14 +112,6 @@ def _rename(instrument: Instrument, *, back: bool = False) -> Instrument:
     name = symbol.removesuffix("X") if back else f"{symbol}X"
     scales = (instrument.price_scale, instrument.quantity_scale, instrument.quote_scale)
     return Instrument(name, *scales)
-
-
-def _same(left: KlineBatch, right: KlineBatch) -> bool:
-    if len(left) != len(right):
-        return False
-    both = join_instruments([left, right])
-    one, other = left.over(both), right.over(both)
-    return all(np.array_equal(getattr(one, n), getattr(other, n)) for n in one.column_names())
 
 
 def _adds_up(finals: KlineBatch, low: Interval, high: Interval) -> bool:

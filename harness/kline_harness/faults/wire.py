@@ -22,6 +22,8 @@ class WireFault(Fault):
 class _AtOnce(WireFault):
     """A fault that strikes every websocket once, at a virtual instant."""
 
+    TOLD_BY: ClassVar[tuple[str, ...]] = _NOT_MENDED
+
     at_ns: int
 
 
@@ -42,6 +44,8 @@ class _Windowed(WireFault):
 class _Drawn(_Windowed):
     """Strikes each message with probability `rate`."""
 
+    TOLD_BY: ClassVar[tuple[str, ...]] = _NOT_MENDED
+
     rate: float = 1.0
 
     def __post_init__(self) -> None:
@@ -60,7 +64,6 @@ class WireDisconnect(_AtOnce):
     """
 
     KIND: ClassVar[str] = "wire_disconnect"
-    TOLD_BY: ClassVar[tuple[str, ...]] = _NOT_MENDED
 
     down_ns: int = 0
 
@@ -70,7 +73,6 @@ class WireClose(_AtOnce):
     """Every websocket is closed with a code, such as 1008."""
 
     KIND: ClassVar[str] = "wire_close"
-    TOLD_BY: ClassVar[tuple[str, ...]] = _NOT_MENDED
 
     code: int = 1008
 
@@ -84,7 +86,6 @@ class WireHalfOpen(_AtOnce):
     """Every websocket stays open and says nothing any more, pongs neither."""
 
     KIND: ClassVar[str] = "wire_half_open"
-    TOLD_BY: ClassVar[tuple[str, ...]] = _NOT_MENDED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +93,6 @@ class WireServerShutdown(_AtOnce):
     """Every websocket hears that the server shuts down, and is closed `lead_ns` later."""
 
     KIND: ClassVar[str] = "wire_server_shutdown"
-    TOLD_BY: ClassVar[tuple[str, ...]] = _NOT_MENDED
 
     lead_ns: int = 10 * NS_PER_SECOND
 
@@ -102,7 +102,6 @@ class WireGap(_Drawn):
     """Messages are not sent, on sockets that stay open."""
 
     KIND: ClassVar[str] = "wire_gap"
-    TOLD_BY: ClassVar[tuple[str, ...]] = _NOT_MENDED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +109,6 @@ class WireDuplicate(_Drawn):
     """Messages are sent twice."""
 
     KIND: ClassVar[str] = "wire_duplicate"
-    TOLD_BY: ClassVar[tuple[str, ...]] = _NOT_MENDED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +116,6 @@ class WireReorder(_Drawn):
     """A message changes places with the one after it."""
 
     KIND: ClassVar[str] = "wire_reorder"
-    TOLD_BY: ClassVar[tuple[str, ...]] = _NOT_MENDED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +123,6 @@ class WireDelay(_Drawn):
     """Messages are sent `by_ns` later; others overtake them."""
 
     KIND: ClassVar[str] = "wire_delay"
-    TOLD_BY: ClassVar[tuple[str, ...]] = _NOT_MENDED
 
     by_ns: int = NS_PER_SECOND
 
@@ -158,6 +154,7 @@ class WireServerTime(_AtOnce):
     """The time that REST tells steps by `by_ns`, backwards where asked."""
 
     KIND: ClassVar[str] = "wire_server_time"
+    TOLD_BY: ClassVar[tuple[str, ...]] = ()
 
     by_ns: int = NS_PER_MINUTE
     backwards: bool = False

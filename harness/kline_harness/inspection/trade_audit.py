@@ -53,7 +53,6 @@ class TradeAudit:
         self.ids = RangeSet()
         self._raw_ids = RangeSet()
         self._last: Tape | None = None
-        self.rows = 0
 
     @property
     def in_order(self) -> bool:
@@ -71,7 +70,6 @@ class TradeAudit:
 
     def add(self, tape: Tape, instrument: Instrument) -> None:
         """Look at the next rows."""
-        self.watch.add(tape)
         if self.watch.ids_stated:
             self._ids(tape)
         self._order(tape)
@@ -81,7 +79,7 @@ class TradeAudit:
             self._is_aggregated = bool(np.any(tape.first_id != tape.trade_id))
         if self._is_aggregated:
             self._aggregates(tape)
-        self.rows += len(tape)
+        self.watch.add(tape)
         self._last = tape[len(tape) - 1 :]
 
     def finish(self) -> None:
@@ -204,7 +202,7 @@ class TradeAudit:
         if self.watch.ids_stated:
             place = {"trade_id": int(tape.trade_id[row]), **place}
         if self._first_line is not None:
-            place["line"] = self._first_line + self.rows + row
+            place["line"] = self._first_line + self.watch.rows + row
         return place
 
 

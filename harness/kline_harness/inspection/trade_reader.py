@@ -8,14 +8,13 @@ import numpy as np
 
 from kline_harness.archives import TradeFile
 from kline_harness.tape import Tape
-from kline_harness.units import BoolArray
 
 
 class TradeReader:
     """Hands a file's trades of a symbol out in order of an id, `trade_id` or `last_id`."""
 
     def __init__(self, file: TradeFile, symbol: str, by: str = "trade_id") -> None:
-        self._tapes: Iterator[Tape] = (tape.take(_rows_of(tape, symbol)) for tape in file.chunks())
+        self._tapes: Iterator[Tape] = (tape.take(tape.of_symbol(symbol)) for tape in file.chunks())
         self._by = by
         self._held: Tape | None = None
 
@@ -40,8 +39,3 @@ class TradeReader:
         cut = int(np.searchsorted(ids, until_id, side="right"))
         taken, self._held = self._held[:cut], self._held[cut:]
         return taken
-
-
-def _rows_of(tape: Tape, symbol: str) -> BoolArray:
-    codes = [code for code, i in enumerate(tape.instruments) if i.symbol == symbol]
-    return np.isin(tape.symbol, codes)

@@ -248,8 +248,8 @@ class LiveFindings:
                 self._closed[one.symbol] = max(before, int(mine.max()))
 
     def _late_of(self, symbol: str, trades: Tape, finals: KlineBatch, closes: Any) -> None:
-        mine = trades.take(_rows(trades, symbol) & (trades.kind == TradeKind.MARKET))
-        of_symbol = _rows(finals, symbol)
+        mine = trades.take(trades.of_symbol(symbol) & (trades.kind == TradeKind.MARKET))
+        of_symbol = finals.of_symbol(symbol)
         closed = np.append(self._closed.get(symbol, 0), closes[of_symbol])
         closed = np.maximum.accumulate(closed)
         # What arrives at the instant of a publication comes before it.
@@ -272,7 +272,7 @@ class LiveFindings:
         for symbol, text in self._theirs.series():
             theirs = self._theirs.table(symbol, text)
             code = CODE[parse_interval(text)]
-            mine = finals.take(_rows(finals, symbol) & (finals.interval == code))
+            mine = finals.take(finals.of_symbol(symbol) & (finals.interval == code))
             if not len(mine):
                 continue
             place = np.searchsorted(theirs.open_time_ns, mine.open_time_ns)
@@ -285,11 +285,6 @@ class LiveFindings:
 
 def _symbols(trades: Tape) -> set[str]:
     return {trades.instruments[code].symbol for code in np.unique(trades.symbol).tolist()}
-
-
-def _rows(table: Tape | KlineBatch, symbol: str) -> Any:
-    codes = [at for at, one in enumerate(table.instruments) if one.symbol == symbol]
-    return table.symbol == (codes[0] if codes else -1)
 
 
 def differences(

@@ -13,7 +13,7 @@ from kline_harness.columns import concat
 from kline_harness.interval import CODE, Interval
 from kline_harness.kline import KlineBatch
 from kline_harness.tape import Tape, TradeKind
-from kline_harness.units import NS_PER_SECOND, BoolArray, ExactArray, format_exact
+from kline_harness.units import NS_PER_SECOND, ExactArray, format_exact
 
 # Finals kept for the page: a day of 500 symbols. What is older is in the run folder.
 ROWS_MAX = 2_000_000
@@ -55,7 +55,7 @@ class FinalsLog:
     def since(self, cursor: int, symbol: str, interval: Interval) -> Iterator[KlineBatch]:
         """Yield the finals of a series that came after a cursor."""
         for batch in self._batches[max(0, cursor - self._first) :]:
-            chosen = _of_symbol(batch, symbol) & (batch.interval == CODE[interval])
+            chosen = batch.of_symbol(symbol) & (batch.interval == CODE[interval])
             if chosen.any():
                 yield batch.take(chosen)
 
@@ -85,19 +85,11 @@ class RecentTrades:
         """Return the market trades of a symbol from an instant on, if there are any."""
         found = []
         for piece in self._pieces:
-            rows = _of_symbol(piece, symbol) & (piece.event_time_ns >= begin_ns)
+            rows = piece.of_symbol(symbol) & (piece.event_time_ns >= begin_ns)
             rows &= piece.kind == TradeKind.MARKET
             if rows.any():
                 found.append(piece.take(rows))
         return concat(found) if found else None
-
-
-def _of_symbol(table: KlineBatch | Tape, symbol: str) -> BoolArray:
-    codes = [at for at, one in enumerate(table.instruments) if one.symbol == symbol]
-    if not codes:
-        return np.zeros(len(table), dtype=np.bool_)
-    chosen: BoolArray = table.symbol == codes[0]
-    return chosen
 
 
 def rows_of(klines: KlineBatch, fields: Sequence[str] | None = None) -> list[Row]:

@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from kline_harness.archives import ExchangeKlines
+from kline_harness.checks.finding_log import kline_finding
 from kline_harness.columns import concat
 from kline_harness.interval import INTERVALS, Interval
 from kline_harness.kline import KlineBatch
 from kline_harness.live.findings import Entries, differences
 from kline_harness.live.klines import FinalsLog, TheirKlines
 from kline_harness.units import NS_PER_SECOND, Int64Array
-from kline_harness.verdict import Finding, Severity
+from kline_harness.verdict import Finding
 
 STORE = "store"
 # A service has so long to store a kline, in virtual time after it was final.
@@ -81,13 +82,7 @@ def _absent(exact: KlineBatch, shared: Int64Array, first_ns: int, now_ns: int) -
     rows = np.flatnonzero(due & ~np.isin(exact.open_time_ns, shared))
     for row in rows.tolist():
         evidence = {"sentence": "final, and not in the store"}
-        place = (
-            exact.symbol_text(row),
-            _text(exact, row),
-            int(exact.open_time_ns[row]),
-            int(exact.at_ns[row]),
-        )
-        yield Finding(STORE, "not_stored", Severity.ERROR, *place, evidence=evidence)
+        yield kline_finding(STORE, "not_stored", exact, row, evidence)
 
 
 def _text(table: KlineBatch, row: int) -> str:

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from kline_harness.archives.fields import unit_name, unit_range
 from kline_harness.archives.iso_times import instant_ns
+from kline_harness.archives.layout import BOM
 from kline_harness.errors import InputError
 from kline_harness.units import NS_PER_SECOND, TimeUnit
 
@@ -31,7 +32,7 @@ _FORM = "<receive time> <json>, or json alone"
 
 def lines_of(block: bytes) -> list[bytes]:
     """Return the lines of a block that ends with a line; a byte order mark is none of the text."""
-    lines = block.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    lines = block.removeprefix(BOM).split(b"\n")
     if not lines[-1]:
         lines.pop()
     return lines
