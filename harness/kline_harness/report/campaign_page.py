@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,15 +24,19 @@ from kline_harness.verdict import Finding, Severity
 WRONG = ("error", "unexplained", "missing", "extra")
 OPEN = ("doubt", "consistent")
 EXPLAINED = ("proved",)
-_COUNTS = ("error", "doubt", "unexplained", "missing", "extra", "consistent", "proved")
+_FINDINGS = ("error", "doubt")
+_CLASSES = ("unexplained", "missing", "extra", "consistent", "proved")
+_VERDICTS = ("invalid", "unknown", "valid", "absent")
 _SHOWN = 50
-_WORST_DAYS = 50
+_WORST_DAYS = 20
+# More columns than this are months: a year of many symbols would be a page of many megabytes.
+_DAYS_MAX = 62
 _WIDTH, _HEIGHT = 960.0, 120.0
 
 
 @dataclass(frozen=True, slots=True)
 class DayCell:
-    """A run's day: what was counted, the worst of it as a verdict, and where it is told."""
+    """A run's day or month: what was counted, the worst of it as a verdict, where it is listed."""
 
     day: str
     counts: Mapping[str, int]
@@ -49,32 +54,49 @@ class DayCell:
     @property
     def text(self) -> str:
         """What was counted, in words."""
-        counted = (f"{self.counts[name]:,} {name}" for name in _COUNTS if self.counts.get(name))
-        return ", ".join((f"{self.counts.get('trades', 0):,} trades", *counted))
+        trades = self.counts.get("trades", 0)
+        found = [_several(self.counts[name], name) for name in _FINDINGS if self.counts.get(name)]
+        klines = [f"{self.counts[name]:,} {name}" for name in _CLASSES if self.counts.get(name)]
+        words = ", ".join((_several(trades, "trade"), *found))
+        return f"{words}; klines: {', '.join(klines)}" if klines else words
 
     @property
     def wrong(self) -> int:
         """How much is wrong or left open."""
         return sum(self.counts.get(name, 0) for name in (*WRONG, *OPEN))
 
+    def rank(self) -> tuple[int, int]:
+        """Return what sorts days worst first: what is wrong before what is open."""
+        return _VERDICTS.index(self.verdict), -self.wrong
+
+
+def _several(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """A run: its verdict, and its days in the order of the matrix."""
+    """A run: its verdict, its days, and the columns of the matrix: days, or months of many."""
 
     run: Mapping[str, Any]
+    days: tuple[DayCell, ...]
     cells: tuple[DayCell, ...]
-    elsewhere: Mapping[str, int]
+    elsewhere: str
     has_page: bool
 
 
 @dataclass(slots=True)
 class DaySection:
-    """What a month's page tells of one day."""
+    """What a month's page lists of one day, worst first."""
 
     cell: DayCell
-    findings: list[str] = field(default_factory=list)
-    differences: list[Mapping[str, Any]] = field(default_factory=list)
+    findings: list[tuple[int, str]] = field(default_factory=list)
+    differences: list[tuple[int, Mapping[str, Any]]] = field(default_factory=list)
+
+    def sort(self) -> None:
+        """Put the worst first and leave no more than are shown."""
+        self.findings = sorted(self.findings, key=lambda one: one[0])[:_SHOWN]
+        self.differences = sorted(self.differences, key=lambda one: one[0])[:_SHOWN]
 
 
 def build_campaign(out: Path, results: Mapping[str, Any]) -> Path:
@@ -85,23 +107,20 @@ def build_campaign(out: Path, results: Mapping[str, Any]) -> Path:
     Raises OutputError when a page cannot be written.
     """
     days = sorted({day for run in results["runs"] for day in run["days"] if day})
-    rows = [_row(out, run, days) for run in results["runs"]]
+    columns = days if len(days) <= _DAYS_MAX else sorted({day[:7] for day in days})
+    rows = [_row(out, run, days, columns) for run in results["runs"]]
     try:
-        (out / "days").mkdir(exist_ok=True)
-        for row in rows:
-            for month, sections in _months(out, row).items():
-                page = render(
-                    "campaign_month.html.j2", run=row.run, month=month, days=sections, shown=_SHOWN
-                )
-                write_whole(out / "days" / _file(row.run, month), page)
-        worst = [(cell, row.run) for row in rows for cell in row.cells if cell.wrong]
-        worst.sort(key=lambda one: (-one[0].wrong, one[1]["name"], one[0].day))
+        _write_months(out / "days", out, rows)
+        worst = [(cell, row.run) for row in rows for cell in row.days if cell.wrong]
+        worst.sort(key=lambda one: (*one[0].rank(), one[1]["name"], one[0].day))
         trend = _draw_trend(days, rows)
         page = render(
             "campaign.html.j2",
             results=results,
+            sentence=_sentence(results),
             rows=rows,
             days=days,
+            columns=columns,
             worst=worst[:_WORST_DAYS],
             worst_total=len(worst),
             trend=trend.__html__() if trend else None,
@@ -112,12 +131,58 @@ def build_campaign(out: Path, results: Mapping[str, Any]) -> Path:
     return out / "index.html"
 
 
-def _row(out: Path, run: Mapping[str, Any], days: Sequence[str]) -> RunRow:
-    cells = tuple(
-        DayCell(day, run["days"].get(day, {}), f"days/{_file(run, day[:7])}#{day}") for day in days
-    )
+def _write_months(folder: Path, out: Path, rows: Iterable[RunRow]) -> None:
+    """Write a page for each run's month; those of runs that are no more are removed."""
+    folder.mkdir(exist_ok=True)
+    written = set()
+    for row in rows:
+        for month, sections in _months(out, row).items():
+            place = folder / _file(row.run, month)
+            page = render(
+                "campaign_month.html.j2",
+                run=row.run,
+                has_page=row.has_page,
+                month=month,
+                days=sections,
+                shown=_SHOWN,
+            )
+            write_whole(place, page)
+            written.add(place)
+    for stale in set(folder.glob("*.html")) - written:
+        stale.unlink()
+
+
+def _sentence(results: Mapping[str, Any]) -> str:
+    """Say what the campaign came to: the worst first."""
+    runs, failed = results["runs"], len(results["failed"])
+    total = len(runs) + failed
+    parts = []
+    if failed:
+        parts.append(f"{failed:,} of {_several(total, 'run')} came to nothing")
+    for verdict in ("invalid", "unknown", "valid"):
+        names = [run["name"] for run in runs if run["verdict"] == verdict]
+        if names:
+            worst = f", {names[0]} worst" if verdict != "valid" and len(names) > 1 else ""
+            parts.append(f"{len(names):,} {'is' if len(names) == 1 else 'are'} {verdict}{worst}")
+    return f"{results['verdict'].capitalize()}: {'; '.join(parts)}."
+
+
+def _row(out: Path, run: Mapping[str, Any], days: Sequence[str], columns: Sequence[str]) -> RunRow:
+    cells = {
+        day: DayCell(day, run["days"].get(day, {}), f"days/{_file(run, day[:7])}#{day}")
+        for day in days
+    }
+    for month in columns:
+        if month not in cells:
+            counts = sum(
+                (Counter(run["days"].get(d, {})) for d in days if d[:7] == month), Counter()
+            )
+            cells[month] = DayCell(month, counts, f"days/{_file(run, month)}")
     has_page = (out / "runs" / run["name"] / "report.html").is_file()
-    return RunRow(run, cells, run["days"].get("", {}), has_page)
+    elsewhere = run["days"].get("", {})
+    words = ", ".join(_several(count, name) for name, count in elsewhere.items())
+    every = (tuple(cells[day] for day in days), tuple(cells[one] for one in columns))
+    return RunRow(run, *every, words, has_page)
 
 
 def _file(run: Mapping[str, Any], month: str) -> str:
@@ -126,31 +191,36 @@ def _file(run: Mapping[str, Any], month: str) -> str:
 
 def _months(out: Path, row: RunRow) -> dict[str, list[DaySection]]:
     """Return each month of a run with its days: findings, and klines that differ."""
-    sections = {cell.day: DaySection(cell) for cell in row.cells if cell.counts}
+    sections = {cell.day: DaySection(cell) for cell in row.days if cell.counts}
     folder = out / "runs" / row.run["name"]
-    for day, text in _findings(folder):
-        if day in sections and len(sections[day].findings) < _SHOWN:
-            sections[day].findings.append(text)
-    for day, difference in _differences(folder):
-        if day in sections and len(sections[day].differences) < _SHOWN:
-            sections[day].differences.append(difference)
+    for day, rank, text in _findings(folder):
+        if day in sections:
+            sections[day].findings.append((rank, text))
+    for day, rank, difference in _differences(folder):
+        if day in sections:
+            sections[day].differences.append((rank, difference))
     months: dict[str, list[DaySection]] = {}
     for day, section in sections.items():
+        section.sort()
         months.setdefault(day[:7], []).append(section)
     return months
 
 
-def _findings(folder: Path) -> Iterator[tuple[str, str]]:
+def _findings(folder: Path) -> Iterator[tuple[str, int, str]]:
+    """Yield the day, how bad it is and the words of each finding."""
+    ranks = {severity: rank for rank, severity in enumerate((*_FINDINGS, "notice"))}
     with (folder / "findings.ndjson").open(encoding="utf-8") as lines:
         for line in lines:
             plain = json.loads(line)
             finding = Finding(**{**plain, "severity": Severity(plain["severity"])})
             at_ns = finding.open_time_ns or finding.at_ns
             if at_ns is not None:
-                yield day_of(at_ns), finding_text(finding)
+                yield day_of(at_ns), ranks[plain["severity"]], finding_text(finding)
 
 
-def _differences(folder: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _differences(folder: Path) -> Iterator[tuple[str, int, Mapping[str, Any]]]:
+    """Yield the day, how bad it is and the cells of each kline that is not the exchange's."""
+    ranks = {name: rank for rank, name in enumerate(_CLASSES)}
     columns = ["open_time", "interval", "class", "fields", "cause"]
     table = pq.ParquetFile(folder / "differences.parquet").read(columns)
     if table.num_rows == 0:
@@ -159,7 +229,8 @@ def _differences(folder: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     rest = [table[name].to_pylist() for name in columns[1:]]
     for text, interval, kind, fields, cause in zip(opens.to_pylist(), *rest, strict=True):
         row = {"at": text[:16], "interval": interval, "class": kind}
-        yield text[:10], {**row, "fields": fields.replace(",", ", "), "cause": cause or "none"}
+        row |= {"fields": fields.replace(",", ", "), "cause": cause or "none"}
+        yield text[:10], ranks[kind], row
 
 
 def _draw_trend(days: Sequence[str], rows: Iterable[RunRow]) -> Drawing | None:
@@ -169,7 +240,7 @@ def _draw_trend(days: Sequence[str], rows: Iterable[RunRow]) -> Drawing | None:
     bars = ((EXPLAINED, "proved"), (OPEN, "consistent"), (WRONG, "unexplained"))
     sums = [dict.fromkeys(range(len(bars)), 0) for _ in days]
     for row in rows:
-        for place, cell in enumerate(row.cells):
+        for place, cell in enumerate(row.days):
             for number, (names, _) in enumerate(bars):
                 sums[place][number] += sum(cell.counts.get(name, 0) for name in names)
     highest = max(1, *(value for one in sums for value in one.values()))
