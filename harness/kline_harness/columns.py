@@ -46,6 +46,13 @@ class Instrument:
         """Return an instrument whose quote quantity is price times quantity."""
         return Instrument(symbol, price_scale, quantity_scale, price_scale + quantity_scale)
 
+    def scales(self) -> dict[str, int]:
+        """Return the scale of each number of a trade, by its column."""
+        numbers = ("price", "quantity", "quote")
+        return dict(
+            zip(numbers, (self.price_scale, self.quantity_scale, self.quote_scale), strict=True)
+        )
+
     def finest(self, other: Instrument) -> Instrument:
         """Return the same symbol at scales that hold the numbers of both."""
         return Instrument(

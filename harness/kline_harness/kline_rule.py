@@ -50,5 +50,11 @@ class KlineRule:
     vwap_floored: bool | None = None
 
 
+def reported(opens: OpenRule, quiet: QuietRule) -> KlineRule:
+    """Return a rule that users found, and for which there is no document and no data at hand."""
+    source = "users' comparisons of trades with klines"
+    return KlineRule(opens, quiet, Basis.REPORTED, Basis.REPORTED, source)
+
+
 # Of an exchange whose klines nothing is known of, or of files that do not say whose they are.
 NO_RULE = KlineRule(OpenRule.UNKNOWN, QuietRule.UNKNOWN, Basis.NONE, Basis.NONE, "no source")

@@ -153,7 +153,6 @@ def test_finals_are_shown_as_they_were_published_and_the_oldest_let_go() -> None
     for row in range(len(klines)):
         log.add(klines[row : row + 1])
     assert log.end == len(klines)
-    assert log.dropped == len(klines) - 3
     shown = [row for batch in log.since(0, "ABC", M1) for row in rows_of(batch)]
     assert shown[0][0] > T0 // SECOND
     first = rows_of(klines.take(klines.open_time_ns == T0)[:1])[0]
@@ -169,4 +168,3 @@ def test_trades_are_let_go_when_their_kline_is_over() -> None:
     kept = recent.since("ABC", 0)
     assert kept is not None
     assert np.array_equal(kept.trade_id, [8, 9])
-    assert recent.whole

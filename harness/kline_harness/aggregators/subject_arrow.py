@@ -51,11 +51,7 @@ def _schema(columns: Sequence[str], *scales: int) -> tuple[pa.Schema, pa.Buffer]
 
 
 def _column(tape: Tape, instrument: Instrument, name: str) -> pa.Array:
-    scales = {
-        "price": instrument.price_scale,
-        "quantity": instrument.quantity_scale,
-        "quote": instrument.quote_scale,
-    }
+    scales = instrument.scales()
     if name in scales:
         return _decimals(getattr(tape, name), scales[name])
     if name == "kind":

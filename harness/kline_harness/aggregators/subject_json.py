@@ -31,11 +31,7 @@ def encode_trades(tape: Tape, columns: Sequence[str]) -> list[Buffer]:
 
 def _column(tape: Tape, name: str) -> str:
     instrument = tape.instruments[int(tape.symbol[0])]
-    scales = {
-        "price": instrument.price_scale,
-        "quantity": instrument.quantity_scale,
-        "quote": instrument.quote_scale,
-    }
+    scales = instrument.scales()
     if name in scales:
         return _decimals(getattr(tape, name), scales[name])
     if name == "kind":

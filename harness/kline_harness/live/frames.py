@@ -195,9 +195,7 @@ def hello(model: LiveRun, pace: FeedGate) -> dict[str, Any]:
             "aggregator": scenario.aggregator,
             "audit": scenario.audit.value,
             "other": "service's" if pace.follows else "exchange's",
-            "seed": scenario.seed,
             "changed": sorted(scenario.changed()),
-            "kept": model.finals.dropped == 0,
         }
 
 
@@ -235,7 +233,6 @@ def consumers(model: LiveRun) -> list[dict[str, Any]]:
             "waiting": one.waiting,
             "peak": one.peak,
             "lost": one.lagged,
-            "lags": one.lags,
             "dead": model.run.lost_while_down(one.name),
             "behind_ms": None
             if one.last_ns is None

@@ -31,7 +31,6 @@ class FinalsLog:
     """
 
     def __init__(self, rows_max: int = ROWS_MAX) -> None:
-        self.dropped = 0
         self._rows_max = rows_max
         self._batches: list[KlineBatch] = []
         self._first = 0
@@ -50,7 +49,6 @@ class FinalsLog:
             oldest = self._batches.pop(0)
             self._first += 1
             self._rows -= len(oldest)
-            self.dropped += len(oldest)
 
     def since(self, cursor: int, symbol: str, interval: Interval) -> Iterator[KlineBatch]:
         """Yield the finals of a series that came after a cursor."""
@@ -65,7 +63,6 @@ class RecentTrades:
     """Trades that were given and may belong to a kline of the `finest` interval that is open."""
 
     finest: Interval
-    whole: bool = True
     _pieces: list[Tape] = field(default_factory=list)
     _rows: int = 0
 
@@ -77,9 +74,7 @@ class RecentTrades:
         while len(self._pieces) > 1 and (
             self._rows > TRADES_MAX or int(self._pieces[0].event_time_ns.max()) < open_ns
         ):
-            oldest = self._pieces.pop(0)
-            self._rows -= len(oldest)
-            self.whole &= int(oldest.event_time_ns.max()) < open_ns
+            self._rows -= len(self._pieces.pop(0))
 
     def since(self, symbol: str, begin_ns: int) -> Tape | None:
         """Return the market trades of a symbol from an instant on, if there are any."""

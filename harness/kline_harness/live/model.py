@@ -42,7 +42,7 @@ class Consumed:
 
     def __init__(self, name: str, channel: str, since_ns: int | None) -> None:
         self.name, self.channel, self.since_ns = name, channel, since_ns
-        self.sent = self.delivered = self.lagged = self.lags = self.peak = 0
+        self.sent = self.delivered = self.lagged = self.peak = 0
         self.last_ns: int | None = None
 
     @property
@@ -156,7 +156,6 @@ class LiveRun(Observer):
         with self.lock:
             one = self._consumer(consumer)
             one.lagged += missed
-            one.lags += 1
             self.findings.lagged(consumer, now_ns, missed)
 
     def on_end(self, at_ns: int) -> None:

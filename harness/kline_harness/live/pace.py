@@ -37,7 +37,6 @@ class FeedGate:
         self.speed = speed
         self.follows = False
         self.held = False
-        self.over = False
         self.seeking: Seek | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
         self._findings = findings
@@ -58,7 +57,6 @@ class FeedGate:
                 self._passed(head)
             if not len(piece):
                 yield piece
-        self.over = True
 
     def pause(self) -> None:
         """Hold the feed."""

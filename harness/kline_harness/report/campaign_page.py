@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ import pyarrow.parquet as pq
 from kline_harness.errors import OutputError
 from kline_harness.finding_text import finding_text
 from kline_harness.report.page import render, write_whole
-from kline_harness.report.svg import Drawing, box
+from kline_harness.report.svg import Drawing, LogBars, log_bars
 from kline_harness.units import day_of
 from kline_harness.verdict import Finding, Severity
 
@@ -243,20 +242,12 @@ def _draw_trend(days: Sequence[str], rows: Iterable[RunRow]) -> Drawing | None:
         for place, cell in enumerate(row.days):
             for number, (names, _) in enumerate(bars):
                 sums[place][number] += sum(cell.counts.get(name, 0) for name in names)
-    highest = max(1, *(value for one in sums for value in one.values()))
+    columns = []
+    for day, one in zip(days, sums, strict=True):
+        text = f"{day}: {one[2]:,} wrong, {one[1]:,} open, {one[0]:,} explained"
+        columns.append(LogBars(text, tuple((one[n], tone) for n, (_, tone) in enumerate(bars))))
     drawing = Drawing(_WIDTH, _HEIGHT + 20, f"Trend of {len(days)} days")
-    step = _WIDTH / len(days)
-    part = min(step * 0.8, 40.0) / len(bars)
-    drawing.rect(0, _HEIGHT, _WIDTH, 1, "line")
-    for place, day in enumerate(days):
-        left = (place + 0.5) * step - part * len(bars) / 2
-        shapes = []
-        for number, (_, tone) in enumerate(bars):
-            height = _HEIGHT * math.log10(1 + sums[place][number]) / math.log10(1 + highest)
-            shapes.append((box(left + number * part, _HEIGHT - height, part, height), tone))
-        wrong, left_open, explained = (sums[place][number] for number in (2, 1, 0))
-        told = f"{wrong:,} wrong, {left_open:,} open, {explained:,} explained"
-        drawing.titled(shapes, f"{day}: {told}")
+    log_bars(drawing, columns, _HEIGHT)
     drawing.text(0, _HEIGHT + 16, days[0], tone="muted")
     drawing.text(_WIDTH, _HEIGHT + 16, days[-1], tone="muted", anchor="end")
     return drawing

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from kline_harness.errors import InputError, OutputError
 from kline_harness.report.overview import tested
 from kline_harness.report.page import render, write_whole
 from kline_harness.report.summary import CLASSES, period_of, symbols_of, totals
-from kline_harness.report.svg import Drawing, box
+from kline_harness.report.svg import Drawing, LogBars, log_bars
 from kline_harness.run_record import RECORD_FILE, RunRecord, read_record
 
 _WIDTH, _HEIGHT = 960.0, 120.0
@@ -73,18 +72,15 @@ def _draw_trend(runs: Sequence[PastRun]) -> Drawing | None:
         return None
     told = ", ".join(f"{run.name} {run.verdict}" for run in runs)
     drawing = Drawing(_WIDTH, _HEIGHT + 30, f"Trend of {len(runs)} runs: {told}")
-    highest = max(1, *(_differing(run, names) for run in runs for names, _ in _BARS))
-    step = _WIDTH / len(runs)
-    width = min(step * 0.8, 40.0)
-    part = width / len(_BARS)
-    drawing.rect(0, _HEIGHT, _WIDTH, 1, "line")
-    for place, run in enumerate(runs):
-        x = (place + 0.5) * step - width / 2
-        parts = [(box(x, _HEIGHT + 6, width, 14), run.verdict)]
-        for offset, (names, tone) in enumerate(_BARS):
-            height = _HEIGHT * math.log10(1 + _differing(run, names)) / math.log10(1 + highest)
-            parts.append((box(x + offset * part, _HEIGHT - height, part, height), tone))
-        drawing.titled(parts, f"{run.name}: {run.verdict}. {run.sentence}")
+    columns = [
+        LogBars(
+            f"{run.name}: {run.verdict}. {run.sentence}",
+            tuple((_differing(run, names), tone) for names, tone in _BARS),
+            run.verdict,
+        )
+        for run in runs
+    ]
+    log_bars(drawing, columns, _HEIGHT, foot=14)
     return drawing
 
 

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 
 # A name of the style sheet's palette, such as "identical".
 Tone = str
+
+
+@dataclass(frozen=True, slots=True)
+class LogBars:
+    """A group of bars: what is shown when it is pointed at, each value with its tone."""
+
+    text: str
+    bars: tuple[tuple[int, Tone], ...]
+    tone: Tone = "ink"
 
 
 class Drawing:
@@ -59,6 +71,28 @@ class Drawing:
         """Draw filled paths that show a text when pointed at."""
         shapes = "".join(f'<path fill="var(--{tone})" d="{shape}"/>' for shape, tone in parts)
         self._parts.append(f"<g><title>{escape(text)}</title>{shapes}</g>")
+
+
+def log_bars(
+    drawing: Drawing, columns: Sequence[LogBars], height: float, foot: float = 0.0
+) -> None:
+    """Draw groups of bars side by side above a line, on one logarithmic scale from zero.
+
+    Each group fills four fifths of its place, up to 40 wide. With a `foot` a box of that height
+    in the group's own tone stands under the line.
+    """
+    highest = max(1, *(value for one in columns for value, _ in one.bars))
+    step = drawing.width / len(columns)
+    width = min(step * 0.8, 40.0)
+    drawing.rect(0, height, drawing.width, 1, "line")
+    for place, one in enumerate(columns):
+        left = (place + 0.5) * step - width / 2
+        parts = [(box(left, height + 6, width, foot), one.tone)] if foot else []
+        part = width / len(one.bars)
+        for number, (value, tone) in enumerate(one.bars):
+            top = height * math.log10(1 + value) / math.log10(1 + highest)
+            parts.append((box(left + number * part, height - top, part, top), tone))
+        drawing.titled(parts, one.text)
 
 
 def box(x: float, y: float, width: float, height: float) -> str:

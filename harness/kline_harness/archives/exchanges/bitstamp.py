@@ -7,17 +7,11 @@ states where a kline's open comes from or what a quiet interval looks like.
 from __future__ import annotations
 
 from kline_harness.archives.exchange import Exchange, dialect
-from kline_harness.kline_rule import Basis, KlineRule, OpenRule, QuietRule
+from kline_harness.kline_rule import OpenRule, QuietRule, reported
 
 EXCHANGE = Exchange(
     "bitstamp",
-    KlineRule(
-        OpenRule.FIRST_TRADE,
-        QuietRule.UNKNOWN,
-        Basis.REPORTED,
-        Basis.REPORTED,
-        "users' comparisons of trades with klines",
-    ),
+    reported(OpenRule.FIRST_TRADE, QuietRule.UNKNOWN),
     trades=(
         dialect(
             "time id price quantity side",

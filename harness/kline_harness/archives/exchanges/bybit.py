@@ -8,7 +8,7 @@ document at hand states where a kline's open comes from or what a quiet interval
 from __future__ import annotations
 
 from kline_harness.archives.exchange import Exchange, dialect
-from kline_harness.kline_rule import Basis, KlineRule, OpenRule, QuietRule
+from kline_harness.kline_rule import OpenRule, QuietRule, reported
 
 _DERIVATIVES = (
     "timestamp,symbol,side,size,price,tickDirection,trdMatchID,grossValue,homeNotional,"
@@ -19,13 +19,7 @@ _SPOT, _SPOT_COLUMNS = "id,timestamp,price,volume,side", "id time price quantity
 
 EXCHANGE = Exchange(
     "bybit",
-    KlineRule(
-        OpenRule.PREVIOUS_CLOSE,
-        QuietRule.FLAT,
-        Basis.REPORTED,
-        Basis.REPORTED,
-        "users' comparisons of trades with klines",
-    ),
+    reported(OpenRule.PREVIOUS_CLOSE, QuietRule.FLAT),
     trades=(
         dialect(_DERIVATIVES_COLUMNS, _DERIVATIVES, time="seconds", side="taker", market="um"),
         dialect(

@@ -8,17 +8,11 @@ where a kline's open comes from or what a quiet interval looks like.
 from __future__ import annotations
 
 from kline_harness.archives.exchange import Exchange, dialect
-from kline_harness.kline_rule import Basis, KlineRule, OpenRule, QuietRule
+from kline_harness.kline_rule import OpenRule, QuietRule, reported
 
 EXCHANGE = Exchange(
     "okx",
-    KlineRule(
-        OpenRule.FIRST_TRADE,
-        QuietRule.UNKNOWN,
-        Basis.REPORTED,
-        Basis.REPORTED,
-        "users' comparisons of trades with klines",
-    ),
+    reported(OpenRule.FIRST_TRADE, QuietRule.UNKNOWN),
     trades=(
         dialect(
             "id side quantity price time",
