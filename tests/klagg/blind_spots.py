@@ -1,4 +1,4 @@
-"""What production's auditors do not see, and ours does: each case as both sides' findings."""
+"""What klagg's own auditors do not see, and ours does: each case as both sides' findings."""
 
 from __future__ import annotations
 

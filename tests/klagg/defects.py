@@ -1,4 +1,4 @@
-"""Every known defect of production as data: how it is shown, what finds it, or why it cannot be.
+"""Every known defect of klagg as data: how it is shown, what finds it, or why it cannot be.
 
 Trades are in the language of `tests.feeds`; ``<1:30>`` in a scenario stands for that instant. A
 defect is shown twice: by `on`, where it is there, and by `off`, which differs in that alone.

@@ -41,7 +41,7 @@ def every_file() -> dict[str, str]:
     }
     about = {
         "name": FOLDER.name,
-        "what": "Known defects of the production aggregator, each as a recording of a few trades "
+        "what": "Known defects of klagg, each as a recording of a few trades "
         "and two scenarios, with it and without it.",
         "how_made": "scripts/make_defects",
         "licence": "CC0-1.0",

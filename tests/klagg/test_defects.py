@@ -1,4 +1,4 @@
-"""Every known defect of production: found where it is, and silence where it is not."""
+"""Every known defect of klagg: found where it is, and silence where it is not."""
 
 from __future__ import annotations
 

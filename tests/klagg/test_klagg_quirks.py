@@ -1,4 +1,4 @@
-"""What each defect of the production aggregator does, with its exact numbers, and without it."""
+"""What each defect of klagg does, with its exact numbers, and without it."""
 
 from __future__ import annotations
 
@@ -325,7 +325,7 @@ def test_open_bars_at_shutdown(quirks: frozenset[Quirk], published: list[str]) -
     assert ran.accounts["ALFA"].series["1m"].open == 1
 
 
-def test_a_short_margin_loses_what_production_keeps() -> None:
+def test_a_short_margin_loses_what_the_service_keeps() -> None:
     """A trade of 59.995 that comes after the tick of 1:00.012 is late (Q47)."""
     text = "ALFA 0:30 100x1; tick 1:00.012; ALFA 0:59.995 100x1; tick 2:00.012"
     assert run_klagg(text, "1m").volumes("1m") == ["1", "0"]
@@ -333,7 +333,7 @@ def test_a_short_margin_loses_what_production_keeps() -> None:
     assert run_klagg(text, "1m").volumes("1m") == ["2", "0"]
 
 
-def test_production_periods_in_one_feed() -> None:
+def test_the_service_s_periods_in_one_feed() -> None:
     ran = run_klagg(f"ALFA 0:30 100x1; ALFA {7 * 24}:00:01 101x1", PRODUCTION)
     counts = {text: len(ran.of(text)) for text in PRODUCTION.split()}
     assert counts == {

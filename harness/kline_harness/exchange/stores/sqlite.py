@@ -54,7 +54,7 @@ def series_tables(symbols: Iterable[str]) -> dict[str, tuple[str, Interval]]:
     The name has the symbol in lower case without every "usdt", and the interval in lower case, so
     that 1M has the table of 1m: it is taken for 1m. A service that writes the interval as it is
     has k_btc_1M of months; to SQLite that is the same name, so a database has one of the two.
-    Source: such a service's code.
+    Source: docs/your-service.md.
     """
     return {
         f"k_{symbol.lower().replace('usdt', '')}_{text}": (symbol, interval)
