@@ -126,7 +126,8 @@ def _campaign_arguments(parser: Parser) -> None:
     parser.option("--scheduler", "A Dask scheduler, tcp://HOST:PORT. [default: a local cluster]")
     parser.option("--workers", "Workers of the local cluster. [default: one for each core]", int)
     parser.option("--out", "The campaign's folder. [default: reports/NAME of the file]", Path)
-    parser.option("--baseline", "An earlier campaign's folder: exit 1 for what got worse.", Path)
+    parser.option("--baseline", "An earlier campaign's folder, or its campaign.json: a gate.", Path)
+    parser.option("--junit", "With --baseline: write JUnit XML.", Path)
 
 
 def campaign(given: argparse.Namespace) -> int:

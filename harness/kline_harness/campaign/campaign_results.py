@@ -1,4 +1,4 @@
-"""What a campaign came to: every run, by symbol and day, and what is worse than before."""
+"""What a campaign came to: every run, by symbol and day."""
 
 from __future__ import annotations
 
@@ -14,17 +14,16 @@ from kline_harness.campaign.campaign_run import CampaignProgress
 from kline_harness.campaign.dataset import write_manifest
 from kline_harness.campaign.day_cache import replacing
 from kline_harness.campaign.tasks import Failure, RunAnswer
-from kline_harness.errors import InputError
 from kline_harness.exit_codes import EXIT_CRASH, EXIT_INVALID, EXIT_USAGE
 from kline_harness.report import build_campaign
 from kline_harness.verdict import Validity, worst
 
-RESULTS = "kline-harness/campaign/1"
+RESULTS = "kline-harness/campaign/2"
 RESULTS_FILE = "campaign.json"
 # Worst first: what a campaign's reader has to look at.
-_ORDER = ("failed", "invalid", "unknown", "valid")
-EXIT_UNKNOWN = Validity.UNKNOWN.exit_code
-_WORSE = (EXIT_CRASH, EXIT_USAGE, EXIT_INVALID, EXIT_UNKNOWN, Validity.VALID.exit_code)
+WORST_FIRST = ("failed", "invalid", "unknown", "valid")
+_UNKNOWN = Validity.UNKNOWN.exit_code
+_WORSE = (EXIT_CRASH, EXIT_USAGE, EXIT_INVALID, _UNKNOWN, Validity.VALID.exit_code)
 # What says how a run's files lie in the campaign's folder, and no result.
 _OF_THE_FOLDER = ("format", "key", "dataset", "folder")
 
@@ -42,7 +41,7 @@ class CampaignResults:
         """Sort what the runs came to."""
         every = sorted(answers, key=lambda one: one.name)
         runs = [one.plain for one in every if one.failure is None]
-        runs.sort(key=lambda run: (_ORDER.index(run["verdict"]), -_troubles(run), run["name"]))
+        runs.sort(key=lambda run: (WORST_FIRST.index(run["verdict"]), -_troubles(run), run["name"]))
         failed = tuple((one.name, one.failure) for one in every if one.failure is not None)
         new = sum(one.is_new for one in every if one.failure is None)
         return CampaignResults(tuple(runs), failed, new)
@@ -55,7 +54,7 @@ class CampaignResults:
         """
         codes = {failure.exit_code for _, failure in self.failed}
         codes |= {Validity(run["verdict"]).exit_code for run in self.runs}
-        return next((code for code in _WORSE if code in codes), EXIT_UNKNOWN)
+        return next((code for code in _WORSE if code in codes), _UNKNOWN)
 
     @property
     def verdict(self) -> str:
@@ -105,7 +104,7 @@ class CampaignResults:
         ]
         trades = sum(run["trades"] for run in self.runs)
         count = len(self.runs) + len(self.failed)
-        found = dict.fromkeys(_ORDER, 0) | {"failed": len(self.failed)}
+        found = dict.fromkeys(WORST_FIRST, 0) | {"failed": len(self.failed)}
         for run in self.runs:
             found[run["verdict"]] += 1
         counts = ", ".join(f"{n:,} {name}" for name, n in found.items() if n)
@@ -128,43 +127,6 @@ def write_timings(
         "planned_work_seconds": round(progress.work_seconds, 3),
     }
     _write_json(places.out / "timings.json", timings)
-
-
-def worse_than(baseline: Path, results: CampaignResults) -> list[str]:
-    """Return what is worse than in an earlier campaign: runs that are not there or failed, worse
-    verdicts, and days with more errors or unexplained differences.
-
-    Raises InputError where the earlier campaign's results are not there.
-    """
-    place = baseline / RESULTS_FILE
-    try:
-        before = json.loads(place.read_text("utf-8"))
-        old = {run["name"]: run for run in before["runs"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(place, "the results of a campaign", str(error)) from None
-    new = {run["name"]: run for run in results.runs}
-    failed = {name: failure.sentence for name, failure in results.failed}
-    worse = []
-    for name, run in sorted(old.items()):
-        if name not in new:
-            worse.append(f"{name}: was {run['verdict']}, now {failed.get(name, 'it is not run')}")
-            continue
-        now = new[name]
-        if _ORDER.index(now["verdict"]) < _ORDER.index(run["verdict"]):
-            worse.append(f"{name}: was {run['verdict']}, is {now['verdict']}: {now['sentence']}")
-        worse += _worse_days(name, run["days"], now["days"])
-    worse += [f"{name}: failed: {error}" for name, error in failed.items() if name not in old]
-    return worse
-
-
-def _worse_days(name: str, old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    worse = []
-    for day in sorted(old.keys() | new.keys()):
-        for kind in BAD:
-            was, now = old.get(day, {}).get(kind, 0), new.get(day, {}).get(kind, 0)
-            if now > was:
-                worse.append(f"{name} {day or 'of no day'}: {kind} was {was:,}, is {now:,}")
-    return worse
 
 
 # What of a day is bad: findings by severity, klines by class.

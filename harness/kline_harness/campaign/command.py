@@ -11,11 +11,13 @@ from typing import Any
 
 from kline_harness.campaign.campaign_file import Campaign, load_campaign
 from kline_harness.campaign.campaign_folder import CampaignFolder
-from kline_harness.campaign.campaign_results import CampaignResults, worse_than, write_timings
+from kline_harness.campaign.campaign_gate import judge
+from kline_harness.campaign.campaign_results import CampaignResults, write_timings
 from kline_harness.campaign.campaign_run import CampaignRun
 from kline_harness.campaign.cluster import connected, on_each, start_workers, workers_of
 from kline_harness.campaign.rates import RATES_FILE, Rates, is_ready, measured, together
 from kline_harness.campaign.shards import Plan
+from kline_harness.gate.destinations import Outputs, deliver
 from kline_harness.replay.place import REPORTS
 from kline_harness.replay.timings import Timings
 
@@ -53,9 +55,9 @@ def run_campaign(given: argparse.Namespace) -> int:
         write_timings(places, seconds, len(workers), run.progress)
     print("\n".join(results.lines(places, seconds)))
     if given.baseline is not None:
-        worse = worse_than(given.baseline, results)
-        print("\n".join(worse) or f"nothing is worse than in {given.baseline}")
-        return 1 if worse else 0
+        gate = judge(given.campaign, given.baseline, results)
+        print(deliver(gate, Outputs(junit=given.junit)), end="")
+        return gate.exit_code
     return results.exit_code
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kline_harness.arrow import int64_of, texts_of
+from kline_harness.arrow import decimal_words, int64_of, texts_of
 from kline_harness.campaign.day_cache import replacing
 from kline_harness.errors import InputError
 from kline_harness.kline import DECIMAL_COLUMNS, SCHEMA
@@ -94,7 +94,7 @@ def _stored(root: Path, place: Path, tables: Sequence[pa.Table]) -> dict[str, An
             use_dictionary=_DICTIONARY,
             column_encoding=_SPLIT,
         )
-    return _entry(root, place)
+    return {**_entry(root, place), "values_sha256": _values_sha256(table)}
 
 
 def _entry(root: Path, place: Path) -> dict[str, Any]:
@@ -108,6 +108,25 @@ def _entry(root: Path, place: Path) -> dict[str, Any]:
         "first_open_time_us": int(opens[0]),
         "last_open_time_us": int(opens[-1]),
     }
+
+
+def _values_sha256(table: pa.Table) -> str:
+    """Return the sha256 of a table's values, column by column: whatever library encoded them."""
+    digest = hashlib.sha256()
+    for name in COLUMNS:
+        column = table[name]
+        digest.update(f"{name} {STORED.field(name).type} {column.null_count}\n".encode())
+        if name in DECIMAL_COLUMNS:
+            digest.update(decimal_words(column).tobytes())
+        elif name == "trigger":
+            texts, codes = texts_of(column)
+            digest.update("\n".join(texts[code] for code in codes.tolist()).encode())
+        else:
+            digest.update(int64_of(column).tobytes())
+            if column.null_count:
+                # A missing id is -1 there, as one that nothing traded has.
+                digest.update(column.is_null().to_numpy().tobytes())
+    return digest.hexdigest()
 
 
 def write_manifest(root: Path, files: Iterable[Mapping[str, Any]]) -> Path:

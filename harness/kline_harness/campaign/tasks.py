@@ -33,6 +33,8 @@ from kline_harness.run_record import RECORD_FILE, RunRecord, read_record
 from kline_harness.units import day_of
 
 FORMAT = "kline-harness/campaign-run/2"
+# A digest that is shown and compared is its first half, as in a gate's baseline.
+DIGEST_DIGITS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +167,19 @@ def _run(
     table = (places.run(name) / "klines", places.dataset(variant.name), result["market"])
     stored = write_series(*table, symbol.symbol)
     folder = {str(path.relative_to(places.run(name))): _size(path) for path in _files(places, name)}
+    result["series"] = {
+        _series(one["path"]): one["values_sha256"][:DIGEST_DIGITS] for one in stored
+    }
     plain = {"format": FORMAT, "key": key, **result, "dataset": stored, "folder": folder}
     with replacing(places.done(name)) as part:
         part.write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
     return plain
+
+
+def _series(path: str) -> str:
+    """Return the interval and month of a dataset's file."""
+    parts = dict(part.split("=") for part in path.split("/") if "=" in part)
+    return f"{parts['interval']} {parts['month']}"
 
 
 @contextmanager
@@ -243,8 +254,19 @@ def _result(folder: Path, name: str, symbol: SymbolFiles, variant: Variant) -> d
         "sentence": record.sentence,
         "trades": sum(one["rows"] for one in record.inputs if one["role"] == "trades"),
         "klines": record.series["klines"],
+        "compared": sum(
+            one["identical"] + one["proved"] + one["consistent"] + one["unexplained"]
+            for one in record.compared
+        ),
+        "inputs": _inputs_sha256(record),
         "days": {day: dict(sorted(counts.items())) for day, counts in sorted(days.items())},
     }
+
+
+def _inputs_sha256(record: RunRecord) -> str:
+    """Return one sha256 for what the files were, by role and name."""
+    files = [(one["role"], Path(one["path"]).name, one["sha256"]) for one in record.inputs]
+    return hashlib.sha256(json.dumps(sorted(files)).encode()).hexdigest()[:DIGEST_DIGITS]
 
 
 def _days(folder: Path, record: RunRecord) -> dict[str, Counter[str]]:
