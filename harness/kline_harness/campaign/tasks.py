@@ -91,7 +91,8 @@ def _failure(places: CampaignFolder, name: str, error: Exception) -> Failure:
         return Failure(f"{error.filename or name}: {error.strerror or error}", EXIT_USAGE)
     if isinstance(error, ContractError):
         return Failure(f"the contract is broken: {error}", EXIT_INVALID)
-    details = places.out / "crashes" / f"{name.replace('/', '_')}.txt"
+    words = "".join(c if c.isalnum() or c in "-." else "_" for c in name)
+    details = places.out / "crashes" / f"{words}.txt"
     with replacing(details) as part:
         text = "".join(traceback.format_exception(error))
         part.write_text(text, encoding="utf-8", errors="replace")
