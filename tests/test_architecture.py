@@ -16,7 +16,10 @@ PACKAGE = ROOT / "harness" / "kline_harness"
 # Bottom up. Rooms of one level do not know each other, except along BESIDE.
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("contracts", "errors", "exit_codes", "units", "interval", "run_rows"),
-    ("arrow", "columns", "compiled", "id_rule", "kline_rule", "quote_rule", "ranges", "verdict"),
+    (
+        *("arrow", "background", "columns", "compiled"),
+        *("id_rule", "kline_rule", "quote_rule", "ranges", "verdict"),
+    ),
     ("decimals", "tabular", "ledger", "arguments", "project_defaults", "finding_text"),
     ("tape", "kline"),
     ("pending_rows", "roll_up", "run_shape", "run_record", "trade_ids"),

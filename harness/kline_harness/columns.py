@@ -366,10 +366,11 @@ class Rows(Generic[T]):
 
 def gather(pieces: list[Rows[T]]) -> T:
     """Join runs of rows into one table; neighbouring runs of one table are cut once."""
-    return concat([piece.table() for piece in _merge_neighbours(pieces)])
+    return concat([piece.table() for piece in neighbours_joined(pieces)])
 
 
-def _merge_neighbours(pieces: list[Rows[T]]) -> Iterator[Rows[T]]:
+def neighbours_joined(pieces: list[Rows[T]]) -> Iterator[Rows[T]]:
+    """Yield runs of rows (at least one), those that go on in one table as one."""
     current = pieces[0]
     for piece in pieces[1:]:
         if piece.base is current.base and piece.start == current.stop:

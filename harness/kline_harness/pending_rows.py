@@ -25,30 +25,15 @@ class Pending(Generic[T]):
 
     def move(self, count: int, other: Pending[T]) -> None:
         """Move the oldest `count` rows (no more than there are) to the end of another queue."""
-        for piece in self._cut(count):
+        for piece in self.cut(count):
             other.add(piece)
 
     def take(self, count: int) -> T:
         """Remove the oldest `count` rows (at least one, no more than there are) as one table."""
-        return gather(self._cut(count))
+        return gather(self.cut(count))
 
-    def tables(self, count: int) -> list[T]:
-        """Remove the oldest `count` rows as they came, neighbours of one table joined."""
-        tables: list[T] = []
-        current: Rows[T] | None = None
-        for piece in self._cut(count):
-            if current is None:
-                current = piece
-            elif piece.base is current.base and piece.start == current.stop:
-                current = Rows(current.base, current.start, piece.stop)
-            else:
-                tables.append(current.table())
-                current = piece
-        if current is not None:
-            tables.append(current.table())
-        return tables
-
-    def _cut(self, count: int) -> list[Rows[T]]:
+    def cut(self, count: int) -> list[Rows[T]]:
+        """Remove the oldest `count` rows (no more than there are) as they came."""
         head: list[Rows[T]] = []
         missing = count
         for piece in self._pieces:

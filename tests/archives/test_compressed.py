@@ -18,7 +18,8 @@ from typing import Any
 
 import pytest
 from kline_harness.archives import compressed, detect, open_trades, read_klines
-from kline_harness.archives.compressed import TextFile, in_background
+from kline_harness.archives.compressed import TextFile
+from kline_harness.background import in_background
 from kline_harness.errors import InputError
 
 from tests.archives.files import COMPRESSIONS, START_MS, write
@@ -250,7 +251,7 @@ def threads() -> list[threading.Thread]:
 def test_the_background_thread_ends_with_its_reader(tmp_path: Path) -> None:
     path = write(tmp_path / "ALFAUSDT-trades-2024-05-15.csv", f"1,2,3,6,{START_MS},true\n" * 50_000)
     for _ in range(20):
-        for tape in compressed.in_background(TextFile(path).blocks(1000)):
+        for tape in in_background(TextFile(path).blocks(1000)):
             assert tape
             assert threads()
             break

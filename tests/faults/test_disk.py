@@ -118,7 +118,7 @@ for line in sys.stdin:
     if child == 0:
         dataset.clear_leftovers()
         while True:
-            dataset.commit(rows)
+            dataset.commit([rows])
     print(child, flush=True)
     os.waitpid(child, 0)
     print("dead", flush=True)

@@ -6,14 +6,13 @@ import hashlib
 import os
 import stat
 import struct
-import threading
 import zipfile
 import zlib
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Generic, TypeVar
+from typing import Any, BinaryIO
 
 from kline_harness.compiled.rows import count_feeds
 from kline_harness.errors import Damaged, InputError, OtherKind
@@ -23,8 +22,6 @@ try:
     from isal import isal_zlib as inflater
 except ImportError:  # isal has no wheel for every platform; zlib is three times slower
     inflater = zlib
-
-T = TypeVar("T")
 
 # Smaller blocks cost more hand-overs, larger ones memory; 4 to 8 MB read equally fast, and two of
 # 8 MB make a slice of the feed.
@@ -67,6 +64,7 @@ class TextFile:
     has_floats = False
     # The beginning of its text, once it was asked for.
     _head: bytes | None = None
+    _member: _Member | None = None
 
     def __init__(self, path: Path | str) -> None:
         self.path = str(path)
@@ -94,6 +92,11 @@ class TextFile:
             raise InputError(self.path, "a readable file", _reason(error)) from None
         found = "a directory" if stat.S_ISDIR(mode) else "something that is no regular file"
         raise InputError(self.path, "a file", found)
+
+    @property
+    def text_bytes(self) -> int:
+        """Return how many bytes of text its packing promises; of a gz file how many it takes."""
+        return self.size if self._member is None else self._member.size
 
     def head(self) -> bytes:
         """Return the beginning of the text, some thousand bytes, cut anywhere.
@@ -133,7 +136,7 @@ class TextFile:
         held = feeds = 0
         last = b""
         least = min(block_bytes, _READ_BYTES_MIN)
-        for piece in self._pieces(min(_PIECE_BYTES, max(block_bytes // 4, least))):
+        for piece in self._pieces(min(_PIECE_BYTES, max(block_bytes // 8, least))):
             feeds += count_feeds(piece)
             last = piece[-1:] or last
             pieces.append(piece)
@@ -204,8 +207,8 @@ class TextFile:
         for piece in data if member.stored else _inflated(data, piece_bytes):
             size += len(piece)
             crc = inflater.crc32(piece, crc)
-            yield piece
-            piece = b""
+            held, piece = [piece], b""
+            yield held.pop()
         if size != member.size:
             found = f"{size} (truncated or corrupt)"
             raise Damaged(self.path, f"{member.size} bytes of text in {member.name}", found)
@@ -227,17 +230,19 @@ def _reason(error: Exception) -> str:
 def _read_through(file: BinaryIO, digest: Any, read_bytes: int) -> Iterator[bytes]:
     while data := file.read(read_bytes):
         digest.update(data)
-        yield data
+        held, data = [data], b""
+        yield held.pop()
 
 
 def _within(raw: Iterator[bytes], start: int, stop: int) -> Iterator[bytes]:
     """Yield the bytes of the file from `start` up to `stop`."""
     position = 0
     for data in raw:
-        piece = data[max(0, start - position) : max(0, stop - position)]
+        held = [data[max(0, start - position) : max(0, stop - position)]]
         position += len(data)
-        if piece:
-            yield piece
+        data = b""
+        if held[0]:
+            yield held.pop()
         if position >= stop:
             return
 
@@ -246,10 +251,11 @@ def _inflated(data: Iterator[bytes], piece_bytes: int) -> Iterator[bytes]:
     stream = inflater.decompressobj(_RAW_DEFLATE)
     for compressed in data:
         while compressed and not stream.eof:
-            piece = stream.decompress(compressed, piece_bytes)
+            # Nothing is held of what is handed on: many files may be read side by side.
+            held = [stream.decompress(compressed, piece_bytes)]
             compressed = stream.unconsumed_tail
-            if piece:
-                yield piece
+            if held[0]:
+                yield held.pop()
     while not stream.eof and (piece := stream.decompress(b"", piece_bytes)):
         yield piece
 
@@ -321,80 +327,3 @@ def _start_of(path: str, file: BinaryIO, entry: zipfile.ZipInfo) -> int:
 def _holds_data(entry: zipfile.ZipInfo) -> bool:
     # macOS adds its own attribute files beside the data.
     return not entry.is_dir() and not entry.filename.startswith("__MACOSX/")
-
-
-class _Relay(Generic[T]):
-    """A bounded hand-over between one producing and one consuming thread."""
-
-    def __init__(self, depth: int) -> None:
-        self._depth = depth
-        self._items: deque[T] = deque()
-        self._error: BaseException | None = None
-        self._ended = False
-        self._abandoned = False
-        self._changed = threading.Condition()
-
-    def fill(self, source: Iterator[T]) -> None:
-        """Produce until the source ends or the consumer has left."""
-        try:
-            for item in source:
-                with self._changed:
-                    self._changed.wait_for(
-                        lambda: self._abandoned or len(self._items) < self._depth
-                    )
-                    if self._abandoned:
-                        return
-                    self._items.append(item)
-                    self._changed.notify_all()
-        except BaseException as error:
-            self._error = error
-        finally:
-            try:
-                # What failed is held by its error's traceback: its own threads end here.
-                if isinstance(source, Generator):
-                    source.close()
-            finally:
-                with self._changed:
-                    self._ended = True
-                    self._changed.notify_all()
-
-    def take(self) -> T | None:
-        """Return the next item, None after the last; raise what the source raised."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._items or self._ended)
-            if self._items:
-                self._changed.notify_all()
-                return self._items.popleft()
-            error, self._error = self._error, None
-            try:
-                if error is not None:
-                    raise error
-            finally:
-                # No circle of error, traceback and frame: it would live on until it is collected.
-                del error
-            return None
-
-    def abandon(self) -> None:
-        """Let the producer go."""
-        with self._changed:
-            self._abandoned = True
-            self._items.clear()
-            self._changed.notify_all()
-
-
-def in_background(source: Iterator[T], depth: int = 1) -> Iterator[T]:
-    """Yield what `source` yields, produced in another thread at most `depth` items ahead.
-
-    The thread ends with the source or when this generator is closed or dropped.
-    """
-    relay: _Relay[T] = _Relay(depth)
-    thread = threading.Thread(target=relay.fill, args=(source,), name="reader", daemon=True)
-    thread.start()
-    try:
-        while (item := relay.take()) is not None:
-            yield item
-    finally:
-        relay.abandon()
-        # The collector of garbage may close a dropped generator in any thread.
-        if thread is not threading.current_thread():
-            thread.join()

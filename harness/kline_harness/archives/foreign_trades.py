@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kline_harness.archives.coin_margined import coin_margined
-from kline_harness.archives.compressed import BLOCK_BYTES, TextFile, in_background
+from kline_harness.archives.compressed import BLOCK_BYTES, TextFile
 from kline_harness.archives.exchange import Dialect
 from kline_harness.archives.fields import unit_name, unit_range
 from kline_harness.archives.file_names import name_symbol, symbol_of_name
@@ -22,6 +22,7 @@ from kline_harness.archives.mapped_text import MappedText
 from kline_harness.archives.registry import exchange_of
 from kline_harness.archives.table import ExactTable, RowBlock, bodies
 from kline_harness.archives.text_columns import cut_columns, lines_of, one_of
+from kline_harness.background import in_background
 from kline_harness.columns import Instrument
 from kline_harness.errors import InputError
 from kline_harness.tape import Tape, TradeKind

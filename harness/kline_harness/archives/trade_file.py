@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from kline_harness.archives.column_map import ColumnMap
-from kline_harness.archives.compressed import BLOCK_BYTES, TextFile, in_background
+from kline_harness.archives.compressed import BLOCK_BYTES, TextFile
 from kline_harness.archives.exchanges.binance.recordings import Recording
 from kline_harness.archives.exchanges.binance.trade_files import read_trades
 from kline_harness.archives.fields import unit_name
@@ -25,6 +25,7 @@ from kline_harness.archives.layout import Layout
 from kline_harness.archives.line_count import LinesRead
 from kline_harness.archives.mapped_text import MappedText
 from kline_harness.archives.recognition import Opened, open_text, sniff
+from kline_harness.background import in_background
 from kline_harness.columns import gathered
 from kline_harness.errors import InputError
 from kline_harness.ledger import Equation
@@ -36,7 +37,7 @@ _PEEK_BYTES = 64 << 10
 # whoever takes the chunks.
 _ROW_BYTES = 64
 # Of all files that are read side by side, as much text as this is looked at in one go.
-_TOGETHER_BYTES = 512 << 20
+_TOGETHER_BYTES = 384 << 20
 _BLOCK_BYTES_MIN = 256 << 10
 
 
@@ -124,9 +125,13 @@ class TradeFile:
         Raises InputError for the first bad row, or where the file breaks its packing's promise.
         """
         block_bytes = min(self._block_bytes, max(_BLOCK_BYTES_MIN, _TOGETHER_BYTES // (beside + 1)))
+        if beside:
+            # A small rest would keep all that decompressing needs between two blocks.
+            blocks = max(1, round(self._file.text_bytes / block_bytes))
+            block_bytes = max(block_bytes, -(-self._file.text_bytes // blocks))
         recording, read, tapes = self._read(block_bytes, background=not beside)
         span = _Span()
-        joined = gathered(tapes, block_bytes // _ROW_BYTES)
+        joined = tapes if beside else gathered(tapes, block_bytes // _ROW_BYTES)
         # Parsed in a thread of its own, one tape ahead: pyarrow runs outside the interpreter lock.
         yield from map(span.added, joined if beside else in_background(joined, depth=1))
         if span.rows == 0:

@@ -27,6 +27,7 @@ from kline_harness.checks.series import (
     starts_of,
 )
 from kline_harness.checks.series_statistics import SeriesStatistics
+from kline_harness.columns import Rows, gather
 from kline_harness.interval import INTERVALS
 from kline_harness.kline import FIELDS, KlineBatch, Trigger
 from kline_harness.quote_rule import no_quote_rule
@@ -80,6 +81,7 @@ class CompletenessAuditor(QueuedAudit[KlineBatch]):
 
     def on_lag(self, now_ns: int, missed: int) -> None:
         """Record that klines are missing at this place of the stream."""
+        self._settle()
         position = self._position + self._pending.rows
         self._lags.add(position, missed)
         evidence = {"missed": missed}
@@ -98,11 +100,13 @@ class CompletenessAuditor(QueuedAudit[KlineBatch]):
 
     def verdict(self) -> Verdict:
         """Return what was found, in the order of the stream."""
+        self._settle()
         not_checked = (*NOT_CHECKED, *map(no_quote_rule, sorted(self._no_rule)))
         return Verdict.of(self.name, self._counts(), self._log.findings(), not_checked)
 
     def series(self) -> SeriesStatistics:
         """Return the statistics of every series, by symbol name and length of interval."""
+        self._settle()
         names = [instrument.symbol for instrument in self._last.instruments]
         return SeriesStatistics.of(self._book, names)
 
@@ -117,9 +121,10 @@ class CompletenessAuditor(QueuedAudit[KlineBatch]):
     def _symbol(self, key: int) -> str:
         return self._last.instruments[key // INTERVAL_CODES].symbol
 
-    def _check(self, count: int) -> None:
-        block = arrange(self._last, self._pending.take(count), self._position)
-        self._position += count
+    def _check(self, pieces: list[Rows[KlineBatch]]) -> None:
+        klines = gather(pieces)
+        block = arrange(self._last, klines, self._position)
+        self._position += len(klines)
         self._book.grow(len(block.klines.instruments) * INTERVAL_CODES)
         remembered = ~block.fresh
         block.position[remembered] = self._book.last_position[block.key[remembered]]

@@ -17,12 +17,13 @@ from kline_harness.checks.life_series import Histories, LifeSeries
 from kline_harness.checks.life_table import LEGAL, TRANSITIONS, KlineState
 from kline_harness.checks.queued_audit import QueuedAudit
 from kline_harness.checks.series import INTERVAL_CODES, NONE
+from kline_harness.columns import Rows, neighbours_joined
 from kline_harness.interval import INTERVALS
 from kline_harness.kline import Life, LifeBatch, Trigger
 from kline_harness.units import BoolArray, Int64Array
 from kline_harness.verdict import Finding, Severity, Verdict
 
-BLOCK_ROWS = 131_072
+BLOCK_ROWS = 32_768
 NOT_CHECKED = (
     "the numbers of the klines: that is the comparison's part",
     "klines whose events were lost to lag, until their series is seen again",
@@ -100,25 +101,28 @@ class LifecycleChecker(QueuedAudit[LifeBatch]):
 
     def transitions(self) -> dict[tuple[KlineState, Life, Trigger], int]:
         """Return how often each legal transition happened, all of them listed."""
+        self._settle()
         return {step: int(self._transitions[step]) for step in TRANSITIONS}
 
     def lateness(self) -> tuple[LatenessStatistics, ...]:
         """Return how late finals were, per interval that had any, shortest first."""
+        self._settle()
         every = (histogram.statistics(code) for code, histogram in enumerate(self._lateness))
         return tuple(statistics for statistics in every if statistics is not None)
 
     def verdict(self) -> Verdict:
         """Return what was found, in the order of the stream."""
+        self._settle()
         counts = {"events": self._position, "ticks": len(self._ticks)}
         names = ("finals", "still_open", "after_lag", "not_judged", "lags", "missed")
         counts |= {name: self._counts[name] for name in names}
         counts |= dict(sorted(self._log.counts.items()))
         return Verdict.of(self.name, counts, self._log.findings(), NOT_CHECKED)
 
-    def _check(self, count: int) -> None:
-        batches = self._pending.tables(count)
+    def _check(self, pieces: list[Rows[LifeBatch]]) -> None:
+        batches = [piece.table() for piece in neighbours_joined(pieces)]
         events, ticks = arrange_events(batches, self._codes, self._position)
-        self._position += count
+        self._position += sum(map(len, batches))
         self._ticks.add(ticks)
         histories = self._series.follow(events)
         self._judge_transitions(events, histories)

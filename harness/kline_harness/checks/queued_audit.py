@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Generic
 
+from kline_harness.background import InBackground
 from kline_harness.checks.finding_log import FindingLog
 from kline_harness.columns import Rows, T
 from kline_harness.pending_rows import Pending
@@ -12,9 +13,10 @@ from kline_harness.verdict import Finding
 
 
 class QueuedAudit(Generic[T]):
-    """Queues what it is handed and checks `block_rows` of it at a time.
+    """Queues what it is handed and checks `block_rows` of it at a time, in a thread.
 
-    A subclass checks the oldest rows of the queue in `_check`.
+    A subclass checks rows in `_check`. Whatever else reads or changes what that leaves behind
+    waits for it before (`_settle`).
     """
 
     timer_period_ns: int | None = None
@@ -24,12 +26,14 @@ class QueuedAudit(Generic[T]):
         self._block_rows = block_rows
         self._pending: Pending[T] = Pending()
         self._log = FindingLog(name, findings_per_kind)
+        self._checking = InBackground()
 
     def on_rows(self, now_ns: int, rows: Rows[T]) -> None:
         """Queue rows; check each full block."""
         self._pending.add(rows)
         while self._pending.rows >= self._block_rows:
-            self._check(self._block_rows)
+            pieces = self._pending.cut(self._block_rows)
+            self._checking.run(lambda pieces=pieces: self._check(pieces))
 
     def rows_until_flush(self) -> int:
         """Return how many rows may come at once: their instants are in them."""
@@ -40,13 +44,19 @@ class QueuedAudit(Generic[T]):
 
     def catch_up(self) -> int:
         """Check what is queued; return how many findings there are so far."""
+        self._settle()
         if self._pending.rows:
-            self._check(self._pending.rows)
+            self._check(self._pending.cut(self._pending.rows))
         return sum(self._log.counts.values())
 
     def findings(self) -> list[Finding]:
         """Return what was found so far, in the order of the stream."""
+        self._settle()
         return self._log.findings()
 
-    def _check(self, count: int) -> None:
+    def _settle(self) -> None:
+        """Wait for the block that is being checked."""
+        self._checking.wait()
+
+    def _check(self, pieces: list[Rows[T]]) -> None:
         raise NotImplementedError

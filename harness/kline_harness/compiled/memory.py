@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 
 # Names of glibc's malloc.h.
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 _KEPT_BYTES = 64 << 20
 _MAPPED_BYTES = 32 << 20
 
@@ -21,4 +21,6 @@ def keep_freed_memory() -> None:
     except (AttributeError, OSError, TypeError):
         return
     mallopt(_MMAP_THRESHOLD, _MAPPED_BYTES)
+    # Columns are few and large: threads seldom meet here, but each would keep what it freed.
+    mallopt(_ARENA_MAX, 1)
     mallopt(_TRIM_THRESHOLD, _KEPT_BYTES)

@@ -20,6 +20,7 @@ from kline_harness.archives import (
     opened,
 )
 from kline_harness.archives.read_ahead import ReadAhead
+from kline_harness.background import in_background
 from kline_harness.checks.files import FileWatch
 from kline_harness.columns import by_symbol, concat
 from kline_harness.comparison.compare import ReferenceKlines
@@ -127,9 +128,11 @@ class Sources:
         for file in self.trades:
             if file not in recordings:
                 archives.setdefault(file.info.symbols[0], []).append(file)
-        return self._whole(
-            self._merged(recordings, list(archives.values()), watches, whole), watches
-        )
+        merging = self._merged(recordings, list(archives.values()), watches, whole)
+        if len(recordings) + len(archives) > 1:
+            # What is merged and packed has a core to itself; one line of files is read so anyway.
+            merging = in_background(merging)
+        return self._whole(merging, watches)
 
     def _merged(
         self,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ from kline_harness.units import (
 
 _TIMES = ("event_time_ns", "arrival_ns")
 _STEPS = (NS_PER_SECOND, NS_PER_MILLISECOND, NS_PER_MICROSECOND)
+# Less than this is not worth pages of its own.
+_PAGES_BYTES_MIN = 32 << 10
 _SMALL = (np.uint8, np.uint16, np.uint32)
 
 
@@ -83,7 +86,7 @@ class Packed:
                 del kept["quote"]
         kept["last_id"] = tape.last_id - tape.first_id
         columns = {n: _Narrow.of(kept[n], is_time=n in _TIMES) for n in kept}
-        return Packed(tape.instruments, len(tape), columns)
+        return Packed(tape.instruments, len(tape), _in_pages(columns))
 
     @property
     def _arrivals(self) -> _Narrow:
@@ -217,6 +220,28 @@ def _widened(values: NDArray[Any], base: Any, step: int) -> NDArray[Any]:
         wide *= step
     wide += base
     return wide
+
+
+def _in_pages(columns: Mapping[str, _Narrow]) -> Mapping[str, _Narrow]:
+    """Return columns whose values lie in pages of their own.
+
+    Trades wait long, while memory is taken and given back around them: among it they would leave
+    holes that nothing fits into.
+    """
+    moved = {n: c.values for n, c in columns.items() if c.values is not None}
+    moved = {n: values for n, values in moved.items() if values.dtype != object}
+    size = sum(values.nbytes for values in moved.values())
+    if size < _PAGES_BYTES_MIN:
+        return columns
+    pages = mmap.mmap(-1, size)
+    kept, offset = dict(columns), 0
+    # The widest first: each begins at a multiple of its width.
+    for name, values in sorted(moved.items(), key=lambda item: -item[1].itemsize):
+        place = np.frombuffer(pages, values.dtype, len(values), offset)
+        place[:] = values
+        kept[name] = replace(kept[name], values=place)
+        offset += values.nbytes
+    return kept
 
 
 def _divides(step: int, low: int, column: NDArray[Any]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,15 +52,15 @@ class KlineDataset:
 
     def __init__(self, directory: Path, files: FileSystem | None = None) -> None:
         self.directory = directory
-        self._files: FileSystem = LocalFileSystem() if files is None else files
+        self.files: FileSystem = LocalFileSystem() if files is None else files
 
     def parts(self) -> list[Path]:
         """Return the committed files in order."""
-        return self._files.find(self.directory, "part-*.parquet")
+        return self.files.find(self.directory, "part-*.parquet")
 
     def rows(self) -> int:
         """Count the rows on disk, from the footers of the committed files."""
-        return sum(pq.read_metadata(self._files.source(path)).num_rows for path in self.parts())
+        return sum(pq.read_metadata(self.files.source(path)).num_rows for path in self.parts())
 
     def pieces(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """Yield the stored klines part by part, in the order of publication; at least one table."""
@@ -68,7 +68,7 @@ class KlineDataset:
         parts = self.parts()
         for path in parts:
             # Not `read_table`: it imports datasets and pandas, for ten times the cost of reading.
-            yield pq.ParquetFile(self._files.source(path)).read(names, use_threads=False)
+            yield pq.ParquetFile(self.files.source(path)).read(names, use_threads=False)
         if not parts:
             yield SCHEMA.empty_table().select(names)
 
@@ -78,13 +78,13 @@ class KlineDataset:
 
     def clear_leftovers(self) -> int:
         """Delete temporary files of commits that died; return how many there were."""
-        leftovers = self._files.find(self.directory, ".part-*.tmp")
+        leftovers = self.files.find(self.directory, ".part-*.tmp")
         for path in leftovers:
-            self._files.remove(path)
+            self.files.remove(path)
         return len(leftovers)
 
-    def commit(self, table: pa.Table) -> Part:
-        """Store a table of `SCHEMA` as the next part.
+    def commit(self, groups: Iterable[pa.Table]) -> Part:
+        """Store tables of `SCHEMA`, each a row group, as the next part.
 
         Raises CommitError when it could not be stored; the dataset is then as it was.
         """
@@ -92,33 +92,35 @@ class KlineDataset:
         target = self.directory / f"part-{max(numbers, default=-1) + 1:05d}.parquet"
         temporary = self.directory / f".{target.name}.tmp"
         try:
-            self._write(temporary, _encode(table))
+            rows, data = _encode(groups)
+            self._write(temporary, data)
+            del data
             with _step("rename"):
-                self._files.rename(temporary, target)
+                self.files.rename(temporary, target)
         except CommitError:
             with suppress(OSError):
-                self._files.remove(temporary)
+                self.files.remove(temporary)
             raise
         try:
-            self._files.sync_directory(self.directory)
+            self.files.sync_directory(self.directory)
         except OSError as error:
-            return Part(target, table.num_rows, _reason(error))
-        return Part(target, table.num_rows)
+            return Part(target, rows, _reason(error))
+        return Part(target, rows)
 
     def _write(self, path: Path, data: memoryview) -> None:
         with _step("create"):
-            handle = self._files.create(path)
+            handle = self.files.create(path)
         try:
             with _step("write"):
-                self._files.write(handle, data)
+                self.files.write(handle, data)
             with _step("sync"):
-                self._files.sync(handle)
+                self.files.sync(handle)
         except CommitError:
             with suppress(OSError):
-                self._files.close(handle)
+                self.files.close(handle)
             raise
         with _step("close"):
-            self._files.close(handle)
+            self.files.close(handle)
 
 
 @contextmanager
@@ -130,18 +132,15 @@ def _step(name: str) -> Iterator[None]:
         raise CommitError(name, error) from error
 
 
-def _encode(table: pa.Table) -> memoryview:
-    """Return the bytes of a Parquet file; the same table gives the same bytes."""
-    sink = pa.BufferOutputStream()
-    pq.write_table(
-        table,
-        sink,
-        row_group_size=ROW_GROUP_ROWS,
-        compression="zstd",
-        use_dictionary=_DICTIONARY,
-        column_encoding=_SPLIT,
-    )
-    return memoryview(sink.getvalue())
+def _encode(groups: Iterable[pa.Table]) -> tuple[int, memoryview]:
+    """Return the rows and the bytes of a Parquet file; the same tables give the same bytes."""
+    sink, rows = pa.BufferOutputStream(), 0
+    options = {"use_dictionary": _DICTIONARY, "column_encoding": _SPLIT}
+    with pq.ParquetWriter(sink, SCHEMA, compression="zstd", **options) as file:
+        for table in groups:
+            rows += table.num_rows
+            file.write_table(table, row_group_size=ROW_GROUP_ROWS)
+    return rows, memoryview(sink.getvalue())
 
 
 def _reason(error: OSError) -> str:

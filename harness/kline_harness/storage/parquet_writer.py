@@ -5,17 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kline_harness.columns import Rows
+from kline_harness.background import InBackground
+from kline_harness.columns import Rows, neighbours_joined
 from kline_harness.errors import OutputError
 from kline_harness.kline import KlineBatch
 from kline_harness.ledger import Equation
 from kline_harness.pending_rows import Pending
-from kline_harness.storage.dataset import CommitError, KlineDataset
+from kline_harness.storage.dataset import ROW_GROUP_ROWS, CommitError, KlineDataset
 from kline_harness.storage.filesystem import FailingFileSystem, FileSystem, LocalFileSystem
-from kline_harness.storage.kline_table import storable, to_arrow
+from kline_harness.storage.kline_table import row_groups, storable, to_arrow
 from kline_harness.units import NS_PER_SECOND
 from kline_harness.verdict import Finding, Severity, Verdict
 
+# A part of fewer rows is stored before a thread would have begun with it.
+_ROWS_ALONE_MAX = 50_000
 NOT_CHECKED = (
     "the content of the klines: only that each one delivered is on disk, once",
     "that the medium keeps what it confirmed as synced",
@@ -74,6 +77,9 @@ class ParquetWriter:
     failed commit loses its part: the rows are counted as dropped and the writer goes on. So it
     does with klines whose numbers the stored types cannot hold: nothing is ever rounded.
     `flush_log` are (instant, rows) of each flush.
+
+    A thread commits large parts where nothing depends on how that ended but what is counted
+    (`_settle`).
     """
 
     directory: Path
@@ -81,9 +87,10 @@ class ParquetWriter:
     files: FileSystem | None = None
     name: str = "writer"
     timer_period_ns: int | None = field(init=False)
-    counters: WriterCounters = field(init=False, default_factory=WriterCounters)
     dataset: KlineDataset = field(init=False)
     flush_log: list[tuple[int, int]] = field(init=False, default_factory=list)
+    _counters: WriterCounters = field(init=False, default_factory=WriterCounters)
+    _committing: InBackground = field(init=False)
     _buffer: Pending[KlineBatch] = field(init=False, default_factory=Pending)
     _open_part: Pending[KlineBatch] = field(init=False, default_factory=Pending)
     _findings: list[Finding] = field(init=False, default_factory=list)
@@ -91,6 +98,7 @@ class ParquetWriter:
 
     def __post_init__(self) -> None:
         self.timer_period_ns = self.options.flush_period_ns
+        self._committing = InBackground()
         failing = self.options.failing_commits
         ours = FailingFileSystem(failing) if failing else LocalFileSystem()
         files = ours if self.files is None else self.files
@@ -99,10 +107,16 @@ class ParquetWriter:
         self.dataset.clear_leftovers()
         self._rows_before = self.dataset.rows()
 
+    @property
+    def counters(self) -> WriterCounters:
+        """Return what became of the klines so far, with the part that is being committed."""
+        self._settle()
+        return self._counters
+
     def on_rows(self, now_ns: int, rows: Rows[KlineBatch]) -> None:
         """Buffer klines; flush each full buffer."""
         self._buffer.add(rows)
-        self.counters.received += rows.stop - rows.start
+        self._counters.received += rows.stop - rows.start
         while self._buffer.rows >= self.options.buffer_rows:
             self._flush(now_ns, self.options.buffer_rows)
 
@@ -114,8 +128,9 @@ class ParquetWriter:
         """Record klines that were overwritten before they were read: they are not stored."""
         if not self.options.counts_lag:
             return
-        self.counters.lags += 1
-        self.counters.lag_missed += missed
+        counters = self.counters
+        counters.lags += 1
+        counters.lag_missed += missed
         self._find("klines_lost_to_lag", Severity.ERROR, now_ns, missed=missed)
 
     def on_timer(self, now_ns: int) -> None:
@@ -129,6 +144,7 @@ class ParquetWriter:
             self.on_timer(now_ns)
         if self._commit(now_ns, last=not self.options.retries):
             self._commit(now_ns, last=True)
+        self._settle()
 
     def abandon(self, now_ns: int) -> None:
         """The writer dies: what is not committed is lost, and counted as dropped."""
@@ -150,55 +166,76 @@ class ParquetWriter:
 
     def verdict(self) -> Verdict:
         """Return what the writer lost, and why."""
-        self.counters.buffered = self._buffer.rows
         counters = self.counters
+        counters.buffered = self._buffer.rows
         counts = {name: getattr(counters, name) for name in WriterCounters.__slots__}
         return Verdict.of(self.name, counts, self._findings, NOT_CHECKED)
 
     def _flush(self, now_ns: int, rows: int) -> None:
         self._buffer.move(rows, self._open_part)
-        self.counters.flushed += rows
-        self.counters.flushes += 1
+        self._counters.flushed += rows
+        self._counters.flushes += 1
         self.flush_log.append((now_ns, rows))
         if self._open_part.rows >= self.options.part_rows:
             self._commit(now_ns, last=not self.options.retries)
 
     def _commit(self, now_ns: int, *, last: bool) -> bool:
         """Commit the open part; return whether it failed and was kept, not being the last try."""
-        if self._open_part.rows == 0:
-            return False
-        klines = self._only_storable(self._open_part.take(self._open_part.rows), now_ns)
-        rows = len(klines)
+        self._settle()
+        rows = self._open_part.rows
         if rows == 0:
             return False
+        pieces = [piece.table() for piece in neighbours_joined(self._open_part.cut(rows))]
+        klines = self._only_storable(pieces, now_ns)
+        if not klines:
+            return False
+        if last and rows > _ROWS_ALONE_MAX and isinstance(self.dataset.files, LocalFileSystem):
+            self._committing.run(lambda: self._store(klines, now_ns, last=True))
+            return False
+        return self._store(klines, now_ns, last=last)
+
+    def _store(self, klines: list[KlineBatch], now_ns: int, *, last: bool) -> bool:
+        """Commit klines as a part; return whether it failed and they were kept."""
+        counters, rows = self._counters, sum(map(len, klines))
         try:
-            part = self.dataset.commit(to_arrow(klines))
+            part = self.dataset.commit(row_groups(klines, ROW_GROUP_ROWS))
         except CommitError as error:
             failure = {"step": error.step, "reason": error.reason}
             if not last:
-                self._open_part.add(Rows.all(klines))
+                for one in klines:
+                    self._open_part.add(Rows.all(one))
                 self._find("write_put_off", Severity.NOTICE, now_ns, kept=rows, **failure)
                 return True
-            self.counters.dropped += rows
+            counters.dropped += rows
             self._find("write_failed", Severity.ERROR, now_ns, dropped=rows, **failure)
             return False
-        self.counters.committed += rows
-        self.counters.parts += 1
+        counters.committed += rows
+        counters.parts += 1
         if part.doubt is not None:
             evidence = {"part": part.path.name, "rows": rows, "reason": part.doubt}
             self._find("durability_unknown", Severity.DOUBT, now_ns, **evidence)
         return False
 
-    def _only_storable(self, klines: KlineBatch, now_ns: int) -> KlineBatch:
+    def _only_storable(self, pieces: list[KlineBatch], now_ns: int) -> list[KlineBatch]:
         """Leave out klines that the stored types cannot hold exactly, counted as dropped."""
-        fits = storable(klines)
-        if fits.all():
-            return klines
-        dropped = klines.take(~fits)
-        self.counters.dropped += len(dropped)
-        evidence = {"dropped": len(dropped), "first": _refusal(dropped[:1])}
-        self._find("not_storable", Severity.ERROR, now_ns, **evidence)
-        return klines.take(fits)
+        kept, first, dropped = list[KlineBatch](), None, 0
+        for klines in pieces:
+            fits = storable(klines)
+            if not fits.all():
+                refused = klines.take(~fits)
+                first, dropped = first or refused[:1], dropped + len(refused)
+                klines = klines.take(fits)
+            if len(klines):
+                kept.append(klines)
+        if first is not None:
+            self._counters.dropped += dropped
+            evidence = {"dropped": dropped, "first": _refusal(first)}
+            self._find("not_storable", Severity.ERROR, now_ns, **evidence)
+        return kept
+
+    def _settle(self) -> None:
+        """Wait for the part that a thread is committing."""
+        self._committing.wait()
 
     def _find(self, kind: str, severity: Severity, now_ns: int, **evidence: object) -> None:
         self._findings.append(Finding(self.name, kind, severity, at_ns=now_ns, evidence=evidence))

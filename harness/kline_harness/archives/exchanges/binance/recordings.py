@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kline_harness.archives.coin_margined import coin_margined
-from kline_harness.archives.compressed import BLOCK_BYTES, TextFile, in_background
+from kline_harness.archives.compressed import BLOCK_BYTES, TextFile
 from kline_harness.archives.exchanges.binance.messages import (
     TRADE_IN_TEXT,
     Line,
@@ -20,6 +20,7 @@ from kline_harness.archives.exchanges.binance.messages import (
 )
 from kline_harness.archives.file_names import market_of
 from kline_harness.archives.grammar import DIGITS_MAX
+from kline_harness.background import in_background
 from kline_harness.columns import Instrument, concat
 from kline_harness.errors import InputError
 from kline_harness.ledger import Equation

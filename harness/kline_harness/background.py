@@ -1,0 +1,117 @@
+"""Work that a second core does while the caller goes on."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+@cache
+def _thread() -> ThreadPoolExecutor:
+    """Return the one thread: what jobs need at a time would add up with several."""
+    return ThreadPoolExecutor(1, thread_name_prefix="background")
+
+
+class InBackground:
+    """Runs jobs one after the other in a thread, of which no more than one is ever unfinished.
+
+    What a job raises is raised by the call that waits for it.
+    """
+
+    def __init__(self) -> None:
+        self._last: Future[object] | None = None
+
+    def run(self, job: Callable[[], object]) -> None:
+        """Begin a job, once the one before it is done."""
+        self.wait()
+        self._last = _thread().submit(job)
+
+    def wait(self) -> None:
+        """Return when nothing is left to do."""
+        last = self._last
+        if last is not None:
+            self._last = None
+            last.result()
+
+
+class _Relay(Generic[T]):
+    """A bounded hand-over between one producing and one consuming thread."""
+
+    def __init__(self, depth: int) -> None:
+        self._depth = depth
+        self._items: deque[T] = deque()
+        self._error: BaseException | None = None
+        self._ended = False
+        self._abandoned = False
+        self._changed = threading.Condition()
+
+    def fill(self, source: Iterator[T]) -> None:
+        """Produce until the source ends or the consumer has left."""
+        try:
+            for item in source:
+                with self._changed:
+                    self._changed.wait_for(
+                        lambda: self._abandoned or len(self._items) < self._depth
+                    )
+                    if self._abandoned:
+                        return
+                    self._items.append(item)
+                    self._changed.notify_all()
+        except BaseException as error:
+            self._error = error
+        finally:
+            try:
+                # What failed is held by its error's traceback: its own threads end here.
+                if isinstance(source, Generator):
+                    source.close()
+            finally:
+                with self._changed:
+                    self._ended = True
+                    self._changed.notify_all()
+
+    def take(self) -> T | None:
+        """Return the next item, None after the last; raise what the source raised."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._items or self._ended)
+            if self._items:
+                self._changed.notify_all()
+                return self._items.popleft()
+            error, self._error = self._error, None
+            try:
+                if error is not None:
+                    raise error
+            finally:
+                # No circle of error, traceback and frame: it would live on until it is collected.
+                del error
+            return None
+
+    def abandon(self) -> None:
+        """Let the producer go."""
+        with self._changed:
+            self._abandoned = True
+            self._items.clear()
+            self._changed.notify_all()
+
+
+def in_background(source: Iterator[T], depth: int = 1) -> Iterator[T]:
+    """Yield what `source` yields, produced in another thread at most `depth` items ahead.
+
+    The thread ends with the source or when this generator is closed or dropped.
+    """
+    relay: _Relay[T] = _Relay(depth)
+    thread = threading.Thread(target=relay.fill, args=(source,), name="reader", daemon=True)
+    thread.start()
+    try:
+        while (item := relay.take()) is not None:
+            yield item
+    finally:
+        relay.abandon()
+        # The collector of garbage may close a dropped generator in any thread.
+        if thread is not threading.current_thread():
+            thread.join()
