@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Generic
 
 from kline_harness.background import InBackground
@@ -33,7 +34,7 @@ class QueuedAudit(Generic[T]):
         self._pending.add(rows)
         while self._pending.rows >= self._block_rows:
             pieces = self._pending.cut(self._block_rows)
-            self._checking.run(lambda pieces=pieces: self._check(pieces))
+            self._checking.run(partial(self._check, pieces))
 
     def rows_until_flush(self) -> int:
         """Return how many rows may come at once: their instants are in them."""
