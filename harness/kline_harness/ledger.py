@@ -6,10 +6,27 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from kline_harness.units import format_exact
 from kline_harness.verdict import Finding, Verdict
 
 CHECK = "ledger"
+# Exact amounts are whole numbers of this unit.
+_AMOUNT = " in 1e-18"
+_AMOUNT_SCALE = 18
 NOT_CHECKED = ("whether what is counted is right: only that no trade, kline or row is uncounted",)
+
+
+def law_name(law: str) -> str:
+    """Return the name of a law as words, without the unit in which amounts are counted."""
+    return law.removesuffix(_AMOUNT).replace("_", " ")
+
+
+def amount(law: str, count: int) -> str:
+    """Write a number of an equation exactly, in its own unit."""
+    if not law.endswith(_AMOUNT):
+        return f"{count:,}"
+    whole, _, rest = format_exact(abs(count), _AMOUNT_SCALE).partition(".")
+    return f"{'-' if count < 0 else ''}{int(whole):,}{f'.{rest}' if rest else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +45,17 @@ class Equation:
     def balanced(self) -> bool:
         """Tell whether both sides are equal."""
         return self.total == sum(self.parts.values())
+
+    @property
+    def sentence(self) -> str:
+        """Both sides in their unit, and what is between them."""
+        law, gap = self.law, self.total - sum(self.parts.values())
+        told = (f"{name} {amount(law, count)}" for name, count in self.parts.items() if count)
+        kind = "unaccounted for" if gap > 0 else "too many"
+        return (
+            f"{law_name(law)} of {self.subject}: {amount(law, self.total)} against "
+            f"{', '.join(told) or 'nothing'}; {amount(law, abs(gap))} {kind}"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the equation as a JSON object."""
@@ -180,6 +208,9 @@ def judge(equations: Iterable[Equation]) -> Verdict:
             wrong = [block.equation(place) for place in places]
         else:
             wrong = [equation for equation in block if not equation.balanced]
-        findings += [Finding(CHECK, "unbalanced", evidence=one.to_dict()) for one in wrong]
+        findings += [
+            Finding(CHECK, "unbalanced", evidence={**one.to_dict(), "sentence": one.sentence})
+            for one in wrong
+        ]
     counts = {"equations": len(ledger), "balanced": len(ledger) - len(findings)}
     return Verdict.of(CHECK, counts, findings, NOT_CHECKED)

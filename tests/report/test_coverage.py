@@ -133,7 +133,8 @@ def test_a_number_counts_what_differs_or_is_lost_but_no_halt() -> None:
     lines = [series("1m", quiet=range(10, 40))]
     kinds = [still("halted", 10, 20), still("lost", 20, 40)]
     svg = draw_coverage(mapped(data(lines, kinds))).__html__()
-    assert "1m from 2024-05-15 00:10:00: 2 halted" in svg
+    assert "1m: 20 lost, 10 halted, 30 uncompared" in svg
+    assert "halted</title>" not in svg
     assert svg.count('font-weight="600"') == 10
 
 

@@ -222,10 +222,14 @@ def draw_coverage(coverage: CoverageMap) -> Drawing:
         y = _TOP + place * (_ROW + _GAP)
         drawing.text(LEFT_OF_CELLS - 8, y + 16, interval, tone="muted", anchor="end")
         drawing.rect(LEFT_OF_CELLS, y, RIGHT_OF_CELLS - LEFT_OF_CELLS, _ROW, "soft")
-        for cell in cells:
-            x = LEFT_OF_CELLS + (cell.start_ns - coverage.start_ns) * scale
-            width = (cell.end_ns - cell.start_ns) * scale - 1
-            _draw_cell(drawing, interval, cell, x, y, width)
+        places = [
+            (
+                LEFT_OF_CELLS + (cell.start_ns - coverage.start_ns) * scale,
+                (cell.end_ns - cell.start_ns) * scale - 1,
+            )
+            for cell in cells
+        ]
+        _draw_row(drawing, interval, cells, places, y)
     return drawing
 
 
@@ -242,22 +246,38 @@ def _draw_axis(drawing: Drawing, coverage: CoverageMap, scale: float) -> None:
         drawing.text(x, 13, text, tone="muted", size=11)
 
 
-def _draw_cell(
-    drawing: Drawing, interval: str, cell: Cell, x: float, y: float, width: float
+def _draw_row(
+    drawing: Drawing,
+    interval: str,
+    cells: Sequence[Cell],
+    places: Sequence[tuple[float, float]],
+    y: float,
 ) -> None:
-    heights = _heights(cell)
-    if not heights:
-        return
-    bottom, shapes = y + _ROW, []
-    for state, height in heights:
-        bottom -= height
-        shapes.append((box(x, bottom, width, height), state))
-    told = ", ".join(f"{number(n)} {s}" for s, n in zip(STATES, cell.counts, strict=True) if n)
-    drawing.titled(shapes, f"{interval} from {utc(cell.start_ns)}: {told}")
-    differing = sum(cell.counts[:_COUNTED])
-    if differing and cell.expected > 1 and width > 8 * len(str(differing)):
-        middle, text = x + width / 2, number(differing)
-        drawing.text(middle, y + 16, text, size=11, anchor="middle", bold=True, halo=True)
+    """Draw the cells of an interval, a shape for each state; a number tells the counts of its cell.
+
+    Shapes for each cell would be most of the page.
+    """
+    shapes: dict[str, list[str]] = {}
+    for cell, (x, width) in zip(cells, places, strict=True):
+        bottom = y + _ROW
+        for state, height in _heights(cell):
+            bottom -= height
+            shapes.setdefault(state, []).append(box(x, bottom, width, height))
+    sums = [sum(column) for column in zip(*(cell.counts for cell in cells), strict=True)]
+    joined = [("".join(boxes), state) for state, boxes in shapes.items()]
+    drawing.titled(joined, f"{interval}: {_counts(sums)}")
+    for cell, (x, width) in zip(cells, places, strict=True):
+        differing = sum(cell.counts[:_COUNTED])
+        if differing and cell.expected > 1 and width > 8 * len(str(differing)):
+            told = f"{interval} from {utc(cell.start_ns)}: {_counts(cell.counts)}"
+            middle, text = x + width / 2, number(differing)
+            drawing.text(
+                middle, y + 16, text, size=11, anchor="middle", bold=True, halo=True, told=told
+            )
+
+
+def _counts(counts: Sequence[int]) -> str:
+    return ", ".join(f"{number(n)} {s}" for s, n in zip(STATES, counts, strict=True) if n)
 
 
 def _heights(cell: Cell) -> list[tuple[str, float]]:

@@ -12,8 +12,9 @@ from functools import partial
 from typing import Any
 
 from kline_harness.kline import FIELDS
+from kline_harness.ledger import amount, law_name
 from kline_harness.report.differences import CLASSES, DifferenceRow
-from kline_harness.report.flow import amount, law_name
+from kline_harness.report.flow import lost_share
 from kline_harness.report.format import number, readable, size, utc, words
 from kline_harness.report.glossary import cause_sentence
 from kline_harness.run_rows import ComparedRow, EquationRow, FindingRow, InputRow
@@ -102,7 +103,7 @@ def encode_findings(
                 *(codes[name][str(row.get(name))] for name in ("check", "kind", "severity")),
                 *(_optional(codes[name], row.get(name)) for name in ("symbol", "interval")),
                 *map(_time, (row.get("open_time_ns"), row.get("at_ns"))),
-                _tabulate(readable("", row.get("evidence") or {})),
+                _tabulate(readable("", _in_units(row.get("evidence") or {}))),
             ]
         )
         for row in findings
@@ -110,6 +111,16 @@ def encode_findings(
     heads = {"checks": "check", "kinds": "kind", "severities": "severity"}
     heads |= {"symbols": "symbol", "intervals": "interval"}
     return {name: codes[source].names for name, source in heads.items()}, rows
+
+
+def _in_units(evidence: Mapping[str, Any]) -> dict[str, Any]:
+    """Return evidence with the numbers of an equation in the unit of its law."""
+    if "law" not in evidence or not isinstance(evidence.get("parts"), Mapping):
+        return dict(evidence)
+    law = str(evidence["law"])
+    parts = {name: amount(law, count) for name, count in evidence["parts"].items()}
+    total = amount(law, evidence["total"])
+    return {**evidence, "law": law_name(law), "total": total, "parts": parts}
 
 
 def encode_series(series: Sequence[ComparedRow]) -> tuple[Mapping[str, Any], list[str]]:
@@ -135,12 +146,14 @@ def encode_series(series: Sequence[ComparedRow]) -> tuple[Mapping[str, Any], lis
 
 
 def encode_ledger(ledger: Sequence[EquationRow]) -> tuple[Mapping[str, Any], list[str]]:
-    """Return what the codes stand for, and each line of the ledger as JSON text, unbalanced first.
+    """Return what the codes stand for, and each line of the ledger as JSON text.
+
+    Unbalanced lines come first, those that lost the largest share of their total before others.
 
     A row is [law, subject, total, parts as text, what it is off by or nothing]; numbers are text.
     """
     codes = _Codes()
-    lines = sorted(ledger, key=lambda row: bool(row.get("balanced")))
+    lines = sorted(ledger, key=lambda row: (bool(row.get("balanced")), -lost_share(row)))
     rows = []
     for row in lines:
         write = partial(amount, str(row["law"]))
@@ -246,7 +259,7 @@ def _tabulate(value: Any) -> Any:
         return {name: _tabulate(inner) for name, inner in value.items()}
     if not isinstance(value, list):
         return value
-    if len(value) > 1 and all(isinstance(item, dict) for item in value):
+    if value and all(isinstance(item, dict) for item in value):
         names = list(value[0])
         if names and all(list(item) == names for item in value):
             return {"": [names, [[_tabulate(item[name]) for name in names] for item in value]]}

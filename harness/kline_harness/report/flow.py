@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from kline_harness.ledger import amount, law_name
 from kline_harness.report.format import number, words
 from kline_harness.report.svg import Drawing, short
 from kline_harness.run_rows import EquationRow
-from kline_harness.units import format_exact
 
 _WIDTH, _STAGE, _BAR = 960.0, 280.0, 7.0
 _HEIGHT, _STUB, _LEAST, _TITLE = 44.0, 18.0, 3.0, 22.0
 # What is drawn of a ledger that balances; every line that does not comes before.
 _SHOWN = 10
-# Exact amounts are whole numbers of this unit.
-_AMOUNT = " in 1e-18"
-_AMOUNT_SCALE = 18
 _SUBJECTS_NAMED = 4
+# Right of the last stage, and a letter of a title.
+_STAGE_REST, _LETTER = 100.0, 7.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +59,10 @@ def _importance(flow: FlowFigure) -> tuple[bool, float, bool]:
     return all(row["balanced"] for row in flow.chain), -lost, law.startswith("traded ")
 
 
-def law_name(law: str) -> str:
-    """Return the name of a law as words, without the unit in which amounts are counted."""
-    return words(law.removesuffix(_AMOUNT))
-
-
-def amount(law: str, count: int) -> str:
-    """Write a number of an equation exactly, in its own unit."""
-    if not law.endswith(_AMOUNT):
-        return number(count)
-    whole, _, rest = format_exact(abs(count), _AMOUNT_SCALE).partition(".")
-    sign = "-" if count < 0 else ""
-    return f"{sign}{number(int(whole))}{f'.{rest}' if rest else ''}"
+def lost_share(row: EquationRow) -> float:
+    """Return which share of a line's total its parts do not account for."""
+    total, parts = int(row["total"]), sum(map(int, row["parts"].values()))
+    return abs(total - parts) / (abs(total) or 1)
 
 
 def _chain(
@@ -115,12 +106,31 @@ def draw_ledger(ledger: Sequence[EquationRow]) -> Drawing | None:
         f"Ledger: {number(balanced)} of {number(len(ledger))} lines balance. "
         "The same numbers are in the table below."
     )
-    drawing = Drawing(_WIDTH, sum(_height(flow) for flow in drawn), alternative)
+    lines = list(_lines(drawn))
+    heights = [max(_height(flow) for flow, _ in line) for line in lines]
+    drawing = Drawing(_WIDTH, sum(heights), alternative)
     y = 0.0
-    for flow in drawn:
-        _draw_flow(drawing, flow, y)
-        y += _height(flow)
+    for line, height in zip(lines, heights, strict=True):
+        for flow, x in line:
+            _draw_flow(drawing, flow, x, y)
+        y += height
     return drawing
+
+
+def _lines(drawn: Sequence[FlowFigure]) -> Iterator[list[tuple[FlowFigure, float]]]:
+    """Yield lines of flows that have room beside each other, each with where it begins."""
+    line: list[tuple[FlowFigure, float]] = []
+    x = 0.0
+    for flow in drawn:
+        wide = max(len(flow.chain) * _STAGE + _STAGE_REST, len(_title(flow)) * _LETTER)
+        if line and x + wide > _WIDTH:
+            yield line
+            line, x = [], 0.0
+        line.append((flow, x))
+        # Two chains of one equation stand side by side.
+        x += -(-wide // (_WIDTH / 2)) * _WIDTH / 2
+    if line:
+        yield line
 
 
 def hidden_flows(ledger: Sequence[EquationRow]) -> int:
@@ -157,6 +167,8 @@ def _stubs(row: EquationRow, main: str | None) -> list[tuple[str, int, str]]:
 
 def _title(flow: FlowFigure) -> str:
     law = law_name(str(flow.chain[0]["law"]))
+    head = flow.chain[0]
+    law = f"{law} {amount(str(head['law']), head['total'])}"
     if len(flow.subjects) == 1:
         return f"{law} · {flow.subjects[0]}"
     heads = [subject.rpartition(" ")[0] for subject in flow.subjects]
@@ -168,15 +180,15 @@ def _title(flow: FlowFigure) -> str:
     return f"{law} · {named}{f' and {number(more)} more' if more > 0 else ''}: the same in each"
 
 
-def _draw_flow(drawing: Drawing, flow: FlowFigure, top: float) -> None:
-    drawing.text(0, top + 14, _title(flow), size=12, bold=True)
+def _draw_flow(drawing: Drawing, flow: FlowFigure, left: float, top: float) -> None:
+    drawing.text(left, top + 14, _title(flow), size=12, bold=True)
     y, height = top + _TITLE, _HEIGHT
-    drawing.rect(0, y, _BAR, height, "theirs")
+    drawing.rect(left, y, _BAR, height, "theirs")
     for place, row in enumerate(flow.chain):
-        height = _draw_stage(drawing, row, _main(flow, place), place * _STAGE, y, height)
+        height = _draw_stage(drawing, row, _main(flow, place), left + place * _STAGE, y, height)
     if all(row["balanced"] for row in flow.chain):
-        x = min(len(flow.chain) * _STAGE + 20, _WIDTH - 80)
-        drawing.text(x, y + height / 2 + 4, "= balanced", tone="valid", size=12, bold=True)
+        end = left + len(flow.chain) * _STAGE
+        drawing.text(end + 20, y + height / 2 + 4, "= balanced", tone="valid", size=12, bold=True)
 
 
 def _draw_stage(
@@ -194,8 +206,6 @@ def _draw_stage(
         drawing.rect(target, y, _BAR, kept, "theirs")
         told = f"{amount(row['law'], row['parts'][main])} {words(main)}"
         drawing.text(target - 8, y + 14, told, size=12, anchor="end")
-    if main is None or row["parts"][main] != total:
-        drawing.text(x + _BAR + 6, y + 30, amount(row["law"], total), size=12)
     start, place = y + kept, y + height + _STUB * 0.6
     for (name, count, tone), thick in zip(stubs, lost, strict=True):
         end = x + _STAGE * 0.36

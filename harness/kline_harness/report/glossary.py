@@ -34,6 +34,11 @@ CHECKS = {
     "connections": "Tells how the connections of the server ended.",
     "left_bars": "Looks for klines that were left as they were after some of their trades.",
     "wire_faults": "Tells which faults of the wire had an effect, and which klines kept it.",
+    "klagg": "Tells what the model of klagg observed of itself, such as an abort of its loop.",
+    "pulls": "Holds every answer to a pull to what was published: each change, each final.",
+    "gateway": "Holds the deltas that the gateway pulled to come complete and in time.",
+    "gateway_reader": "Looks for batches of the gateway that its reader did not see.",
+    "snapshot_writer": "Holds the rows that snapshots stored to the finals they stand for.",
     "overwritten": "Looks for rows that were changed after they had been stored as final.",
 }
 # By the name of a cause: what can have made a kline differ.
@@ -82,6 +87,11 @@ TERMS = {
     "control run": "The same scenario without one fault: it tells what that fault changed.",
     "ledger": "The equations that account for every trade and every kline.",
 }
+
+
+def check_sentence(check: str) -> str:
+    """Return what a check does; of one that is not the harness's own, whose it is."""
+    return CHECKS.get(check, "A check of the aggregator's, or of a consumer's of one's own.")
 
 
 def cause_sentence(cause: str) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, localcontext
+from decimal import Decimal, InvalidOperation, localcontext
 from typing import Any
 
+from kline_harness.finding_text import evidence_text
 from kline_harness.kline import FIELDS
 from kline_harness.report.differences import DifferenceRow, plain_decimal
 from kline_harness.report.format import flatten, number, words
@@ -18,6 +19,11 @@ _WORST_FIRST = ("invalid", "unknown", "valid")
 _NAMED = 4
 # With more fields, amounts would be another line for each kline.
 _FIELDS_SAID = 2
+# A difference so many times smaller than its value is what sums of binary floats leave.
+_DUST = 10**10
+_ROUNDING = "rounding of binary floats"
+_GROUPS_SAID = 20
+_EVIDENCE_SAID = 160
 # No field has as many digits, so that a difference is exact.
 _DIGITS = 100
 
@@ -30,6 +36,15 @@ class Uncompared:
     why: str
     klines: int
     series: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A check that is not valid; `what` are its kinds of findings, each with the first's number."""
+
+    check: str
+    verdict: str
+    what: tuple[tuple[str, int | None], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,30 +123,99 @@ def worst_first(checks: Iterable[CheckRow]) -> list[CheckRow]:
     return sorted(checks, key=lambda row: _WORST_FIRST.index(row["verdict"]))
 
 
+def failures(
+    checks: Iterable[Mapping[str, Any]], findings: Sequence[Mapping[str, Any]]
+) -> list[Failure]:
+    """Return the checks that are not valid, the worst first, and what each found."""
+    first: dict[tuple[str, str], int] = {}
+    for place, row in enumerate(findings, start=1):
+        first.setdefault((str(row["check"]), str(row["kind"])), place)
+    found = []
+    for row in worst_first(checks):
+        what = []
+        for kind, count in row["findings"].items():
+            at = first.get((row["check"], kind))
+            text = words(kind) if count == 1 else f"{number(count)} {words(kind)}"
+            if count == 1 and at is not None:
+                text += _evidence_said(findings[at - 1].get("evidence") or {})
+            what.append((text, at))
+        if row["verdict"] != "valid":
+            found.append(Failure(row["check"], row["verdict"], tuple(what)))
+    return found
+
+
+def _evidence_said(evidence: Mapping[str, Any]) -> str:
+    """Say the evidence of a single finding, where that is short."""
+    text = str(evidence.get("sentence") or evidence_text(evidence))
+    return f": {text}" if 0 < len(text) <= _EVIDENCE_SAID else ""
+
+
 def patterns(differences: Sequence[DifferenceRow]) -> list[Pattern]:
     """Return the differences grouped, in order of class and then the largest group first."""
-    groups: dict[tuple[str, str, str, str], list[int]] = {}
-    for place, row in enumerate(differences, start=1):
-        key = row.kind, row.cause or "", row.interval, _what(row)
-        groups.setdefault(key, []).append(place)
-    found = [Pattern(*key, len(places), places[0]) for key, places in groups.items()]
+    found = _groups(differences, _FIELDS_SAID)
+    if len(found) > _GROUPS_SAID:
+        found = _groups(differences, 0)
     order = {kind: place for place, kind in enumerate(dict.fromkeys(one.kind for one in found))}
     return sorted(found, key=lambda one: (order[one.kind], -one.count, one.first))
 
 
-def _what(row: DifferenceRow) -> str:
-    """Say by how much our fields are above or below the exchange's."""
-    if not row.differing:
-        return "no kline of ours" if row.kind == "missing" else "no kline of the exchange's"
+def _groups(differences: Sequence[DifferenceRow], amounts: int) -> list[Pattern]:
+    """Group differences by their fields, and by amounts where at most so many fields differ.
+
+    Where the amounts are not the same, a group says from where to where they go.
+    """
+    groups: dict[tuple[str, str, str, str, bool], list[int]] = {}
+    reach: dict[tuple[str, str, str, str, bool], dict[str, list[Decimal]]] = {}
+    for place, row in enumerate(differences, start=1):
+        by, dust = _amounts(row)
+        exact = {name: [value] for name, value in by.items()}
+        what = _magnitudes(exact) if len(by) <= amounts else ", ".join(by)
+        key = row.kind, row.cause or "", row.interval, what or _one_sided(row, dust), dust
+        groups.setdefault(key, []).append(place)
+        for name, value in by.items():
+            reach.setdefault(key, {}).setdefault(name, []).append(value)
+    found = []
+    for key, places in groups.items():
+        kind, cause, interval, what, dust = key
+        if key in reach:
+            what = _magnitudes(reach[key]) + (f", {_ROUNDING}" if dust else "")
+        found.append(Pattern(kind, cause, interval, what, len(places), places[0]))
+    return found
+
+
+def _amounts(row: DifferenceRow) -> tuple[dict[str, Decimal], bool]:
+    """Return by how much fields of ours differ, and whether others do by next to nothing."""
     sides = dict(zip(FIELDS, zip(row.ours, row.theirs, strict=True), strict=True))
-    texts = []
+    found: dict[str, Decimal] = {}
+    dust = False
     for name in row.differing:
-        ours, theirs = sides.get(name, (None, None))
-        by = ""
-        if ours is not None and theirs is not None and len(row.differing) <= _FIELDS_SAID:
-            with localcontext(prec=_DIGITS):
-                by = f" {_signed(Decimal(ours) - Decimal(theirs))}"
-        texts.append(f"{words(name)}{by}")
+        try:
+            ours, theirs = map(Decimal, sides[name])
+        except (KeyError, TypeError, InvalidOperation):
+            continue  # a side without this field, or a folder that somebody changed
+        with localcontext(prec=_DIGITS):
+            by = ours - theirs
+            if abs(by) * _DUST < abs(theirs):
+                dust = True
+            else:
+                found[name] = by
+    return found, dust
+
+
+def _one_sided(row: DifferenceRow, dust: bool) -> str:
+    if dust:
+        return _ROUNDING
+    if row.differing:
+        return ", ".join(map(words, row.differing))
+    return "no kline of ours" if row.kind == "missing" else "no kline of the exchange's"
+
+
+def _magnitudes(reach: Mapping[str, Sequence[Decimal]]) -> str:
+    """Say from where to where the amounts of each field go."""
+    texts = []
+    for name, values in reach.items():
+        low, high = _signed(min(values)), _signed(max(values))
+        texts.append(f"{words(name)} {low if low == high else f'{low} to {high}'}")
     return ", ".join(texts)
 
 
@@ -151,16 +235,17 @@ class SelfContradiction:
 
 
 def contradictions(findings: Iterable[FindingRow]) -> list[SelfContradiction]:
-    """Return where the exchange contradicts itself: a line for each symbol and shorter interval."""
+    """Return where the exchange contradicts itself: symbol and shorter interval, most first."""
     groups: dict[tuple[str, str], list[str]] = {}
     for row in findings:
         if row.get("kind") == "exchange_contradicts_itself":
             key = str(row["symbol"]), str(row["evidence"]["parts_interval"])
             groups.setdefault(key, []).append(str(row["interval"]))
-    return [
+    found = [
         SelfContradiction(*key, ", ".join(sorted(set(wholes), key=interval_order)), len(wholes))
         for key, wholes in groups.items()
     ]
+    return sorted(found, key=lambda one: -one.count)
 
 
 def uncompared(run: RunRecord) -> list[Uncompared]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kline_harness.errors import OutputError
+from kline_harness.ledger import law_name
 from kline_harness.report.candle_rows import MARK_BYTES, MARKS, candle_block, candle_series
 from kline_harness.report.candles import candle_scripts, stylesheet
 from kline_harness.report.coverage import span_ns
@@ -25,7 +26,6 @@ from kline_harness.report.evidence import (
     encode_series,
     pages_beside,
 )
-from kline_harness.report.flow import law_name
 from kline_harness.report.format import (
     duration,
     flatten,
@@ -37,10 +37,11 @@ from kline_harness.report.format import (
     utc,
     words,
 )
-from kline_harness.report.glossary import CHECKS, TERMS, cause_sentence
+from kline_harness.report.glossary import TERMS, cause_sentence, check_sentence
 from kline_harness.report.moments import moment_block
 from kline_harness.report.overview import (
     contradictions,
+    failures,
     patterns,
     tested,
     uncompared,
@@ -61,7 +62,7 @@ _FILTERS = {
     "plain": plain,
     "readable": partial(readable, ""),
     "law_name": law_name,
-    "does": lambda check: CHECKS.get(check, ""),
+    "does": check_sentence,
     "meaning": lambda term: TERMS.get(term, ""),
     "told": cause_sentence,
 }
@@ -139,7 +140,7 @@ def _report(
     extra: Mapping[str, str | None],
 ) -> str:
     run = data.run
-    wrong = [row for row in worst_first(run.checks) if row["verdict"] != "valid"]
+    wrong = failures(run.checks, data.findings)
     absent = {"faults": not run.faults, "wrong": not wrong}
     return render(
         "report.html.j2",

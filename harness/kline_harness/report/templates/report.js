@@ -1,8 +1,9 @@
 "use strict";
 (() => {
-  const PAGE = 25;
+  const PAGE = 20;
   const LONG = 100;
-  const PRINTED = 500;
+  const PRINTED = 100;
+  const EVIDENCE_PRINTED = 50;
 
   // Everything is set as text or attribute, never as markup: names are data.
   const el = (tag, attributes, ...children) => {
@@ -32,9 +33,9 @@
     return (value < 0n ? "−" : value > 0n ? "+" : "") + head + (fraction ? "." + fraction : "");
   };
 
-  const table = (caption, heads, rows) => {
+  const table = (caption, heads, rows, classes = []) => {
     const shown = rows.slice(0, LONG);
-    const body = el("tbody", {}, ...shown.map((row) => el("tr", {}, ...row)));
+    const body = el("tbody", {}, ...shown.map((row, at) => el("tr", { class: classes[at] || null }, ...row)));
     const grid = el("table", {}, el("caption", {}, caption),
       el("thead", {}, el("tr", {}, ...heads.map(([text, kind]) => el("th", { scope: "col", class: kind }, text)))), body);
     if (shown.length === rows.length) return grid;
@@ -62,7 +63,7 @@
     if (keys.length === 1 && keys[0] === "") {
       const [names, rows] = value[""];
       const heads = names.map((text, at) => [words(text), isNumber(rows[0][at]) ? "number" : null]);
-      return table(`${grouped(rows.length)} ${words(name || "rows")}`, heads, rows.map((row) => row.map(cell)));
+      return table(rows.length === 1 ? words(name || "row") : `${grouped(rows.length)} ${words(name || "rows")}`, heads, rows.map((row) => row.map(cell)));
     }
     const isTable = (inner) => inner !== null && typeof inner === "object" && "" in inner;
     return el("dl", { class: "tree" }, ...keys.map((key) => el("div", { class: isTable(value[key]) ? "rows" : null },
@@ -162,7 +163,7 @@
         cells.push(el("td", { class: "number" }, value === null ? "–" : value), el("td", { class: "number" },
           value === null || theirs[at] === null ? "–" : value === number(theirs[at]) ? "equals" : minus(theirs[at], value)));
       }
-      return cells;
+      return [cells, both && !differs];
     });
     const kind = data.classes[row[3]], cause = row[7] < 0 ? null : words(data.causes[row[7]]);
     const told = row[7] < 0 || !data.told[row[7]] ? "" : ` (${data.told[row[7]]})`;
@@ -179,7 +180,7 @@
       ...(made ? [["With the cause undone", "number"], [kind === "proved" ? "Exchange's" : "Exchange's − that", "number"]] : [])];
     const caption = `${data.symbols[row[0]]} ${data.intervals[row[1]]} kline that opened ${utc(row[2])}`;
     return el("div", { class: made ? "detail-grid wide" : "detail-grid" }, el("p", { class: "sentence-of" }, `${caption}: ${sentenceOf(data, row, 3)}.`),
-      el("div", { class: "scroll" }, table("Both sides, exactly", heads, rows)), proved, trades);
+      el("div", { class: "scroll" }, table("Both sides, exactly", heads, rows.map(([cells]) => cells), rows.map(([, equal]) => (equal ? "equal" : null)))), proved, trades);
   };
 
   const SPECS = {
@@ -229,7 +230,9 @@
   };
   SPECS.ledger = {
     one: "line",
-    long: [2, 4],
+    many: "lines",
+    printed: 40,
+    long: [2, 3, 4],
     caption: "A total and the parts it must equal",
     heads: ["Number", "Law", "Subject", "Total", "Parts", "Balance"],
     filters: [["Law", "laws", 0]],
@@ -336,7 +339,8 @@
       page = Math.min(Math.max(0, page), pages - 1);
       body.replaceChildren(...matches.slice(page * size, (page + 1) * size).flatMap(rowsOf));
       const all = data.rows.length;
-      status.textContent = matches.length === all ? `${grouped(all)} ${name}` : `${grouped(matches.length)} of ${grouped(all)} ${name}`;
+      const what = spec.many || name;
+      status.textContent = matches.length === all ? `${grouped(all)} ${what}` : `${grouped(matches.length)} of ${grouped(all)} ${what}`;
       const step = (text, to) => el("button", { type: "button", disabled: to < 0 || to >= pages || to === page,
         onclick: () => { page = to; draw(); root.scrollIntoView({ block: "nearest" }); } }, text);
       pager.hidden = pages === 1;
@@ -396,16 +400,26 @@
     // The browser's own jump to the anchor, after this, takes the focus away.
     window.addEventListener("load", () => setTimeout(follow));
 
-    // Paper has no pages to turn: print what is filtered, up to a limit that is told.
-    const resize = (rows) => {
-      page = Math.floor(page * size / rows);
-      size = rows;
+    // Paper has no pages to turn: print what is filtered, up to a limit that is told, and the
+    // evidence of the first differences with them.
+    let before = null;
+    window.addEventListener("beforeprint", () => {
+      before = [page, new Set(open)];
+      [page, size] = [0, spec.printed || PRINTED];
+      const shown = Math.min(matches.length, size);
+      if (spec.one === "difference") for (const at of matches.slice(0, EVIDENCE_PRINTED)) open.add(at);
       draw();
-      if (rows > PAGE && matches.length > rows) status.textContent += `, of which ${grouped(rows)} are printed`;
-    };
-    let before = 0;
-    window.addEventListener("beforeprint", () => { before = page; page = 0; resize(PRINTED); });
-    window.addEventListener("afterprint", () => { resize(PAGE); page = before; draw(); });
+      if (matches.length > shown) status.textContent += `, of which ${grouped(shown)} are printed`;
+      if (spec.one === "difference" && shown > EVIDENCE_PRINTED) status.textContent += `, the first ${EVIDENCE_PRINTED} with their evidence`;
+    });
+    window.addEventListener("afterprint", () => {
+      // A table that was made for the paper alone was not changed for it.
+      if (!before) return;
+      open.clear();
+      for (const at of before[1]) open.add(at);
+      [page, size] = [before[0], PAGE];
+      draw();
+    });
   };
 
   window.KlineReport = { el, grouped, words, utc, sides, sentenceOf };
@@ -417,7 +431,22 @@
     return parsed.get(name);
   };
   if (window.KlineMoments) window.KlineMoments(window.KlineReport);
-  for (const root of document.querySelectorAll("[data-viewer]")) view(root, root.dataset.viewer);
+
+  // A table in a folded part is made when that is opened, by hand or by a link to one of its rows.
+  const waiting = new Map();
+  const make = (root) => {
+    if (waiting.delete(root)) view(root, root.dataset.viewer);
+  };
+  const linked = () => {
+    for (const root of [...waiting.keys()]) if (location.hash.startsWith(`#${SPECS[root.dataset.viewer].one}-`)) make(root);
+  };
+  for (const root of document.querySelectorAll("[data-viewer]")) {
+    const folded = root.closest("details:not([open])");
+    waiting.set(root, folded);
+    if (folded) folded.addEventListener("toggle", () => make(root)); else make(root);
+  }
+  linked();
+  window.addEventListener("hashchange", linked);
 
   // A table as it stands on the page, with a search, choices by column, and an order by any column.
   const sortable = (root) => {
@@ -479,9 +508,12 @@
   reach();
   new ResizeObserver(reach).observe(document.body);
 
+  // On paper folded parts are open; a table of more than a page that nobody opened stays out.
   const closed = new Set();
   window.addEventListener("beforeprint", () => {
-    for (const node of document.querySelectorAll("details:not([open])")) { closed.add(node); node.open = true; }
+    for (const root of [...waiting.keys()]) if (window.KlineReport.block(root.dataset.viewer).rows.length <= PAGE) make(root);
+    const unprinted = new Set(waiting.values());
+    for (const node of document.querySelectorAll("details:not([open])")) if (!unprinted.has(node) && !("long" in node.dataset)) { closed.add(node); node.open = true; }
   });
   window.addEventListener("afterprint", () => {
     for (const node of closed) node.open = false;
