@@ -108,7 +108,7 @@ class Parser(argparse.ArgumentParser):
 def command_line(arguments: Sequence[str]) -> str:
     """Return the command as given, with files by name: where they lie changes nothing."""
     words = ["kline-harness"]
-    for word in without(arguments, ("--out",)):
+    for word in without(arguments, ("--out", "--page")):
         # The command of an aggregator's process is no file.
         is_file = "/" in word and "process:" not in word
         words.append(Path(word).name if is_file else word)

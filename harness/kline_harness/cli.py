@@ -68,6 +68,7 @@ def _compare_arguments(parser: Parser) -> None:
     parser.symbol()
     parser.contract_size()
     parser.option("--out", "Write every finding as a line of JSON.", Path)
+    parser.option("--page", "Write a run folder with a page.", Path)
 
 
 def compare(given: argparse.Namespace) -> int:
@@ -75,15 +76,21 @@ def compare(given: argparse.Namespace) -> int:
 
     Exit code: 0 valid, 1 invalid, 2 bad input or usage, 3 unknown.
     """
-    from kline_harness.replay.file_comparison import compare_files, write_findings
+    from kline_harness.replay.comparison_folder import write_comparison
+    from kline_harness.replay.file_comparison import files_compared, write_findings
     from kline_harness.terminal import show_comparison
 
     if not given.klines:
         raise UserError("compare: expected the exchange's files after --klines, found none")
-    comparison = compare_files(given.ours, given.klines, given.symbol, given.contract_size)
+    compared = files_compared(given.ours, given.klines, given.symbol, given.contract_size)
+    comparison = compared.comparison
     if given.out:
         write_findings(given.out, comparison)
-    show_comparison(comparison, given.out)
+    if given.page:
+        write_comparison(given.page, compared, command_line(given.words))
+    show_comparison(comparison, given.out or (given.page and given.page / "findings.ndjson"))
+    if given.page:
+        print(given.page / "report.html")
     return comparison.verdict().validity.exit_code
 
 

@@ -54,7 +54,14 @@ def test_another_run_is_not_replaced_unless_forced(tmp_path: Path) -> None:
         assert f"{tmp_path / 'run'}: holds another run, of " in refused.output
         assert "--force" in refused.output
         assert (tmp_path / "run" / "run.json").read_bytes() == before
+    klines = UM_DAY / "ALFAUSDT-1h-2024-05-15.zip"
+    refused = replay(tmp_path / "run", ALFA, "--klines", klines, *QUICK)
+    assert f"holds another run, of the same files without {klines.name}: " in refused.output
     assert replay(tmp_path / "run", ALFA, *QUICK).exit_code == first.exit_code
+    with_klines = [tmp_path / "compared", ALFA, "--klines", klines, *QUICK]
+    replay(*with_klines)
+    refused = replay(tmp_path / "compared", ALFA, *QUICK)
+    assert f"holds another run, of these files and {klines.name}: " in refused.output
     assert replay(tmp_path / "run", BRAVO, *QUICK, "--force").exit_code != 2
     assert (tmp_path / "run" / "run.json").read_bytes() != before
 

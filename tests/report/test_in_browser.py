@@ -214,6 +214,31 @@ def test_the_page_prints(browser: Browser, reports: dict[str, Path], scheme: str
         assert paper.count(b"/Type /Page\n") + paper.count(b"/Type /Page ") > 3
 
 
+def test_a_folded_table_is_made_when_it_is_opened(
+    browser: Browser, reports: dict[str, Path]
+) -> None:
+    with opened(browser, reports["valid"] / "report.html") as page:
+        rows = page.locator("[data-viewer=ledger] tr.row")
+        assert rows.count() == 0
+        page.locator("details:has([data-viewer=ledger]) > summary").click()
+        expect(rows.first).to_be_visible()
+    with opened(browser, reports["valid"] / "report.html", "#line-3") as page:
+        expect(page.locator("#line-3")).to_be_visible()
+
+
+def test_paper_has_the_evidence_of_each_difference(
+    browser: Browser, reports: dict[str, Path]
+) -> None:
+    with opened(browser, reports["valid"] / "report.html") as page:
+        page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+        assert page.locator("tr.detail[id^=difference-]").count() == 40
+        # A table of more than a page that nobody opened stays out of it.
+        assert page.locator("[data-viewer=ledger] tr.row").count() == 0
+        page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+        assert page.locator("tr.detail[id^=difference-]").count() == 0
+        assert page.locator("[data-viewer=differences] tr.row").count() == 20
+
+
 def test_without_scripts_the_figures_are_there(browser: Browser, reports: dict[str, Path]) -> None:
     with opened(browser, reports["valid"] / "report.html", java_script_enabled=False) as page:
         expect(page.locator("h1")).to_contain_text("valid")

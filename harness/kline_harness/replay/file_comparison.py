@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -30,12 +31,34 @@ from kline_harness.units import NS_PER_MICROSECOND
 from kline_harness.verdict import Finding, Severity
 
 
+@dataclass(frozen=True, slots=True)
+class FilesCompared:
+    """A comparison of files: what it came to, our klines, and each file as JSON."""
+
+    comparison: Comparison
+    ours: Stored
+    inputs: Sequence[Mapping[str, Any]]
+
+
 def compare_files(
     ours: Sequence[Path],
     klines: Sequence[Path],
     symbol: str | None = None,
     contract_size: Decimal | None = None,
 ) -> Comparison:
+    """Compare our klines with the exchange's, as `files_compared`; return what it came to.
+
+    Raises UserError when a file cannot be read or an interval cannot be made.
+    """
+    return files_compared(ours, klines, symbol, contract_size).comparison
+
+
+def files_compared(
+    ours: Sequence[Path],
+    klines: Sequence[Path],
+    symbol: str | None = None,
+    contract_size: Decimal | None = None,
+) -> FilesCompared:
     """Compare our klines (kline files, directories of them, or run folders) with the exchange's.
 
     An interval that ours lack is rolled up from the longest of ours that divides it; only klines
@@ -75,7 +98,17 @@ def compare_files(
     notes = [note for one in (*files, *theirs) for note in _quotes(one, contract_size)]
     left_out = sorted((others | read.left_out).items())
     notes += [file_without_klines(CHECK, name, holds) for name, holds in left_out]
-    return replace(found, not_compared=(*kept, *_unread(files)), notes=(*found.notes, *notes))
+    comparison = replace(found, not_compared=(*kept, *_unread(files)), notes=(*found.notes, *notes))
+    return FilesCompared(comparison, stored, list(_inputs(folders, files, theirs)))
+
+
+def _inputs(
+    folders: Sequence[Path], files: Sequence[ExchangeKlines], theirs: Sequence[ExchangeKlines]
+) -> Iterator[Mapping[str, Any]]:
+    yield from ({"role": "ours", "path": folder.name} for folder in folders)
+    for role, read in (("ours", files), ("klines", theirs)):
+        for one in read:
+            yield {"role": role, **one.info.to_dict(), "path": Path(one.info.path).name}
 
 
 def _quotes(klines: ExchangeKlines, size: Decimal | None) -> Iterator[Finding]:

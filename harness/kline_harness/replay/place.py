@@ -92,8 +92,7 @@ def _refuse_another(
     now = json.loads(json.dumps(scenario))
     why = ""
     if _names(had) != _names(inputs):
-        files = ", ".join(path for _, path in had[:_NAMED])
-        why = f"of {files}{f' and {len(had) - _NAMED} more files' if len(had) > _NAMED else ''}"
+        why = _of_other_files(_names(had), _names(inputs))
     elif now != before:
         names = [name for name in now if now[name] != before.get(name, now[name])]
         if not names:
@@ -103,6 +102,22 @@ def _refuse_another(
         raise OutputError(
             f"{target}: holds another run, {why}: give another --out, or --force to replace it"
         )
+
+
+def _of_other_files(had: list[tuple[str, str]], given: list[tuple[str, str]]) -> str:
+    """Say of which files a run was, by what it had less or more where that is all."""
+    less = [path for role, path in given if (role, path) not in had]
+    more = [path for role, path in had if (role, path) not in given]
+    if less and more:
+        return f"of {_some([path for _, path in had])}"
+    return (
+        f"of the same files without {_some(less)}" if less else f"of these files and {_some(more)}"
+    )
+
+
+def _some(paths: list[str]) -> str:
+    rest = len(paths) - _NAMED
+    return ", ".join(paths[:_NAMED]) + (f" and {rest} more files" if rest > 0 else "")
 
 
 def _names(files: list[tuple[str, str]]) -> list[tuple[str, str]]:

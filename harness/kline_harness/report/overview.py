@@ -22,8 +22,9 @@ _FIELDS_SAID = 2
 # A difference so many times smaller than its value is what sums of binary floats leave.
 _DUST = 10**10
 _ROUNDING = "rounding of binary floats"
-_GROUPS_SAID = 20
+_GROUPS_SAID = 10
 _EVIDENCE_SAID = 160
+_RANK = {"error": 0, "doubt": 1, "notice": 2}
 # No field has as many digits, so that a difference is exact.
 _DIGITS = 100
 
@@ -40,7 +41,9 @@ class Uncompared:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A check that is not valid; `what` are its kinds of findings, each with the first's number."""
+    """A check that is not valid; `what` are its kinds of findings, errors first, each with
+    the number of its first one.
+    """
 
     check: str
     verdict: str
@@ -77,6 +80,7 @@ def tested(run: RunRecord, symbols: Sequence[str]) -> list[tuple[str, str]]:
         ("Scenario", _changed(run)),
         ("Broken on purpose", _faults(run.faults)),
         ("Trades from", _files(trades)),
+        ("Our klines from", _files([row for row in inputs if row.get("role") == "ours"])),
         ("Compared with", _files(klines) or "nothing: no klines of the exchange were given"),
     ]
     return [(name, str(text)) for name, text in rows if text]
@@ -129,23 +133,27 @@ def failures(
     """Return the checks that are not valid, the worst first, and what each found."""
     first: dict[tuple[str, str], int] = {}
     for place, row in enumerate(findings, start=1):
-        first.setdefault((str(row["check"]), str(row["kind"])), place)
+        first.setdefault((str(row.get("check")), str(row.get("kind"))), place)
     found = []
     for row in worst_first(checks):
-        what = []
+        ranked: list[tuple[int, str, int | None]] = []
         for kind, count in row["findings"].items():
             at = first.get((row["check"], kind))
+            one = findings[at - 1] if at is not None else {}
             text = words(kind) if count == 1 else f"{number(count)} {words(kind)}"
-            if count == 1 and at is not None:
-                text += _evidence_said(findings[at - 1].get("evidence") or {})
-            what.append((text, at))
+            text += _evidence_said(one.get("evidence") or {}) if count == 1 else ""
+            ranked.append((_RANK.get(str(one.get("severity")), len(_RANK)), text, at))
         if row["verdict"] != "valid":
-            found.append(Failure(row["check"], row["verdict"], tuple(what)))
+            ranked.sort(key=lambda one: one[0])
+            what = tuple((text, at) for _, text, at in ranked)
+            found.append(Failure(row["check"], row["verdict"], what))
     return found
 
 
 def _evidence_said(evidence: Mapping[str, Any]) -> str:
-    """Say the evidence of a single finding, where that is short."""
+    """Say the evidence of a single finding, where that is short; a differing kline's is below."""
+    if "fields" in evidence:
+        return ""
     text = str(evidence.get("sentence") or evidence_text(evidence))
     return f": {text}" if 0 < len(text) <= _EVIDENCE_SAID else ""
 
@@ -185,7 +193,9 @@ def _groups(differences: Sequence[DifferenceRow], amounts: int) -> list[Pattern]
 
 def _amounts(row: DifferenceRow) -> tuple[dict[str, Decimal], bool]:
     """Return by how much fields of ours differ, and whether others do by next to nothing."""
-    sides = dict(zip(FIELDS, zip(row.ours, row.theirs, strict=True), strict=True))
+    sides: dict[str, tuple[Any, Any]] = dict(
+        zip(FIELDS, zip(row.ours, row.theirs, strict=True), strict=True)
+    )
     found: dict[str, Decimal] = {}
     dust = False
     for name in row.differing:

@@ -142,6 +142,10 @@ def _report(
     run = data.run
     wrong = failures(run.checks, data.findings)
     absent = {"faults": not run.faults, "wrong": not wrong}
+    if not run.channels:
+        # Nothing was replayed: klines of files, or of a service's store, were judged.
+        absent |= {"lifecycle": True, "timeline": True, "lateness": True}
+        absent |= {"ledger": not run.ledger, "expectations": data.expectations is None}
     return render(
         "report.html.j2",
         run=run,

@@ -64,7 +64,7 @@ def summarise(data: ReportData) -> Summary:
     told = run.sentence.removeprefix(f"{run.verdict.capitalize()}: ").rstrip(".").split("; ")
     return Summary(
         title=title,
-        sentence=f"{'; '.join(told[:_SAID_FIRST])}.",
+        sentence=f"{told[0][:1].upper()}{'; '.join(told[:_SAID_FIRST])[1:]}.",
         rests=tuple(text for text in told[_SAID_FIRST:] if not text.startswith("see ")),
         symbols=symbols,
         period=period,
@@ -118,7 +118,9 @@ def _figures(
     run = data.run
     trades = sum(row.get("rows") or 0 for row in run.inputs if row.get("role") == "trades")
     klines = sum(len(line) for line in data.klines)
-    figures = [("trades read", trades, "", "replayed"), ("klines stored", klines, "", "candles")]
+    figures = [("klines stored", klines, "", "candles")]
+    if run.ledger:
+        figures.insert(0, ("trades read", trades, "", "replayed"))
     if run.comparison:
         figures += [
             (
@@ -129,8 +131,9 @@ def _figures(
             )
             for name in CLASSES[:6]
         ]
-    tone = "invalid" if unbalanced else ""
-    figures.append(("ledger lines unbalanced", unbalanced, tone, "ledger"))
+    if run.ledger:
+        tone = "invalid" if unbalanced else ""
+        figures.append(("ledger lines unbalanced", unbalanced, tone, "ledger"))
     figures.append(("findings", len(data.findings), "", "findings"))
     return figures
 
