@@ -58,8 +58,7 @@ def test_another_run_is_not_replaced_unless_forced(tmp_path: Path) -> None:
     refused = replay(tmp_path / "run", ALFA, "--klines", klines, *QUICK)
     assert f"holds another run, of the same files without {klines.name}: " in refused.output
     assert replay(tmp_path / "run", ALFA, *QUICK).exit_code == first.exit_code
-    with_klines = [tmp_path / "compared", ALFA, "--klines", klines, *QUICK]
-    replay(*with_klines)
+    replay(tmp_path / "compared", ALFA, "--klines", klines, *QUICK)
     refused = replay(tmp_path / "compared", ALFA, *QUICK)
     assert f"holds another run, of these files and {klines.name}: " in refused.output
     assert replay(tmp_path / "run", BRAVO, *QUICK, "--force").exit_code != 2

@@ -8,6 +8,7 @@ from kline_harness.kline import FIELDS
 from kline_harness.ledger import Equation
 from kline_harness.report.differences import DifferenceRow
 from kline_harness.report.overview import failures, patterns
+from kline_harness.run_rows import CheckRow, FindingRow
 
 NONE9 = (None,) * 9
 
@@ -55,7 +56,7 @@ def test_a_kline_of_one_side_says_which() -> None:
     assert [one.what for one in patterns([missing, extra])] == told
 
 
-def finding(kind: str, severity: str = "error", **evidence: Any) -> dict[str, Any]:
+def finding(kind: str, severity: str = "error", **evidence: Any) -> FindingRow:
     return {"check": "writer", "kind": kind, "severity": severity, "evidence": evidence}
 
 
@@ -67,9 +68,15 @@ def test_what_failed_is_said_with_its_evidence_errors_first() -> None:
         finding("gap"),
     ]
     kinds = {"gap": 2, "klines_lost_in_crash": 1, "slow": 1}
-    checks = [
-        {"check": "ledger", "verdict": "valid", "findings": {}},
-        {"check": "writer", "verdict": "invalid", "findings": kinds},
+    checks: list[CheckRow] = [
+        {"check": "ledger", "verdict": "valid", "counts": {}, "findings": {}, "not_checked": ()},
+        {
+            "check": "writer",
+            "verdict": "invalid",
+            "counts": {},
+            "findings": kinds,
+            "not_checked": (),
+        },
     ]
     [failed] = failures(checks, findings)
     assert failed.what == (

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +24,7 @@ from kline_harness.quote_rule import no_quote_rule
 from kline_harness.replay.folder import write_lines
 from kline_harness.replay.references import reference_of, table_of
 from kline_harness.roll_up import roll_up
+from kline_harness.run_rows import InputRow
 from kline_harness.storage.dataset import KlineDataset
 from kline_harness.storage.kline_table import to_arrow
 from kline_harness.units import NS_PER_MICROSECOND
@@ -37,7 +37,7 @@ class FilesCompared:
 
     comparison: Comparison
     ours: Stored
-    inputs: Sequence[Mapping[str, Any]]
+    inputs: Sequence[InputRow]
 
 
 def compare_files(
@@ -104,8 +104,9 @@ def files_compared(
 
 def _inputs(
     folders: Sequence[Path], files: Sequence[ExchangeKlines], theirs: Sequence[ExchangeKlines]
-) -> Iterator[Mapping[str, Any]]:
-    yield from ({"role": "ours", "path": folder.name} for folder in folders)
+) -> Iterator[InputRow]:
+    for folder in folders:
+        yield {"role": "ours", "path": folder.name}
     for role, read in (("ours", files), ("klines", theirs)):
         for one in read:
             yield {"role": role, **one.info.to_dict(), "path": Path(one.info.path).name}

@@ -269,10 +269,10 @@ def _draw_row(
     for cell, (x, width) in zip(cells, places, strict=True):
         differing = sum(cell.counts[:_COUNTED])
         if differing and cell.expected > 1 and width > 8 * len(str(differing)):
-            told = f"{interval} from {utc(cell.start_ns)}: {_counts(cell.counts)}"
+            title = f"{interval} from {utc(cell.start_ns)}: {_counts(cell.counts)}"
             middle, text = x + width / 2, number(differing)
             drawing.text(
-                middle, y + 16, text, size=11, anchor="middle", bold=True, halo=True, told=told
+                middle, y + 16, text, size=11, anchor="middle", bold=True, halo=True, title=title
             )
 
 

@@ -127,26 +127,24 @@ def worst_first(checks: Iterable[CheckRow]) -> list[CheckRow]:
     return sorted(checks, key=lambda row: _WORST_FIRST.index(row["verdict"]))
 
 
-def failures(
-    checks: Iterable[Mapping[str, Any]], findings: Sequence[Mapping[str, Any]]
-) -> list[Failure]:
+def failures(checks: Iterable[CheckRow], findings: Sequence[FindingRow]) -> list[Failure]:
     """Return the checks that are not valid, the worst first, and what each found."""
     first: dict[tuple[str, str], int] = {}
     for place, row in enumerate(findings, start=1):
         first.setdefault((str(row.get("check")), str(row.get("kind"))), place)
     found = []
-    for row in worst_first(checks):
+    for check in worst_first(checks):
         ranked: list[tuple[int, str, int | None]] = []
-        for kind, count in row["findings"].items():
-            at = first.get((row["check"], kind))
-            one = findings[at - 1] if at is not None else {}
+        for kind, count in check["findings"].items():
+            at = first.get((check["check"], kind))
+            one: FindingRow = findings[at - 1] if at is not None else {}
             text = words(kind) if count == 1 else f"{number(count)} {words(kind)}"
             text += _evidence_said(one.get("evidence") or {}) if count == 1 else ""
             ranked.append((_RANK.get(str(one.get("severity")), len(_RANK)), text, at))
-        if row["verdict"] != "valid":
+        if check["verdict"] != "valid":
             ranked.sort(key=lambda one: one[0])
             what = tuple((text, at) for _, text, at in ranked)
-            found.append(Failure(row["check"], row["verdict"], what))
+            found.append(Failure(check["check"], check["verdict"], what))
     return found
 
 

@@ -56,18 +56,18 @@ class Drawing:
         anchor: str = "start",
         bold: bool = False,
         halo: bool = False,
-        told: str = "",
+        title: str = "",
     ) -> None:
         """Write text whose base line begins, ends or is centred at a point.
 
-        With a halo it can be read on any ground; `told` is shown when it is pointed at.
+        With a halo it can be read on any ground; `title` is shown when it is pointed at.
         """
         extra = "" if anchor == "start" else f' text-anchor="{anchor}"'
         extra += ' font-weight="600"' if bold else ""
         extra += ' class="halo"' if halo else ""
         place = f'x="{short(x)}" y="{short(y)}" font-size="{short(size)}" fill="var(--{tone})"'
-        title = f"<title>{escape(told)}</title>" if told else ""
-        self._parts.append(f"<text {place}{extra}>{title}{escape(text)}</text>")
+        head = f"<title>{escape(title)}</title>" if title else ""
+        self._parts.append(f"<text {place}{extra}>{head}{escape(text)}</text>")
 
     def titled(self, parts: list[tuple[str, Tone]], text: str) -> None:
         """Draw filled paths that show a text when pointed at."""
