@@ -40,7 +40,7 @@ class Uncompared:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class FailedCheck:
     """A check that is not valid; `what` are its kinds of findings, errors first, each with
     the number of its first one.
     """
@@ -127,7 +127,7 @@ def worst_first(checks: Iterable[CheckRow]) -> list[CheckRow]:
     return sorted(checks, key=lambda row: _WORST_FIRST.index(row["verdict"]))
 
 
-def failures(checks: Iterable[CheckRow], findings: Sequence[FindingRow]) -> list[Failure]:
+def failures(checks: Iterable[CheckRow], findings: Sequence[FindingRow]) -> list[FailedCheck]:
     """Return the checks that are not valid, the worst first, and what each found."""
     first: dict[tuple[str, str], int] = {}
     for place, row in enumerate(findings, start=1):
@@ -144,7 +144,7 @@ def failures(checks: Iterable[CheckRow], findings: Sequence[FindingRow]) -> list
         if check["verdict"] != "valid":
             ranked.sort(key=lambda one: one[0])
             what = tuple((text, at) for _, text, at in ranked)
-            found.append(Failure(check["check"], check["verdict"], what))
+            found.append(FailedCheck(check["check"], check["verdict"], what))
     return found
 
 
