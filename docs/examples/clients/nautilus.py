@@ -50,6 +50,9 @@ class Listener(Actor):
         row = (opened, bar.open, bar.high, bar.low, bar.close, bar.volume)
         place = "klines" if bar.bar_type.is_externally_aggregated() else "own"
         self.files[place].write(",".join(map(str, row)) + "\n")
+        if place == "own":
+            # What it knew when its clock closed the bar: the trades above this line.
+            self.files["trades"].write(json.dumps({"bar": opened}) + "\n")
 
 
 async def main(files):
