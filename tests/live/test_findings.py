@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 
 import numpy as np
 import pytest
-from kline_harness.columns import concat
 from kline_harness.id_rule import IdRule
 from kline_harness.interfaces import FeedSlice
-from kline_harness.interval import parse_interval
+from kline_harness.interval import Interval, parse_interval
 from kline_harness.kline import Emission, KlineBatch, LifeBatch
 from kline_harness.live.findings import Entries, LiveFindings
 from kline_harness.live.klines import (
     FinalsLog,
     RecentTrades,
     TheirKlines,
-    forming_row,
     rows_of,
 )
+from kline_harness.live.open_candle import OpenCandle
 from kline_harness.replay.scenario import Scenario
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.verdict import Finding
@@ -106,45 +106,75 @@ TRADES = feed(
 )
 
 
-def by_hand(begin_ns: int, end_ns: int) -> list[object]:
-    """Return the kline of ABC's market trades in a window, trade by trade in decimals."""
+def by_hand(begin_ns: int, end_ns: int, rows: int) -> list[object] | None:
+    """Return the kline of ABC's first market trades in a window, trade by trade in decimals."""
     tape, prices, volume, count = TRADES.trades, list[Decimal](), Decimal(0), 0
-    for row in range(len(tape)):
+    for row in range(rows):
         inside = begin_ns <= tape.event_time_ns[row] < end_ns
         if inside and tape.symbol_text(row) == "ABC" and tape.kind[row] == TradeKind.MARKET:
             scale = tape.instruments[int(tape.symbol[row])]
             prices.append(Decimal(int(tape.price[row])).scaleb(-scale.price_scale))
             volume += Decimal(int(tape.quantity[row])).scaleb(-scale.quantity_scale)
             count += int(tape.last_id[row] - tape.first_id[row]) + 1
-    return [prices[0], max(prices), min(prices), prices[-1], volume, count]
+    return [prices[0], max(prices), min(prices), prices[-1], volume, count] if prices else None
 
 
+@pytest.mark.parametrize("asked_after", [1, 2, 5, 100])
 @pytest.mark.parametrize("cut", range(1, len(TRADES)))
 @pytest.mark.parametrize("text", ["1m", "5m"])
-def test_the_kline_that_forms_is_that_of_the_trades_so_far(cut: int, text: str) -> None:
+def test_the_kline_that_forms_is_that_of_the_trades_so_far(
+    cut: int, text: str, asked_after: int
+) -> None:
     interval = parse_interval(text)
     recent, finals = RecentTrades(M1), FinalsLog()
+    candle = OpenCandle("ABC", interval, M1)
     aggregator = Scenario(intervals=(M1, M5)).make_aggregator(["ABC", "DEF"])
-    now_ns, rest = T0, TRADES
+    now_ns, given, pieces, rest = T0, 0, 0, TRADES
     while len(rest):
         piece, rest = rest.cut(cut)
         if len(piece.trades):
             recent.add(piece.trades)
+            given += len(piece.trades)
             now_ns = int(piece.trades.arrival_ns[-1])
         if len(klines := aggregator.advance(piece).klines):
             finals.add(klines)
-    begin_ns = interval.open_time_ns(now_ns)
-    lower, after_ns = None, begin_ns
-    if interval is M5:
-        parts = list(finals.since(0, "ABC", M1))
-        lower = concat(parts)
-        after_ns = int(lower.close_time_ns().max())
-        lower = lower.take(lower.count > 0)
-    row = forming_row(interval, lower, recent.since("ABC", after_ns), begin_ns)
-    assert row is not None
-    expected = by_hand(begin_ns, begin_ns + MINUTE * (5 if interval is M5 else 1))
-    assert [row[0], row[7]] == [begin_ns // SECOND, 0]
-    assert [*map(Decimal, row[1:6]), row[6]] == expected
+        pieces += 1
+        if pieces % asked_after and len(rest):
+            continue
+        row = candle.row(finals, recent, now_ns)
+        begin_ns = interval.open_time_ns(now_ns)
+        expected = by_hand(begin_ns, begin_ns + MINUTE * (5 if interval is M5 else 1), given)
+        if expected is None:
+            assert row is None
+        else:
+            assert row is not None
+            assert [row[0], row[7]] == [begin_ns // SECOND, 0]
+            assert [*map(Decimal, row[1:6]), row[6]] == expected
+
+
+def test_a_frame_costs_what_is_new_however_long_the_run_is() -> None:
+    finals, recent = _Counted(), RecentTrades(M1)
+    candle = OpenCandle("ABC", parse_interval("1d"), M1)
+    one = exact(TRADES).take(np.array([0]))
+    for minute in range(1_000):
+        at = {"open_time_ns": one.open_time_ns + minute * MINUTE, "at_ns": one.at_ns}
+        finals.add(one.with_columns(at | {"at_ns": at["open_time_ns"] + MINUTE}))
+        row = candle.row(finals, recent, T0 + (minute + 1) * MINUTE)
+        assert row is not None
+        assert row[6] == 5 * (minute + 1)
+    # A batch is given to the page once, not once a frame.
+    assert finals.read == 1_000
+
+
+class _Counted(FinalsLog):
+    """Counts the batches that it gives."""
+
+    read = 0
+
+    def since(self, cursor: int, symbol: str, interval: Interval) -> Iterator[KlineBatch]:
+        for batch in super().since(cursor, symbol, interval):
+            self.read += 1
+            yield batch
 
 
 def test_finals_are_shown_as_they_were_published_and_the_oldest_let_go() -> None:
@@ -160,11 +190,11 @@ def test_finals_are_shown_as_they_were_published_and_the_oldest_let_go() -> None
     assert list(log.since(log.end, "ABC", M1)) == []
 
 
-def test_trades_are_let_go_when_their_kline_is_over() -> None:
+def test_trades_are_let_go_when_their_kline_is_final() -> None:
     recent = RecentTrades(M1)
     rest: Tape = TRADES.trades
     for row in range(len(rest)):
         recent.add(rest[row : row + 1])
-    kept = recent.since("ABC", 0)
+    kept = recent.since(0, "ABC", 0)
     assert kept is not None
     assert np.array_equal(kept.trade_id, [8, 9])

@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 from kline_harness.errors import UsageError
-from kline_harness.live.pace import FeedGate
+from kline_harness.live.pace import FeedGate, Seek
 from kline_harness.live.server import LiveServer
 from kline_harness.live.watched import Watched
 
@@ -178,3 +178,27 @@ def test_the_page_is_served_until_nobody_looks(tmp_path: Path) -> None:
         begin = time.monotonic()
         run.watched.linger(None)
         assert time.monotonic() - begin < 1
+
+
+def test_the_audits_have_seen_all_that_was_published_when_time_stands(tmp_path: Path) -> None:
+    with live(tmp_path, held=True) as replay:
+        loop = replay.watched.pace.loop
+        assert loop is not None
+        for tick in range(1, 9):
+            done = asyncio.run_coroutine_threadsafe(_stepped(replay.watched.pace), loop)
+            done.result(120)
+            model = replay.watched.model
+            with model.lock:
+                assert model.counts["tick"] == tick
+                model.found()
+                audits = model.findings.audits
+                seen = audits["completeness"].verdict().counts["klines"]
+                events = audits["lifecycle"].verdict().counts["events"]
+                assert (seen, events) == (model.counts["finals"], model.counts["events"])
+        assert seen > 0
+
+
+async def _stepped(pace: FeedGate) -> None:
+    pace.seek(Seek.TICK)
+    while pace.seeking is not None:
+        await asyncio.sleep(0.01)

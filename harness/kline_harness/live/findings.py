@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +142,9 @@ def _text_of(finding: Finding) -> str:
 class LiveFindings:
     """Looks at what passes by in bulk, whenever it is asked to catch up.
 
-    The two audits are those of the run, given what the run's own are given. Missing trade ids are
+    The two audits are those of the run, given what the run's own are given. One that is `ready` at
+    all times is shown what is published at once: the run's own is handed the values of one instant
+    together with whatever comes next, which on a page would be a tick later. Missing trade ids are
     those whose source does not say that they mean nothing. A trade is late whose kline of the
     `finest` interval was final before it arrived.
     """
@@ -153,9 +155,11 @@ class LiveFindings:
         theirs: TheirKlines,
         rules: Mapping[str, IdRule],
         audits: Mapping[str, CompletenessAuditor | LifecycleChecker],
+        ready: Collection[str] = (),
     ) -> None:
         self.entries = Entries()
         self.audits = dict(audits)
+        self._ready = frozenset(ready)
         self._finest, self._theirs, self._rules = finest, theirs, rules
         self._counts: dict[str, int] = dict.fromkeys(audits, 0)
         self._ids = IdBook()
@@ -168,9 +172,18 @@ class LiveFindings:
         """Take a slice, and what was published while it was processed."""
         self._waiting.append((piece, emission))
         self.waiting_rows += len(piece) + len(emission.klines)
+        klines, events = emission.klines, emission.events
+        if "completeness" in self._ready and len(klines):
+            self._shown("completeness", int(klines.at_ns[-1]), Rows.all(klines))
+        if "lifecycle" in self._ready and len(events):
+            self._shown("lifecycle", int(events.at_ns[-1]), Rows.all(events))
 
     def delivered(self, consumer: str, now_ns: int, rows: Rows[Any]) -> None:
         """Take what a consumer was handed."""
+        if consumer not in self._ready:
+            self._shown(consumer, now_ns, rows)
+
+    def _shown(self, consumer: str, now_ns: int, rows: Rows[Any]) -> None:
         audit = self.audits.get(consumer)
         if audit is not None:
             self.waiting_rows += len(rows)

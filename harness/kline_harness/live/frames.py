@@ -7,10 +7,10 @@ from typing import Any
 from kline_harness.checks.lifecycle import LifecycleChecker
 from kline_harness.columns import concat
 from kline_harness.interval import Interval
-from kline_harness.kline import KlineBatch
 from kline_harness.live.balance import lines
-from kline_harness.live.klines import Row, forming_row, rows_of
+from kline_harness.live.klines import Row, rows_of
 from kline_harness.live.model import LiveRun, series_of
+from kline_harness.live.open_candle import OpenCandle
 from kline_harness.live.pace import FeedGate
 from kline_harness.replay.run import transition_rows
 from kline_harness.report.format import utc
@@ -45,6 +45,7 @@ class PageView:
         self._epoch = -1
         self._marked = (-1, -1)
         self._stamp: Any = None
+        self._candle: OpenCandle | None = None
         self._slow_due = 0.0
         self._fresh = True
 
@@ -113,6 +114,8 @@ class PageView:
             return None
         symbol, interval = known
         fresh, entries = self._fresh, model.findings.entries
+        if fresh:
+            self._candle = OpenCandle(symbol, interval, model.finest)
         ours: list[Row] = []
         if fresh:
             ours, newest = _window(model, symbol, interval, self._at_ns)
@@ -123,7 +126,10 @@ class PageView:
             for batch in model.finals.since(self._cursor, symbol, interval):
                 ours += rows_of(batch)
             self._cursor = model.finals.end
-        forming = _forming(model, symbol, interval)
+        forming = None
+        if model.phase == "running":
+            assert self._candle is not None
+            forming = self._candle.row(model.finals, model.recent, model.now_ns)
         until_ns = interval.open_time_ns(model.now_ns)
         if fresh and not newest:
             forming, until_ns = None, ours[-1][0] * NS_PER_SECOND + 1
@@ -161,27 +167,6 @@ def _window(
         place = int((klines.open_time_ns <= at_ns).sum())
         start = min(start, max(0, place - CANDLES_MAX // 2))
     return rows_of(klines[start : start + CANDLES_MAX]), start + CANDLES_MAX >= len(klines)
-
-
-def _forming(model: LiveRun, symbol: str, interval: Interval) -> Row | None:
-    """Return the kline that is open, of the trades given so far."""
-    if model.phase != "running":
-        return None
-    begin_ns = interval.open_time_ns(model.now_ns)
-    lower: KlineBatch | None = None
-    if interval != model.finest:
-        finals = [
-            batch.take(batch.open_time_ns >= begin_ns)
-            for batch in model.finals.since(0, symbol, model.finest)
-        ]
-        finals = [batch for batch in finals if len(batch)]
-        lower = concat(finals) if finals else None
-    after_ns = begin_ns
-    if lower is not None:
-        after_ns = int(lower.close_time_ns().max())
-        # A kline without trades has a price, and none of the trades.
-        lower = lower.take(lower.count > 0)
-    return forming_row(interval, lower, model.recent.since(symbol, after_ns), begin_ns)
 
 
 def hello(model: LiveRun, pace: FeedGate) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from kline_harness.columns import concat
 from kline_harness.interval import CODE, Interval
 from kline_harness.kline import KlineBatch
 from kline_harness.tape import Tape, TradeKind
-from kline_harness.units import NS_PER_SECOND, ExactArray, format_exact
+from kline_harness.units import NS_PER_SECOND, format_exact
 
 # Finals kept for the page: a day of 500 symbols. What is older is in the run folder.
 ROWS_MAX = 2_000_000
@@ -33,6 +33,8 @@ class FinalsLog:
     def __init__(self, rows_max: int = ROWS_MAX) -> None:
         self._rows_max = rows_max
         self._batches: list[KlineBatch] = []
+        # Until when each of them, and those before it, were published.
+        self._latest: list[int] = []
         self._first = 0
         self._rows = 0
 
@@ -44,11 +46,17 @@ class FinalsLog:
     def add(self, klines: KlineBatch) -> None:
         """Keep what was published at once."""
         self._batches.append(klines)
+        self._latest.append(max([int(klines.at_ns.max()), *self._latest[-1:]]))
         self._rows += len(klines)
         while self._rows > self._rows_max and len(self._batches) > 1:
             oldest = self._batches.pop(0)
+            del self._latest[0]
             self._first += 1
             self._rows -= len(oldest)
+
+    def since_ns(self, at_ns: int) -> int:
+        """Return the cursor before everything that was published at an instant or later."""
+        return self._first + bisect_left(self._latest, at_ns)
 
     def since(self, cursor: int, symbol: str, interval: Interval) -> Iterator[KlineBatch]:
         """Yield the finals of a series that came after a cursor."""
@@ -58,28 +66,44 @@ class FinalsLog:
                 yield batch.take(chosen)
 
 
-@dataclass(slots=True)
 class RecentTrades:
-    """Trades that were given and may belong to a kline of the `finest` interval that is open."""
+    """Trades that were given and may belong to a kline of the `finest` interval that is not final.
 
-    finest: Interval
-    _pieces: list[Tape] = field(default_factory=list)
-    _rows: int = 0
+    A cursor says how much of them was seen, as in `FinalsLog`.
+    """
+
+    def __init__(self, finest: Interval) -> None:
+        self._finest = finest
+        self._pieces: list[Tape] = []
+        self._first = 0
+        self._rows = 0
+
+    @property
+    def end(self) -> int:
+        """Return the cursor after everything that is here."""
+        return self._first + len(self._pieces)
 
     def add(self, trades: Tape) -> None:
-        """Take the next trades, and let go of those whose kline is over."""
+        """Take the next trades, and let go of those whose kline is final by now."""
         self._pieces.append(trades)
         self._rows += len(trades)
-        open_ns = self.finest.open_time_ns(int(trades.event_time_ns.max()))
-        while len(self._pieces) > 1 and (
-            self._rows > TRADES_MAX or int(self._pieces[0].event_time_ns.max()) < open_ns
-        ):
-            self._rows -= len(self._pieces.pop(0))
+        # A kline is final some time after the first trade of the next one: its trades stay.
+        open_ns = self._finest.open_time_ns(int(trades.event_time_ns.max()))
+        open_ns = self._finest.open_time_ns(open_ns - 1)
+        gone = 0
+        while gone < len(self._pieces) - 1:
+            oldest = self._pieces[gone]
+            if self._rows <= TRADES_MAX and int(oldest.event_time_ns.max()) >= open_ns:
+                break
+            gone += 1
+            self._rows -= len(oldest)
+        del self._pieces[:gone]
+        self._first += gone
 
-    def since(self, symbol: str, begin_ns: int) -> Tape | None:
-        """Return the market trades of a symbol from an instant on, if there are any."""
+    def since(self, cursor: int, symbol: str, begin_ns: int) -> Tape | None:
+        """Return the market trades of a symbol that came after a cursor, of an instant or later."""
         found = []
-        for piece in self._pieces:
+        for piece in self._pieces[max(0, cursor - self._first) :]:
             rows = piece.of_symbol(symbol) & (piece.event_time_ns >= begin_ns)
             rows &= piece.kind == TradeKind.MARKET
             if rows.any():
@@ -105,58 +129,6 @@ def rows_of(klines: KlineBatch, fields: Sequence[str] | None = None) -> list[Row
     columns.append(klines.count.tolist() if has_count else [None] * len(klines))
     columns.append([1] * len(klines))
     return [list(row) for row in zip(*columns, strict=True)]
-
-
-def forming_row(
-    interval: Interval, finals: KlineBatch | None, trades: Tape | None, begin_ns: int
-) -> Row | None:
-    """Return the kline that opened at `begin_ns` as it is so far, None before its first trade.
-
-    `finals` are those of a shorter interval that are part of it, `trades` what came after them.
-    """
-    parts = [part for part in (finals, trades) if part is not None and len(part)]
-    if not parts:
-        return None
-    prices: list[int] = []
-    instrument = parts[0].instruments[int(parts[0].symbol[0])]
-    for part in parts[1:]:
-        instrument = instrument.finest(part.instruments[int(part.symbol[0])])
-    lows: list[int] = []
-    highs: list[int] = []
-    ends: list[int] = []
-    volume = count = 0
-    for part in parts:
-        one = part.instruments[int(part.symbol[0])]
-        price = 10 ** (instrument.price_scale - one.price_scale)
-        quantity = 10 ** (instrument.quantity_scale - one.quantity_scale)
-        first, high, low, last = _extremes(part)
-        prices.append(first * price)
-        highs.append(high * price)
-        lows.append(low * price)
-        ends.append(last * price)
-        is_klines = isinstance(part, KlineBatch)
-        volume += _sum(part.volume if is_klines else part.quantity) * quantity  # type: ignore[union-attr]
-        count += _sum(part.count) if is_klines else _raw_trades(part)  # type: ignore[union-attr,arg-type]
-    numbers = (prices[0], max(highs), min(lows), ends[-1])
-    text = [format_exact(number, instrument.price_scale) for number in numbers]
-    amount = format_exact(volume, instrument.quantity_scale)
-    return [begin_ns // NS_PER_SECOND, *text, amount, count, 0]
-
-
-def _extremes(part: KlineBatch | Tape) -> tuple[int, int, int, int]:
-    """Return the first, highest, lowest and last price."""
-    if isinstance(part, Tape):
-        price = part.price
-        return int(price[0]), int(price.max()), int(price.min()), int(price[-1])
-    return int(part.open[0]), int(part.high.max()), int(part.low.min()), int(part.close[-1])
-
-
-def _sum(values: ExactArray) -> int:
-    return sum(values.tolist())
-
-
-def _raw_trades(trades: Tape) -> int:
-    return int((trades.last_id - trades.first_id + 1).sum())
 
 
 class TheirKlines:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from threading import RLock
 from typing import Any
 
@@ -27,6 +27,8 @@ from kline_harness.replay.sources import Sources
 from kline_harness.report.disturbances import Disturbance, disturbances
 from kline_harness.report.format import words
 from kline_harness.run_rows import FaultRow
+from kline_harness.simulation.channels import BROADCAST
+from kline_harness.simulation.listener import ListenerOptions
 from kline_harness.tape import Tape
 from kline_harness.units import NS_PER_MINUTE
 
@@ -82,7 +84,10 @@ class LiveRun(Observer):
         if self.claimed is not None:
             self.moments.spread(self.claimed[1] - self.claimed[0])
         self._state = state
-        self.findings = LiveFindings(self.finest, self.theirs, sources.id_rules(), _audits(run))
+        audits = _audits(run)
+        self.findings = LiveFindings(
+            self.finest, self.theirs, sources.id_rules(), audits, _ready(run, audits)
+        )
         self._piece: FeedSlice | None = None
         self._accounting = Throttle(0.5)
 
@@ -224,6 +229,14 @@ def _audits(run: Run) -> dict[str, CompletenessAuditor | LifecycleChecker]:
         late = run.listens("lifecycle").subscribe_at_ns is not None
         audits["lifecycle"] = LifecycleChecker(joined_late=late)
     return audits
+
+
+def _ready(run: Run, audits: Iterable[str]) -> list[str]:
+    """Return the audits that nothing holds up, each of which is sent all that is published."""
+    channels = run.scenario.channels
+    if channels.design != BROADCAST or not channels.life_published:
+        return []
+    return [name for name in audits if run.listens(name) == ListenerOptions()]
 
 
 def _consumers(run: Run) -> list[Consumed]:
