@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pytest
+from kline_harness.archives import read_klines
 from kline_harness.id_rule import IdRule
 from kline_harness.interfaces import FeedSlice
 from kline_harness.interval import Interval, parse_interval
@@ -19,6 +22,7 @@ from kline_harness.live.klines import (
     rows_of,
 )
 from kline_harness.live.open_candle import OpenCandle
+from kline_harness.live.stored import StoredSide
 from kline_harness.replay.scenario import Scenario
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.verdict import Finding
@@ -164,6 +168,24 @@ def test_a_frame_costs_what_is_new_however_long_the_run_is() -> None:
         assert row[6] == 5 * (minute + 1)
     # A batch is given to the page once, not once a frame.
     assert finals.read == 1_000
+
+
+def test_a_stored_row_is_left_alone_until_the_service_has_had_its_time(tmp_path: Path) -> None:
+    finals = FinalsLog()
+    finals.add(exact(TRADES))
+    path = tmp_path / "ABCUSDT-1m-2024-01-01.csv"
+    # As it formed: the trade at 0:59 is not in it yet.
+    at = T0 // 1_000_000
+    row = f"{at},100.25,101,100.25,101,2.125,{at + 59_999},213.125,4,2.125,213.125,0\n"
+    path.write_text(row + row.replace(str(at), str(at + MINUTE // 1_000_000)))
+    given = replace(read_klines(path), symbol="ABC")
+    final_ns = int(exact(TRADES).at_ns[0])
+    found = {}
+    for seconds in (1, 119, 121):
+        side, entries = StoredSide(), Entries()
+        side.take([given], finals, entries, [M1], final_ns + seconds * SECOND)
+        found[seconds] = [(one["kind"], one["open_s"]) for one in entries.since(0)]
+    assert found == {1: [], 119: [], 121: [("differs", T0 // SECOND)]}
 
 
 class _Counted(FinalsLog):

@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 import pytest
 from kline_harness.errors import UsageError
+from kline_harness.live.followed import FollowingGate
 from kline_harness.live.watched import Watched
 from kline_harness.replay.assembly import Substitutions
 
@@ -33,7 +34,7 @@ class Page:
         self.ours: dict[int, list[Any]] = {}
         self.clock: dict[str, Any] = {}
 
-    def until(self, what: Callable[[], bool], seconds: float = 40) -> None:
+    def until(self, what: Callable[[], bool], seconds: float = 240) -> None:
         """Read frames until something is so."""
         ran(self._read(what, seconds))
 
@@ -45,7 +46,7 @@ class Page:
         ):
             while not what():
                 assert time.monotonic() < end, (self.found, self.clock)
-                message = await asyncio.wait_for(page.receive_json(), 20)
+                message = await asyncio.wait_for(page.receive_json(), 120)
                 if message["type"] == "frame":
                     self._take(message)
 
@@ -70,10 +71,14 @@ def change(store: Path, query: str, *values: Any) -> None:
         assert database.execute(query, values).rowcount == 1
 
 
-def test_what_a_service_stores_is_held_against_what_it_was_served(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rebase", [False, True])
+def test_what_a_service_stores_is_held_against_what_it_was_served(
+    tmp_path: Path, rebase: bool
+) -> None:
     store, scenario = tmp_path / "k.db", tmp_path / "scenario.toml"
     scenario.write_text(SCENARIO)
-    with serving(tmp_path, 12, "--linger", "1") as server:
+    moved = ("--rebase", "--hold", "1") if rebase else ()
+    with serving(tmp_path, 12, "--linger", "1", *moved) as server:
         files = sorted(tmp_path.glob("*-aggTrades.csv"))
         follow = f"http://127.0.0.1:{server.port}"
         with Watched("1", 0, opens=False, follow=follow, store=str(store)) as watched:
@@ -96,7 +101,10 @@ def test_what_a_service_stores_is_held_against_what_it_was_served(tmp_path: Path
                 assert page.theirs[first][1:6] == page.ours[first][1:6]
                 assert not [name for name in page.found if name.startswith("store ")]
                 # A row that is changed in the store is found, and crossed out when it is mended.
-                at_ms, name = first * 1000, f"store differs ALFAUSDT {first}"
+                assert isinstance(watched.pace, FollowingGate)
+                assert (watched.pace.rebase_days > 900) is rebase
+                at_ms = (first + watched.pace.rebase_days * 86_400) * 1000
+                name = f"store differs ALFAUSDT {first}"
                 with closing(sqlite3.connect(store)) as database:
                     query = "SELECT high FROM k_alfa_1m WHERE open_time = ?"
                     high = database.execute(query, (at_ms,)).fetchone()[0]
@@ -114,7 +122,7 @@ def test_what_a_service_stores_is_held_against_what_it_was_served(tmp_path: Path
                 kill(running)
                 running.communicate()
                 server.process.kill()
-                replay.join(60)
+                replay.join(300)
             assert not replay.is_alive()
 
 
@@ -135,7 +143,7 @@ def test_pause_and_resume_lead_the_clock_of_the_server(tmp_path: Path) -> None:
                 loop = watched.pace.loop
                 assert loop is not None
                 loop.call_soon_threadsafe(act)
-                end = time.monotonic() + 10
+                end = time.monotonic() + 120
                 while not what(served()):
                     assert time.monotonic() < end
                     time.sleep(0.05)

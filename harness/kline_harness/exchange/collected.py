@@ -67,7 +67,7 @@ def collect_series(
     for key, group in sorted(groups.items()):
         as_served = served_by(group[0].klines.interval, rebase_days)
         back = as_served - rebase_days * NS_PER_DAY
-        found[key] = _collected([_moved(one, back) for one in group], as_of_ns + as_served)
+        found[key] = _collected([moved(one, back) for one in group], as_of_ns + as_served)
     return found
 
 
@@ -82,16 +82,17 @@ def served_by(interval: Interval, rebase_days: int) -> int:
     return 0 if length_ns is not None and moved_ns % length_ns == 0 else moved_ns
 
 
-def _moved(series: StoredSeries, by_ns: int) -> StoredSeries:
+def moved(series: StoredSeries, by_ns: int) -> StoredSeries:
+    """Return a series with its times moved."""
     if by_ns == 0:
         return series
     klines = series.klines
     batch = klines.batch
-    moved = batch.with_columns(
+    later = batch.with_columns(
         {"open_time_ns": batch.open_time_ns + by_ns, "at_ns": batch.at_ns + by_ns}
     )
     return replace(
-        series, klines=replace(klines, batch=moved, close_time_ns=klines.close_time_ns + by_ns)
+        series, klines=replace(klines, batch=later, close_time_ns=klines.close_time_ns + by_ns)
     )
 
 

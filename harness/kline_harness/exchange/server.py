@@ -275,6 +275,7 @@ class ExchangeServer:
             "reached_ns": self.market.reached_ns,
             "paused": self.clock.paused,
             "complete": self.complete,
+            "rebase_days": self.options.rebase_days,
         }
         return web.Response(text=json.dumps(state), content_type="application/json")
 

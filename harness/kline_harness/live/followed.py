@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import aiohttp
 
+from kline_harness.archives import ExchangeKlines
 from kline_harness.errors import UsageError, UserError
 from kline_harness.exchange.clock import CLOCK_PATH
-from kline_harness.exchange.stores import StoreOptions, read_store
+from kline_harness.exchange.collected import moved, served_by
+from kline_harness.exchange.stores import StoredSeries, StoreOptions, read_store
 from kline_harness.interfaces import FeedSlice
 from kline_harness.live.model import LiveRun
 from kline_harness.live.pace import FeedGate, Seek, cut_at, first_ns
-from kline_harness.units import NS_PER_MINUTE
+from kline_harness.units import NS_PER_DAY, NS_PER_MINUTE
 
 _ASKED_SECONDS = 0.1
 _ANSWER_SECONDS = 5.0
@@ -29,6 +31,8 @@ class FollowingGate(FeedGate):
         super().__init__(1, findings)
         self.follows = True
         self._url = address.rstrip("/") + CLOCK_PATH
+        # By how many days the server has moved the times of the files.
+        self.rebase_days = 0
         self._reached_ns: int | None = None
         self._gone = False
 
@@ -80,7 +84,8 @@ class FollowingGate(FeedGate):
                 )
                 async with asked as answer:
                     state = await answer.json()
-            self._reached_ns = int(state["reached_ns"])
+            self.rebase_days = int(state["rebase_days"])
+            self._reached_ns = int(state["reached_ns"]) - self.rebase_days * NS_PER_DAY
             self.held = bool(state["paused"])
             self._gone = bool(state["complete"])
         except (aiohttp.ClientError, OSError, ValueError, KeyError, TypeError):
@@ -93,10 +98,15 @@ class FollowingGate(FeedGate):
 
 
 class StoreReader:
-    """Reads a service's store again and again, in a thread of its own."""
+    """Reads a service's store again and again, in a thread of its own.
 
-    def __init__(self, address: str, model: Callable[[], LiveRun | None]) -> None:
-        self._address, self._model = address, model
+    Its times are moved back by the days that `gate` tells.
+    """
+
+    def __init__(
+        self, address: str, model: Callable[[], LiveRun | None], gate: FollowingGate
+    ) -> None:
+        self._address, self._model, self._gate = address, model, gate
         self._ends = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name="store")
 
@@ -131,6 +141,15 @@ class StoreReader:
             said = f"{content.name} holds {content.rows:,} rows"
             bad = f", {len(content.bad):,} of them no klines" if content.bad else ""
             model.store_said = said + bad
-            klines = [one.klines for one in content.series]
+            klines = self._moved_back(content.series)
+            kinds = {one.klines.interval.text for one in content.series}
+            if others := sorted(kinds - {one.interval.text for one in klines}):
+                model.store_said += f"; {', '.join(others)}: other klines, by the rebase"
             entries, finals = model.findings.entries, model.finals
             model.stored.take(klines, finals, entries, model.intervals, model.now_ns)
+
+    def _moved_back(self, series: Sequence[StoredSeries]) -> list[ExchangeKlines]:
+        """Return klines at the times of the files, but for those of other trades by the rebase."""
+        days = self._gate.rebase_days
+        kept = [one for one in series if served_by(one.klines.interval, days) == 0]
+        return [moved(one, -days * NS_PER_DAY).klines for one in kept]

@@ -65,6 +65,8 @@ class StoredSide:
             return
         exact = concat(parts)
         exact = exact.take(np.argsort(exact.open_time_ns, kind="stable"))
+        # Until then a row may still be what the kline was while it formed.
+        exact = exact.take(exact.at_ns < now_ns - SETTLE_NS)
         # Of rows of one open time the last is what the store says.
         last = np.append(stored.open_time_ns[1:] != stored.open_time_ns[:-1], True)
         stored = stored.take(last)
@@ -73,12 +75,12 @@ class StoredSide:
         )
         pairs = (exact.take(mine), stored.take(theirs))
         yield from differences(*pairs, self.klines, symbol, interval.text, STORE)
-        yield from _absent(exact, shared, int(stored.open_time_ns[0]), now_ns)
+        yield from _absent(exact, shared, int(stored.open_time_ns[0]))
 
 
-def _absent(exact: KlineBatch, shared: Int64Array, first_ns: int, now_ns: int) -> Iterator[Finding]:
+def _absent(exact: KlineBatch, shared: Int64Array, first_ns: int) -> Iterator[Finding]:
     """Yield the klines that should have been stored by now, after the first that was."""
-    due = (exact.open_time_ns > first_ns) & (exact.at_ns < now_ns - SETTLE_NS)
+    due = exact.open_time_ns > first_ns
     rows = np.flatnonzero(due & ~np.isin(exact.open_time_ns, shared))
     for row in rows.tolist():
         evidence = {"sentence": "final, and not in the store"}

@@ -36,9 +36,12 @@ class Watched:
         follow: str | None = None,
         store: str | None = None,
     ) -> None:
-        self._store = None if store is None else StoreReader(store, lambda: self.server.model)
+        self._store: StoreReader | None = None
         if follow is not None:
-            self.pace: FeedGate = FollowingGate(follow, self._found)
+            gate = FollowingGate(follow, self._found)
+            self.pace: FeedGate = gate
+            if store is not None:
+                self._store = StoreReader(store, lambda: self.server.model, gate)
         elif store is not None:
             raise UsageError("watch: --store: expected --follow, which says who is served")
         else:
