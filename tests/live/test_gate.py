@@ -165,3 +165,17 @@ def test_the_command_that_is_recorded_is_that_of_the_replay() -> None:
         "off",
     ]
     assert _as_replayed(["replay", "--speed", "1"]) == ["replay", "--speed", "1"]
+
+
+def test_at_full_speed_a_feed_is_cut_for_who_looks_back() -> None:
+    lengths = {1: 1, 60: 1, 4 * 60: 2.5, 24 * 60: 15, 30 * 24 * 60: 180}
+    for minutes, apart in lengths.items():
+        with gated(None) as gate:
+            gate.spread(minutes * MINUTE)
+            assert gate.hurried_ns == apart * MINUTE
+    with gated(None) as gate:
+        gate.spread(4 * MINUTE)
+        pieces = list(gate.pieces([FEED]))
+    # A piece begins with an event, and goes on for a minute.
+    assert [len(piece) for piece in pieces] == [4, 2, 3, 1]
+    assert events(pieces) == events([FEED])

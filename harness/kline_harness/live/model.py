@@ -207,8 +207,9 @@ class LiveRun(Observer):
             self.equations = list(trade_equations(accounts()))
 
     def _moment(self) -> Any:
-        """Return the state of now, with what waits to be looked at."""
-        self.findings.catch_up()
+        """Return the state of now; of what waits to be looked at, the lifecycle alone is in it."""
+        if "lifecycle" in self.findings.audits:
+            self.findings.audits["lifecycle"].catch_up()
         return self._state(self)
 
     def _reach(self, first_ns: int, last_ns: int) -> None:

@@ -14,8 +14,10 @@ from kline_harness.exchange.clock import PACE_NS, VirtualClock
 from kline_harness.interfaces import FeedSlice, Tick
 from kline_harness.units import NS_PER_MINUTE
 
-# How much virtual time it covers where it is not; a page can look back to the end of each.
-_HURRIED_NS = 30 * NS_PER_MINUTE
+# Where it is not, a feed is cut all the same: a page can look back to the end of each piece, and
+# each costs a little. A day has so many pieces, and a longer time no more than the page keeps.
+_QUARTER_NS = 15 * NS_PER_MINUTE
+_OF_A_DAY, _OF_MORE = 96, 240
 
 
 class Seek(Enum):
@@ -36,6 +38,7 @@ class FeedGate:
     def __init__(self, speed: int | None, findings: Callable[[], int]) -> None:
         self.speed = speed
         self.follows = False
+        self.hurried_ns = _QUARTER_NS
         self.held = False
         self.seeking: Seek | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -57,6 +60,11 @@ class FeedGate:
                 self._passed(head)
             if not len(piece):
                 yield piece
+
+    def spread(self, span_ns: int) -> None:
+        """Cut a feed of this length, ns, into pieces where it runs as fast as it goes."""
+        least_ns = max(NS_PER_MINUTE, span_ns // _OF_MORE)
+        self.hurried_ns = max(least_ns, min(_QUARTER_NS, span_ns // _OF_A_DAY))
 
     def pause(self) -> None:
         """Hold the feed."""
@@ -91,7 +99,7 @@ class FeedGate:
             horizon_ns = self._called(self._admitted(first_ns(rest)))
         if self.seeking is not None:
             return rest.cut(_through_tick(rest))
-        return cut_at(rest, first_ns(rest) + _HURRIED_NS if horizon_ns is None else horizon_ns)
+        return cut_at(rest, first_ns(rest) + self.hurried_ns if horizon_ns is None else horizon_ns)
 
     async def _admitted(self, event_ns: int) -> int | None:
         """Wait until an event may pass; return before which instant more may, None for all."""

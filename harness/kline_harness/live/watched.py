@@ -79,6 +79,8 @@ class Watched:
     def observer(self, run: Run, sources: Sources) -> LiveRun:
         """Return who sees a run, and show it on the pages."""
         model = LiveRun(run, sources, state)
+        if model.claimed is not None:
+            self.pace.spread(model.claimed[1] - model.claimed[0])
         self.server.show(model)
         return model
 
