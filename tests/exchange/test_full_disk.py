@@ -62,7 +62,7 @@ def test_of_the_server(tmp_path: Path, patch: str, words: str) -> None:
     if ":" in line:
         assert not listens(int(line.rpartition(":")[2]))
     if (tmp_path / "pid").exists():
-        number, end = int((tmp_path / "pid").read_text()), time.monotonic() + 20
+        number, end = int((tmp_path / "pid").read_text()), time.monotonic() + 60
         while alive(number):
             assert time.monotonic() < end
             time.sleep(0.1)

