@@ -163,7 +163,7 @@ def read_klines(
 ) -> ExchangeKlines:
     """Read a file of the exchange's klines: one symbol, one interval, the fields that it has.
 
-    Raises UserError for the first bad row, and where symbol or interval cannot be told.
+    Raises UserError for the first bad row, and where symbol or interval is not known.
     """
     chosen = parse_interval(interval) if isinstance(interval, str) else interval
     return read_kline_file(_paths(path)[0], symbol=symbol, interval=chosen)

@@ -22,8 +22,8 @@ def finding_text(finding: Finding) -> str:
     if finding.check == "comparison" and "fields" in evidence:
         return f"{finding.severity.value}: {place}{_against_exchange(finding)}"
     words = f"{finding.severity.value}: {finding.check} {finding.kind}"
-    told = evidence.get("sentence") or evidence_text(evidence)
-    return f"{words}{' ' if place else ''}{place}{': ' if told else ''}{told}"
+    detail = evidence.get("sentence") or evidence_text(evidence)
+    return f"{words}{' ' if place else ''}{place}{': ' if detail else ''}{detail}"
 
 
 def _against_exchange(finding: Finding) -> str:

@@ -106,13 +106,13 @@ def _rows(run: Path, what: str) -> Iterator[dict[str, Any]]:
             yield kept | times | {"evidence": finding.get("evidence") or {}}
         return
     for one in data.differences:
-        told = one.to_dict()
+        values = one.to_dict()
         sides = {
             f"{side}_{name}": value
             for side in ("ours", "theirs")
-            for name, value in told[side].items()
+            for name, value in values[side].items()
         }
-        row = {name: told[name] for name in ("symbol", "interval", "class")}
+        row = {name: values[name] for name in ("symbol", "interval", "class")}
         row |= {"open_time": _time(one.open_time_ns), "fields": " ".join(one.differing)}
         yield row | sides | {"cause": one.cause, "proof": one.proof}
 

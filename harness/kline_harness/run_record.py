@@ -141,7 +141,7 @@ def ledger_sums(equations: Iterable[Equation]) -> list[LawRow]:
         law["equations"] += len(balanced)
         law["balanced"] += sum(balanced)
         law["total"] += total
-        # A part named for a symbol is told in the table alone.
+        # A part named for a symbol is in the table alone.
         shown = parts_of if len(parts) <= _PARTS_SHOWN else {}
         for part, count in parts.items():
             shown[part] = shown.get(part, 0) + count

@@ -89,10 +89,10 @@ def _known(report: FileReport, info: FileInfo) -> list[str]:
     holds = info.layout if report.klines is None else f"{report.klines.interval} klines"
     if info.source not in ("binance", NOT_STATED):
         holds = f"{info.source} {holds}"
-    told = [holds, info.unit, info.compression, *(["header"] if info.header else [])]
+    parts = [holds, info.unit, info.compression, *(["header"] if info.header else [])]
     times = (info.first_event_time_ns, info.last_event_time_ns)
     span = " to ".join(_moment(time) for time in times if time is not None)
-    return [", ".join(told), f"{info.rows:,}", span]
+    return [", ".join(parts), f"{info.rows:,}", span]
 
 
 def _findings(place: str, findings: tuple[Finding, ...], console: Console) -> None:

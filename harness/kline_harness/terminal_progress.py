@@ -40,7 +40,9 @@ def progress_of_seeds(seeds: int) -> Iterator[Callable[[int], None] | None]:
 
 
 @contextmanager
-def _progress(first: str, told: Callable[[T, float], str]) -> Iterator[Callable[[T], None] | None]:
+def _progress(
+    first: str, describe: Callable[[T, float], str]
+) -> Iterator[Callable[[T], None] | None]:
     if not sys.stderr.isatty():
         yield None
         return
@@ -51,7 +53,7 @@ def _progress(first: str, told: Callable[[T, float], str]) -> Iterator[Callable[
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(first)
         shown = progress.tasks[0]
-        yield lambda done: progress.update(task, description=told(done, shown.elapsed or 0.0))
+        yield lambda done: progress.update(task, description=describe(done, shown.elapsed or 0.0))
 
 
 @contextmanager

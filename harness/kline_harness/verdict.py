@@ -29,7 +29,7 @@ _WORSE = (Validity.VALID, Validity.UNKNOWN, Validity.INVALID)
 
 
 class Severity(Enum):
-    """Whether a finding makes its check invalid, leaves it unknown, or is only told."""
+    """Whether a finding makes its check invalid, leaves it unknown, or is only reported."""
 
     ERROR = "error"
     DOUBT = "doubt"

@@ -114,10 +114,10 @@ def guard(mark: str, grace_s: float) -> None:
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    told = b""
+    answer = b""
     while piece := os.read(0, 1 << 12):
-        told += piece
-    words = told.split()
+        answer += piece
+    words = answer.split()
     if words[-1:] == [ENDED]:
         return
     program, start = int(words[0]) if words else 0, words[1].decode() if words[1:] else ""

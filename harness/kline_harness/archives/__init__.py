@@ -77,7 +77,7 @@ def open_trades(
     Parquet or Arrow table.
 
     `symbol` names a CSV file's symbol where its name does not, and selects one of a recording's;
-    `market` (spot, um, cm) is told from the file where it is not given. `lenient` lets rows of a
+    `market` (spot, um, cm) is derived from the file where it is not given. `lenient` lets rows of a
     CSV file through that no trade can be, for who wants to judge them. `contract_size` makes the
     quantities contracts worth so many USD, settled in the base asset (market cm). `known` is the
     file where it was opened already.

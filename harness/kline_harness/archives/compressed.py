@@ -50,7 +50,7 @@ class _Member:
 
 
 class TextFile:
-    """A file of lines, whatever it is packed in; the packing is told by its first bytes.
+    """A file of lines, whatever it is packed in; the packing is known by its first bytes.
 
     `size` is the file's size on disk, `compression` plain, gz or zip, `member` the name inside a
     zip. `sha256` of the file on disk and `lines`, the number of lines of the text, are None until

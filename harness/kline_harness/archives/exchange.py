@@ -24,7 +24,7 @@ class Dialect:
 
     `columns` is what each column means: id, time, receive, symbol, price, quantity, quote, side,
     or "" for what is not read. `header` are its names, none where a file has no header. `time` is
-    an epoch timestamp whose unit is told from the file, decimal seconds, or ISO 8601 in UTC.
+    an epoch timestamp whose unit is derived from the file, decimal seconds, or ISO 8601 in UTC.
     `side` tells whose side the file states, "" if nobody's.
     """
 

@@ -23,7 +23,7 @@ def is_seconds(text: str) -> bool:
 
 
 def unit_of(text: str) -> TimeUnit | None:
-    """Return the unit of an epoch timestamp, told from its magnitude; None for no timestamp."""
+    """Return the unit of an epoch timestamp, derived from its magnitude; None for no timestamp."""
     if not (text.isascii() and text.isdigit() and len(text) < 20):
         return None
     try:

@@ -20,7 +20,7 @@ class FileInfo:
     `receive_unit` only where there are receive times; `source` whose format it is ("table" by a
     column map, "not stated" where it could be anybody's); `not_stated`
     what the file does not say and the reader filled in: "trade ids" are then numbers given in the
-    order of the file (and told nowhere here), without "sides" every buyer counts as the taker,
+    order of the file (and not listed here), without "sides" every buyer counts as the taker,
     without "exact numbers" klines were floats, of which the shortest text was taken;
     `unread_columns` the names of columns whose meaning is not known, which nothing was read from.
     """

@@ -85,7 +85,7 @@ def read_klines(
     open times. Klines are published by the tick at their close time and have no trade ids (-1).
     A file that has the newest row first is turned round.
 
-    Raises InputError for the first bad row, where symbol or interval cannot be told, and for a
+    Raises InputError for the first bad row, where symbol or interval is not known, and for a
     recording of several symbols or intervals.
     """
     file = open_text(path)

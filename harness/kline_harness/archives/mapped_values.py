@@ -34,8 +34,8 @@ def plain_number(text: str) -> str | None:
 class Times:
     """A column's times as nanoseconds; the first one tells their form, and all have it.
 
-    Whole numbers are epoch timestamps in a unit told by magnitude; decimals epoch seconds (exact,
-    to the nanosecond); else ISO 8601, in UTC where it states no offset.
+    Whole numbers are epoch timestamps in a unit derived from their magnitude; decimals epoch
+    seconds (exact, to the nanosecond); else ISO 8601, in UTC where it states no offset.
     """
 
     def __init__(self, path: str) -> None:

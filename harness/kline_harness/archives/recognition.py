@@ -1,4 +1,4 @@
-"""A file of any form as lines of text, and what it is, told from its first lines."""
+"""A file of any form as lines of text, and what it is by its first lines."""
 
 from __future__ import annotations
 

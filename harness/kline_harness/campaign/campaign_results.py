@@ -96,8 +96,8 @@ class CampaignResults:
 
     def lines(self, places: CampaignFolder, seconds: float) -> list[str]:
         """Return what is said at the end: the worst first, and a line for all."""
-        told = [f"failed  {name}: {failure.sentence}" for name, failure in self.failed]
-        told += [
+        lines = [f"failed  {name}: {failure.sentence}" for name, failure in self.failed]
+        lines += [
             f"{run['verdict']:7} {run['name']}: {run['sentence']}"
             for run in self.runs
             if run["verdict"] != "valid"
@@ -108,11 +108,11 @@ class CampaignResults:
         for run in self.runs:
             found[run["verdict"]] += 1
         counts = ", ".join(f"{n:,} {name}" for name, n in found.items() if n)
-        told.append(
+        lines.append(
             f"{count:,} runs: {counts}; {trades:,} trades, {self.new:,} runs new, "
             f"{seconds:,.1f} s; {places.out}"
         )
-        return told
+        return lines
 
 
 def write_timings(

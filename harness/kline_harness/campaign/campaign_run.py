@@ -92,7 +92,7 @@ class CampaignRun:
         tasks = sum(len(one.shards) + len(one.runs) for one in plan.symbols)
         self.progress = CampaignProgress(plan.work_seconds, tasks)
 
-    def run(self, tell: Callable[[CampaignProgress], None]) -> list[RunAnswer]:
+    def run(self, show: Callable[[CampaignProgress], None]) -> list[RunAnswer]:
         """Run to the end; `tell` is called after each task.
 
         Raises Lost where the scheduler goes away.
@@ -106,7 +106,7 @@ class CampaignRun:
             task = self._tasks.pop(future)
             for following in self._after(task, _answer_of(future)):
                 waiting.add(self._submit(following))
-            tell(self.progress)
+            show(self.progress)
         return self.answers
 
     def _first(self) -> Iterator[_Task]:

@@ -84,11 +84,11 @@ def _teller(timings: Any, workers: int) -> Callable[[Any], None]:
     """Return what says on stderr, every few seconds, how far the campaign is."""
     last = [0.0]
 
-    def tell(progress: Any) -> None:
+    def show(progress: Any) -> None:
         now = timings.total()
         if now - last[0] < _EVERY_SECONDS:
             return
         last[0] = now
         print(progress.line(now, workers), file=sys.stderr)
 
-    return tell
+    return show

@@ -16,7 +16,7 @@ from kline_harness.verdict import OMITTED, Finding, Severity, Verdict
 
 CHECK = "channels"
 NOT_CHECKED = ("what is published, and what a consumer does with it",)
-# Runs of lost klines told one by one.
+# Runs of lost klines reported one by one.
 _RUNS_TOLD = 1_000
 # Who stores klines: what it misses is lost, while what an auditor misses is only not checked.
 _STORES = "writer"

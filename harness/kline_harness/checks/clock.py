@@ -48,7 +48,7 @@ class DueTicks:
 class ClockCheck(JudgingObserver):
     """Compares the ticks that came with those that the scenario's clock gives.
 
-    What it finds is told as notices: what a missing tick did to the klines is judged by the
+    What it finds is reported as notices: what a missing tick did to the klines is judged by the
     lifecycle. `due` and `lost`, the ticks that the scenario itself lets be missed or overwritten,
     are asked for once the first trade is there, and once the feed is over.
     """
@@ -92,8 +92,8 @@ class ClockCheck(JudgingObserver):
         if not self._irregular and self._start_ns is not None:
             due = self._due_now()
             boundary_ns = self._next_boundary(due, self._start_ns)
-            told = (boundary_ns + due.late_ns, boundary_ns + due.grace_ns)
-            if due.is_due(boundary_ns) and (tick.at_ns, tick.time_ns) == told:
+            expected = (boundary_ns + due.late_ns, boundary_ns + due.grace_ns)
+            if due.is_due(boundary_ns) and (tick.at_ns, tick.time_ns) == expected:
                 self._next_ns = boundary_ns + due.period_ns
                 return
         self._irregular.append(tick)

@@ -1,4 +1,4 @@
-"""The check of a channel: each consumer got what was published, in order, less what it was told."""
+"""The check of a channel: each consumer got what was published, in order, less what it lagged."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class DeliveryCheck(JudgingObserver):
         self._consumers = {one.consumer: one for one in consumers}
         self._findings: list[Finding] = []
         self._counts: dict[str, int] = {}
-        self._told: dict[tuple[str, str], int] = {}
+        self._reported: dict[tuple[str, str], int] = {}
 
     def on_published(self, channel: str, rows: Rows[Any]) -> None:
         """Take what a channel is given."""
@@ -106,7 +106,7 @@ class DeliveryCheck(JudgingObserver):
         expected = self._expected(to)
         due = published.by(now_ns) - expected - published.capacity
         if missed != due:
-            self._find("lag_miscounted", to, now_ns, told=missed, due=max(0, due))
+            self._find("lag_miscounted", to, now_ns, reported=missed, due=max(0, due))
         to.next = expected + missed
         to.lagged += missed
         self._find("lagged", to, now_ns, missed=missed)
@@ -138,8 +138,8 @@ class DeliveryCheck(JudgingObserver):
 
     def _find(self, kind: str, to: Subscription, at_ns: int | None, **evidence: Any) -> None:
         self._counts[kind] = self._counts.get(kind, 0) + 1
-        told = self._told[kind, to.consumer] = self._told.get((kind, to.consumer), 0) + 1
-        if told <= FINDINGS_PER_KIND:
+        count = self._reported[kind, to.consumer] = self._reported.get((kind, to.consumer), 0) + 1
+        if count <= FINDINGS_PER_KIND:
             lawful = kind in ("lagged", "served_late", "subscribed_late")
             severity = Severity.NOTICE if lawful else Severity.ERROR
             evidence = {"consumer": to.consumer, **evidence}

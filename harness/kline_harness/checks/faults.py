@@ -170,7 +170,7 @@ def named_by(
     """Return the findings that name a fault's work, as ``check.kind``, each once."""
     ids = {symbol: set(struck) for symbol, struck in record.trades.items()}
     ticks = set(record.ticks_ns)
-    told = set()
+    detected = set()
     for finding in findings:
         name = f"{finding.check}.{finding.kind}"
         if isinstance(fault, TradeFault):
@@ -185,8 +185,8 @@ def named_by(
         else:
             hit = record.acted and name in fault.TOLD_BY
         if hit:
-            told.add(name)
-    return tuple(sorted(told))
+            detected.add(name)
+    return tuple(sorted(detected))
 
 
 def _names_trade(finding: Finding, struck: set[int], accounts: Mapping[str, TradeAccount]) -> bool:

@@ -67,12 +67,12 @@ class SymbolFeed:
 
 
 class FeedCheck(JudgingObserver):
-    """Looks at every trade on its way to the aggregator; what it finds is told as notices.
+    """Looks at every trade on its way to the aggregator; what it finds is reported as notices.
 
     The numbers of a trade are not judged, only whether the trades are all there, once, in order
-    and in time: a latency outside of 0 to `latency_max_ns` is told, which is known once the first
-    trades were read. What the source holds names the ids at the edges, where no later id betrays
-    a gap.
+    and in time: a latency outside of 0 to `latency_max_ns` is reported, which is known once the
+    first trades were read. What the source holds names the ids at the edges, where no later id
+    betrays a gap.
     """
 
     def __init__(self, latency_max_ns: Callable[[], int]) -> None:

@@ -22,7 +22,7 @@ from kline_harness.units import (
 from kline_harness.verdict import Finding, Severity, Verdict
 
 CHECK = "files"
-# A silence at an edge of the named time is told only if it is long, and much longer than any other.
+# A silence at an edge of the named time is reported if it is long, and much longer than others.
 EDGE_NS_MIN = 10 * NS_PER_MINUTE
 EDGE_TIMES = 4
 # So many takers are on one side by chance once in four thousand million times.

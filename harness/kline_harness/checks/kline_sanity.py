@@ -54,7 +54,7 @@ def count_volume_mismatch(klines: KlineBatch, size: Decimal | None = None) -> Bo
 def quote_volume_outside(klines: KlineBatch, size: Decimal | None = None) -> BoolArray:
     """Find where a quote volume, or the takers' part, is not within volume x [low, high].
 
-    A kline that breaks a simpler rule is told for that.
+    A kline that breaks a simpler rule is reported for that.
     """
     wrong = quote_outside_of_prices(klines, FIELDS, size)
     if wrong.any():

@@ -183,12 +183,12 @@ class LifecycleChecker(QueuedAudit[LifeBatch]):
         self._find("filler_left_open", filler, ~at_once)
 
     def _judge_ticks(self, finals: Events, since: Int64Array) -> None:
-        told, time_ns = self._ticks.causes(finals.take(finals.trigger == Trigger.TICK))
+        caused, time_ns = self._ticks.causes(finals.take(finals.trigger == Trigger.TICK))
 
         def expiry(row: int) -> dict[str, Any]:
-            return {"close_time_ns": int(told.close_ns[row]), "tick_time_ns": int(time_ns[row])}
+            return {"close_time_ns": int(caused.close_ns[row]), "tick_time_ns": int(time_ns[row])}
 
-        self._find("tick_finalized_unexpired", told, told.close_ns > time_ns, expiry)
+        self._find("tick_finalized_unexpired", caused, caused.close_ns > time_ns, expiry)
         self._judge_overdue(finals, since, finals.position, closed=True)
         late_ns = finals.at_ns - finals.close_ns
         code, in_time = finals.key % INTERVAL_CODES, finals.trigger != Trigger.END

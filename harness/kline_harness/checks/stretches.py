@@ -1,4 +1,4 @@
-"""Stretches of time without trades of a symbol of which more than quiet can be told."""
+"""Stretches of time without trades of a symbol of which more is known than that they are quiet."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SILENCE_MIN_NS = 3 * NS_PER_MINUTE
 
 
 class Why(Enum):
-    """Why there are no trades, as far as it can be told.
+    """Why there are no trades, as far as it is known.
 
     * halted: the exchange has no kline where a quiet market has a flat one, nothing was traded
       in ours, and the trade ids before and after are contiguous.
@@ -94,8 +94,8 @@ def halted(
         first, stop = np.searchsorted(opens, (from_ns, until_ns)).tolist()
         if counts[first:stop].any() or not runs.span(from_ns, until_ns):
             continue
-        told = _covers(opens[first:stop], interval, from_ns, until_ns)
-        if told or _follow_on(ours, counts, first, stop):
+        covered = _covers(opens[first:stop], interval, from_ns, until_ns)
+        if covered or _follow_on(ours, counts, first, stop):
             yield Stretch(symbol, Why.HALTED, from_ns, until_ns)
 
 

@@ -85,8 +85,8 @@ def _conflicts(symbol: str, after: PostRun, is_open: bool) -> Iterator[Finding]:
 def _nothing_applied(symbol: str, account: TradeAccount) -> Finding:
     reasons = {f"rejected ({name})": len(ids) for name, ids in account.rejected.items() if ids}
     reasons |= {"duplicates": len(account.duplicate), "of no symbol": len(account.unmapped)}
-    told = ", ".join(f"{count:,} {name}" for name, count in reasons.items() if count)
-    sentence = f"none of {account.received:,} trades is in a kline{': ' if told else ''}{told}"
+    listed = ", ".join(f"{count:,} {name}" for name, count in reasons.items() if count)
+    sentence = f"none of {account.received:,} trades is in a kline{': ' if listed else ''}{listed}"
     evidence = {"sentence": sentence, "received": account.received}
     return Finding(CHECK, "nothing_applied", Severity.DOUBT, symbol, evidence=evidence)
 

@@ -120,9 +120,9 @@ class PostRun:
         late = among(kept.rows.trade_id, listed) & (kept.rows.kind == TradeKind.MARKET)
         rows = np.flatnonzero(late)
         lateness = kept.rows.arrival_ns[rows] - self._final_ns(symbol, interval, kept.rows, rows)
-        told = trade_evidence(kept.rows, rows)
+        shown = trade_evidence(kept.rows, rows)
         return {
-            "first_trades": told["first_trades"],
+            "first_trades": shown["first_trades"],
             "lateness_ns": lateness[:TRADES_SHOWN].tolist(),
             "lateness_max_ns": int(lateness.max()) if len(lateness) else 0,
         }
@@ -173,9 +173,9 @@ class PostRun:
         """
         findings = []
         for finding in verdict.findings:
-            told = (finding.symbol, finding.interval, finding.open_time_ns)
+            place = (finding.symbol, finding.interval, finding.open_time_ns)
             known = [(one.symbol, one.interval, one.open_time_ns) for one in self._apart]
-            same = finding.evidence.get("unexpected_count") == len(known) and told in known
+            same = finding.evidence.get("unexpected_count") == len(known) and place in known
             if finding.kind == LOWER_KLINES and same:
                 ids = [t["id"] for one in self._apart for t in one.evidence["first_trades"]]
                 evidence = {**finding.evidence, "late_ids": sorted(set(ids))[:TRADES_SHOWN]}
@@ -225,8 +225,8 @@ def _holds(finding: Finding, case: DifferingKline, own: Hypothesis, missed: Any)
             if whole[name] != parts[name]:
                 return False
             continue
-        told = (finding.evidence[name], finding.evidence[f"{name}_of_children"])
-        if (whole[name], parts[name]) != tuple(Decimal(text) for text in told):
+        stated = (finding.evidence[name], finding.evidence[f"{name}_of_children"])
+        if (whole[name], parts[name]) != tuple(Decimal(text) for text in stated):
             return False
     return True
 

@@ -27,7 +27,7 @@ def proof_of(
     """
     names = tuple(dict.fromkeys(name for name, _ in state.undone))
     evidence: dict[str, Any] = {
-        "causes": [{"cause": name, **told} for name, told in state.undone],
+        "causes": [{"cause": name, **detail} for name, detail in state.undone],
         "kline": texts(state.values(case)),
         "equal": state.equals_theirs(case),
     }

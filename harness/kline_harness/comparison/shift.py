@@ -46,9 +46,9 @@ def diagnose(
         equal = [open_ns for open_ns in overlap if other[open_ns] == mine[open_ns - shift]]
         distinct = {other[open_ns] for open_ns in equal}
         if len(distinct) >= _DISTINCT_MIN and len(equal) * 100 >= len(overlap) * _PERCENT_MIN:
-            told = _sentence(shift, _length(ours), named, (len(equal), len(overlap)), names)
+            sentence = _sentence(shift, _length(ours), named, (len(equal), len(overlap)), names)
             is_part = max(ours.num_rows, theirs.num_rows) > _ROWS_MAX
-            return f"{told} (of the first {_ROWS_MAX:,} klines)" if is_part else told
+            return f"{sentence} (of the first {_ROWS_MAX:,} klines)" if is_part else sentence
     return ""
 
 

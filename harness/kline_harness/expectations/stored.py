@@ -108,7 +108,7 @@ class StoredKlines:
     def _quotes(self, start: int, values: dict[str, ExactArray]) -> tuple[BoolArray, BoolArray]:
         """Tell which quote volumes are within their prices, and which could only be 0.
 
-        A row that breaks a simpler rule is told for that.
+        A row that breaks a simpler rule is reported for that.
         """
         within = np.ones(len(values["count"]), dtype=np.bool_)
         nothing = np.zeros(len(within), dtype=np.bool_)

@@ -33,13 +33,13 @@ EXCUSED = {
     ("lifecycle", "future_open"): "ahead",
     ("lifecycle", "overdue"): "clock",
     ("continuity", "lost_stretch"): "trades",
-    ("channels", "lost"): "told",
-    ("channels", "klines_lost"): "told",
-    ("channels", "late_subscriber"): "told",
-    ("channels", "published_to_nobody"): "told",
-    ("writer", "klines_lost_to_lag"): "told",
-    ("writer", "klines_lost_in_crash"): "told",
-    ("writer", "write_failed"): "told",
+    ("channels", "lost"): "reported",
+    ("channels", "klines_lost"): "reported",
+    ("channels", "late_subscriber"): "reported",
+    ("channels", "published_to_nobody"): "reported",
+    ("writer", "klines_lost_to_lag"): "reported",
+    ("writer", "klines_lost_in_crash"): "reported",
+    ("writer", "write_failed"): "reported",
 }
 
 
@@ -146,7 +146,7 @@ def _excused(finding: Finding, scenario: Scenario, memory_run: MemoryRun) -> boo
         return any(isinstance(fault, WrongTime) for fault in faults)
     if reason == "ahead":
         return ahead
-    return reason == "told"
+    return reason == "reported"
 
 
 def _missed(trade_set: TradeSet, memory_run: MemoryRun) -> Iterator[Violation]:

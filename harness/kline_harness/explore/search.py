@@ -198,9 +198,9 @@ class _Worker:
         """Run one seed."""
         scenario = draw_scenario(seed, cls.scenario, cls.trade_set)
         judged = cls.judge.judge(scenario)
-        told = Counter(
+        counted = Counter(
             f"{finding.check}.{finding.kind}"
             for finding in (judged.memory_run.findings if judged.memory_run else ())
         )
         kinds = tuple(fault.KIND for fault in scenario.faults)
-        return SeedResult(seed, kinds, tuple(sorted(told.items())), judged.violations)
+        return SeedResult(seed, kinds, tuple(sorted(counted.items())), judged.violations)

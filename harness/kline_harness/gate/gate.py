@@ -70,10 +70,10 @@ class Gate:
             comparison = compare_files(case.ours, case.klines, case.scenario.symbol)
         except UserError as error:
             return _failed(case, ProblemKind.BROKEN, str(error))
-        validity, told = comparison.verdict().validity, summary(comparison)
-        problems = list(judge_expectations(case, validity, told, comparison))
+        validity, found = comparison.verdict().validity, summary(comparison)
+        problems = list(judge_expectations(case, validity, found, comparison))
         listed = tuple(problems[:LISTED_MAX])
-        said = _first_of(problems) if problems else f"{validity.value}, {told}"
+        said = _first_of(problems) if problems else f"{validity.value}, {found}"
         status, hidden = worst(tuple(problems)), len(problems) - len(listed)
         return CaseResult(case, status, said, validity, listed, hidden)
 
@@ -258,15 +258,15 @@ def _changes(
     stored: Snapshot | None,
     now: Snapshot,
     outcome: Outcome,
-    told: list[Problem],
+    found: list[Problem],
     earlier: Earlier,
 ) -> list[Problem]:
-    """Return what is not as in the baseline, without the verdict and differences told already."""
+    """Return what is not as in the baseline, without the verdict and differences found already."""
     if stored is None:
         klines = sum(len(lines) for lines in now.klines.values())
         what = f"{klines:,} klines of {len(now.klines)} series and days"
         return [Problem(ProblemKind.NO_BASELINE, f"no baseline; this run has {what}")]
-    known = {_place(problem) for problem in told}
+    known = {_place(problem) for problem in found}
     return [
         problem
         for problem in judge_baseline(stored, now, outcome, earlier)

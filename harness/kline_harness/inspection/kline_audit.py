@@ -95,12 +95,12 @@ class KlineAudit:
         taker = tuple(name for name in fields if "taker" in name or "volume" in name)
         if "taker_buy_volume" in fields:
             self._note("taker_exceeds_total", taker_exceeds_total(batch), self._fields(taker))
-        # A row that breaks a simpler rule is told for that.
+        # A row that breaks a simpler rule is reported for that.
         wrong = quote_outside_of_prices(batch, fields, self._size) & ~ohlc_order(batch) & ~free
         if "taker_buy_volume" in fields:
             wrong &= ~taker_exceeds_total(batch)
-        told = ("low", "high", *(name for name in (*AMOUNTS, *TAKER) if name in fields))
-        self._note("quote_outside_of_prices", wrong, self._fields(told))
+        shown_fields = ("low", "high", *(name for name in (*AMOUNTS, *TAKER) if name in fields))
+        self._note("quote_outside_of_prices", wrong, self._fields(shown_fields))
         amounts = tuple(name for name in ("count", "volume", "quote_volume") if name in fields)
         if len(amounts) > 1:
             zero = [np.asarray(getattr(batch, name) == 0, dtype=np.bool_) for name in amounts]

@@ -174,7 +174,7 @@ class TradeAudit:
         leaves_out = self._id_rule is IdRule.FUND_TRADES and not self._is_aggregated
         self._gaps("ids_missing", own, lone if leaves_out else 0)
         if self._is_aggregated and len(own) == 0:
-            # Missing aggregates take their raw trades with them: that is one loss, told once.
+            # Missing aggregates take their raw trades with them: that is one loss, reported once.
             self._gaps("raw_ids_missing", self._raw_ids.missing(), lone)
 
     def _gaps(self, kind: str, gaps: Ranges, lone: int) -> None:

@@ -143,7 +143,7 @@ class KlaggAggregator(KlaggBars):
             # A stored bar with a count is live by trades from before the feed.
             live = self._board.rows[index].slots[place].count > 0
             self.trigger = Trigger.TRADE if live else Trigger.TICK
-            self.tell(Life.OPENED_LIVE if live else Life.OPENED_PROVISIONAL, index, place)
+            self.note_life(Life.OPENED_LIVE if live else Life.OPENED_PROVISIONAL, index, place)
         self._unannounced = []
 
     def _continue_stored(self, symbol: str, slots: list[Slot], trade: TradeRow) -> None:
@@ -155,7 +155,7 @@ class KlaggAggregator(KlaggBars):
         for place, row in enumerate(self._stored.pop(symbol)):
             if 0 <= row.last_trade_id == trade.first_id - 1:
                 load(slots[place], self._board.periods[place], row, self._numbers)
-                self.tell(Life.OPENED_LIVE, index, place)
+                self.note_life(Life.OPENED_LIVE, index, place)
             else:
                 slots[place].partial = True
                 interval = self.intervals[place].text
@@ -260,7 +260,7 @@ class KlaggAggregator(KlaggBars):
         was_phantom = slot.is_phantom(self._rules)
         slot.apply(run, self._rules)
         if was_phantom:
-            self.tell(Life.FIRST_TRADE, index, place)
+            self.note_life(Life.FIRST_TRADE, index, place)
         self._board.touch(index, place)
         return True
 

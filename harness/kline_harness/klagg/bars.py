@@ -92,13 +92,13 @@ class KlaggBars(PerEventAggregator):
             while (following_ns := period.next_open_ns(slot.open_time_ns)) < start_ns:
                 self._finalize(index, place)
                 slot.seed(following_ns, period.next_open_ns(following_ns), slot.close)
-                self.tell(Life.OPENED_PROVISIONAL, index, place)
+                self.note_life(Life.OPENED_PROVISIONAL, index, place)
             self._finalize(index, place)
         slot.seed(start_ns, period.next_open_ns(start_ns), slot.close)
         slot.partial = partial
         if run is not None:
             slot.apply(run, self._rules)
-        self.tell(Life.OPENED_LIVE if run else Life.OPENED_PROVISIONAL, index, place)
+        self.note_life(Life.OPENED_LIVE if run else Life.OPENED_PROVISIONAL, index, place)
         self._board.touch(index, place)
 
     def _begins_at_once(self, slot: Slot) -> bool:
@@ -138,7 +138,7 @@ class KlaggBars(PerEventAggregator):
             slot.fields(),
             (-1, -1) if Quirk.FILLERS_UNMARKED in self.quirks else ids,
         )
-        self.tell(Life.FINALIZED, index, place)
+        self.note_life(Life.FINALIZED, index, place)
         if self._closed is not None:
             self._closed.append(self._record(index, place, is_final=True))
 
@@ -159,7 +159,7 @@ class KlaggBars(PerEventAggregator):
         series = self.account(self.code_of(symbol)).series
         return [series[interval.text] for interval in self.intervals]
 
-    def tell(self, life: Life, index: int, place: int) -> None:
+    def note_life(self, life: Life, index: int, place: int) -> None:
         """Publish a transition of a slot's bar, if the bar is ever to be published."""
         slot = self._board.rows[index].slots[place]
         if slot.partial or index >= len(self._board.names):

@@ -28,7 +28,7 @@ class CommandHost(Protocol):
         """Return a symbol's accounts, a period each."""
         ...
 
-    def tell(self, life: Life, index: int, place: int) -> None:
+    def note_life(self, life: Life, index: int, place: int) -> None:
         """Publish a transition of a slot."""
         ...
 
@@ -115,7 +115,7 @@ class Commands:
         for place in range(len(slots)):
             if self._is_seeded_flat(place):
                 self._begin(index, place, ticker.first_time_ns, close)
-                self._host.tell(Life.OPENED_PROVISIONAL, index, place)
+                self._host.note_life(Life.OPENED_PROVISIONAL, index, place)
                 if Quirk.SEEDS_UNANNOUNCED not in self._quirks:
                     self._board.touch(index, place)
 
@@ -133,7 +133,7 @@ class Commands:
         quote_volume = parse(ticker.quote_volume, Measure.QUOTE)
         slot = self._begin(index, self._genesis, ticker.first_time_ns, prices[3])
         slot.set_fields((*prices, volume, quote_volume, 0, 0), 1)
-        self._host.tell(Life.OPENED_LIVE, index, self._genesis)
+        self._host.note_life(Life.OPENED_LIVE, index, self._genesis)
         self._board.touch(index, self._genesis)
 
     def _begin(self, index: int, place: int, time_ns: int, close: Amount) -> Slot:

@@ -105,9 +105,9 @@ class PullChecker:
         counts = self._counts | dict(sorted(self._log.counts.items()))
         return Verdict.of(self.name, counts, self._log.findings(), NOT_CHECKED)
 
-    def _judge_changes(self, answer: Answer, told: set[SeriesKey]) -> None:
+    def _judge_changes(self, answer: Answer, answered: set[SeriesKey]) -> None:
         for key, (at_ns, open_ns, event) in list(self._changes.items()):
-            if key in told:
+            if key in answered:
                 del self._changes[key]
             elif at_ns < answer.at_ns:
                 del self._changes[key]

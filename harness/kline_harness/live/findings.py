@@ -130,13 +130,13 @@ def _text_of(finding: Finding) -> str:
     time = None if finding.open_time_ns is None else utc_text(finding.open_time_ns)
     place = " ".join(part for part in (finding.symbol, finding.interval, time) if part)
     if finding.kind == "differs" and finding.check != "comparison":
-        told = f"{', '.join(evidence['fields'])} unlike the exact kline".replace("_", " ")
+        text = f"{', '.join(evidence['fields'])} unlike the exact kline".replace("_", " ")
     elif finding.check == "comparison" and evidence.get("fields"):
         cause = f"; {evidence['class']}: {evidence['cause']}" if "cause" in evidence else ""
-        told = f"{', '.join(evidence['fields'])} unlike the exchange's{cause}".replace("_", " ")
+        text = f"{', '.join(evidence['fields'])} unlike the exchange's{cause}".replace("_", " ")
     else:
-        told = str(evidence.get("sentence") or evidence_text(evidence))
-    return ": ".join(part for part in (place, told) if part)
+        text = str(evidence.get("sentence") or evidence_text(evidence))
+    return ": ".join(part for part in (place, text) if part)
 
 
 class LiveFindings:

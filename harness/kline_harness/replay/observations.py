@@ -34,8 +34,8 @@ class Fed(NamedTuple):
 class Progress(Observer):
     """Tells how many trades of how many symbols were fed so far, and up to what instant."""
 
-    def __init__(self, tell: Callable[[Fed], None]) -> None:
-        self._tell = tell
+    def __init__(self, show: Callable[[Fed], None]) -> None:
+        self._show = show
         self._fed = Fed(0, 0, 0)
 
     def on_offered(self, feed: FeedSlice) -> None:
@@ -44,7 +44,7 @@ class Progress(Observer):
         if len(trades):
             symbols = max(fed.symbols, len(trades.instruments))
             self._fed = Fed(fed.trades + len(trades), symbols, int(trades.arrival_ns[-1]))
-            self._tell(self._fed)
+            self._show(self._fed)
 
 
 class ObservedRun:

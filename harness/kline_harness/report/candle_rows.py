@@ -58,19 +58,19 @@ def candle_series(
     for row in differences:
         if row.symbol in symbols:
             differing.setdefault((row.symbol, row.interval), []).append(row.open_time_ns)
-    left, told = _ROWS, []
+    left, charts = _ROWS, []
     # Long intervals are few klines: what they leave is for the short ones.
     for place, one in enumerate(sorted(series, key=lambda one: len(one.open_time_ns))):
         chosen = _chosen(one, differing.get(one.key, ()), left // (len(series) - place))
         left -= len(chosen)
-        told.append(_encoded(one, chosen, windows.get(one.key)))
+        charts.append(_encoded(one, chosen, windows.get(one.key)))
     for key in differing.keys() - known:
         window = _seconds(windows.get(key))
-        told.append(
+        charts.append(
             {"symbol": key[0], "interval": key[1], "total": 0, "window": window, "runs": []}
         )
-    told.sort(key=lambda row: (symbols.index(row["symbol"]), interval_order(row["interval"])))
-    return told
+    charts.sort(key=lambda row: (symbols.index(row["symbol"]), interval_order(row["interval"])))
+    return charts
 
 
 def candle_block(
@@ -86,8 +86,8 @@ def candle_block(
         if row.kind in CLASSES:
             mark = [row.open_time_ns // NS_PER_SECOND, CLASSES.index(row.kind), number]
             more.setdefault((row.symbol, row.interval), []).append(mark)
-    told = [{**one, "more": more.get((one["symbol"], one["interval"]), [])} for one in series]
-    return script_json({"series": told})
+    charts = [{**one, "more": more.get((one["symbol"], one["interval"]), [])} for one in series]
+    return script_json({"series": charts})
 
 
 def _series(klines: Path, symbols: Sequence[str]) -> list[_Stored]:
@@ -154,10 +154,10 @@ def _encoded(one: _Stored, chosen: Int64Array, window: tuple[int, int] | None) -
 
 
 def _text(values: Sequence[str | None]) -> str:
-    told = [values[0] or "-"]
+    texts = [values[0] or "-"]
     for before, value in pairwise(values):
-        told.append("-" if value is None else "=" if value == before else value)
-    return " ".join(told)
+        texts.append("-" if value is None else "=" if value == before else value)
+    return " ".join(texts)
 
 
 def _runs(opens: Sequence[int], texts: Sequence[str]) -> Iterable[list[Any]]:

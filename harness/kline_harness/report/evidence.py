@@ -84,8 +84,8 @@ def encode_differences(differences: Sequence[DifferenceRow]) -> tuple[Mapping[st
         for row in differences
     ]
     head = {"symbols": symbols.names, "intervals": intervals.names, "classes": kinds.names}
-    told = {"causes": causes.names, "told": list(map(cause_sentence, causes.names))}
-    return head | told | {"fields": list(FIELDS)}, rows
+    values = {"causes": causes.names, "told": list(map(cause_sentence, causes.names))}
+    return head | values | {"fields": list(FIELDS)}, rows
 
 
 def encode_findings(
@@ -212,14 +212,14 @@ def cut(kind: str, encoded: tuple[Mapping[str, Any], list[str]], first_budget: i
 
 
 def _evidence(row: DifferenceRow) -> list[Any]:
-    told = [
+    values = [
         None if one is None else _tabulate(readable("", one)) for one in (row.proof, row.trades)
     ]
     if row.published_ns is not None and row.ours[0] is None:
-        told.append(row.published_ns // NS_PER_MILLISECOND)
-    while told and told[-1] is None:
-        told.pop()
-    return told
+        values.append(row.published_ns // NS_PER_MILLISECOND)
+    while values and values[-1] is None:
+        values.pop()
+    return values
 
 
 class _Codes:

@@ -81,7 +81,7 @@ TERMS = {
     "taker": "Who trades against an order that is in the book; volumes of takers' buys are apart.",
     "finding": "Something that a check found: an error, a doubt, or a notice.",
     "doubt": "A finding that leaves its check undecided.",
-    "notice": "A finding that is only told.",
+    "notice": "A finding that is only reported.",
     "fault": "Something that was broken on purpose, by the scenario.",
     "control run": "The same scenario without one fault: it tells what that fault changed.",
     "ledger": "The equations that account for every trade and every kline.",

@@ -70,8 +70,8 @@ def _draw_trend(runs: Sequence[PastRun]) -> Drawing | None:
     """Draw a column per run: its verdict, and above it how many klines differ."""
     if len(runs) < 2:
         return None
-    told = ", ".join(f"{run.name} {run.verdict}" for run in runs)
-    drawing = Drawing(_WIDTH, _HEIGHT + 30, f"Trend of {len(runs)} runs: {told}")
+    names = ", ".join(f"{run.name} {run.verdict}" for run in runs)
+    drawing = Drawing(_WIDTH, _HEIGHT + 30, f"Trend of {len(runs)} runs: {names}")
     columns = [
         LogBars(
             f"{run.name}: {run.verdict}. {run.sentence}",

@@ -24,8 +24,8 @@ def draw_lifecycle(transitions: Sequence[TransitionRow]) -> Drawing | None:
     states += [name for name in named if name not in _STATES]
     height = _TOP + len(rows) * _ROW + 12
     illegal = sum(row["count"] for row in rows if not row["legal"])
-    told = f"{number(len(rows))} transitions between {', '.join(map(words, states))}"
-    drawing = Drawing(_WIDTH, height, f"Lifecycle of klines: {told}, {number(illegal)} illegal.")
+    label = f"{number(len(rows))} transitions between {', '.join(map(words, states))}"
+    drawing = Drawing(_WIDTH, height, f"Lifecycle of klines: {label}, {number(illegal)} illegal.")
     lanes = _draw_lanes(drawing, states, height)
     rows.sort(key=lambda row: (states.index(row["state"]), states.index(row["next"])))
     for place, row in enumerate(rows):
@@ -55,11 +55,11 @@ def _draw_transition(
     drawing: Drawing, row: TransitionRow, lanes: Mapping[str, float], y: float
 ) -> None:
     tone = "accent" if row["legal"] else "invalid"
-    told = f"{words(row['life'])} by {words(row['trigger'])}"
+    label = f"{words(row['life'])} by {words(row['trigger'])}"
     drawing.text(
         0,
         y + 4,
-        told if row["legal"] else f"{told} (illegal)",
+        label if row["legal"] else f"{label} (illegal)",
         tone="ink" if row["legal"] else tone,
     )
     start, end = lanes[row["state"]], lanes[row["next"]]

@@ -138,7 +138,7 @@ def _coverage(coverage: CoverageMap) -> Picture:
         "lost."
     )
     totals = coverage.totals()
-    caption += "".join(f" {told}" for state, told in _STILL.items() if state in totals)
+    caption += "".join(f" {sentence}" for state, sentence in _STILL.items() if state in totals)
     time = _time((coverage.start_ns, coverage.end_ns), LEFT_OF_CELLS, RIGHT_OF_CELLS)
     return Picture(coverage.symbol, draw_coverage(coverage).__html__(), caption, time)
 

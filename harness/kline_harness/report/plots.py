@@ -64,11 +64,11 @@ def draw_candles(
             axes.set_xlim(start, end)
         prices.set_xticks([])
         time_axis(volumes, start, end)
-        told = (
+        alternative = (
             f"Candlesticks of {number(len(series))} {series.interval} klines of {series.symbol}, "
             f"{number(len(differences))} of them marked as different from the exchange's"
         )
-        return inline_svg(canvas, told)
+        return inline_svg(canvas, alternative)
 
 
 def draw_lateness(data: ReportData) -> str | None:

@@ -112,9 +112,10 @@ def _draw(
         for line, x, name in names:
             y = 1 - (line + 0.7) * _LINE / height
             canvas.text(x / WIDTH, y, name, color=tone("ink"), size=8.5)
-        told = "; ".join(f"{panel.title} {panel.alarm}".strip() for panel in panels)
+        alternative = "; ".join(f"{panel.title} {panel.alarm}".strip() for panel in panels)
         planted = ", ".join(dict.fromkeys(one.name for one in shaded))
-        return inline_svg(canvas, f"Over time: {told}" + (f"; shaded: {planted}" * bool(planted)))
+        shown = f"; shaded: {planted}" if planted else ""
+        return inline_svg(canvas, f"Over time: {alternative}{shown}")
 
 
 def _shade(axes: Any, shaded: Sequence[Disturbance], span_ns: tuple[int, int]) -> None:

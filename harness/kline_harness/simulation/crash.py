@@ -13,7 +13,7 @@ from kline_harness.units import Window
 
 @dataclass(slots=True)
 class CrashingConsumer:
-    """Hands a consumer what comes outside of its crash; what comes inside is lost, and told.
+    """Hands a consumer what comes outside of its crash; what comes inside is lost, and reported.
 
     At the crash `crash` is called once, before anything later is handed on. After the restart
     the consumer learns, as after a lag, how many values it missed; `lost_rows` of them were

@@ -20,8 +20,8 @@ from kline_harness.verdict import Finding, Severity, Verdict
 class RestartingWriter:
     """Runs a `ParquetWriter`, and a new one on the same directory whenever it is killed.
 
-    What the dead writer had received and is not on disk is lost, and told; so is what is on disk
-    twice or not as it was written, by the account.
+    What the dead writer had received and is not on disk is lost, and reported; so is what is on
+    disk twice or not as it was written, by the account.
     """
 
     directory: Path

@@ -1,4 +1,4 @@
-"""Which reader a store needs, told by its address or its first bytes."""
+"""Which reader a store needs, by its address or its first bytes."""
 
 from __future__ import annotations
 

@@ -97,8 +97,8 @@ class Line:
 class ReceiveClock:
     """Receive times as nanoseconds; the first one tells their form, and all have it.
 
-    Whole numbers are epoch timestamps in a unit told by magnitude, decimals epoch seconds; else
-    ISO 8601 with its offset from UTC.
+    Whole numbers are epoch timestamps in a unit derived from their magnitude, decimals epoch
+    seconds; else ISO 8601 with its offset from UTC.
     """
 
     def __init__(self) -> None:
