@@ -9,7 +9,7 @@ import pytest
 from kline_harness import exit_codes
 from kline_harness.checks.check_list import CHECK_IDS
 from kline_harness.comparison.causes.registry import CAUSES as REGISTERED
-from kline_harness.comparison.causes.registry import RESTS
+from kline_harness.comparison.causes.registry import UNRECORDED
 from kline_harness.comparison.causes.straddling_aggregate import NAME as SPLIT
 from kline_harness.report.differences import CLASSES
 from kline_harness.report.glossary import CAUSES, CHECKS, TERMS, cause_sentence
@@ -40,7 +40,7 @@ def test_every_check_of_a_run_has_a_sentence() -> None:
 
 
 def test_every_cause_has_a_sentence_and_stands_in_the_page_on_verdicts() -> None:
-    names = {name for one in (*REGISTERED, *RESTS) for name in one.name.split("+")} | {SPLIT}
+    names = {name for one in (*REGISTERED, *UNRECORDED) for name in one.name.split("+")} | {SPLIT}
     assert names == set(CAUSES)
     verdicts = (DOCS / "verdicts.md").read_text(encoding="utf-8")
     assert [name for name in names if f"`{name}`" not in verdicts] == []

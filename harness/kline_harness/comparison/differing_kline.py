@@ -193,10 +193,11 @@ def _around(kline: Difference, evidence: RetainedTrades) -> tuple[Tape, NDArray[
     """Return the kept rows near a kline, from the last price before it on."""
     times = evidence.rows.event_time_ns
     first = int(np.searchsorted(times, kline.open_time_ns))
-    place = int(np.searchsorted(evidence.sure, first))
+    place = int(np.searchsorted(evidence.applied_everywhere, first))
     if place:
-        # Everything since the last cell with a sure trade may have set the price before.
-        last_ns = int(times[evidence.sure[place - 1]])
+        # Everything since the last cell of which every interval applied a trade may have set the
+        # price before.
+        last_ns = int(times[evidence.applied_everywhere[place - 1]])
         first = int(np.searchsorted(times, evidence.plan.cell.open_time_ns(last_ns)))
     first = min(first, int(np.searchsorted(times, kline.open_time_ns - BORDER_NS)))
     stop = int(np.searchsorted(times, kline.close_time_ns + BORDER_NS))

@@ -12,8 +12,8 @@ from kline_harness.comparison.agreed import Agreed
 from kline_harness.comparison.budget import within_budget
 from kline_harness.comparison.causes import (
     CAUSES,
-    RESTS,
     SET_SIZE_MAX,
+    UNRECORDED,
     Cause,
     proof_states,
     undone,
@@ -126,7 +126,7 @@ def explain_series(
     left = []
     for place in able:
         case = cases[place]
-        able_alone = [cause for cause in causes if cause not in RESTS or not _counted(case)]
+        able_alone = [cause for cause in causes if cause not in UNRECORDED or not _counted(case)]
         state = next(proof_states(case, case.start(), (1,), able_alone), None)
         if state is None:
             left.append(place)
@@ -166,13 +166,13 @@ def _splits_with_causes(
 ) -> dict[int, tuple[Hypothesis, tuple[DifferingKline, ...]]]:
     """Return the splits that explain what is `left`, by place, together with other causes.
 
-    A neighbour that a rest explains alone can be part of a split too: it is explained so then.
+    A neighbour that an excess explains alone can be part of a split too: it is explained so then.
     """
     needed = {cases[place].kline.open_time_ns for place in left}
-    pool = {cases[p].kline.open_time_ns: p for p in able if p in left or _rests(proofs[p])}
+    pool = {cases[p].kline.open_time_ns: p for p in able if p in left or _unrecorded(proofs[p])}
     near = _near([cases[place] for place in pool.values()], needed)
-    rests = [cause for cause in causes if cause in RESTS]
-    found = solve(near, lambda case, start: changed(case, start, (0, 1, 2), causes), rests)
+    unrecorded = [cause for cause in causes if cause in UNRECORDED]
+    found = solve(near, lambda case, start: changed(case, start, (0, 1, 2), causes), unrecorded)
     splits = {
         pool[near[number].kline.open_time_ns]: split
         for number, split in found.items()
@@ -211,10 +211,10 @@ def _counted(case: DifferingKline) -> bool:
     return bool(kinds) and bool(np.any(case.inside & np.isin(case.rows.kind, kinds)))
 
 
-def _rests(proof: Proof | None) -> bool:
+def _unrecorded(proof: Proof | None) -> bool:
     """Tell whether an explanation rests on trades that nobody saw."""
-    rests = {name for rest in RESTS for name in rest.name.split("+")}
-    return proof is not None and bool(rests & set(proof.cause.split("+")))
+    unrecorded = {name for cause in UNRECORDED for name in cause.name.split("+")}
+    return proof is not None and bool(unrecorded & set(proof.cause.split("+")))
 
 
 def changed(

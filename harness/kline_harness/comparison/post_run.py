@@ -68,7 +68,7 @@ class PostRun:
         references: Sequence[ReferenceKlines],
         coverage: Mapping[str, Coverage],
         mismatches: Iterable[Finding],
-        again: Callable[[], Iterator[tuple[Tape, Tape]]],
+        reread: Callable[[], Iterator[tuple[Tape, Tape]]],
         *,
         faulty: bool,
         unnumbered: Collection[str] = (),
@@ -77,7 +77,7 @@ class PostRun:
     ) -> PostRun:
         """Compare with the references, if any, and explain what differs.
 
-        `again` gives the trades as the aggregator got them, each time with those that it would
+        `reread` gives the trades as the aggregator got them, each time with those that it would
         have got, had none been kept from it; only if `faulty` they are not the same. The source
         of `unnumbered` symbols states no trade ids. `fields` are those that a series of ours
         states, where it does not state all. References that are `exact` klines of the same trades
@@ -97,7 +97,7 @@ class PostRun:
                 plans[symbol] = replace(one, ids_stated=symbol not in unnumbered)
         if not plans:
             return after
-        after.evidence, before = _collected(plans, again(), faulty=faulty)
+        after.evidence, before = _collected(plans, reread(), faulty=faulty)
         if after.comparison is not None:
             undone = {symbol: [(FAULTS, kept)] for symbol, kept in before.items()}
             witnesses = Witnesses(after.evidence, coverage, references, undone)
@@ -105,9 +105,9 @@ class PostRun:
             kept_out = {symbol: one.refused for symbol, one in plans.items()}
             if not exact:
                 explained = diagnosed(
-                    explained, references, lambda: (given for given, _ in again()), stored
+                    explained, references, lambda: (given for given, _ in reread()), stored
                 )
-            found = with_trades(explained, kept_out, (given for given, _ in again()))
+            found = with_trades(explained, kept_out, (given for given, _ in reread()))
             after.comparison = with_rows(found, unnumbered)
         return after
 

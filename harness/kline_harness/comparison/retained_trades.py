@@ -24,10 +24,10 @@ _STATED = ("price", "quantity", "first_id", "last_id", "event_time_ns", "buyer_i
 class RetainedTrades:
     """What was kept of one symbol's trades.
 
-    `rows` are single trades by time; those with `in_cell` are part of a cell as well, and `sure`
-    are the places of those that every interval applied. `cells` are the sums of the other
-    trades, by `cell_opens`. `repeated` are the rows of trades whose id
-    had been seen: they are in neither, and `conflicts` are the ids that have another price,
+    `rows` are single trades by time; those with `in_cell` are part of a cell as well, and
+    `applied_everywhere` are the places of those that every interval applied. `cells` are the
+    sums of the other trades, by `cell_opens`. `repeated` are the rows of trades whose id had been
+    seen: they are in neither, and `conflicts` are the ids that have another price,
     quantity, time, side or other raw ids there. `sample` are the first trades, to tell how the
     source makes quote quantities. `others` counts, by window, trades of other symbols.
     """
@@ -35,7 +35,7 @@ class RetainedTrades:
     instrument: Instrument
     rows: Tape
     in_cell: BoolArray
-    sure: NDArray[np.intp]
+    applied_everywhere: NDArray[np.intp]
     cell_opens: Int64Array
     cells: Sums
     repeated: Tape
@@ -65,19 +65,19 @@ class Repeats:
 
     def mask(self, trades: Tape) -> BoolArray:
         """Mark those of the next trades that an aggregator would take for repeated."""
-        again = np.zeros(len(trades), dtype=np.bool_)
+        repeats = np.zeros(len(trades), dtype=np.bool_)
         twice = among(trades.trade_id, self._ids)
         rows = np.flatnonzero(twice & (trades.kind == TradeKind.MARKET))
         if len(rows) == 0:
-            return again
+            return repeats
         ids = trades.trade_id[rows]
         fresh = np.zeros(len(rows), dtype=np.bool_)
         fresh[np.unique(ids, return_index=True)[1]] = True
         fresh &= ~among(ids, self._seen)
         self._seen = np.union1d(self._seen, ids)
-        again[rows[~fresh]] = True
+        repeats[rows[~fresh]] = True
         self.first.append(trades.take(rows[fresh]))
-        return again
+        return repeats
 
 
 @dataclass(slots=True)
@@ -123,11 +123,11 @@ class _Kept:
         """Set aside trades whose id came before, as an aggregator does."""
         if self._repeats is None:
             self._repeats = Repeats(self.plan.refused.duplicate)
-        again = self._repeats.mask(trades)
-        if not again.any():
+        repeats = self._repeats.mask(trades)
+        if not repeats.any():
             return trades
-        self.repeated.append(trades.take(again))
-        return trades.take(~again)
+        self.repeated.append(trades.take(repeats))
+        return trades.take(~repeats)
 
     def _add_cells(self, trades: Tape) -> None:
         opens = self.plan.cell.open_times_ns(trades.event_time_ns)
@@ -202,13 +202,13 @@ class _Kept:
         count = sum(map(len, self.repeated))
         # One tape gives both the same decimals.
         both = concat([*self.repeated, *self._repeats.first])
-        again, first = both[:count], both[count:]
+        repeats, first = both[:count], both[count:]
         order = np.argsort(first.trade_id)
-        first = first.take(order[np.searchsorted(first.trade_id[order], again.trade_id)])
+        first = first.take(order[np.searchsorted(first.trade_id[order], repeats.trade_id)])
         differs = np.zeros(count, dtype=np.bool_)
         for name in _STATED:
-            differs |= np.asarray(getattr(again, name) != getattr(first, name), dtype=np.bool_)
-        return np.unique(again.trade_id[differs])
+            differs |= np.asarray(getattr(repeats, name) != getattr(first, name), dtype=np.bool_)
+        return np.unique(repeats.trade_id[differs])
 
     def _joined_cells(self, instrument: Instrument) -> tuple[Int64Array, Sums]:
         if not self.cells:

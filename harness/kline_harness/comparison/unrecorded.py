@@ -36,9 +36,9 @@ class UnrecordedTrades:
 def unrecorded_values(
     case: DifferingKline, state: Hypothesis, missing: UnrecordedTrades
 ) -> dict[str, str] | None:
-    """Return the rest, theirs minus the trades we have, if it can be trades; else None.
+    """Return the excess, theirs minus the trades we have, if it can be trades; else None.
 
-    The rest must have a positive count and volume, taker parts within the whole, quote volumes
+    The excess must have a positive count and volume, taker parts within the whole, quote volumes
     that its volumes can make at prices within the exchange's low and high, and a trade for each
     price of theirs that ours lacks. Late trades are no part of it: the exchange has them for
     certain, so they have to be applied before.
@@ -47,7 +47,7 @@ def unrecorded_values(
     if theirs is None or _has_late(case, state):
         return None
     ours = state.values(case) if part is not None else None
-    rest = {
+    excess = {
         name: Decimal(theirs[name]) - (Decimal(0) if ours is None else Decimal(ours[name]))
         for name in _SUMS
         if name in theirs
@@ -56,18 +56,18 @@ def unrecorded_values(
     # A sentinel row has the price 0, a trade never.
     if prices is None or not all(price > 0 for price in prices):
         return None
-    if any(value < 0 for name, value in rest.items() if "quote" not in name):
+    if any(value < 0 for name, value in excess.items() if "quote" not in name):
         return None
-    if rest.get("volume", Decimal(1)) == 0 or rest.get("count", Decimal(1)) == 0:
+    if excess.get("volume", Decimal(1)) == 0 or excess.get("count", Decimal(1)) == 0:
         return None
-    if "count" in rest:
-        most = rest["count"] if missing.most is None else missing.most
-        if not len(prices) <= rest["count"] <= most:
+    if "count" in excess:
+        most = excess["count"] if missing.most is None else missing.most
+        if not len(prices) <= excess["count"] <= most:
             return None
     rounded = _rounded_by(case, state, 0 if part is None else part["count"])
-    if not _priced(case, theirs, rest, prices, rounded):
+    if not _priced(case, theirs, excess, prices, rounded):
         return None
-    return {f"unrecorded_{name}": decimal_text(value) for name, value in rest.items()}
+    return {f"unrecorded_{name}": decimal_text(value) for name, value in excess.items()}
 
 
 def _has_late(case: DifferingKline, state: Hypothesis) -> bool:
@@ -100,17 +100,17 @@ def _needed_prices(
 def _priced(
     case: DifferingKline,
     theirs: Mapping[str, Decimal | int],
-    rest: Mapping[str, Decimal],
+    excess: Mapping[str, Decimal],
     prices: set[Decimal],
     rounded: Decimal,
 ) -> bool:
-    """Tell whether bought and sold parts of the rest have quote volumes their prices can make."""
-    if "volume" not in rest or "quote_volume" not in rest:
+    """Tell whether bought and sold parts of it have quote volumes their prices can make."""
+    if "volume" not in excess or "quote_volume" not in excess:
         return True
     pricing = _pricing(case)
     if pricing is None:
         return False
-    count = rest.get("count", Decimal(0))
+    count = excess.get("count", Decimal(0))
     low, high = Decimal(theirs["low"]), Decimal(theirs["high"])
     if count == 1 and len(prices) == 1:
         low = high = next(iter(prices))
@@ -122,12 +122,12 @@ def _priced(
         bounds = sorted((pricing(low, volume), pricing(high, volume)))
         return bounds[0] - allowance <= quote <= bounds[1] + allowance
 
-    if not possible(rest["volume"], rest["quote_volume"]):
+    if not possible(excess["volume"], excess["quote_volume"]):
         return False
-    if "taker_buy_volume" not in rest or "taker_buy_quote_volume" not in rest:
+    if "taker_buy_volume" not in excess or "taker_buy_quote_volume" not in excess:
         return True
-    bought = (rest["taker_buy_volume"], rest["taker_buy_quote_volume"])
-    sold = (rest["volume"] - bought[0], rest["quote_volume"] - bought[1])
+    bought = (excess["taker_buy_volume"], excess["taker_buy_quote_volume"])
+    sold = (excess["volume"] - bought[0], excess["quote_volume"] - bought[1])
     if count == 1 and bought[0] != 0 and sold[0] != 0:
         return False
     return possible(*bought) and possible(*sold)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from kline_harness.comparison.causes.registry import (
     CAUSES,
     NAMES,
-    RESTS,
     SET_SIZE_MAX,
+    UNRECORDED,
     Cause,
     proof_states,
     undone,
 )
 
-__all__ = ["CAUSES", "NAMES", "RESTS", "SET_SIZE_MAX", "Cause", "proof_states", "undone"]
+__all__ = ["CAUSES", "NAMES", "SET_SIZE_MAX", "UNRECORDED", "Cause", "proof_states", "undone"]

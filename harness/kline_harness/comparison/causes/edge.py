@@ -1,4 +1,4 @@
-"""Klines that reach out of the time the trades cover: the rest can be trades outside of it."""
+"""Klines that reach out of the time the trades cover: what we lack can be trades outside."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _BUSIER = 10
 
 
 class Edge:
-    """A kline of which only a part was recorded: the rest can be trades outside the recording.
+    """A kline of which only a part was recorded: what we lack can be trades outside the recording.
 
     The open may differ only where time before our first trade was not recorded, the close only
-    where time after our last one was not. It is in doubt where the rest is more than ten times
+    where time after our last one was not. It is in doubt where the excess is more than ten times
     what the busiest kline seen would have in the time that was not recorded.
     """
 
@@ -29,15 +29,15 @@ class Edge:
         return not case.kline.whole and case.kline.theirs is not None
 
     def undo(self, case: DifferingKline, state: Hypothesis) -> Iterator[Hypothesis]:
-        """Yield a settled state where the rest is possible."""
+        """Yield a settled state where the excess is possible."""
         part, windows = state.part(case), case.context.coverage.windows
-        rest = unrecorded_values(case, state, unrecorded(case, part))
-        if rest is not None:
+        excess = unrecorded_values(case, state, unrecorded(case, part))
+        if excess is not None:
             near = [list(window) for window in windows if _near(window, case)]
             recorded = {"recorded_trades": 0 if part is None else part["count"]}
-            evidence = {"covered_ns": near, **recorded, **rest}
+            evidence = {"covered_ns": near, **recorded, **excess}
             settled = {"rest_possible": True}
-            doubt = doubt_of(case, part, rest)
+            doubt = doubt_of(case, part, excess)
             yield state.after(self.name, evidence, settled=settled, doubt=state.doubt or doubt)
 
 
@@ -52,8 +52,8 @@ def unrecorded(case: DifferingKline, part: Part | None) -> UnrecordedTrades:
     )
 
 
-def doubt_of(case: DifferingKline, part: Part | None, rest: dict[str, str]) -> str | None:
-    """Return why a rest is more than the time that was not recorded can be believed to hold."""
+def doubt_of(case: DifferingKline, part: Part | None, excess: dict[str, str]) -> str | None:
+    """Return why an excess is more than the time that was not recorded can be believed to hold."""
     kline = case.kline
     length_ns = kline.close_time_ns - kline.open_time_ns
     covered_ns = sum(
@@ -64,7 +64,7 @@ def doubt_of(case: DifferingKline, part: Part | None, rest: dict[str, str]) -> s
     # The rest of the last trade's millisecond was not recorded either.
     open_ns = length_ns - covered_ns + 2 * NS_PER_MILLISECOND
     for name in ("count", "volume"):
-        if f"unrecorded_{name}" not in rest:
+        if f"unrecorded_{name}" not in excess:
             continue
         seen = [most] if (most := case.context.busiest.get(name)) is not None else []
         if part is not None and covered_ns > 0:
@@ -72,7 +72,7 @@ def doubt_of(case: DifferingKline, part: Part | None, rest: dict[str, str]) -> s
             seen.append(to_decimal(part[name], scale) * length_ns / covered_ns)
         if not seen:
             return f"nothing tells how much {name} the time that was not recorded can hold"
-        if Decimal(rest[f"unrecorded_{name}"]) * length_ns > _BUSIER * max(seen) * open_ns:
+        if Decimal(excess[f"unrecorded_{name}"]) * length_ns > _BUSIER * max(seen) * open_ns:
             return (
                 f"more {name} than {_BUSIER} times the busiest kline seen, for the time at the edge"
             )

@@ -14,7 +14,7 @@ from kline_harness.kline import PRICE_FIELDS
 
 
 class MissingTradeIds:
-    """Ids are missing inside the kline or at its borders, and the rest can be those trades.
+    """Ids are missing inside the kline or at its borders, and what we lack can be those trades.
 
     The exchange may count at most as many trades more than we have as ids are missing: a fund
     trade uses up an id and is in no kline. Where the ids before our first trade are there, the
@@ -30,10 +30,10 @@ class MissingTradeIds:
     def undo(self, case: DifferingKline, state: Hypothesis) -> Iterator[Hypothesis]:
         """Yield a settled state where the missing trades can make the difference."""
         part, evidence = state.part(case), _evidence(case)
-        rest = unrecorded_values(case, state, lost(case, part))
-        if rest is not None:
+        excess = unrecorded_values(case, state, lost(case, part))
+        if excess is not None:
             settled = {"rest_possible": True}
-            yield state.after(self.name, {**evidence, **rest}, settled=settled)
+            yield state.after(self.name, {**evidence, **excess}, settled=settled)
         elif part is None and self._carried(case):
             evidence["price_carried_from"] = "a missing trade before"
             yield state.after(self.name, evidence, settled={"price_carried": True})
@@ -65,12 +65,12 @@ class EdgeAndMissingTradeIds:
         part = state.part(case)
         outside, inside = unrecorded(case, part), lost(case, part)
         both = UnrecordedTrades(outside.first or inside.first, outside.last or inside.last)
-        rest = unrecorded_values(case, state, both)
-        if rest is not None:
-            doubt = state.doubt or doubt_of(case, part, rest)
+        excess = unrecorded_values(case, state, both)
+        if excess is not None:
+            doubt = state.doubt or doubt_of(case, part, excess)
             settled = {"rest_possible": True}
             first, second = self.name.split("+")
-            state = state.after(first, rest, settled=settled, doubt=doubt)
+            state = state.after(first, excess, settled=settled, doubt=doubt)
             yield state.after(second, _evidence(case))
 
 

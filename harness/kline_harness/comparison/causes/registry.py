@@ -48,7 +48,7 @@ class Cause(Protocol):
 
 
 # Those that explain what is left over by trades that nobody recorded.
-RESTS: tuple[Cause, ...] = (Edge(), MissingTradeIds(), EdgeAndMissingTradeIds())
+UNRECORDED: tuple[Cause, ...] = (Edge(), MissingTradeIds(), EdgeAndMissingTradeIds())
 # The order in which causes are tried and undone: first those that change which trades count,
 # then those that change how they are added up, last those that settle by other means.
 CAUSES: tuple[Cause, ...] = (
@@ -60,7 +60,7 @@ CAUSES: tuple[Cause, ...] = (
     FormingRow(),
     QuoteRounding(),
     RevisedArchive(),
-    *RESTS,
+    *UNRECORDED,
     Halt(),
     QuietLeftOut(),
 )

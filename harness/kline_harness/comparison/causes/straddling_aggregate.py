@@ -25,7 +25,7 @@ _CHAIN_MAX = 100
 Options = Callable[[DifferingKline, Hypothesis], Iterable[Hypothesis]]
 
 
-class Rest(Protocol):
+class UnrecordedCause(Protocol):
     """A cause of what is left when all splits are applied: trades that nobody recorded."""
 
     def applies(self, case: DifferingKline) -> bool:
@@ -54,18 +54,18 @@ class Flow:
 
 
 def solve(
-    cases: Sequence[DifferingKline], options: Options, rests: Sequence[Rest] = ()
+    cases: Sequence[DifferingKline], options: Options, unrecorded: Sequence[UnrecordedCause] = ()
 ) -> dict[int, tuple[Hypothesis, tuple[DifferingKline, ...]]]:
     """Explain neighbouring klines of one series by aggregates split over their boundaries.
 
     A split follows from the kline before its boundary, or from the one after it: what theirs
     has more or less. A chain of klines is accepted only if every one of them is equal with its
-    splits, or differs by a rounding within its bound or by a rest that one of `rests` allows,
-    and nothing is left over at its end, but what goes into a kline after the recorded time; so
+    splits, or differs by a rounding within its bound or by an excess that one of `unrecorded`
+    allows, and nothing is left over at its end, but what goes into a kline after the recorded time; so
     both neighbours of each boundary are explained.
     Returns, by place, the state and the chain of cases that had to hold together.
     """
-    search = _Search(cases, options, rests)
+    search = _Search(cases, options, unrecorded)
     solved: dict[int, tuple[Hypothesis, tuple[DifferingKline, ...]]] = {}
     place = 0
     while place < len(cases):
@@ -81,11 +81,14 @@ class _Search:
     """Follows splits from kline to kline, and back from those after them."""
 
     def __init__(
-        self, cases: Sequence[DifferingKline], options: Options, rests: Sequence[Rest]
+        self,
+        cases: Sequence[DifferingKline],
+        options: Options,
+        unrecorded: Sequence[UnrecordedCause],
     ) -> None:
         self._cases = cases
         self._options = options
-        self._rests = rests
+        self._unrecorded = unrecorded
         self._into: dict[int, list[Flow]] = {}
 
     def chain(self, place: int, flow_in: Flow | None, length: int = 1) -> list[Hypothesis]:
@@ -108,25 +111,27 @@ class _Search:
                 after = self.chain(place + 1, flow, length + 1) if deeper else []
                 if after:
                     return [done, *after]
-        # A rest can hide a split, so splits are followed first.
-        done = None if flow_in is None else next(self._by_rest(case, states), None)
+        # An excess can hide a split, so splits are followed first.
+        done = None if flow_in is None else next(self._by_unrecorded(case, states), None)
         return [] if done is None else [done]
 
     def _finished(self, case: DifferingKline, state: Hypothesis) -> Hypothesis | None:
-        """Return the state if it explains the kline: by equality, a bound, or a rest."""
+        """Return the state if it explains the kline: by equality, a bound, or an excess."""
         done = _equal(case, state)
-        return next(self._by_rest(case, [state]), None) if done is None else done
+        return next(self._by_unrecorded(case, [state]), None) if done is None else done
 
-    def _by_rest(self, case: DifferingKline, states: Sequence[Hypothesis]) -> Iterator[Hypothesis]:
-        able = [rest for rest in self._rests if rest.applies(case)]
-        return (done for state in states for rest in able for done in rest.undo(case, state))
+    def _by_unrecorded(
+        self, case: DifferingKline, states: Sequence[Hypothesis]
+    ) -> Iterator[Hypothesis]:
+        able = [cause for cause in self._unrecorded if cause.applies(case)]
+        return (done for state in states for cause in able for done in cause.undo(case, state))
 
     def _flows_out(self, place: int, state: Hypothesis) -> Iterator[Flow]:
         case = self._cases[place]
         for flow in (_needed(case, state, case.kline.close_time_ns), _agreed(case, state)):
             if flow is not None:
                 yield flow
-        if self._adjacent(place) and any(rest.applies(case) for rest in self._rests):
+        if self._adjacent(place) and any(cause.applies(case) for cause in self._unrecorded):
             yield from self._flows_into(place + 1)
 
     def _flows_into(self, place: int) -> list[Flow]:
@@ -279,7 +284,7 @@ def _apply(case: DifferingKline, state: Hypothesis, flow: Flow) -> Hypothesis | 
     if len(place) != 1:
         return None
     row = flow.aggregate
-    rest = _piece(
+    remainder = _piece(
         row,
         _size(row) - flow.count,
         int(row.quantity[0]) - flow.volume,
@@ -289,7 +294,7 @@ def _apply(case: DifferingKline, state: Hypothesis, flow: Flow) -> Hypothesis | 
     keep = np.ones(len(rows), dtype=np.bool_)
     keep[place] = False
     kept = np.append(state.included[keep], True)
-    rows = concat([rows.take(keep), rest])
+    rows = concat([rows.take(keep), remainder])
     return state.after(NAME, evidence, rows=rows, included=kept, **changes)
 
 
