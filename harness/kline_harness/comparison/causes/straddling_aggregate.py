@@ -61,8 +61,8 @@ def solve(
     A split follows from the kline before its boundary, or from the one after it: what theirs
     has more or less. A chain of klines is accepted only if every one of them is equal with its
     splits, or differs by a rounding within its bound or by an excess that one of `unrecorded`
-    allows, and nothing is left over at its end, but what goes into a kline after the recorded time; so
-    both neighbours of each boundary are explained.
+    allows, and nothing is left over at its end, but what goes into a kline after the recorded
+    time; so both neighbours of each boundary are explained.
     Returns, by place, the state and the chain of cases that had to hold together.
     """
     search = _Search(cases, options, unrecorded)
