@@ -10,6 +10,7 @@ import pytest
 from kline_harness.campaign.campaign_file import load_campaign
 from kline_harness.campaign.campaign_folder import CampaignFolder
 from kline_harness.campaign.campaign_results import CampaignResults
+from kline_harness.campaign.campaign_run import CampaignProgress
 from kline_harness.campaign.day_cache import DayCache
 from kline_harness.campaign.rates import DIGEST, Cost, Rates, Sample
 from kline_harness.campaign.shards import Plan
@@ -66,6 +67,17 @@ def test_rates_are_those_of_samples_and_of_tasks(tmp_path: Path) -> None:
     assert 2.0 < slower.of_digest(1, 10) < 4.0
     (tmp_path / "rates.json").write_text("{}")
     assert Rates.load(tmp_path / "rates.json", ["exact"]) is None
+
+
+def test_what_is_left_is_planned_and_corrected_by_what_was_done() -> None:
+    progress = CampaignProgress(100.0, 20)
+    assert "0 of 20 tasks, 0 trades, 0 a second, about 50 s to go" in progress.line(0.0, 2)
+    # Five seconds of the plan took fifteen: twice as long, as far as so little tells.
+    progress.done_seconds, progress.busy_seconds = 5.0, 15.0
+    progress.done_tasks, progress.trades = 1, 1_000
+    assert progress.line(10.0, 2) == "1 of 20 tasks, 1,000 trades, 100 a second, about 95 s to go"
+    progress.done_seconds, progress.busy_seconds = 95.0, 195.0
+    assert "about 5 s to go" in progress.line(100.0, 2)
 
 
 @pytest.fixture

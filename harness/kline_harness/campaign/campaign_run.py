@@ -23,6 +23,8 @@ from kline_harness.campaign.tasks import (
 from kline_harness.errors import UserError
 from kline_harness.verdict import Validity
 
+# So much of the work is done before what it took counts as much as the plan.
+_TRUSTED_SECONDS = 5.0
 # How often a task is submitted again of which no worker died that ran it.
 _SUBMITTED_MAX = 20
 
@@ -46,8 +48,9 @@ class CampaignProgress:
     def line(self, seconds: float, workers: int) -> str:
         """Say how far it is after so many seconds: tasks, trades a second, time to go."""
         left = max(0.0, self.work_seconds - self.done_seconds)
-        # The rate so far, once there is one, corrects what was planned.
-        ahead = seconds / self.done_seconds * left if self.done_seconds else left / workers
+        # What tasks took corrects what was planned, the more of them are done.
+        slower = (self.busy_seconds + _TRUSTED_SECONDS) / (self.done_seconds + _TRUSTED_SECONDS)
+        ahead = slower * left / workers
         return (
             f"{self.done_tasks:,} of {self.tasks:,} tasks, {self.trades:,} trades, "
             f"{self.trades / seconds if seconds else 0:,.0f} a second, about {ahead:,.0f} s to go"
@@ -144,6 +147,8 @@ class CampaignRun:
         progress.busy_seconds += answer.seconds
         if isinstance(answer, RunAnswer):
             self.answers.append(answer)
+            if isinstance(task.work, PlannedRun) and not takes_digests(task.work.variant.scenario):
+                progress.trades += answer.plain.get("trades", 0)
             if answer.failure is None and answer.is_new:
                 progress.samples.append(task.work.sample(answer.seconds))
             return
