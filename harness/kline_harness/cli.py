@@ -142,6 +142,11 @@ def campaign(given: argparse.Namespace) -> int:
 
     Exit code: 0 valid, 1 invalid, 2 bad input or usage, 3 unknown.
     """
+    from kline_harness.campaign.cluster import start_workers
+
+    if given.scheduler is None:
+        # They import what they need while this process does.
+        start_workers()
     from kline_harness.campaign.command import run_campaign
 
     return run_campaign(given)

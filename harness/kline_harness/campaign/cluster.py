@@ -48,8 +48,10 @@ def connected(scheduler: str | None, workers: int, retries: int) -> Iterator[Any
     Raises UsageError where the scheduler does not answer.
     """
     import dask
-    from distributed import Client, LocalCluster
+    from distributed import Client, LocalCluster, utils
 
+    # What is forked from has been given its imports: else Dask imports pandas here, for nothing.
+    utils._forkserver_preload_set = True
     # What goes wrong is said in one sentence here.
     for name in list(logging.root.manager.loggerDict):
         if name.partition(".")[0] == "distributed":

@@ -14,7 +14,7 @@ from kline_harness.campaign.campaign_folder import CampaignFolder
 from kline_harness.campaign.campaign_gate import judge
 from kline_harness.campaign.campaign_results import CampaignResults, write_timings
 from kline_harness.campaign.campaign_run import CampaignRun
-from kline_harness.campaign.cluster import connected, on_each, start_workers, workers_of
+from kline_harness.campaign.cluster import connected, on_each, workers_of
 from kline_harness.campaign.rates import RATES_FILE, Rates, is_ready, measured, together
 from kline_harness.campaign.shards import Plan
 from kline_harness.gate.destinations import Outputs, deliver
@@ -30,8 +30,6 @@ def run_campaign(given: argparse.Namespace) -> int:
     Raises UsageError and InputError for what does not fit.
     """
     timings = Timings()
-    if given.scheduler is None:
-        start_workers()
     chosen = load_campaign(given.campaign)
     places = CampaignFolder((given.out or REPORTS / given.campaign.stem).resolve())
     count = given.workers or len(os.sched_getaffinity(0))
