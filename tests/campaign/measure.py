@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from kline_harness.campaign.shards import SCHEDULING_SECONDS
+
 from tests.campaign.days import folder_bytes, rows_of, write_days
 
 HARNESS = str(Path(sys.executable).with_name("kline-harness"))
@@ -97,7 +99,7 @@ def measure(folder: Path, rounds: int, symbols: int, days: int, per_day: int) ->
     print(
         f"| {symbols} x {days} | {median(one.planned for one in found):.1f} s | {two:.1f} s | "
         f"{off:+.0%} | {median(one.one / one.two for one in found):.2f} | {single:.1f} s | "
-        f"{tasks} | {tasks * 0.004 / two:.1%} |",
+        f"{tasks} | {tasks * SCHEDULING_SECONDS / 2 / two:.1%} |",
         flush=True,
     )
 

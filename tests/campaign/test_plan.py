@@ -156,7 +156,7 @@ def test_tasks_are_days_until_they_are_enough_work(file: Path, tmp_path: Path) -
     assert [task.needs for task in plan.tasks()] == [(), (), (0, 1), (), (), (4,), ()]
     assert plan.work_seconds == pytest.approx(8 + 5 + 2 + 3.5)
     # A second until a worker has done nothing yet, and half a second for each symbol's pages.
-    assert plan.seconds(1) == pytest.approx(1.0 + 18.5 + 7 * 0.004 + 2 * 0.5)
+    assert plan.seconds(1) == pytest.approx(1.0 + 18.5 + 7 * 0.02 + 2 * 0.5)
     assert "tasks 7: 3 shards of days, 4 runs of a symbol" in plan.lines(2)
     symbol = plan.symbols[1]
     digest_shard(CampaignFolder(tmp_path), "days", symbol.symbol.trades, symbol.reading)

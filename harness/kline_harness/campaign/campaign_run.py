@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
 from typing import Any
 
 from kline_harness.campaign.campaign_file import Campaign
@@ -70,12 +71,16 @@ class _Symbol:
         return not self.has_failed and self.done == len(self.plan.shards)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class _Task:
-    """One of a symbol's shards or runs; the symbol by its place in the plan."""
+    """One of a symbol's shards or runs; the symbol by its place in the plan.
+
+    Tasks start in this order, which is the plan's: of a symbol the shards, then the runs.
+    """
 
     symbol: int
-    work: Shard | PlannedRun
+    place: int
+    work: Shard | PlannedRun = field(compare=False)
 
 
 class CampaignRun:
@@ -103,21 +108,32 @@ class CampaignRun:
         from distributed import as_completed
 
         waiting = as_completed(loop=self._client.loop)
-        for task in self._first():
-            waiting.add(self._submit(task))
+        ready = list(self._first())
+        heapify(ready)
+        self._start(ready, waiting)
         for future in waiting:
             task = self._tasks.pop(future)
             for following in self._after(task, _answer_of(future)):
-                waiting.add(self._submit(following))
+                heappush(ready, following)
+            self._start(ready, waiting)
             show(self.progress)
         return self.answers
 
+    def _start(self, ready: list[_Task], waiting: Any) -> None:
+        """Submit what is first of what may start, as much as there are workers.
+
+        A task that a busy worker was to do next would be in the wrong place when another one is
+        free, and would go down with it.
+        """
+        slots = max(1, sum(self._client.nthreads().values())) if ready else 0
+        while ready and len(self._tasks) < slots:
+            waiting.add(self._submit(heappop(ready)))
+
     def _first(self) -> Iterator[_Task]:
         for number, symbol in enumerate(self._symbols):
-            yield from (_Task(number, shard) for shard in symbol.plan.shards)
-            for run in symbol.plan.runs:
-                if not (symbol.plan.shards and takes_digests(run.variant.scenario)):
-                    yield _Task(number, run)
+            every = _tasks(number, symbol.plan)
+            is_waiting = bool(symbol.plan.shards)
+            yield from (one for one in every if not (is_waiting and _takes_digests(one.work)))
 
     def _submit(self, task: _Task) -> Any:
         work, reading = task.work, self._symbols[task.symbol].plan.reading
@@ -127,7 +143,7 @@ class CampaignRun:
             call, more = (digest_shard, self._places, work.name, work.paths, reading), {}
         else:
             call = (*call, work.symbol, work.variant, reading)
-        future = self._client.submit(*call, **more, pure=False, priority=-task.symbol)
+        future = self._client.submit(*call, **more, pure=False)
         self._tasks[future] = task
         self._submitted[work.name] += 1
         return future
@@ -147,23 +163,33 @@ class CampaignRun:
         progress.busy_seconds += answer.seconds
         if isinstance(answer, RunAnswer):
             self.answers.append(answer)
-            if isinstance(task.work, PlannedRun) and not takes_digests(task.work.variant.scenario):
+            if not _takes_digests(task.work):
                 progress.trades += answer.plain.get("trades", 0)
             if answer.failure is None and answer.is_new:
                 progress.samples.append(task.work.sample(answer.seconds))
             return
         progress.trades += answer.summary.trades
         symbol.done += 1
-        digested = [one for one in symbol.plan.runs if takes_digests(one.variant.scenario)]
+        digested = [one for one in _tasks(task.symbol, symbol.plan) if _takes_digests(one.work)]
         if answer.failure is None:
             progress.samples.append(task.work.sample(answer.seconds))
         elif not symbol.has_failed:
             symbol.has_failed = True
             progress.done_tasks += len(digested)
-            progress.done_seconds += sum(one.seconds for one in digested)
-            self.answers += [RunAnswer(one.name, {}, 0.0, True, answer.failure) for one in digested]
+            progress.done_seconds += sum(one.work.seconds for one in digested)
+            failed = answer.failure
+            self.answers += [RunAnswer(one.work.name, {}, 0.0, True, failed) for one in digested]
         if symbol.is_digested():
-            yield from (_Task(task.symbol, one) for one in digested)
+            yield from digested
+
+
+def _tasks(symbol: int, plan: SymbolPlan) -> list[_Task]:
+    works: tuple[Shard | PlannedRun, ...] = (*plan.shards, *plan.runs)
+    return [_Task(symbol, place, one) for place, one in enumerate(works)]
+
+
+def _takes_digests(work: Shard | PlannedRun) -> bool:
+    return isinstance(work, PlannedRun) and takes_digests(work.variant.scenario)
 
 
 def _failed(work: Shard | PlannedRun, failure: Failure) -> ShardAnswer | RunAnswer:

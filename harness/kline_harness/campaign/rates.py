@@ -27,6 +27,8 @@ DIGEST, MEMORY = "digest of days", "memory of a worker"
 _SAMPLE_SECONDS = 2.0
 _KEPT = 1_000
 _LEAST_SECONDS = 1e-6
+# Of the end of the cluster, the pages and the lists of files, where no campaign has ended yet.
+_END_SECONDS = 0.04
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ class Rates:
     samples: tuple[Sample, ...] = ()
     start_seconds: float = 0.0
     first_seconds: float = 0.0
-    end_seconds: float = 0.0
+    end_seconds: float = _END_SECONDS
     costs: dict[str, Cost] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
