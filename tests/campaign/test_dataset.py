@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 from datetime import UTC, datetime
 from decimal import Decimal
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from kline_harness.campaign.dataset import (
@@ -50,15 +52,35 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, list
     return folder / "table", rows
 
 
+def with_a_column_more(root: Path, copy: Path, place: int) -> Path:
+    """Copy a dataset; one of its files of hours gets a column that this version does not know."""
+    shutil.copytree(root, copy)
+    content = read_manifest(copy)
+    hours = [one for one in content["files"] if "interval=1h" in one["path"]]
+    path = copy / hours[place]["path"]
+    table = pq.ParquetFile(path).read()
+    table = table.append_column("vwap", pa.array([1.5] * len(table), pa.float64()))
+    pq.write_table(table, path)
+    hours[place]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    (copy / "dataset.json").write_text(json.dumps(content))
+    return copy
+
+
 def test_every_query_of_the_page_is_run() -> None:
     assert set(NEEDS) <= set(QUERIES)
 
 
+@pytest.mark.parametrize("later", ["no file", "the first file", "the last file"])
 @pytest.mark.parametrize("name", NEEDS)
-def test_a_query_of_the_page(name: str, made: tuple[Path, dict[str, list[list[Row]]]]) -> None:
+def test_a_query_of_the_page(
+    name: str, later: str, made: tuple[Path, dict[str, list[list[Row]]]], tmp_path: Path
+) -> None:
+    """A column that a later program added to some files changes no answer."""
     if find_spec(NEEDS[name]) is None:
         pytest.skip(f"{NEEDS[name]} is not installed")
     root, rows = made
+    if later != "no file":
+        root = with_a_column_more(root, tmp_path / "later", -1 if "last" in later else 0)
     names: dict[str, Any] = {"dataset": str(root)}
     exec(QUERIES[name], names)
     expected = []
@@ -114,6 +136,19 @@ def test_a_compacted_dataset_has_the_same_rows(
     names: dict[str, Any] = {"dataset": str(root), "compacted": str(tmp_path / "again")}
     exec(QUERIES["`compact`"] if "`compact`" in QUERIES else BLOCKS[0][1], names)
     assert names["rows"] == []
+
+
+def test_a_column_more_is_kept_and_null_where_a_file_has_none(
+    made: tuple[Path, dict[str, list[list[Row]]]], tmp_path: Path
+) -> None:
+    later = with_a_column_more(made[0], tmp_path / "later", 0)
+    compact(later, tmp_path / "c")
+    assert read_manifest(tmp_path / "c")["columns"][-1] == {"name": "vwap", "type": "double"}
+    series = sorted((tmp_path / "c").glob("**/symbol=ALFAUSDT/interval=1h/*/klines.parquet"))
+    values = pq.ParquetFile(series[0]).read()["vwap"].to_pylist()
+    july = len(values) - values.count(None)
+    assert values == [1.5] * july + [None] * (len(values) - july)
+    assert 0 < july < len(values)
 
 
 def test_what_is_no_dataset_or_not_whole_is_said(

@@ -129,7 +129,9 @@ def _values_sha256(table: pa.Table) -> str:
     return digest.hexdigest()
 
 
-def write_manifest(root: Path, files: Iterable[Mapping[str, Any]]) -> Path:
+def write_manifest(
+    root: Path, files: Iterable[Mapping[str, Any]], columns: pa.Schema = STORED
+) -> Path:
     """Write what the dataset is and holds; files of klines that it does not name are removed."""
     listed = sorted((dict(one) for one in files), key=lambda one: str(one["path"]))
     kept = {root / str(one["path"]) for one in listed}
@@ -138,7 +140,7 @@ def write_manifest(root: Path, files: Iterable[Mapping[str, Any]]) -> Path:
     content = {
         "schema": DATASET,
         "partitions": ["market", "symbol", "interval", "month"],
-        "columns": [{"name": field.name, "type": str(field.type)} for field in STORED],
+        "columns": [{"name": field.name, "type": str(field.type)} for field in columns],
         "rows": sum(one["rows"] for one in listed),
         "files": listed,
     }
@@ -184,22 +186,25 @@ def compact(root: Path, target: Path) -> Path:
     """Write a dataset anew with one file for each series: of few rows a month, most are small.
 
     The partition of the month then names the first and the last one. Each month stays a row
-    group of its own, which readers skip by its statistics.
+    group of its own, which readers skip by its statistics. A column that a later program added is
+    kept, and is null where a file does not have it.
 
     Raises InputError where a file is not the one that `dataset.json` lists.
     """
     if faults := faults_of(root):
         raise InputError(root, "the files that its dataset.json lists", faults[0])
     series: dict[str, list[str]] = {}
+    columns = STORED
     for one in read_manifest(root)["files"]:
         folder, _, _ = one["path"].rpartition("/month=")
         series.setdefault(folder, []).append(one["path"])
+        columns = pa.unify_schemas([columns, pq.read_schema(root / one["path"]).remove_metadata()])
     entries = []
     for folder, paths in sorted(series.items()):
         months = [path.rpartition("/month=")[2].partition("/")[0] for path in sorted(paths)]
         span = months[0] if len(months) == 1 else f"{months[0]}..{months[-1]}"
         place = target / folder / f"month={span}" / FILE
-        schema = STORED.with_metadata({"kline-harness": DATASET})
+        schema = columns.with_metadata({"kline-harness": DATASET})
         with (
             replacing(place) as part,
             pq.ParquetWriter(
@@ -207,6 +212,9 @@ def compact(root: Path, target: Path) -> Path:
             ) as writer,
         ):
             for path in sorted(paths):
-                writer.write_table(pq.ParquetFile(root / path).read().cast(schema))
+                table = pq.ParquetFile(root / path).read()
+                for field in [one for one in schema if one.name not in table.column_names]:
+                    table = table.append_column(field, pa.nulls(len(table), field.type))
+                writer.write_table(table.select(schema.names).cast(schema))
         entries.append(_entry(target, place))
-    return write_manifest(target, entries)
+    return write_manifest(target, entries, columns)
