@@ -51,7 +51,7 @@ class ObservedRun:
     """A run and everything that watches it.
 
     `watching` are the checks that see all of it pass by, by their ids: a new one is a line here
-    and one in `NEEDS`. `feed` and `delivery` are among them where faults were injected, to name
+    and one in `CHECKS`. `feed` and `delivery` are among them where faults were injected, to name
     what was struck; `shadow` for every aggregator but the exact one. `log` and `stored` keep all
     that was published and delivered: where `keeps` says so, and where faults are to be measured.
     `published` is there where the finals are to be compared with the exchange's.

@@ -2,33 +2,11 @@
 
 from __future__ import annotations
 
-# By the id of a check: what it does.
+from kline_harness.checks.check_list import CHECKS as LISTED
+
+# By the id of a check: what it does; the last ones are of a judged store, and of a subject.
 CHECKS = {
-    "ledger": "Balances every count of the run, from the rows of the files to the rows on disk.",
-    "trades": "Holds what became of every trade to the aggregator's own account of it.",
-    "continuity": "Looks for trade ids that no trade has, and for klines without trades over them.",
-    "files": "Looks for rows outside of the time that a file's name claims, and for silent edges.",
-    "reception": "Measures the clock offset and the latencies of each recording.",
-    "writer": "Follows the stored rows through flushes, failures and restarts of the writer.",
-    "completeness": (
-        "Holds the finals, as they were delivered, to come once each, in steps of one interval, "
-        "plausible, flat where nothing traded, and adding up to longer ones."
-    ),
-    "lifecycle": (
-        "Holds each kline to the legal transitions of its states, and measures how late it is "
-        "final."
-    ),
-    "comparison": "Compares every kline with the exchange's in every field that both state.",
-    "channels": "Counts what each consumer of a channel received and what it missed.",
-    "clock": "Holds the ticks to come at each whole period, in order.",
-    "feed": "Looks for trades that are missing, doubled or out of order as they arrive.",
-    "faults": "Tells by a control run which faults had an effect, and which check found each.",
-    "delivery": "Holds what was delivered to a consumer to what was published.",
-    "stored": "Holds the rows on disk to the finals that were delivered to the writer.",
-    "subject": "Holds what the aggregator gave to the rules for aggregators.",
-    "exactness": "Holds every final to the exact aggregator's on the same feed, in nine fields.",
-    "reference": "Holds the exact aggregator's klines to the exchange's, beside those of another.",
-    "expectations": "Judges the stored table again by the rules as Great Expectations states them.",
+    **{check: about.does for check, about in LISTED.items()},
     "store": "Looks at the rows of a service's table: read, unreadable, doubled, of other times.",
     "silent_stream": "Looks for streams that were subscribed and on which nothing was sent.",
     "connections": "Tells how the connections of the server ended.",
