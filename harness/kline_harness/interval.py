@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kline_harness.errors import UsageError
 from kline_harness.units import (
@@ -134,10 +135,31 @@ INTERVALS: tuple[Interval, ...] = (
     Interval("1w", 7 * NS_PER_DAY, _MONDAY_OFFSET_NS),
     Interval("1M", None),
 )
+_LENGTHS_NS = np.array([interval.length_ns or 1 for interval in INTERVALS], dtype=np.int64)
+_OFFSETS_NS = np.array([interval.offset_ns for interval in INTERVALS], dtype=np.int64)
+_MONTHLY = len(INTERVALS) - 1
 _BY_TEXT = {interval.text: interval for interval in INTERVALS}
 CODE: dict[Interval, int] = {interval: code for code, interval in enumerate(INTERVALS)}
 # What the archive publishes per day and symbol: 1m to 1d.
 DEFAULT_INTERVALS: tuple[Interval, ...] = INTERVALS[1:13]
+
+
+def open_times_by_code(codes: NDArray[np.int8], times_ns: Int64Array) -> Int64Array:
+    """Return the open time for each instant of a column, in the interval of each row."""
+    opens: Int64Array = times_ns - (times_ns - _OFFSETS_NS[codes]) % _LENGTHS_NS[codes]
+    monthly = codes == _MONTHLY
+    if monthly.any():
+        opens[monthly] = INTERVALS[_MONTHLY].open_times_ns(times_ns[monthly])
+    return opens
+
+
+def close_times_by_code(codes: NDArray[np.int8], times_ns: Int64Array) -> Int64Array:
+    """Return the exclusive close time for each instant of a column, in the interval of each row."""
+    closes = open_times_by_code(codes, times_ns) + _LENGTHS_NS[codes]
+    monthly = codes == _MONTHLY
+    if monthly.any():
+        closes[monthly] = INTERVALS[_MONTHLY].close_times_ns(times_ns[monthly])
+    return closes
 
 
 def interval_named(text: str) -> Interval | None:

@@ -13,7 +13,7 @@ from kline_harness.arrow import array_of, dictionary_text
 from kline_harness.columns import Columns
 from kline_harness.decimals import DECIMAL, decimal_columns
 from kline_harness.errors import OutputError
-from kline_harness.interval import INTERVALS
+from kline_harness.interval import INTERVALS, close_times_by_code
 from kline_harness.tabular import Tabular
 from kline_harness.units import NS_PER_MICROSECOND, ExactArray, Int64Array, utc_text
 
@@ -105,11 +105,7 @@ class KlineBatch(Tabular, Columns):
 
     def close_time_ns(self) -> Int64Array:
         """Return the exclusive close time of each kline."""
-        out = np.empty(len(self), dtype=np.int64)
-        for code in np.unique(self.interval):
-            rows = self.interval == code
-            out[rows] = INTERVALS[code].close_times_ns(self.open_time_ns[rows])
-        return out
+        return close_times_by_code(self.interval, self.open_time_ns)
 
     def to_arrow(self) -> pa.Table:
         """Return the klines as a table of `SCHEMA`, in their order.

@@ -129,3 +129,17 @@ def test_a_file_read_beside_others_keeps_nothing_of_what_it_handed_on(tmp_path: 
     first = weakref.ref(next(chunks))
     gc.collect()
     assert first() is None
+
+
+def test_a_file_with_a_small_rest_is_read_at_once_beside_others(tmp_path: Path) -> None:
+    # 370 kB of text, where blocks are of 256 kB: between two of them its decompressor would live.
+    file = TradeFile(write_day(tmp_path, 5_500))
+    chunks = file.chunks(beside=1_999)
+    assert len(next(chunks)) == 5_500
+    assert file._file.sha256 is not None, "read to its end"
+    assert list(chunks) == []
+    longer = TradeFile(write_day(tmp_path, 20_000))
+    sizes = [len(tape) for tape in longer.chunks(beside=1_999)]
+    assert sum(sizes) == 20_000
+    assert len(sizes) == 5
+    assert min(sizes) > 3_000

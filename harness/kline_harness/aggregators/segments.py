@@ -55,8 +55,10 @@ def segment_starts(symbols: NDArray[np.int16], buckets: Int64Array, cuts: Int64A
     new = buckets[1:] != buckets[:-1]
     if symbols[0] != symbols[-1]:
         new |= symbols[1:] != symbols[:-1]
-    starts = np.concatenate([[0], np.flatnonzero(new) + 1, cuts])
-    return np.unique(starts[starts < len(symbols)]).astype(np.int64)
+    begins = np.ones(len(symbols), dtype=np.bool_)
+    begins[1:] = new
+    begins[cuts[cuts < len(symbols)]] = True
+    return np.flatnonzero(begins)
 
 
 def tick_cuts(symbols: NDArray[np.int16], rows: Int64Array, positions: Int64Array) -> Int64Array:
@@ -72,7 +74,8 @@ def tick_cuts(symbols: NDArray[np.int16], rows: Int64Array, positions: Int64Arra
     # A trade's place within (symbol, place in the feed) order; one search finds every cut.
     span = int(max(rows.max(), positions.max())) + 1
     keys = symbols.astype(np.int64) * span + rows
-    wanted = np.unique(symbols).astype(np.int64)[:, None] * span + positions[None, :]
+    distinct = symbols[np.flatnonzero(np.diff(symbols, prepend=-1))].astype(np.int64)
+    wanted = distinct[:, None] * span + positions[None, :]
     return np.searchsorted(keys, wanted.ravel())
 
 

@@ -53,3 +53,15 @@ class ReadAhead:
     def over(self, source: Iterator[T]) -> Ahead[T]:
         """Return an iterator over the same items."""
         return Ahead(self._threads, source)
+
+
+def one_ahead(source: Iterator[T]) -> Iterator[T]:
+    """Yield what `source` yields; the next is made in a thread from when one was taken."""
+    with ThreadPoolExecutor(1, thread_name_prefix="ahead") as thread:
+        ahead = Ahead(thread, source)
+        ahead.prepare()
+        for item in ahead:
+            ahead.prepare()
+            held, item = [item], None
+            # Nothing is held of what is handed on.
+            yield held.pop()

@@ -37,7 +37,7 @@ _PEEK_BYTES = 64 << 10
 # whoever takes the chunks.
 _ROW_BYTES = 64
 # Of all files that are read side by side, as much text as this is looked at in one go.
-_TOGETHER_BYTES = 384 << 20
+_TOGETHER_BYTES = 272 << 20
 _BLOCK_BYTES_MIN = 256 << 10
 
 
@@ -126,9 +126,10 @@ class TradeFile:
         """
         block_bytes = min(self._block_bytes, max(_BLOCK_BYTES_MIN, _TOGETHER_BYTES // (beside + 1)))
         if beside:
-            # A small rest would keep all that decompressing needs between two blocks.
+            # A small rest would keep all that decompressing needs between two blocks; so would a
+            # block that ends where the text does, before that is known.
             blocks = max(1, round(self._file.text_bytes / block_bytes))
-            block_bytes = max(block_bytes, -(-self._file.text_bytes // blocks))
+            block_bytes = max(block_bytes, self._file.text_bytes // blocks + 1)
         recording, read, tapes = self._read(block_bytes, background=not beside)
         span = _Span()
         joined = tapes if beside else gathered(tapes, block_bytes // _ROW_BYTES)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kline_harness.checks.series import INTERVAL_CODES, close_times, small
+from kline_harness.checks.series import INTERVAL_CODES, small
+from kline_harness.interval import close_times_by_code
 from kline_harness.kline import Life, LifeBatch
 from kline_harness.units import BoolArray, Int64Array
 
@@ -112,7 +113,7 @@ def arrange_events(
     order = np.argsort(small(key), kind="stable")
     rows, key = rows[order], key[order]
     opens = open_ns[rows]
-    closes = close_times(interval[rows], opens)
+    closes = close_times_by_code(interval[rows], opens)
     return Events(
         key, life[rows], trigger[rows], opens, closes, at_ns[rows], positions[rows]
     ), ticks

@@ -192,7 +192,7 @@ class LifecycleChecker(QueuedAudit[LifeBatch]):
         self._judge_overdue(finals, since, finals.position, closed=True)
         late_ns = finals.at_ns - finals.close_ns
         code, in_time = finals.key % INTERVAL_CODES, finals.trigger != Trigger.END
-        for number in np.unique(code).tolist():
+        for number in np.flatnonzero(np.bincount(code)).tolist():
             self._lateness[number].add(late_ns[in_time & (code == number)])
 
     def _judge_overdue(

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kline_harness.checks.series import INTERVAL_CODES, NONE, close_times, series_key
+from kline_harness.checks.series import INTERVAL_CODES, NONE, series_key
 from kline_harness.columns import concat
 from kline_harness.compiled.groups import Fold, What, fold_groups
-from kline_harness.interval import INTERVALS
+from kline_harness.interval import INTERVALS, close_times_by_code
 from kline_harness.kline import FIELDS, KlineBatch
 from kline_harness.units import (
     INT64_MAX,
@@ -92,7 +92,8 @@ class RollUpBook:
 
         Those that do not advance their series count as lower klines only.
         """
-        fresh = [level for code in range(INTERVAL_CODES) for level in _levels(klines, code)]
+        parts = _as_roll_ups(klines)
+        fresh = [level for code in _distinct(klines.interval) for level in _levels(parts, code)]
         merged = _reduce(concat([self._open.over(klines.instruments), *fresh]))
         comparison = _match(klines, advancing, merged)
         self._note_latest(klines)
@@ -107,28 +108,29 @@ class RollUpBook:
 
     def _unfinished(self, roll_ups: RollUps) -> BoolArray:
         series = roll_ups.symbol.astype(np.int32) * INTERVAL_CODES
-        closes = close_times(roll_ups.parent, roll_ups.parent_open_ns)
+        closes = close_times_by_code(roll_ups.parent, roll_ups.parent_open_ns)
         far = 3 * closes - 2 * roll_ups.parent_open_ns
         kept: BoolArray = self._latest_ns[series + roll_ups.interval] < far
         kept &= self._latest_ns[series + roll_ups.parent] < roll_ups.parent_open_ns
         return kept
 
 
-def _levels(klines: KlineBatch, code: int) -> list[RollUps]:
+def _distinct(codes: NDArray[np.int8]) -> list[int]:
+    found: list[int] = np.flatnonzero(np.bincount(codes)).tolist()
+    return found
+
+
+def _levels(klines: RollUps, code: int) -> list[RollUps]:
     """Roll the klines of one interval up to every interval made of it, each from the nearest."""
     rows = np.flatnonzero(klines.interval == code)
-    if len(rows) == 0:
-        return []
-    levels = {code: _as_roll_ups(klines.take(rows))}
+    levels: dict[int, RollUps] = {}
     for parent in range(code + 1, INTERVAL_CODES):
-        nearest = next((c for c in REFINERS[parent] if c in levels), None)
-        if nearest is None:
-            continue
-        source = levels[nearest]
-        opens = INTERVALS[parent].open_times_ns(source.parent_open_ns)
-        codes = np.full(len(source), parent, dtype=np.int8)
-        levels[parent] = _reduce(source.with_columns({"parent": codes, "parent_open_ns": opens}))
-    del levels[code]
+        nearest = next((c for c in REFINERS[parent] if c in levels or c == code), None)
+        if nearest == code:
+            levels[parent] = _rolled(klines, rows, parent)
+        elif nearest is not None:
+            source = levels[nearest]
+            levels[parent] = _rolled(source, np.arange(len(source)), parent)
     return list(levels.values())
 
 
@@ -142,33 +144,69 @@ def _as_roll_ups(klines: KlineBatch) -> RollUps:
     return RollUps.build(klines.instruments, columns | more)
 
 
-def _reduce(parts: RollUps) -> RollUps:
-    """Put together all parts of the same roll-up.
+def _rolled(parts: RollUps, rows: Int64Array, parent: int) -> RollUps:
+    """Roll some parts of one interval up to a longer one."""
+    opens = INTERVALS[parent].open_times_ns(parts.parent_open_ns[rows])
+    # They are of one pair of intervals.
+    identity = _identity(parts.symbol[rows], 0, 0, opens)
+    order = _order(identity, parts.open_time_ns[rows])
+    if order is not None:
+        rows, opens, identity = rows[order], opens[order], identity[order]
+    starts = np.flatnonzero(np.diff(identity, prepend=NONE))
+    made = _put_together(parts, starts, rows)
+    codes = np.full(len(starts), parent, dtype=np.int8)
+    return made.with_columns({"parent": codes, "parent_open_ns": opens[starts]})
 
-    Prices come from parts with trades, if there are any: the open from the lowest first trade
-    id, the close from the highest last one; by time where ids are unknown or nothing traded.
-    """
+
+def _reduce(parts: RollUps) -> RollUps:
+    """Put together all parts of the same roll-up."""
     if len(parts) == 0:
         return parts
-    identity, order = parts.identity(), None
-    if np.any(identity[1:] < identity[:-1]) or _unordered(identity, parts.open_time_ns):
-        order = np.lexsort((parts.open_time_ns, identity))
+    identity = parts.identity()
+    order = _order(identity, parts.open_time_ns)
+    if order is not None:
         identity = identity[order]
     starts = np.flatnonzero(np.diff(identity, prepend=NONE))
     if len(starts) == len(parts):
         return parts if order is None else parts.take(order)
-    small = {name: getattr(parts, name) for name in _SMALL}
+    return _put_together(parts, starts, order)
+
+
+def _order(identity: Int64Array, opens: Int64Array) -> NDArray[np.intp] | None:
+    """Return the order of parts by identity and time, None where they are in it."""
+    order, ordered = None, identity
+    if np.any(identity[1:] < identity[:-1]):
+        # Runs that are in order are merged, which lexsort does not do.
+        order = np.argsort(identity, kind="stable")
+        ordered, opens_in_order = identity[order], opens[order]
+    else:
+        opens_in_order = opens
+    same = ordered[1:] == ordered[:-1]
+    if np.any(same & (opens_in_order[1:] < opens_in_order[:-1])):
+        return np.lexsort((opens, identity))
+    return order
+
+
+def _put_together(
+    parts: RollUps, starts: NDArray[np.intp], order: NDArray[np.intp] | None
+) -> RollUps:
+    """Return a row for each group of parts that begins at `starts`; `order` are the parts' rows.
+
+    Prices come from parts with trades, if there are any: the open from the lowest first trade
+    id, the close from the highest last one; by time where ids are unknown or nothing traded.
+    """
     columns = {name: getattr(parts, name) for name in _FOLDS}
     # The key of the open is a first trade id, or where there is none the time.
     folded = fold_groups(columns, _FOLDS, starts, parts.count > 0, keeps_first=False, order=order)
     if folded is None:
         return _reduced(parts if order is None else parts.take(order), starts)
     heads = starts if order is None else order[starts]
-    return RollUps.build(parts.instruments, folded | {n: small[n][heads] for n in _SMALL})
+    small = {name: getattr(parts, name)[heads] for name in _SMALL}
+    return RollUps.build(parts.instruments, folded | small)
 
 
 def _reduced(parts: RollUps, starts: NDArray[np.intp]) -> RollUps:
-    """Do what `_reduce` does with sorted parts, column by column, with numbers of any size."""
+    """Do what `_put_together` does, with parts in order, column by column, of any size."""
     sizes = np.diff(starts, append=len(parts))
     traded = parts.count > 0
     any_traded = np.repeat(np.logical_or.reduceat(traded, starts), sizes)
@@ -204,10 +242,6 @@ def _extreme(
     return extreme
 
 
-def _unordered(identity: Int64Array, opens: Int64Array) -> bool:
-    return bool(np.any((identity[1:] == identity[:-1]) & (opens[1:] < opens[:-1])))
-
-
 def _pick(
     values: ExactArray, starts: NDArray[np.intp], sizes: NDArray[np.intp], *, first: bool
 ) -> NDArray[np.intp]:
@@ -222,12 +256,12 @@ def _pick(
 
 def _match(klines: KlineBatch, wanted: BoolArray, roll_ups: RollUps) -> RollUpResult:
     """Find for each kline the complete roll-up of the longest interval."""
-    spans = close_times(roll_ups.parent, roll_ups.parent_open_ns) - roll_ups.parent_open_ns
+    spans = close_times_by_code(roll_ups.parent, roll_ups.parent_open_ns) - roll_ups.parent_open_ns
     lengths = np.array([i.length_ns or INT64_MAX for i in INTERVALS], dtype=np.int64)
     complete = roll_ups.take(roll_ups.children * lengths[roll_ups.interval] == spans)
     identity = complete.identity()
     found = np.full(len(klines), NONE, dtype=np.intp)
-    for parent in np.unique(klines.interval).tolist() if len(complete) else []:
+    for parent in _distinct(klines.interval) if len(complete) else []:
         missing = np.flatnonzero((klines.interval == parent) & wanted)
         for child in REFINERS[parent]:
             if len(missing) == 0:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kline_harness.columns import concat
-from kline_harness.interval import INTERVALS
+from kline_harness.interval import open_times_by_code
 from kline_harness.kline import KlineBatch
 from kline_harness.units import BoolArray, Int64Array
 
@@ -141,19 +141,6 @@ def starts_of(key: NDArray[np.int32]) -> BoolArray:
     return first
 
 
-def close_times(codes: NDArray[np.int8], opens_ns: Int64Array) -> Int64Array:
-    """Return the exclusive close time of each kline of mixed intervals."""
-    out = np.empty(len(codes), dtype=np.int64)
-    for code in np.unique(codes).tolist():
-        rows = codes == code
-        out[rows] = INTERVALS[code].close_times_ns(opens_ns[rows])
-    return out
-
-
 def _aligned(klines: KlineBatch) -> BoolArray:
-    out = np.ones(len(klines), dtype=np.bool_)
-    for code in np.unique(klines.interval).tolist():
-        rows = klines.interval == code
-        opens = klines.open_time_ns[rows]
-        out[rows] = INTERVALS[code].open_times_ns(opens) == opens
-    return out
+    opens = klines.open_time_ns
+    return np.asarray(open_times_by_code(klines.interval, opens) == opens, dtype=np.bool_)

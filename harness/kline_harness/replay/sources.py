@@ -19,8 +19,7 @@ from kline_harness.archives import (
     open_trades,
     opened,
 )
-from kline_harness.archives.read_ahead import ReadAhead
-from kline_harness.background import in_background
+from kline_harness.archives.read_ahead import ReadAhead, one_ahead
 from kline_harness.checks.files import FileWatch
 from kline_harness.columns import by_symbol, concat
 from kline_harness.comparison.compare import ReferenceKlines
@@ -131,7 +130,7 @@ class Sources:
         merging = self._merged(recordings, list(archives.values()), watches, whole)
         if len(recordings) + len(archives) > 1:
             # What is merged and packed has a core to itself; one line of files is read so anyway.
-            merging = in_background(merging)
+            merging = one_ahead(merging)
         return self._whole(merging, watches)
 
     def _merged(

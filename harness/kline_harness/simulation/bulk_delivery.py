@@ -146,7 +146,9 @@ class BulkListener:
     def _note_depths(self, stretch: TimedBatch) -> list[int]:
         """Note how many values each instant brought; return where that is too many."""
         depths = np.diff(stretch.ends, prepend=0)
-        self._depths.append((stretch.instants, depths))
+        # One of each instant is kept to the end: in as few bytes as it needs.
+        small = depths.astype(np.uint16) if int(depths.max()) < 1 << 16 else depths
+        self._depths.append((stretch.instants, small))
         self.depth_peak = max(self.depth_peak, min(int(depths.max()), self.capacity))
         places: list[int] = np.flatnonzero(depths > self.capacity).tolist()
         return places

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kline_harness.background import InBackground
 from kline_harness.columns import Rows, neighbours_joined
+from kline_harness.compiled.memory import release_freed_memory
 from kline_harness.errors import OutputError
 from kline_harness.kline import KlineBatch
 from kline_harness.ledger import Equation
@@ -197,6 +198,9 @@ class ParquetWriter:
     def _store(self, klines: list[KlineBatch], now_ns: int, *, last: bool) -> bool:
         """Commit klines as a part; return whether it failed and they were kept."""
         counters, rows = self._counters, sum(map(len, klines))
+        if rows > _ROWS_ALONE_MAX:
+            # What was taken and given back since the last part would lie under what it takes.
+            release_freed_memory()
         try:
             part = self.dataset.commit(row_groups(klines, ROW_GROUP_ROWS))
         except CommitError as error:
