@@ -59,9 +59,11 @@ def one_ahead(source: Iterator[T]) -> Iterator[T]:
     """Yield what `source` yields; the next is made in a thread from when one was taken."""
     with ThreadPoolExecutor(1, thread_name_prefix="ahead") as thread:
         ahead = Ahead(thread, source)
-        ahead.prepare()
-        for item in ahead:
+
+        def taken(item: T) -> T:
             ahead.prepare()
-            held, item = [item], None
-            # Nothing is held of what is handed on.
-            yield held.pop()
+            return item
+
+        ahead.prepare()
+        # Nothing is held here of what is handed on.
+        yield from map(taken, ahead)

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import simpy
+from numpy.typing import NDArray
 
 from kline_harness.columns import Columns, Rows
 from kline_harness.interfaces import Observer
@@ -96,7 +97,7 @@ class BulkListener:
     lags: list[tuple[int, int]] = field(default_factory=list)
     lost: Lost = field(default_factory=list)
     depth_peak: int = 0
-    _depths: list[tuple[Int64Array, Int64Array]] = field(default_factory=list)
+    _depths: list[tuple[Int64Array, NDArray[Any]]] = field(default_factory=list)
     _start_ns: int = 0
     _timer_ns: int | None = None
     _closed: bool = False
