@@ -147,7 +147,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(CASE / "HENUSDT-1m.csv", folder / "HENUSDT-1m-THEIRS.csv")
     for name in ("data", "more", "reports"):
         (folder / name).mkdir()
-    shutil.copy(UM_STREAM / "ALFAUSDT-1m-2024-05-15.csv", folder / "data")
+    shutil.copy(folder / "BTCUSDT-1h-2024-05-15.zip", folder / "data")
     shutil.copy(CASE / "HENUSDT-1m.csv", folder / "more")
     shutil.copy(UM_STREAM / "ALFAUSDT-1m-2024-05-15.csv", folder)
     shutil.copy(UM_STREAM / "ALFAUSDT-trade-stream.txt.gz", folder / "stream.txt.gz")
