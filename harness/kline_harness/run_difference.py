@@ -77,11 +77,13 @@ def _stored(data: ReportData) -> int:
 
 def _pairs(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
     for name in dict.fromkeys([*old, *new]):
+        if old.get(name, "none") == new.get(name, "none"):
+            continue  # an option that one side lacks is none there
         if name not in old:
             yield f"{name}: new, {new[name]}"
         elif name not in new:
             yield f"{name}: no more, was {old[name]}"
-        elif old[name] != new[name]:
+        else:
             yield f"{name}: {old[name]} -> {new[name]}"
 
 
@@ -89,7 +91,7 @@ def _files(data: ReportData) -> dict[str, str]:
     """Return the digests of the files of each role and name: files of two folders may share one."""
     found: dict[str, list[str]] = {}
     for row in data.run.inputs:
-        found.setdefault(f"{row['role']} {row['path']}", []).append(str(row["sha256"])[:12])
+        found.setdefault(f"{row['role']} {row['path']}", []).append(str(row.get("sha256"))[:12])
     return {name: ", ".join(digests) for name, digests in found.items()}
 
 

@@ -28,6 +28,8 @@ _SEVERITIES = (Severity.ERROR, Severity.DOUBT, Severity.NOTICE)
 _KINDS_SHOWN = 8
 _OF_A_KIND_SHOWN = 3
 _SERIES_SHOWN = 12
+# Wider than any table.
+_ANY = 1_000
 
 
 def show_outcome(outcome: Outcome) -> None:
@@ -103,7 +105,17 @@ def _show_series(comparison: Comparison, console: Console) -> None:
     differing = [one for one in comparison.series if one.differences]
     same = [one for one in comparison.series if not one.differences]
     if differing:
-        console.print(_series_table(differing[:_SERIES_SHOWN]))
+        table = _series_table(differing[:_SERIES_SHOWN])
+        if console.measure(table, options=console.options.update(max_width=_ANY)).maximum <= (
+            console.width
+        ):
+            console.print(table)
+        else:
+            # Cut numbers would be other numbers.
+            for one in differing[:_SERIES_SHOWN]:
+                outside = [f"{one.outside:,} outside"] if one.outside else []
+                counts = ", ".join([*_class_counts([one]), *outside])
+                console.print(Text(f"{one.symbol} {one.interval}: {counts}"), soft_wrap=True)
     if len(differing) > _SERIES_SHOWN:
         rest = differing[_SERIES_SHOWN:]
         found = ", ".join(_class_counts(rest))

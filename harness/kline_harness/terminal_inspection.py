@@ -29,6 +29,7 @@ _MARK = {
 }
 _EXAMPLES_SHOWN = 3
 _WIDTH_IN_FILES = 160
+_WIDTH_OF_TABLE = 100
 _SENTENCE = {
     Validity.VALID: "valid: nothing is wrong with what was looked at",
     Validity.UNKNOWN: "unknown: what was found may be as it was, or lost",
@@ -52,7 +53,10 @@ def show_inspection(inspection: Inspection) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=_WIDTH_IN_FILES)
-    console.print(_files(inspection))
+    if console.width >= _WIDTH_OF_TABLE:
+        console.print(_files(inspection))
+    else:
+        _show_narrow(inspection, console)
     for report in inspection.files:
         _findings(report.name, report.verdict.findings, console)
     for verdict in inspection.across:
@@ -75,24 +79,38 @@ def _files(inspection: Inspection) -> Table:
     table.add_column("rows", justify="right", no_wrap=True)
     table.add_column("from, to", overflow="fold")
     for report in inspection.files:
-        validity = report.verdict.validity
-        is_judged = report.looked_at or report.verdict.findings
-        verdict = Text(report.verdict_text, style=_STYLE[validity] if is_judged else "dim")
-        known = [report.other_kind or "broken", "", ""]
-        if report.info:
-            known = _known(report, report.info)
-        table.add_row(Text(report.name), verdict, report.checksum.value, *known)
+        table.add_row(Text(report.name), *_row(report))
     return table
 
 
-def _known(report: FileReport, info: FileInfo) -> list[str]:
+def _row(report: FileReport) -> tuple[Text, str, str, str, str]:
+    """Return what stands in a file's row: verdict, checksum, what it holds, rows, times."""
+    is_judged = report.looked_at or report.verdict.findings
+    style = _STYLE[report.verdict.validity] if is_judged else "dim"
+    known = _known(report, report.info) if report.info else (report.other_kind or "broken", "", "")
+    return Text(report.verdict_text, style=style), report.checksum.value, *known
+
+
+def _show_narrow(inspection: Inspection, console: Console) -> None:
+    """Print a paragraph for each file, where a row of a table would be cut to pieces."""
+    for report in inspection.files:
+        verdict, checksum, holds, rows, times = _row(report)
+        console.print(Text(report.name))
+        many = "row" if rows == "1" else "rows"
+        rest = [f"checksum {checksum}", holds, *([f"{rows} {many}"] if rows else [])]
+        console.print(Text("  ") + verdict + Text(f", {', '.join(rest)}"), soft_wrap=True)
+        if times:
+            console.print(Text(f"  {times}"), soft_wrap=True)
+
+
+def _known(report: FileReport, info: FileInfo) -> tuple[str, str, str]:
     holds = info.layout if report.klines is None else f"{report.klines.interval} klines"
     if info.source not in ("binance", NOT_STATED):
         holds = f"{info.source} {holds}"
     parts = [holds, info.unit, info.compression, *(["header"] if info.header else [])]
     times = (info.first_event_time_ns, info.last_event_time_ns)
     span = " to ".join(_moment(time) for time in times if time is not None)
-    return [", ".join(parts), f"{info.rows:,}", span]
+    return ", ".join(parts), f"{info.rows:,}", span
 
 
 def _findings(place: str, findings: tuple[Finding, ...], console: Console) -> None:
