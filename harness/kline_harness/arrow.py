@@ -131,9 +131,10 @@ def _divided(
 
 
 def take_rows(table: pa.Table, rows: NDArray[Any]) -> pa.Table:
-    """Return some rows of a table, by their numbers; all of them in order are the table itself."""
-    if len(rows) == table.num_rows and np.array_equal(rows, np.arange(len(rows))):
-        return table
+    """Return some rows of a table, by their numbers; rows that follow each other are no copy."""
+    first = int(rows[0]) if len(rows) else 0
+    if np.array_equal(rows, np.arange(first, first + len(rows))):
+        return table.slice(first, len(rows))
     return table.take(array_of(rows, pa.int64()))
 
 

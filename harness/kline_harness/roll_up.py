@@ -6,11 +6,14 @@ own, each to be held against the others; everything else rolls up here.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
+from kline_harness.columns import concat
 from kline_harness.interval import CODE, INTERVALS, Interval
 from kline_harness.kline import FIELDS, PRICE_FIELDS, KlineBatch, Trigger
-from kline_harness.units import BoolArray, sum_groups
+from kline_harness.units import BoolArray, Int64Array, sum_groups
 
 _SUMS = tuple(name for name in FIELDS if name not in PRICE_FIELDS)
 
@@ -25,8 +28,30 @@ def roll_up(klines: KlineBatch, interval: Interval) -> tuple[KlineBatch, BoolArr
     """
     if len(klines) == 0:
         return klines, np.empty(0, dtype=np.bool_)
-    short = INTERVALS[int(klines.interval[0])]
-    parts = klines.take(np.argsort(klines.open_time_ns, kind="stable"))
+    return roll_up_pieces([klines.take(np.argsort(klines.open_time_ns, kind="stable"))], interval)
+
+
+def roll_up_pieces(
+    pieces: Iterable[KlineBatch], interval: Interval
+) -> tuple[KlineBatch, BoolArray]:
+    """Return what `roll_up` does of klines that come in order of time, some at a time."""
+    made, sizes = [], []
+    for piece in pieces:
+        klines, parts = _added_up(piece, interval, np.ones(len(piece), dtype=np.int64))
+        short = INTERVALS[int(piece.interval[0])]
+        made.append(klines)
+        sizes.append(parts)
+    # Klines that were cut between two pieces are added up once more.
+    klines, parts = _added_up(concat(made), interval, np.concatenate(sizes))
+    times = zip(klines.open_time_ns.tolist(), klines.at_ns.tolist(), strict=True)
+    due = np.array([short.count_between(*span) for span in times], dtype=np.int64)
+    return klines, parts == due
+
+
+def _added_up(
+    parts: KlineBatch, interval: Interval, sizes_of: Int64Array
+) -> tuple[KlineBatch, Int64Array]:
+    """Return the klines of an interval that some in order make, and of how many parts each is."""
     opens = interval.open_times_ns(parts.open_time_ns)
     starts = np.flatnonzero(np.append(True, opens[1:] != opens[:-1]))
     sizes = np.diff(starts, append=len(parts))
@@ -51,7 +76,4 @@ def roll_up(klines: KlineBatch, interval: Interval) -> tuple[KlineBatch, BoolArr
         "at_ns": closes,
         "trigger": np.full(len(starts), Trigger.TICK, dtype=np.int8),
     }
-    due = [
-        short.count_between(*span) for span in zip(parents.tolist(), closes.tolist(), strict=True)
-    ]
-    return parts.take(starts).with_columns(columns), sizes == np.array(due, dtype=np.int64)
+    return parts.take(starts).with_columns(columns), np.add.reduceat(sizes_of, starts)

@@ -10,7 +10,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 from kline_harness.checks.continuity import ContinuityWatch
-from kline_harness.comparison import Comparison, ReferenceKlines, Stored, compare
+from kline_harness.comparison import Comparison, ReferenceKlines, RowsInMemory, Stored, compare
 from kline_harness.comparison.coverage import Coverage
 from kline_harness.interval import parse_interval
 from kline_harness.kline import FIELDS
@@ -39,7 +39,9 @@ def judged(
     if theirs is None:
         return watch.verdict(stored, [minute])
     table = table_of(klines(theirs, interval), interval)
-    references = [ReferenceKlines(SYMBOL, parse_interval(interval), table, FIELDS, "f")]
+    references = [
+        ReferenceKlines(SYMBOL, parse_interval(interval), RowsInMemory(table), FIELDS, "f")
+    ]
     mine = [stored.table]
     if interval != "1m":
         mine.append(table_of(klines(recorded, interval), interval))

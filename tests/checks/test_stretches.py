@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from kline_harness.checks.continuity import ContinuityWatch
 from kline_harness.checks.stretches import Stretch, Why
-from kline_harness.comparison import ReferenceKlines, Stored, compare
+from kline_harness.comparison import ReferenceKlines, RowsInMemory, Stored, compare
 from kline_harness.comparison.coverage import Coverage
 from kline_harness.interval import parse_interval
 from kline_harness.kline import FIELDS
@@ -41,7 +41,9 @@ def told(
     stored = Stored.of(pa.concat_tables(tables).unify_dictionaries())
     minute, references = parse_interval("1m"), []
     if theirs is not None:
-        references = [ReferenceKlines(SYMBOL, minute, table_of(theirs, "1m"), fields, "f")]
+        references = [
+            ReferenceKlines(SYMBOL, minute, RowsInMemory(table_of(theirs, "1m")), fields, "f")
+        ]
     found = compare(stored, references, {SYMBOL: Coverage(((START, START + 2**50),))})
     judged = watch.verdict(stored, [minute], found, references, unnumbered)
     return watch.stretches(judged, stored, [minute], references, unnumbered)

@@ -16,6 +16,7 @@ from kline_harness.columns import Instrument, concat
 from kline_harness.comparison import (
     Comparison,
     ReferenceKlines,
+    RowsInMemory,
     Stored,
     Witnesses,
     compare,
@@ -262,9 +263,8 @@ class Story:
     def _reference(
         self, interval: str, rows: Sequence[OracleKline], source: str
     ) -> ReferenceKlines:
-        return ReferenceKlines(
-            SYMBOL, parse_interval(interval), table_of(rows, interval), self.fields, source
-        )
+        table = RowsInMemory(table_of(rows, interval))
+        return ReferenceKlines(SYMBOL, parse_interval(interval), table, self.fields, source)
 
 
 def stored_rows(differences: Sequence[Difference]) -> list[dict[str, Any]]:

@@ -78,7 +78,7 @@ def explained(ours: Made, theirs: pa.Table, tape: Tape) -> tuple[Comparison, flo
     begin = time.process_time()
     stored, other = Stored.of(ours.table), Stored.of(theirs)
     references = [
-        ReferenceKlines(SYMBOL, interval, other.series(SYMBOL, interval.text), FIELDS, "made")
+        ReferenceKlines(SYMBOL, interval, other.rows_of(SYMBOL, interval.text), FIELDS, "made")
         for interval in DEFAULT_INTERVALS
     ]
     coverage = {SYMBOL: Coverage.of([(START, START + DAY_NS)])}

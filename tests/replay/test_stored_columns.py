@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from kline_harness.comparison.compare import Stored
+from kline_harness.comparison import Stored
 from kline_harness.storage.dataset import KlineDataset
 
 from tests.replays import UM_STREAM, replay
@@ -19,13 +19,18 @@ def test_the_stored_table_is_not_read_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    read = KlineDataset.pieces
+    read = KlineDataset.read_part
 
-    def noted(self: KlineDataset, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    def noted(
+        self: KlineDataset,
+        path: Path,
+        columns: Sequence[str] | None = None,
+        group: int | None = None,
+    ) -> pa.Table:
         asked.append(columns)
-        return read(self, columns)
+        return read(self, path, columns, group)
 
-    monkeypatch.setattr(KlineDataset, "pieces", noted)
+    monkeypatch.setattr(KlineDataset, "read_part", noted)
     ran = replay(tmp_path / "run", TRADES, "--audit", "off")
     assert ran.exit_code in (0, 3), ran.output
     assert asked
@@ -35,7 +40,7 @@ def test_the_stored_table_is_not_read_whole(
 def test_columns_read_alone_are_those_of_the_table(tmp_path: Path) -> None:
     replay(tmp_path / "run", TRADES, "--audit", "off")
     dataset = KlineDataset(tmp_path / "run" / "klines")
-    lazy, whole = Stored(dataset.pieces), Stored.of(dataset.read())
+    lazy, whole = Stored(dataset.readers()), Stored.of(dataset.read())
     assert len(lazy) == len(whole) == dataset.rows() > 0
     assert lazy.table.to_pylist() == whole.table.to_pylist()
     for symbol, interval in whole.rows:

@@ -9,6 +9,7 @@ from pathlib import Path
 from kline_harness.archives.column_map import ColumnMap
 from kline_harness.archives.compressed import EMPTY
 from kline_harness.archives.file_names import name_coverage
+from kline_harness.archives.kline_rows import ColumnSpool
 from kline_harness.archives.klines import ExchangeKlines, NoClosedKlines, read_all_klines
 from kline_harness.archives.mapped_text import is_mapped
 from kline_harness.archives.recognition import open_text, sniff
@@ -76,6 +77,7 @@ class KlineFiles:
     def __init__(self, paths: Sequence[Path], symbol: str | None = None) -> None:
         self._paths = paths
         self._symbol = symbol
+        self._spool = ColumnSpool()
         self.left_out: dict[str, str] = {}
         self._why: dict[Path, InputError] = {}
 
@@ -118,6 +120,6 @@ class KlineFiles:
 
     def _read(self, path: Path) -> list[ExchangeKlines]:
         try:
-            return read_all_klines(path, symbol=self._symbol)
+            return read_all_klines(path, symbol=self._symbol, spool=self._spool)
         except NoClosedKlines:
             return []

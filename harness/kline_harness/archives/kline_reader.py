@@ -13,12 +13,13 @@ from kline_harness.archives.fields import unit_name, unit_range
 from kline_harness.archives.file_names import name_interval, name_symbol, symbol_of_name
 from kline_harness.archives.grammar import Column
 from kline_harness.archives.iso_times import instant_ns, is_iso, iso_to_ns
+from kline_harness.archives.kline_rows import ColumnSpool, KlineRows
 from kline_harness.archives.kline_table import KlineTableText
 from kline_harness.archives.layout import Layout
 from kline_harness.archives.line_count import LinesRead
 from kline_harness.archives.registry import exchange_of
 from kline_harness.archives.table import ExactTable, RowBlock, bodies
-from kline_harness.columns import Instrument, concat
+from kline_harness.columns import Instrument
 from kline_harness.errors import InputError, UsageError
 from kline_harness.interval import CODE, INTERVALS, Interval, parse_interval
 from kline_harness.kline import FIELDS, PRICE_FIELDS, QUANTITY_FIELDS, KlineBatch, Trigger
@@ -48,23 +49,26 @@ class KlineReader:
         self._stated: dict[str, str] = {}
         self.lines = LinesRead()
 
-    def read(self, block_bytes: int) -> tuple[KlineBatch, Int64Array]:
+    def read(self, block_bytes: int, spool: ColumnSpool) -> KlineRows:
         """Return the klines and their close times, exclusive, in nanoseconds.
 
-        Raises InputError for the first bad row.
+        Raises InputError for the first bad row, and OutputError where the disk has no room.
         """
-        batches: list[KlineBatch] = []
-        closes: list[Int64Array] = []
+        names = self._layout.columns
+        fields = tuple(name for name in FIELDS if name in names)
+        kept = KlineRows(fields, closes_stated="close_time" in names, spool=spool)
         for rows in self._rows(block_bytes):
             self._check_times(rows)
             self._check_counts(rows)
             self._check_signs(rows)
             self._take_names(rows)
-            batches.append(self._batch(rows))
-            closes.append(self._closes(rows.columns, batches[-1]))
-        if not batches:
+            batch = self._batch(rows)
+            assert self._interval is not None
+            kept.add(batch, self._closes(rows.columns, batch), self._interval)
+        kept.end()
+        if not len(kept):
             raise InputError(self._file.path, "klines", "no rows")
-        return concat(batches), np.concatenate(closes)
+        return kept
 
     def _rows(self, block_bytes: int) -> Iterator[RowBlock]:
         line = self._layout.first_line

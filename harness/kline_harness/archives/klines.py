@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
 
-from kline_harness.archives.compressed import BLOCK_BYTES, TextFile
+from kline_harness.archives.compressed import TextFile
 from kline_harness.archives.exchanges.binance.recorded_klines import RecordedKlines
 from kline_harness.archives.fields import unit_name
 from kline_harness.archives.file_names import market_of, name_coverage
 from kline_harness.archives.info import FileInfo
 from kline_harness.archives.kline_reader import KlineReader
+from kline_harness.archives.kline_rows import ColumnSpool, KlineRows
 from kline_harness.archives.layout import Layout
 from kline_harness.archives.recognition import open_text, sniff
 from kline_harness.arrow import array_of
 from kline_harness.errors import InputError
-from kline_harness.interval import INTERVALS, Interval, parse_interval
-from kline_harness.kline import FIELDS, KlineBatch
+from kline_harness.interval import Interval, parse_interval
+from kline_harness.kline import KlineBatch
 from kline_harness.ledger import Equation
 from kline_harness.tabular import Tabular
 from kline_harness.units import Int64Array
+
+# Rows are wide: a quarter of what trades are read by.
+_BLOCK_BYTES = 2 << 20
 
 
 class NoClosedKlines(InputError):
@@ -34,25 +39,35 @@ class ExchangeKlines(Tabular):
 
     `fields` are those of the nine that the file has; the others are 0 in `batch`. Open times are
     as written, aligned or not. `close_time_ns` is the file's close time, exclusive (one unit
-    added), or the interval's where the file has none, as `closes_stated` tells. Row `r` stands in
+    added), or the interval's where the file has none, as `closes_stated` tells. Both are all of
+    the file at once; `rows` gives them piece by piece. Row `r` stands in
     line `line_of(r)`; of a file that has the `newest_first` the rows were turned round.
     `equations` hold the lines of the file against the rows read.
     """
 
-    batch: KlineBatch
+    rows: KlineRows
     fields: tuple[str, ...]
     interval: Interval
     symbol: str
     info: FileInfo
-    close_time_ns: Int64Array
     first_line: int
     closes_stated: bool
     equations: tuple[Equation, ...] = ()
     newest_first: bool = False
 
+    @cached_property
+    def batch(self) -> KlineBatch:
+        """All klines of the file."""
+        return self.rows.whole()
+
+    @cached_property
+    def close_time_ns(self) -> Int64Array:
+        """The close times of all klines of the file."""
+        return self.rows.closes_ns()
+
     def line_of(self, row: int) -> int:
         """Return the line of a row of `batch`."""
-        return self.first_line + (len(self.batch) - 1 - row if self.newest_first else row)
+        return self.first_line + (len(self.rows) - 1 - row if self.newest_first else row)
 
     def to_arrow(self) -> pa.Table:
         """Return the klines as a table: symbol, interval, times, and the fields the file has.
@@ -68,7 +83,7 @@ class ExchangeKlines(Tabular):
         return f"{self.batch.describe()}, of {Path(self.info.path).name}"
 
     def __len__(self) -> int:
-        return len(self.batch)
+        return len(self.rows)
 
 
 def read_klines(
@@ -76,7 +91,7 @@ def read_klines(
     *,
     symbol: str | None = None,
     interval: Interval | None = None,
-    block_bytes: int = BLOCK_BYTES,
+    block_bytes: int = _BLOCK_BYTES,
 ) -> ExchangeKlines:
     """Read a kline file whole: CSV, a saved reply, a table, or a recording with closed klines.
 
@@ -103,15 +118,17 @@ def read_klines(
     return klines_of(file, layout, symbol, interval, block_bytes)
 
 
-def read_all_klines(path: Path | str, *, symbol: str | None = None) -> list[ExchangeKlines]:
-    """Read the klines of every symbol and interval in a file, whole.
+def read_all_klines(
+    path: Path | str, *, symbol: str | None = None, spool: ColumnSpool | None = None
+) -> list[ExchangeKlines]:
+    """Read the klines of every symbol and interval in a file, whole; a long file's into `spool`.
 
     Raises InputError as `read_klines` does, and for a recording without closed klines.
     """
     file = open_text(path)
     layout = sniff(file)
     if layout.kind == "klines":
-        return [klines_of(file, layout, symbol, None)]
+        return [klines_of(file, layout, symbol, None, spool=spool)]
     if layout.kind != "stream":
         raise InputError(file.path, "klines", layout.kind)
     found = _recorded(file, symbol)
@@ -138,28 +155,28 @@ def klines_of(
     layout: Layout,
     symbol: str | None,
     interval: Interval | None,
-    block_bytes: int = BLOCK_BYTES,
+    block_bytes: int = _BLOCK_BYTES,
+    spool: ColumnSpool | None = None,
 ) -> ExchangeKlines:
-    """Read the klines of a text whose layout is known.
+    """Read the klines of a text whose layout is known; long ones into `spool`, else one of its own.
 
     Raises InputError as `read_klines` does.
     """
     reader = KlineReader(file, layout, symbol, interval)
-    batch, closes = reader.read(block_bytes)
+    rows = reader.read(block_bytes, ColumnSpool() if spool is None else spool)
     # Not counted to the end: no number of lines that any reading could agree with.
     lines = -1 if file.lines is None else file.lines
-    equation = reader.lines.equation(Path(file.path).name, lines, len(batch))
-    opens = batch.open_time_ns
-    newest_first = len(batch) > 1 and bool((opens[1:] < opens[:-1]).all())
+    equation = reader.lines.equation(Path(file.path).name, lines, len(rows))
+    opens = rows.opens_ns()
+    newest_first = len(rows) > 1 and bool((opens[1:] < opens[:-1]).all())
     if newest_first:
-        batch, closes = batch[::-1], closes[::-1]
+        rows.turn_round()
     return ExchangeKlines(
-        batch=batch,
-        fields=tuple(name for name in FIELDS if name in layout.columns),
-        interval=INTERVALS[int(batch.interval[0])],
-        symbol=batch.instruments[0].symbol,
-        info=_describe(file, layout, batch),
-        close_time_ns=closes,
+        rows=rows,
+        fields=rows.fields,
+        interval=rows.interval,
+        symbol=rows.instrument.symbol,
+        info=_describe(file, layout, rows, opens),
         first_line=layout.first_line,
         closes_stated="close_time" in layout.columns,
         equations=(equation,),
@@ -167,9 +184,9 @@ def klines_of(
     )
 
 
-def _describe(file: TextFile, layout: Layout, batch: KlineBatch) -> FileInfo:
+def _describe(file: TextFile, layout: Layout, rows: KlineRows, opens: Int64Array) -> FileInfo:
     assert layout.unit is not None
-    symbol = batch.instruments[0].symbol
+    symbol = rows.instrument.symbol
     market = market_of(symbol)
     return FileInfo(
         path=file.path,
@@ -181,12 +198,12 @@ def _describe(file: TextFile, layout: Layout, batch: KlineBatch) -> FileInfo:
         unit=unit_name(layout.unit),
         header=layout.header,
         compression=file.compression,
-        rows=len(batch),
+        rows=len(rows),
         skipped=0,
         first_trade_id=None,
         last_trade_id=None,
-        first_event_time_ns=int(batch.open_time_ns.min()),
-        last_event_time_ns=int(batch.open_time_ns.max()),
+        first_event_time_ns=int(opens.min()),
+        last_event_time_ns=int(opens.max()),
         coverage=name_coverage(file.path),
         receive_unit=None,
         source=layout.source,

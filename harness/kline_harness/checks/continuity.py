@@ -16,7 +16,9 @@ from kline_harness.checks.stretches import (
     lost,
     silent,
 )
-from kline_harness.comparison.compare import Comparison, ReferenceKlines, Stored, opens_ns
+from kline_harness.comparison.compare import Comparison, ReferenceKlines
+from kline_harness.comparison.series_rows import distinct
+from kline_harness.comparison.stored import Stored
 from kline_harness.id_rule import IdRule, are_too_many
 from kline_harness.interval import Interval, parse_interval
 from kline_harness.tape import Tape
@@ -117,14 +119,13 @@ class ContinuityWatch:
         counted: dict[str, list[ReferenceKlines]] = {symbol: [] for symbol in self._ids.runs}
         for one in references:
             # Sources without counts leave quiet klines out as well.
-            if "count" in one.fields and one.table.num_rows:
+            if "count" in one.fields and len(one.rows):
                 counted.setdefault(one.symbol, []).append(one)
         for symbol, runs in self._ids.runs.items():
             interval = _finest(stored, symbol, intervals)
             windows = absent(counted[symbol])
             if windows and interval is not None and symbol not in unnumbered:
-                ours = stored.series(symbol, interval.text)
-                found += halted(symbol, windows, ours, interval, runs)
+                found += halted(symbol, windows, stored, interval, runs)
             if len(self._ids.runs) > 1:
                 found += silent(symbol, counted[symbol], self._silences.within(self._claimed))
         return sorted(found, key=lambda one: (one.symbol, one.from_ns, one.why.value))
@@ -158,10 +159,11 @@ class _Known:
             key = (result.symbol, result.interval.text)
             differing = [d.open_time_ns for d in result.differences]
             for book, times in (
-                (self._opens, opens_ns(reference.table)),
+                (self._opens, reference.rows.opens_ns()),
                 (self._differing, np.array(differing, dtype=np.int64)),
             ):
-                book[key] = np.union1d(book.get(key, _NO_TIMES), times)
+                known = book.get(key, _NO_TIMES)
+                book[key] = np.union1d(known, times) if len(known) else distinct(times)
 
     def clears(self, symbol: str, interval: Interval, opens: Int64Array) -> bool:
         """Tell whether every kline is as the exchange has it.

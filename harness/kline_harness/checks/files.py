@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kline_harness.checks.row_laws import contradicted, not_products, shared_raw_ids
-from kline_harness.comparison.compare import Comparison, ReferenceKlines, opens_ns
+from kline_harness.comparison.compare import Comparison, ReferenceKlines
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.units import (
     INT64_MAX,
@@ -293,7 +293,7 @@ def _borne_out(
         if not result.paired or result.symbol in left:
             continue
         compared.setdefault(result.symbol, set()).update(result.compared)
-        opens = opens_ns(reference.table)
+        opens = reference.rows.opens_ns()
         low, high = int(opens.min()), reference.interval.close_time_ns(int(opens.max()))
         before = reached.get(result.symbol, (low, high))
         reached[result.symbol] = min(low, before[0]), max(high, before[1])

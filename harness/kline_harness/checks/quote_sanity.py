@@ -16,13 +16,30 @@ TAKER = ("taker_buy_volume", "taker_buy_quote_volume")
 
 
 def quote_outside_of_prices(
-    klines: KlineBatch, fields: Iterable[str], size: Decimal | None = None
+    klines: KlineBatch,
+    fields: Iterable[str],
+    size: Decimal | None = None,
+    rules: QuoteRules | None = None,
 ) -> BoolArray:
-    """Find where a quote volume is not within volume x [low, high]; see `outside_of_prices`."""
+    """Find where a quote volume is not within volume x [low, high]; see `outside_of_prices`.
+
+    `rules` are those of more klines than these, where they are of many.
+    """
     found = np.zeros(len(klines), dtype=np.bool_)
     for symbol, rows, mine in _alike(klines, fields, size):
-        found[rows] = _rules(symbol, mine, size).outside(symbol, mine)
+        found[rows] = (rules or _rules(symbol, mine, size)).outside(symbol, mine)
     return found
+
+
+def rules_of(
+    pieces: Iterable[KlineBatch], fields: Iterable[str], size: Decimal | None = None
+) -> QuoteRules:
+    """Return what the quote volumes of many klines are held to."""
+    rules, fields = QuoteRules(size), tuple(fields)
+    for klines in pieces:
+        for symbol, _, mine in _alike(klines, fields, size):
+            rules.add(symbol, mine)
+    return rules
 
 
 def quote_rounds_to_nothing(klines: KlineBatch, size: Decimal | None = None) -> BoolArray:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 import numpy as np
-import pyarrow as pa
 
 from kline_harness.arrow import int64_of
-from kline_harness.comparison.compare import ReferenceKlines, opens_ns
+from kline_harness.comparison.compare import ReferenceKlines
+from kline_harness.comparison.series_rows import chunks, distinct
+from kline_harness.comparison.stored import Stored, StoredRows
 from kline_harness.interval import Interval, parse_interval
 from kline_harness.run_rows import StretchRow
 from kline_harness.tape import Tape
@@ -71,25 +72,27 @@ def absent(references: Iterable[ReferenceKlines]) -> list[tuple[int, int]]:
     """Return where some of the exchange's klines leave rows out, by time."""
     windows: set[tuple[int, int]] = set()
     for one in references:
-        opens = np.unique(opens_ns(one.table))
-        closes = one.interval.close_times_ns(opens)[:-1]
-        rows = np.flatnonzero(opens[1:] > closes)
-        windows.update(zip(closes[rows].tolist(), opens[rows + 1].tolist(), strict=True))
+        opens = distinct(one.rows.opens_ns())
+        for some in chunks(len(opens) - 1):
+            closes, following = one.interval.close_times_ns(opens[some]), opens[1:][some]
+            rows = np.flatnonzero(following > closes)
+            windows.update(zip(closes[rows].tolist(), following[rows].tolist(), strict=True))
     return sorted(windows)
 
 
 def halted(
     symbol: str,
     windows: Iterable[tuple[int, int]],
-    ours: pa.Table,
+    stored: Stored,
     interval: Interval,
     runs: IdRuns,
 ) -> Iterator[Stretch]:
     """Yield those of the windows without a row in which nothing was traded, and nothing lost.
 
-    `ours` are the symbol's klines of its finest interval, by open time.
+    `interval` is the finest one of the symbol's klines.
     """
-    opens, counts = opens_ns(ours), int64_of(ours["count"])
+    ours = stored.rows_of(symbol, interval.text)
+    opens, counts = ours.opens_ns(), stored.integers(symbol, interval.text, "count")
     for from_ns, until_ns in windows:
         first, stop = np.searchsorted(opens, (from_ns, until_ns)).tolist()
         if counts[first:stop].any() or not runs.span(from_ns, until_ns):
@@ -107,14 +110,14 @@ def _covers(opens: Int64Array, interval: Interval, from_ns: int, until_ns: int) 
     return bool(closes[-1] == until_ns and np.array_equal(opens[1:], closes[:-1]))
 
 
-def _follow_on(ours: pa.Table, counts: Int64Array, first: int, stop: int) -> bool:
+def _follow_on(ours: StoredRows, counts: Int64Array, first: int, stop: int) -> bool:
     """Tell whether the trades of the klines before and after some rows have neighbouring ids."""
     traded = np.flatnonzero(counts)
     place = int(np.searchsorted(traded, first))
     if place == 0 or place == len(traded):
         return False
-    before = int64_of(ours["last_trade_id"])[traded[place - 1]]
-    after = int64_of(ours["first_trade_id"])[traded[place]]
+    ends = ours.take(traded[place - 1 : place + 1], ("first_trade_id", "last_trade_id"))
+    before, after = int64_of(ends["last_trade_id"])[0], int64_of(ends["first_trade_id"])[1]
     return bool(traded[place] >= stop and before >= 0 and after == before + 1)
 
 
@@ -127,7 +130,7 @@ def silent(
     """
     heard = []
     for one in references:
-        opens = opens_ns(one.table)
+        opens = one.rows.opens_ns()
         heard.append((int(opens.min()), one.interval.close_time_ns(int(opens.max()))))
     for from_ns, until_ns in silences:
         if not any(start < until_ns and from_ns < end for start, end in heard):

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import TypeAlias
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from kline_harness.columns import concat
-from kline_harness.comparison.compare import (
-    Class,
-    Comparison,
-    ReferenceKlines,
-    SeriesResult,
-    Stored,
-    opens_ns,
-)
+from kline_harness.comparison.compare import Class, Comparison, ReferenceKlines, SeriesResult
 from kline_harness.comparison.recompute import NAMES, sums_of, values_of
 from kline_harness.comparison.retained_trades import alone
+from kline_harness.comparison.series_rows import SeriesRows, ascending, chunks
+from kline_harness.comparison.stored import Stored
 from kline_harness.interval import Interval
 from kline_harness.kline import FIELDS
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.units import NS_PER_MILLISECOND, Int64Array
 
-# The compared fields of klines by open time.
-Rows: TypeAlias = dict[int, tuple[Decimal | int, ...]]
 # The first trades of a symbol are tried, enough to know a series by.
 _TRADES_MAX = 200_000
 _DISTINCT_MIN = 3
@@ -183,45 +174,65 @@ def _diagnose(result: SeriesResult, reference: ReferenceKlines, trades: Tape, ou
     names = [name for name in result.compared if name in FIELDS]
     for side in ("theirs", "ours"):
         is_theirs = side == "theirs"
-        table = reference.table if is_theirs else ours.series(result.symbol, interval.text)
-        rows = _rows(table, names)
-        if _count(bins, rows, names):
+        held = reference.rows if is_theirs else ours.rows_of(result.symbol, interval.text)
+        rows = _Rows(held, names)
+        if _count(bins, rows):
             # Made as they should be: no other way of making them is worth a word.
             continue
         for words, way in _ways(interval).items():
-            if count := _count(way(bins), rows, names):
+            if count := _count(way(bins), rows):
                 return f"{side} are the same trades {words}, {count:,} of {count:,} klines"
     return ""
 
 
-def _count(bins: Bins, rows: Rows, names: Sequence[str]) -> int:
+def _count(bins: Bins, rows: _Rows) -> int:
     """Return how many klines were reached, if each is equal and some are different ones."""
-    equal, reached = _equal(bins, rows, names)
-    same = reached and len(equal) == reached and len(set(equal)) >= _DISTINCT_MIN
+    equal, distinct, reached = _equal(bins, rows)
+    same = reached and equal == reached and distinct >= _DISTINCT_MIN
     return reached if same else 0
 
 
-def _rows(table: pa.Table, names: Sequence[str]) -> Rows:
-    columns = [table[name].to_pylist() for name in names]
-    return dict(zip(opens_ns(table).tolist(), zip(*columns, strict=True), strict=True))
+class _Rows:
+    """The compared fields of klines by open time; of two of one time the later row."""
+
+    def __init__(self, rows: SeriesRows, names: Sequence[str]) -> None:
+        self.names = names
+        self._rows = rows
+        opens = rows.opens_ns()
+        self._order = ascending(opens)
+        self._opens = opens if self._order is None else opens[self._order]
+
+    def of(self, opens: Int64Array) -> Iterator[tuple[int, tuple[Decimal | int, ...]]]:
+        """Yield the place of each of some open times that there is a row of, and its fields."""
+        place = np.searchsorted(self._opens, opens, side="right") - 1
+        there = np.flatnonzero((place >= 0) & (self._opens[np.maximum(place, 0)] == opens))
+        for some in chunks(len(there)):
+            places = there[some]
+            rows = place[places] if self._order is None else self._order[place[places]]
+            table = self._rows.take(rows, self.names)
+            columns = [table[name].to_pylist() for name in self.names]
+            yield from zip(places.tolist(), zip(*columns, strict=True), strict=True)
 
 
-def _equal(
-    bins: Bins, theirs: Rows, names: Sequence[str]
-) -> tuple[list[tuple[Decimal | int, ...]], int]:
-    """Return the klines that are equal, and how many were reached; the last one may be cut."""
+def _equal(bins: Bins, theirs: _Rows) -> tuple[int, int, int]:
+    """Return how many klines are equal, of them distinct ones (so many as matter), and reached.
+
+    The first and the last one may be cut.
+    """
     order = np.lexsort((bins.trades.trade_id, bins.opens))
     trades, opens = bins.trades.take(order), bins.opens[order]
     starts = np.flatnonzero(np.append(True, opens[1:] != opens[:-1]))
     sums = sums_of(trades, starts)
-    equal, reached = [], 0
-    for place, open_ns in enumerate(opens[starts].tolist()):
-        row = theirs.get(open_ns)
-        if row is None or place in (0, len(starts) - 1):
+    equal = reached = 0
+    distinct: set[tuple[Decimal | int, ...]] = set()
+    for place, row in theirs.of(opens[starts]):
+        if place in (0, len(starts) - 1):
             continue
         reached += 1
         part = {name: int(sums[name][place]) for name in NAMES}
         values = values_of(part, trades.instruments[0])
-        if tuple(values[name] for name in names) == row:
-            equal.append(row)
-    return equal, reached
+        if tuple(values[name] for name in theirs.names) == row:
+            equal += 1
+            if len(distinct) < _DISTINCT_MIN:
+                distinct.add(row)
+    return equal, len(distinct), reached

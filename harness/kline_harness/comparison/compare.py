@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
-
-from kline_harness.arrow import int64_of, take_rows, texts_of
-from kline_harness.comparison.extent import (
-    CLOSE_TIME,
-    NotCompared,
-)
+from kline_harness.comparison.extent import CLOSE_TIME, NotCompared
+from kline_harness.comparison.series_rows import SeriesRows
 from kline_harness.interval import Interval
 from kline_harness.kline import FIELDS
 from kline_harness.run_rows import ComparedRow, ComparisonRows
-from kline_harness.units import NS_PER_MICROSECOND, BoolArray, Int64Array, decimal_text, utc_text
+from kline_harness.units import decimal_text, utc_text
 from kline_harness.verdict import Finding, Severity, Verdict
 
 CHECK = "comparison"
 NOT_CHECKED = ("whether the exchange's own klines are right",)
-_NO_ROWS = np.empty(0, dtype=np.int32)
 
 
 class Class(Enum):
@@ -46,10 +38,10 @@ class Class(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ReferenceKlines:
-    """The exchange's klines of one symbol and interval: a table with our schema's columns.
+    """The exchange's klines of one symbol and interval, in the order of their file.
 
     `fields` are those of the nine fields that the source has; only they are compared. With
-    `closes` the table's close times are the source's own, else the interval's. `unread` are the
+    `closes` the rows' close times are the source's own, else the interval's. `unread` are the
     names of its columns that nobody could read; `claimed` is the time [start, end) that its name
     claims, in nanoseconds; `written_at` is when its file says that it was written, as text that
     sorts by time.
@@ -57,7 +49,7 @@ class ReferenceKlines:
 
     symbol: str
     interval: Interval
-    table: pa.Table
+    rows: SeriesRows
     fields: tuple[str, ...]
     source: str
     closes: bool = False
@@ -232,130 +224,6 @@ class Comparison:
             f"{one.symbol} {one.interval}: {one.sentence()}" for one in self.not_compared
         )
         return Verdict.of(CHECK, counts, findings, (*NOT_CHECKED, *left_out))
-
-
-class Stored:
-    """Our finals by series: row numbers of the table, sorted by open time.
-
-    Columns are read as they are asked for: the whole table of a month of seconds takes 500 MB.
-    """
-
-    def __init__(self, read: Callable[[Sequence[str] | None], Iterable[pa.Table]]) -> None:
-        self.pieces = read
-        self._table: pa.Table | None = None
-        self._integers: dict[str, Int64Array] = {}
-        self._is_quiet: BoolArray | None = None
-        self._rows = 0
-        self.rows: dict[tuple[str, str], NDArray[np.int32]] = {}
-        codes: dict[tuple[str, str], int] = {}
-        parts: list[NDArray[np.int32]] = []
-        for table in read(("symbol", "interval")):
-            parts.append(_series(table, codes))
-        self._rows = sum(map(len, parts))
-        if self._rows == 0:
-            return
-        # Narrow keys and early frees: a month of seconds has millions of rows.
-        series = np.concatenate(parts)
-        order = np.arange(len(series), dtype=np.int32)
-        if len(codes) > 1:
-            order = np.argsort(series, kind="stable").astype(np.int32)
-        starts = np.cumsum([0, *np.bincount(series)[:-1].tolist()]).tolist()
-        stops = [*starts[1:], len(series)]
-        del series, parts
-        opens = self._whole("open_time")
-        for key, start, stop in zip(codes, starts, stops, strict=True):
-            rows = order[start:stop]
-            mine = opens[rows]
-            # Published in order, as a rule.
-            if np.any(mine[1:] < mine[:-1]):
-                rows = rows[np.argsort(mine, kind="stable")]
-            self.rows[key] = rows
-
-    @staticmethod
-    def of(table: pa.Table) -> Stored:
-        """Index a table of finals."""
-        whole = table.combine_chunks() if table.num_rows else table
-        return Stored(lambda names: [whole if names is None else whole.select(list(names))])
-
-    def __len__(self) -> int:
-        """Count the finals."""
-        return self._rows
-
-    @property
-    def table(self) -> pa.Table:
-        """The whole table, in the order of publication; kept once it was asked for."""
-        if self._table is None:
-            table = pa.concat_tables(list(self.pieces(None))).unify_dictionaries()
-            self._table = table.combine_chunks() if table.num_rows else table
-        return self._table
-
-    def series(self, symbol: str, interval: str) -> pa.Table:
-        """Return one series' finals by open time; none when there is no such series."""
-        rows = self.rows.get((symbol, interval), _NO_ROWS)
-        in_order = np.sort(rows)
-        parts, start = [], 0
-        for piece in self.pieces(None):
-            stop = start + piece.num_rows
-            low, high = np.searchsorted(in_order, (start, stop))
-            parts.append(take_rows(piece, in_order[low:high] - start))
-            start = stop
-        table = pa.concat_tables(parts).unify_dictionaries().combine_chunks()
-        if np.array_equal(in_order, rows):
-            return table
-        return take_rows(table, np.searchsorted(in_order, rows))
-
-    def quiet_opens_ns(self, symbol: str, interval: str) -> Int64Array:
-        """Return the open times of one series' klines without trades, in order."""
-        if self._is_quiet is None:
-            self._is_quiet = self._whole("count") == 0
-        rows = self.rows.get((symbol, interval), _NO_ROWS)
-        rows = rows[self._is_quiet[rows]]
-        opens = self.integers_of(rows, "open_time")
-        opens *= NS_PER_MICROSECOND
-        return opens
-
-    def _whole(self, name: str) -> Int64Array:
-        """Return a column of integers or times in the order of publication."""
-        out, start = np.empty(len(self), dtype=np.int64), 0
-        for piece in self.pieces((name,)):
-            out[start : start + piece.num_rows] = int64_of(piece[name])
-            start += piece.num_rows
-        return out
-
-    def integers(self, symbol: str, interval: str, name: str) -> Int64Array:
-        """Return a column of integers or times of one series, by open time; times in us."""
-        return self.integers_of(self.rows.get((symbol, interval), _NO_ROWS), name)
-
-    def integers_of(self, rows: NDArray[np.int32], name: str) -> Int64Array:
-        """Return a column of integers or times of some rows; times in us."""
-        values = self._integers.get(name)
-        if values is None:
-            values = self._whole(name)
-            if len(self.rows) > 1:
-                # Every series asks for it.
-                self._integers[name] = values
-        chosen: Int64Array = values[rows]
-        return chosen
-
-
-def _series(table: pa.Table, codes: dict[tuple[str, str], int]) -> NDArray[np.int32]:
-    """Return a code for the symbol and interval of each row; `codes` grows by new ones."""
-    (symbols, own), (intervals, texts) = (texts_of(table[n]) for n in ("symbol", "interval"))
-    pairs = own * max(1, len(intervals)) + texts
-    found, first, back = np.unique(pairs, return_index=True, return_inverse=True)
-    # New ones in the order in which they come.
-    for place in np.argsort(first, kind="stable").tolist():
-        symbol, interval = divmod(int(found[place]), len(intervals))
-        codes.setdefault((symbols[symbol], intervals[interval]), len(codes))
-    pairs_of = (divmod(pair, len(intervals)) for pair in found.tolist())
-    known = [codes[symbols[symbol], intervals[interval]] for symbol, interval in pairs_of]
-    places: NDArray[np.int32] = np.array(known, dtype=np.int32)[back]
-    return places
-
-
-def opens_ns(table: pa.Table) -> Int64Array:
-    """Return the open times of a table of klines, in nanoseconds."""
-    return int64_of(table["open_time"]) * NS_PER_MICROSECOND
 
 
 def _diagnosis(result: SeriesResult) -> Finding:

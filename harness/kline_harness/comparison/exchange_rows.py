@@ -9,9 +9,9 @@ from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from kline_harness.comparison.compare import ReferenceKlines, opens_ns
+from kline_harness.comparison.compare import ReferenceKlines
+from kline_harness.comparison.series_rows import ascending, chunks
 from kline_harness.units import Int64Array
 
 Row = Mapping[str, Decimal | int]
@@ -86,7 +86,7 @@ class ExchangeRows:
         file = self._files[place]
         first, stop = np.searchsorted(file.opens, (start_ns, end_ns)).tolist()
         opens = file.opens[first:stop].tolist()
-        return [(opens[n], file.value_rows[first + n]) for n in range(stop - first)]
+        return list(zip(opens, file.value_rows(first, stop), strict=True))
 
     def row_place(self, place: int, open_ns: int) -> RowPlace:
         """Return where the row of an open time stands."""
@@ -146,12 +146,12 @@ class _File:
     @cached_property
     def opens(self) -> Int64Array:
         """Return the open times, ascending."""
-        opens: Int64Array = opens_ns(self.reference.table)[self._order]
-        return opens
+        opens = self.reference.rows.opens_ns()
+        return opens if self._order is None else opens[self._order]
 
     @cached_property
-    def _order(self) -> NDArray[np.intp]:
-        return np.argsort(opens_ns(self.reference.table), kind="stable")
+    def _order(self) -> Int64Array | None:
+        return ascending(self.reference.rows.opens_ns())
 
     @cached_property
     def ranked(self) -> Mapping[str, list[tuple[int, Decimal | int]]]:
@@ -159,31 +159,44 @@ class _File:
         found: dict[str, list[tuple[int, Decimal | int]]] = {}
         # In an order of their own: what is stored must not follow a set's.
         for name in (one for one in ("count", "volume") if one in self.reference.fields):
-            rows = list(enumerate(self.reference.table[name].to_pylist()))
-            found[name] = sorted(rows, key=lambda one: (-one[1], one[0]))[:2]
+            best: list[tuple[int, Decimal | int]] = []
+            for rows, column in self._pieces(name):
+                some = [*best, *zip(rows.tolist(), column.to_pylist(), strict=True)]
+                best = sorted(some, key=lambda one: (-one[1], one[0]))[:2]
+            found[name] = best
         return found
 
     @cached_property
     def has_quiet(self) -> bool:
         """Tell whether some row has no volume."""
         stated = "volume" in self.reference.fields
-        return stated and any(value == 0 for value in self.reference.table["volume"].to_pylist())
+        pieces = self._pieces("volume") if stated else ()
+        return any(value == 0 for _, column in pieces for value in column.to_pylist())
 
-    @cached_property
-    def value_rows(self) -> list[Row]:
-        """Return the fields that the file states of every row, by open time."""
-        columns = [self.reference.table[name].to_pylist() for name in self.reference.fields]
-        rows = list(zip(*columns, strict=True))
+    def value_rows(self, first: int, stop: int) -> list[Row]:
+        """Return the fields that the file states of some rows by open time."""
         names = self.reference.fields
-        return [dict(zip(names, rows[place], strict=True)) for place in self._order.tolist()]
+        rows = np.arange(first, stop) if self._order is None else self._order[first:stop]
+        table = self.reference.rows.take(rows, names)
+        columns = [table[name].to_pylist() for name in names]
+        return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
     def row(self, open_ns: int) -> int | None:
         """Return the first row of an open time."""
         found = int(np.searchsorted(self.opens, open_ns))
         there = found < len(self.opens) and self.opens[found] == open_ns
-        return int(self._order[found]) if there else None
+        if not there:
+            return None
+        return found if self._order is None else int(self._order[found])
 
     def values(self, row: int) -> dict[str, Decimal | int]:
         """Return the fields that the file states."""
-        table: pa.Table = self.reference.table
-        return {name: table[name][row].as_py() for name in self.reference.fields}
+        table = self.reference.rows.take(np.array([row]), self.reference.fields)
+        return {name: table[name][0].as_py() for name in self.reference.fields}
+
+    def _pieces(self, name: str) -> Iterator[tuple[Int64Array, pa.ChunkedArray]]:
+        """Yield a column with its row numbers, a few rows at a time."""
+        rows = self.reference.rows
+        for some in chunks(len(rows)):
+            numbers = np.arange(some.start, some.stop)
+            yield numbers, rows.take(numbers, (name,))[name]

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import TypeAlias
+from decimal import Context, Decimal
+from functools import reduce
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from kline_harness.arrow import int64_of, take_rows, total_of, unequal
-from kline_harness.comparison.compare import (
-    Comparison,
-    Difference,
-    ReferenceKlines,
-    SeriesResult,
-    Stored,
-    opens_ns,
-)
+from kline_harness.arrow import int64_of, total_of, unequal
+from kline_harness.comparison.compare import Comparison, Difference, ReferenceKlines, SeriesResult
 from kline_harness.comparison.coverage import Coverage
 from kline_harness.comparison.extent import (
     CLOSE_TIME,
@@ -31,12 +25,21 @@ from kline_harness.comparison.extent import (
     period,
     unreached,
 )
-from kline_harness.comparison.scale import diagnose_scale
+from kline_harness.comparison.scale import ROWS_MAX, diagnose_scale
+from kline_harness.comparison.series_rows import SeriesRows, ascending, chunks
 from kline_harness.comparison.shift import diagnose
+from kline_harness.comparison.stored import Stored
+from kline_harness.decimals import DECIMAL_SCALE
 from kline_harness.kline import FIELDS, PRICE_FIELDS
 from kline_harness.units import NS_PER_MICROSECOND, BoolArray, Int64Array
 
 Series: TypeAlias = tuple[str, str]
+# A table and a row of it.
+_Row: TypeAlias = tuple[pa.Table, int]
+# Narrow ones: a month of seconds has millions.
+_RowNumbers: TypeAlias = NDArray[np.int32]
+_NO_ROWS = np.empty(0, dtype=np.int32)
+_EXACT = Context(prec=80)
 _SYMBOLS_SHOWN = 5
 # Of so many symbols it is looked for whose klines a file without partners may hold.
 _SYMBOLS_TRIED = 20
@@ -74,11 +77,18 @@ def compare_series(
     for reference in references:
         windows = coverage.get(reference.series, Coverage(()))
         stated = fields.get(reference.series, (*FIELDS, CLOSE_TIME))
-        pairs = _Pairs.of(ours.series(*reference.series), reference, windows, stated)
-        results.append(pairs.result())
-        more += pairs.not_compared(ours)
+        result, left = _compared(ours, reference, windows, stated)
+        results.append(result)
+        more += left
     more += _without_klines(ours, references, coverage)
     return Comparison(tuple(results), tuple(more))
+
+
+def _compared(
+    ours: Stored, reference: ReferenceKlines, windows: Coverage, stated: tuple[str, ...]
+) -> tuple[SeriesResult, list[NotCompared]]:
+    pairs = _Pairs.of(ours.rows_of(*reference.series), reference, windows, stated)
+    return pairs.result(), list(pairs.not_compared(ours))
 
 
 def _without_klines(
@@ -98,12 +108,16 @@ def _without_klines(
             continue
         reached = np.zeros(len(opens), dtype=np.bool_)
         for reference in given[series]:
-            first, last = _ends(opens_ns(reference.table))
+            first, last = _ends(reference.rows.opens_ns())
             reached |= (opens >= first) & (opens <= last)
-        closes = ours.integers(*series, "close_time") * NS_PER_MICROSECOND
+        beyond = np.flatnonzero(~reached)
+        if len(beyond) == 0:
+            continue
+        rows, opens = ours.rows[series][beyond], opens[beyond]
+        closes = ours.integers_of(rows, "close_time") * NS_PER_MICROSECOND
         whole = coverage[series].whole(opens, closes)
-        yield from left_out(series, OURS, "beyond_klines", opens[~reached & whole])
-        yield from left_out(series, OURS, "partial", opens[~reached & ~whole])
+        yield from left_out(series, OURS, "beyond_klines", opens[whole])
+        yield from left_out(series, OURS, "partial", opens[~whole])
 
 
 def _ends(opens: Int64Array) -> tuple[int, int]:
@@ -114,24 +128,29 @@ def _ends(opens: Int64Array) -> tuple[int, int]:
 class _Pairs:
     """One reference beside our klines of its series: which rows belong together."""
 
-    mine: pa.Table
+    mine: SeriesRows
     reference: ReferenceKlines
     coverage: Coverage
     stated: tuple[str, ...]
-    our_rows: NDArray[np.intp]
-    their_rows: NDArray[np.intp]
+    our_rows: _RowNumbers
+    their_rows: _RowNumbers
     our_opens: Int64Array
     their_opens: Int64Array
     touched: BoolArray
 
     @staticmethod
     def of(
-        mine: pa.Table, reference: ReferenceKlines, coverage: Coverage, stated: tuple[str, ...]
+        mine: SeriesRows, reference: ReferenceKlines, coverage: Coverage, stated: tuple[str, ...]
     ) -> _Pairs:
-        our_opens, their_opens = opens_ns(mine), opens_ns(reference.table)
+        our_opens, their_opens = mine.opens_ns(), reference.rows.opens_ns()
+        if np.array_equal(our_opens, their_opens):
+            their_opens = our_opens
         ours, theirs = _partners(our_opens, their_opens)
-        closes = reference.interval.close_times_ns(their_opens)
-        touched = coverage.touched(their_opens, closes) & coverage.due(closes)
+        touched = np.zeros(len(their_opens), dtype=np.bool_)
+        for some in chunks(len(their_opens)):
+            opens = their_opens[some]
+            closes = reference.interval.close_times_ns(opens)
+            touched[some] = coverage.touched(opens, closes) & coverage.due(closes)
         times = (our_opens, their_opens, touched)
         return _Pairs(mine, reference, coverage, stated, ours, theirs, *times)
 
@@ -140,56 +159,79 @@ class _Pairs:
         return tuple(name for name in self.reference.stated if name in self.stated)
 
     @property
-    def outside(self) -> NDArray[np.intp]:
+    def outside(self) -> Int64Array:
         """The rows of theirs outside of the time that our trades cover."""
-        rows: NDArray[np.intp] = np.setdiff1d(np.flatnonzero(~self.touched), self.their_rows)
-        return rows
+        return self._alone(~self.touched)
 
     def result(self) -> SeriesResult:
-        reference, fields = self.reference, self.fields
-        mine = take_rows(self.mine, self.our_rows)
-        theirs = take_rows(reference.table, self.their_rows)
-        unequal = _unequal_fields(mine, theirs, fields)
-        differing = np.flatnonzero(np.any(list(unequal.values()), axis=0))
-        missing = np.setdiff1d(np.flatnonzero(self.touched), self.their_rows)
+        reference = self.reference
         first, last = _ends(self.their_opens)
         inside = (self.our_opens >= first) & (self.our_opens <= last)
-        extra = np.setdiff1d(np.flatnonzero(inside), self.our_rows)
-        pairs: list[tuple[int | None, int | None, tuple[str, ...]]] = [
-            (
-                int(self.our_rows[k]),
-                int(self.their_rows[k]),
-                tuple(name for name in fields if unequal[name][k]),
-            )
-            for k in differing
-        ]
-        pairs += [(None, int(row), ()) for row in missing] + [(int(row), None, ()) for row in extra]
-        found = [_difference(self, *pair) for pair in pairs]
-        identical = len(self.our_rows) - len(differing)
+        uncompared = int(np.count_nonzero(~inside))
+        inside[self.our_rows] = False
+        found, unequal = self._unequal()
+        identical = len(self.our_rows) - len(found)
+        for rows in _some(self._alone(self.touched)):
+            theirs = self._theirs(rows)
+            found += [self._difference(None, (theirs, k), ()) for k in range(len(rows))]
+        for rows in _some(np.flatnonzero(inside)):
+            ours = self._ours(rows)
+            found += [self._difference((ours, k), None, ()) for k in range(len(rows))]
         return SeriesResult(
             reference.symbol,
             reference.interval,
             reference.source,
             identical=identical,
             outside=len(self.outside),
-            uncompared=int(np.count_nonzero(~inside)),
+            uncompared=uncompared,
             differences=tuple(sorted(found, key=lambda difference: difference.open_time_ns)),
-            compared=fields,
+            compared=self.fields,
             volume=_volume(reference, self.touched),
-            diagnosis=self._diagnosis(mine, theirs, unequal, identical),
+            diagnosis=self._diagnosis(unequal, identical),
         )
 
-    def _diagnosis(
-        self, mine: pa.Table, theirs: pa.Table, unequal: Mapping[str, BoolArray], identical: int
-    ) -> str:
+    def _alone(self, marked: BoolArray) -> Int64Array:
+        """Return the marked rows of theirs that have none of ours beside them."""
+        alone = marked.copy()
+        alone[self.their_rows] = False
+        return np.flatnonzero(alone)
+
+    def _ours(self, rows: NDArray[Any]) -> pa.Table:
+        names = tuple(name for name in FIELDS if name in self.stated)
+        return self.mine.take(rows, ("open_time", "close_time", *names, "finalized_at"))
+
+    def _theirs(self, rows: NDArray[Any]) -> pa.Table:
+        return self.reference.rows.take(rows, ("open_time", "close_time", *self.reference.fields))
+
+    def _unequal(self) -> tuple[list[Difference], set[str]]:
+        """Return the pairs that differ, in order of time, and the fields that do somewhere."""
+        found: list[Difference] = []
+        names: set[str] = set()
+        for some in chunks(len(self.our_rows)):
+            for one in self._differing(self.our_rows[some], self.their_rows[some]):
+                found.append(one)
+                names.update(one.fields)
+        return found, names
+
+    def _differing(self, ours: _RowNumbers, theirs: _RowNumbers) -> Iterator[Difference]:
+        """Yield those of some pairs that differ."""
+        mine, other = self._ours(ours), self._theirs(theirs)
+        differs = {name: unequal(mine[name], other[name]) for name in self.fields}
+        for k in np.flatnonzero(np.any(list(differs.values()), axis=0)).tolist():
+            fields = tuple(name for name in self.fields if differs[name][k])
+            yield self._difference((mine, k), (other, k), fields)
+
+    def _diagnosis(self, unequal: set[str], identical: int) -> str:
         """Say what one change would make the two sides equal, if one does."""
         found = ""
         # Of klines that are mostly equal no shift can be told.
         if len(self.our_rows) == 0 or identical * 2 < len(self.our_rows):
-            found = diagnose(self.mine, self.reference.table, self.fields)
-        names = [name for name in FIELDS if name in unequal and unequal[name].any()]
+            found = diagnose(self.mine, self.reference.rows, self.fields)
+        names = [name for name in FIELDS if name in unequal]
         if not found and names and CLOSE_TIME not in names:
             prices = not any(name in PRICE_FIELDS for name in names)
+            mine = self._ours(self.our_rows[:ROWS_MAX])
+            theirs = self._theirs(self.their_rows[:ROWS_MAX])
             found = diagnose_scale(mine, theirs, names, prices)
         return found
 
@@ -245,15 +287,14 @@ class _Pairs:
         quiet = np.zeros(len(rows), dtype=np.bool_)
         name = next((name for name in ("count", "volume") if name in reference.fields), None)
         if name is not None:
-            column = take_rows(reference.table, rows)[name]
-            quiet = np.array([value.as_py() == 0 for value in column], dtype=np.bool_)
+            quiet = np.concatenate([quiet[:0], *(_zero(reference, r, name) for r in _some(rows))])
         times = (opens, reference.interval.close_times_ns(opens))
         yield from unreached(reference.series, reference.source, times, quiet, self.coverage)
 
     def _nearest(self, ours: Stored) -> tuple[str, str]:
         """Say why no kline has one of ours beside it, and which change would pair them."""
         reference = self.reference
-        if self.mine.num_rows:
+        if len(self.mine):
             here, there = period(self.our_opens), period(self.their_opens)
             return f"ours open from {here}, the exchange's from {there}", ""
         others = sorted(symbol for symbol, text in ours.rows if text == reference.interval.text)
@@ -263,75 +304,92 @@ class _Pairs:
         more = f" and {len(others) - _SYMBOLS_SHOWN:,} more" if others[_SYMBOLS_SHOWN:] else ""
         detail = f"there are no klines of ours of {reference.symbol}, only of {some}{more}"
         for symbol in others[:_SYMBOLS_TRIED]:
-            mine = ours.series(symbol, reference.interval.text)
-            if found := diagnose(mine, reference.table, self.fields, named=symbol):
+            mine = ours.rows_of(symbol, reference.interval.text)
+            if found := diagnose(mine, reference.rows, self.fields, named=symbol):
                 return detail, found
         return detail, ""
 
+    def _difference(
+        self, mine: _Row | None, theirs: _Row | None, fields: tuple[str, ...]
+    ) -> Difference:
+        reference = self.reference
+        one = mine if theirs is None else theirs
+        assert one is not None
+        open_ns = _instant(*one, "open_time")
+        close_ns = reference.interval.close_time_ns(open_ns)
+        whole = self.coverage.whole(np.array([open_ns]), np.array([close_ns]))
+        sides = [
+            _values(mine, tuple(n for n in FIELDS if n in self.stated)),
+            _values(theirs, reference.fields),
+        ]
+        if CLOSE_TIME in fields:
+            for values, side in zip(sides, (mine, theirs), strict=True):
+                assert values is not None
+                assert side is not None
+                values[CLOSE_TIME] = _instant(*side, CLOSE_TIME)
+        return Difference(
+            reference.symbol,
+            reference.interval,
+            open_ns,
+            close_ns,
+            sides[0],
+            sides[1],
+            fields,
+            tuple(name for name in self.fields if name != CLOSE_TIME),
+            bool(whole[0]),
+            reference.source,
+            None if mine is None else mine[0]["finalized_at"][mine[1]].value,
+        )
 
-def _partners(ours: Int64Array, theirs: Int64Array) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+
+def _partners(ours: Int64Array, theirs: Int64Array) -> tuple[_RowNumbers, _RowNumbers]:
     """Return the rows that belong together, by open time.
 
     Every row of theirs is held against ours, though a file may have two of one open time; of two
     of ours the first.
     """
-    order, rows = np.argsort(ours, kind="stable"), np.argsort(theirs, kind="stable")
-    opens = ours[order]
-    place = np.searchsorted(opens, theirs[rows])
-    has = place < len(opens)
-    has[has] = opens[place[has]] == theirs[rows[has]]
-    return order[place[has]], rows[has]
+    if np.array_equal(ours, theirs) and np.all(ours[1:] > ours[:-1]):
+        same = np.arange(len(ours), dtype=np.int32)
+        return same, same
+    order, rows = ascending(ours), ascending(theirs)
+    opens = ours if order is None else ours[order]
+    pairs: list[tuple[_RowNumbers, _RowNumbers]] = [(_NO_ROWS, _NO_ROWS)]
+    for some in chunks(len(theirs)):
+        mine = np.arange(some.start, some.stop) if rows is None else rows[some]
+        times = theirs[mine]
+        place = np.searchsorted(opens, times)
+        has = place < len(opens)
+        has[has] = opens[place[has]] == times[has]
+        found = place[has] if order is None else order[place[has]]
+        pairs.append((found.astype(np.int32), mine[has].astype(np.int32)))
+    return np.concatenate([a for a, _ in pairs]), np.concatenate([b for _, b in pairs])
+
+
+def _some(rows: Int64Array) -> Iterator[Int64Array]:
+    """Yield some rows a few at a time."""
+    yield from (rows[some] for some in chunks(len(rows)))
 
 
 def _volume(reference: ReferenceKlines, touched: BoolArray) -> Decimal | None:
     """Add up the exchange's volume of some rows; None where it states none."""
     if "volume" not in reference.fields:
         return None
-    return total_of(take_rows(reference.table, np.flatnonzero(touched))["volume"])
+    some = _some(np.flatnonzero(touched))
+    totals = (total_of(reference.rows.take(rows, ("volume",))["volume"]) for rows in some)
+    return reduce(_EXACT.add, totals, _EXACT.scaleb(Decimal(0), -DECIMAL_SCALE))
 
 
-def _unequal_fields(
-    mine: pa.Table, theirs: pa.Table, fields: Sequence[str]
-) -> dict[str, BoolArray]:
-    return {name: unequal(mine[name], theirs[name]) for name in fields}
+def _zero(reference: ReferenceKlines, rows: Int64Array, name: str) -> BoolArray:
+    column = reference.rows.take(rows, (name,))[name]
+    return np.array([value.as_py() == 0 for value in column], dtype=np.bool_)
 
 
-def _difference(
-    pairs: _Pairs, our_row: int | None, their_row: int | None, fields: tuple[str, ...]
-) -> Difference:
-    mine, reference = pairs.mine, pairs.reference
-    table, row = (reference.table, their_row) if their_row is not None else (mine, our_row)
-    open_ns = int(opens_ns(table.slice(row, 1))[0])
-    close_ns = reference.interval.close_time_ns(open_ns)
-    whole = pairs.coverage.whole(np.array([open_ns]), np.array([close_ns]))
-    nine = tuple(name for name in pairs.fields if name != CLOSE_TIME)
-    sides = [
-        _values(mine, our_row, tuple(n for n in FIELDS if n in pairs.stated)),
-        _values(reference.table, their_row, reference.fields),
-    ]
-    if CLOSE_TIME in fields:
-        tables = ((mine, our_row), (reference.table, their_row))
-        for values, (one, place) in zip(sides, tables, strict=True):
-            assert values is not None
-            values[CLOSE_TIME] = int64_of(one[CLOSE_TIME].slice(place, 1))[0] * NS_PER_MICROSECOND
-    return Difference(
-        reference.symbol,
-        reference.interval,
-        open_ns,
-        close_ns,
-        sides[0],
-        sides[1],
-        fields,
-        nine,
-        bool(whole[0]),
-        reference.source,
-        None if our_row is None else mine["finalized_at"][our_row].value,
-    )
+def _instant(table: pa.Table, row: int, name: str) -> int:
+    return int(int64_of(table[name].slice(row, 1))[0]) * NS_PER_MICROSECOND
 
 
-def _values(
-    table: pa.Table, row: int | None, fields: Sequence[str]
-) -> dict[str, Decimal | int] | None:
+def _values(row: _Row | None, fields: Sequence[str]) -> dict[str, Decimal | int] | None:
     if row is None:
         return None
-    return {name: table[name][row].as_py() for name in fields}
+    table, place = row
+    return {name: table[name][place].as_py() for name in fields}

@@ -19,7 +19,7 @@ from kline_harness.comparison import (
     explain,
 )
 from kline_harness.comparison.bins import diagnosed
-from kline_harness.comparison.compare import Difference, opens_ns
+from kline_harness.comparison.compare import Difference
 from kline_harness.comparison.coverage import Coverage
 from kline_harness.comparison.differing_kline import (
     TRADES_SHOWN,
@@ -32,6 +32,7 @@ from kline_harness.comparison.differing_kline import (
 from kline_harness.comparison.retained_trades import RetainedTrades, TradeCollector
 from kline_harness.comparison.retention import Refused, RetentionPlan, among, retention_plan
 from kline_harness.comparison.row_numbers import with_rows
+from kline_harness.comparison.series_rows import opens_ns
 from kline_harness.comparison.trades_within import with_trades
 from kline_harness.interval import parse_interval
 from kline_harness.kline import FIELDS
@@ -132,7 +133,7 @@ class PostRun:
         frame = parse_interval(interval)
         opens = frame.open_times_ns(trades.event_time_ns[rows])
         final = frame.close_times_ns(trades.event_time_ns[rows])
-        table = self.stored.series(symbol, interval)
+        table = self.stored.series(symbol, interval, ("open_time", "finalized_at"))
         if table.num_rows == 0:
             return final
         ours = opens_ns(table)

@@ -10,7 +10,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from kline_harness.comparison.compare import Difference, Stored, opens_ns
+from kline_harness.comparison.compare import Difference
+from kline_harness.comparison.series_rows import opens_ns
+from kline_harness.comparison.stored import Stored
 from kline_harness.interval import Interval, parse_interval
 from kline_harness.ledger import TradeAccount
 from kline_harness.ranges import join
@@ -119,7 +121,11 @@ def retention_plan(
     windows = [(kline.open_time_ns, kline.close_time_ns) for kline in klines]
     borders = {edge for window in windows for edge in window}
     raw = [(edge - BORDER_NS, edge + BORDER_NS) for edge in borders]
-    lower = None if stored is None or not klines else stored.series(klines[0].symbol, cell.text)
+    lower = (
+        None
+        if stored is None or not klines
+        else stored.series(klines[0].symbol, cell.text, ("open_time", "count"))
+    )
     # The last row of a file can have been saved while it was forming.
     last = {kline.interval.text: kline for kline in sorted(klines, key=lambda k: k.open_time_ns)}
     for kline in klines:

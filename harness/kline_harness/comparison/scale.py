@@ -12,7 +12,7 @@ from kline_harness.kline import QUANTITY_FIELDS, QUOTE_FIELDS
 from kline_harness.units import decimal_text
 
 # So many different klines have to agree; and so many are looked at, the first ones.
-_DISTINCT_MIN, _ROWS_MAX = 3, 20_000
+_DISTINCT_MIN, ROWS_MAX = 3, 20_000
 _SUMS = (*QUANTITY_FIELDS, *QUOTE_FIELDS, "count")
 _TRADES = (2, Fraction(1, 2))
 _EXACT = Context(prec=80)
@@ -29,7 +29,7 @@ def diagnose_scale(mine: pa.Table, theirs: pa.Table, unequal: Sequence[str], kep
     Both tables have the same klines in the same order; `unequal` are the fields that differ
     somewhere, and `kept` tells whether all prices are equal. It has to hold in every kline.
     """
-    rows = min(mine.num_rows, _ROWS_MAX)
+    rows = min(mine.num_rows, ROWS_MAX)
     columns = [
         (name, mine[name].slice(0, rows).to_pylist(), theirs[name].slice(0, rows).to_pylist())
         for name in unequal

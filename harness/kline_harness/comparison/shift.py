@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-import pyarrow as pa
 
-from kline_harness.arrow import int64_of, take_rows
+from kline_harness.arrow import int64_of
+from kline_harness.comparison.series_rows import SeriesRows, ascending
 from kline_harness.units import NS_PER_HOUR, NS_PER_MICROSECOND, NS_PER_MINUTE, NS_PER_SECOND
 
 _Key: TypeAlias = tuple[Any, ...]
@@ -22,7 +22,7 @@ _OTHER_FIELDS = frozenset({"close_time"})
 
 
 def diagnose(
-    ours: pa.Table, theirs: pa.Table, fields: Sequence[str], named: str | None = None
+    ours: SeriesRows, theirs: SeriesRows, fields: Sequence[str], named: str | None = None
 ) -> str:
     """Say by how much theirs are later or earlier than ours, if one shift makes them equal.
 
@@ -47,23 +47,26 @@ def diagnose(
         distinct = {other[open_ns] for open_ns in equal}
         if len(distinct) >= _DISTINCT_MIN and len(equal) * 100 >= len(overlap) * _PERCENT_MIN:
             sentence = _sentence(shift, _length(ours), named, (len(equal), len(overlap)), names)
-            is_part = max(ours.num_rows, theirs.num_rows) > _ROWS_MAX
+            is_part = max(len(ours), len(theirs)) > _ROWS_MAX
             return f"{sentence} (of the first {_ROWS_MAX:,} klines)" if is_part else sentence
     return ""
 
 
-def _rows(table: pa.Table, names: Sequence[str]) -> dict[int, _Key]:
+def _rows(rows: SeriesRows, names: Sequence[str]) -> dict[int, _Key]:
     """Return the compared values of each kline by open time, in nanoseconds."""
-    opens = int64_of(table["open_time"]) * NS_PER_MICROSECOND
-    order = np.argsort(opens, kind="stable")[:_ROWS_MAX]
-    columns = [take_rows(table, order)[name] for name in names]
+    opens = rows.opens_ns()
+    order = ascending(opens)
+    first = np.arange(len(opens))[:_ROWS_MAX] if order is None else order[:_ROWS_MAX]
+    table, opens = rows.take(first, names), opens[first]
+    columns = [table[name] for name in names]
     values = [[value.as_py() for value in column] for column in columns]
-    return dict(zip(opens[order].tolist(), zip(*values, strict=True), strict=True))
+    return dict(zip(opens.tolist(), zip(*values, strict=True), strict=True))
 
 
-def _length(table: pa.Table) -> int:
+def _length(rows: SeriesRows) -> int:
     """Return the length of the first kline."""
-    times = [int64_of(table[name].slice(0, 1)) for name in ("open_time", "close_time")]
+    table = rows.take(np.arange(min(1, len(rows))), ("open_time", "close_time"))
+    times = [int64_of(table[name]) for name in ("open_time", "close_time")]
     return int(times[1][0] - times[0][0]) * NS_PER_MICROSECOND if len(times[0]) else 0
 
 

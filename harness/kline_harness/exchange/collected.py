@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from kline_harness.comparison.compare import opens_ns
 from kline_harness.comparison.extent import CLOSE_TIME
+from kline_harness.comparison.series_rows import opens_ns
 from kline_harness.exchange.stores import StoreContent, StoredSeries
 from kline_harness.interval import Interval
 from kline_harness.kline import FIELDS
@@ -87,13 +87,7 @@ def moved(series: StoredSeries, by_ns: int) -> StoredSeries:
     if by_ns == 0:
         return series
     klines = series.klines
-    batch = klines.batch
-    later = batch.with_columns(
-        {"open_time_ns": batch.open_time_ns + by_ns, "at_ns": batch.at_ns + by_ns}
-    )
-    return replace(
-        series, klines=replace(klines, batch=later, close_time_ns=klines.close_time_ns + by_ns)
-    )
+    return replace(series, klines=replace(klines, rows=klines.rows.moved(by_ns)))
 
 
 def _collected(group: Sequence[StoredSeries], as_of_ns: int) -> CollectedSeries:

@@ -10,9 +10,11 @@ import numpy as np
 import pyarrow as pa
 
 from kline_harness.checks.check_list import CheckList, Question
-from kline_harness.comparison.compare import Class, Comparison, ReferenceKlines, Stored, opens_ns
+from kline_harness.comparison.compare import Class, Comparison, ReferenceKlines
 from kline_harness.comparison.extent import OURS
 from kline_harness.comparison.post_run import PostRun
+from kline_harness.comparison.series_rows import opens_ns
+from kline_harness.comparison.stored import Stored
 from kline_harness.errors import UsageError
 from kline_harness.exchange.collected import (
     CHECK,

@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow as pa
 
 from kline_harness.checks.finding_log import FindingLog
-from kline_harness.comparison.compare import opens_ns, text_of
+from kline_harness.comparison.compare import text_of
+from kline_harness.comparison.series_rows import opens_ns
 from kline_harness.exchange.collected import CollectedSeries
 from kline_harness.kline import FIELDS
 from kline_harness.verdict import Finding, Severity, Verdict

@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from kline_harness.aggregators.exact import ExactAggregator
 from kline_harness.columns import concat, join_instruments
-from kline_harness.comparison.compare import ReferenceKlines, opens_ns
+from kline_harness.comparison.compare import ReferenceKlines
 from kline_harness.comparison.coverage import Coverage
+from kline_harness.comparison.series_rows import RowsInMemory, opens_ns
 from kline_harness.errors import InputError
 from kline_harness.interfaces import FeedSlice, Tick
 from kline_harness.interval import CODE, Interval
@@ -119,9 +120,8 @@ class Truth:
         """Return the klines with some open times as what a store is compared with."""
         table = self.tables[series]
         rows = np.flatnonzero(np.isin(opens_ns(table), kept))
-        return ReferenceKlines(
-            series[0], interval, table.take(pa.array(rows)), FIELDS, SOURCE, closes=True
-        )
+        kept_rows = RowsInMemory(table.take(pa.array(rows)))
+        return ReferenceKlines(series[0], interval, kept_rows, FIELDS, SOURCE, closes=True)
 
 
 def _later(tape: Tape, by_ns: int) -> Tape:

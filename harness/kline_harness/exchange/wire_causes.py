@@ -11,8 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from kline_harness.columns import concat
-from kline_harness.comparison.compare import Comparison, Difference, Proof, opens_ns
+from kline_harness.comparison.compare import Comparison, Difference, Proof
 from kline_harness.comparison.extent import CLOSE_TIME
+from kline_harness.comparison.series_rows import opens_ns
 from kline_harness.exchange.served import Served, ServedFault
 from kline_harness.exchange.truth import klines_of
 from kline_harness.faults.wire import WireDelay, WireDuplicate, WireReorder

@@ -79,7 +79,9 @@ def _compare(aggregates: Tape, raw: Tape, names: tuple[str, str], tally: Tally) 
     start = np.searchsorted(parts.trade_id, ours.first_id)
     stop = np.searchsorted(parts.trade_id, ours.last_id, side="right")
     market = ours.kind == TradeKind.MARKET
-    whole = market & (ours.first_id >= 0) & (stop - start == ours.last_id - ours.first_id + 1)
+    # What an aggregate with its first id after its last one is made of is anybody's guess.
+    stated = (ours.first_id >= 0) & (ours.first_id <= ours.last_id)
+    whole = market & stated & (stop - start == ours.last_id - ours.first_id + 1)
     rows = np.flatnonzero(whole)
     if len(rows) == 0:
         return 0

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
+
+import pyarrow as pa
+from numpy.typing import NDArray
 
 from kline_harness.comparison.shift import diagnose
 from kline_harness.inspection.kline_series import KlineSeries
 from kline_harness.inspection.subject import FileReport
 from kline_harness.inspection.tally import Tally
 from kline_harness.storage.kline_table import to_arrow
+from kline_harness.units import Int64Array
 
 
 def check_apart(series: list[KlineSeries], tally: Tally) -> None:
@@ -28,8 +33,8 @@ def check_apart(series: list[KlineSeries], tally: Tally) -> None:
         example: dict[str, Any] = {"files": [one.name, other.name], **_times(one, other)}
         if one.interval == other.interval:
             fields = [name for name in one.fields if name in other.fields]
-            tables = (to_arrow(one.batch), to_arrow(other.batch))
-            if found := diagnose(*tables, fields):
+            sides = [_Rows(side) for side in (one, other)]
+            if found := diagnose(sides[0], sides[1], fields):
                 words = f"those of {other.name} are those of {one.name}"
                 example["diagnosis"] = found.replace("theirs are ours", words)
         tally.add("times_apart", 1, example)
@@ -58,3 +63,22 @@ def _are_apart(one: tuple[int, int], other: tuple[int, int]) -> bool:
 
 def _times(one: KlineSeries, other: KlineSeries) -> dict[str, int]:
     return {"first_from_ns": int(one.opens[0]), "second_from_ns": int(other.opens[0])}
+
+
+class _Rows:
+    """A series as what a comparison takes."""
+
+    def __init__(self, series: KlineSeries) -> None:
+        self._series = series
+
+    def __len__(self) -> int:
+        return len(self._series)
+
+    def opens_ns(self) -> Int64Array:
+        """Return every open time."""
+        return self._series.opens
+
+    def take(self, rows: NDArray[Any], names: Sequence[str] | None = None) -> pa.Table:
+        """Return some rows; only some columns if named."""
+        table = to_arrow(self._series.take(rows))
+        return table if names is None else table.select(list(names))

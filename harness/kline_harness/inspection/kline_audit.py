@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from decimal import Decimal
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,14 @@ from kline_harness.checks.quote_sanity import (
     TAKER,
     quote_outside_of_prices,
     quote_rounds_to_nothing,
-    symbols_of_no_rule,
+    rules_of,
 )
+from kline_harness.comparison.series_rows import chunks, distinct
 from kline_harness.inspection.kline_series import KlineSeries, shown
 from kline_harness.inspection.tally import Tally
 from kline_harness.kline import PRICE_FIELDS, KlineBatch
 from kline_harness.kline_rule import QuietRule
-from kline_harness.quote_rule import no_quote_rule
+from kline_harness.quote_rule import QuoteRules, no_quote_rule
 from kline_harness.units import BoolArray, Int64Array
 
 # What only the exchange's own files have; others leave quiet intervals out.
@@ -54,53 +56,78 @@ class KlineAudit:
             self._edges(*self._klines.info.coverage)
 
     def _times(self) -> None:
-        klines, interval = self._klines, self._series.interval
-        opens = klines.batch.open_time_ns
-        self._note("rows_backwards", np.concatenate([[False], opens[1:] < opens[:-1]]))
-        self._note("misaligned_open_time", interval.open_times_ns(opens) != opens)
+        before, start = None, 0
+        for batch, closes in self._klines.rows.pieces():
+            opens = batch.open_time_ns
+            self._note_times(opens, closes, start)
+            known = opens if before is None else np.append(before, opens)
+            backwards = np.flatnonzero(known[1:] < known[:-1]) + start + (before is None)
+            self._note("rows_backwards", backwards)
+            before, start = opens[-1:], start + len(opens)
+
+    def _note_times(self, opens: Int64Array, closes: Int64Array, start: int) -> None:
+        interval, coverage = self._series.interval, self._klines.info.coverage
+        misaligned = interval.open_times_ns(opens) != opens
+        self._note("misaligned_open_time", np.flatnonzero(misaligned) + start)
         length = interval.length_ns
         due = interval.close_times_ns(opens) if length is None else opens + length
-        self._note("wrong_close_time", klines.close_time_ns != due, self._close_time)
-        if klines.info.coverage is not None:
-            start, end = klines.info.coverage
-            self._note("time_outside_name", (due <= start) | (opens >= end))
+        self._note("wrong_close_time", np.flatnonzero(closes != due) + start, self._close_time)
+        if coverage is not None:
+            outside = (due <= coverage[0]) | (opens >= coverage[1])
+            self._note("time_outside_name", np.flatnonzero(outside) + start)
 
     def _close_time(self, row: int) -> dict[str, Any]:
-        return {"close_time_ns": int(self._klines.close_time_ns[row])}
+        return {"close_time_ns": int(self._klines.rows.take(np.array([row]))[1][0])}
 
     def _repeats(self) -> None:
         series = self._series
-        again = np.flatnonzero(series.repeats)
-        if len(again) == 0:
-            return
-        table = series.sorted
-        same = np.ones(len(again), dtype=np.bool_)
-        for name in self._klines.fields:
-            column = getattr(table, name)
-            same &= np.asarray(column[again] == column[again - 1], dtype=np.bool_)
-        for kind, rows in (("duplicate_rows", again[same]), ("conflicting_rows", again[~same])):
-            marks = np.zeros(len(table), dtype=np.bool_)
-            marks[series.order[rows]] = True
-            self._note(kind, marks)
+        found: dict[str, list[Int64Array]] = {"duplicate_rows": [], "conflicting_rows": []}
+        for some in chunks(len(series.repeats)):
+            again = series.repeats[some]
+            rows, first = (again, again - 1)
+            if series.order is not None:
+                rows, first = series.order[rows], series.order[first]
+            one, other = (self._klines.rows.take(side)[0] for side in (rows, first))
+            same = np.ones(len(again), dtype=np.bool_)
+            for name in self._klines.fields:
+                equal = getattr(one, name) == getattr(other, name)
+                same &= np.asarray(equal, dtype=np.bool_)
+            found["duplicate_rows"].append(rows[same])
+            found["conflicting_rows"].append(rows[~same])
+        for kind, parts in found.items():
+            if parts:
+                self._note(kind, np.sort(np.concatenate(parts)))
 
     def _rules(self) -> None:
-        batch, fields = self._klines.batch, self._series.fields
+        rows, series = self._klines.rows, self._series
+        # A premium index goes below 0, and through it.
+        premium = series.prices_only and any((b.low < 0).any() for b, _ in rows.pieces())
+        start = 0
+        for batch, _ in rows.pieces():
+            for kind, (wrong, names) in self._broken(batch, premium=premium).items():
+                self._note(kind, np.flatnonzero(wrong) + start, self._fields(names))
+            start += len(batch)
+
+    def _broken(
+        self, batch: KlineBatch, *, premium: bool
+    ) -> dict[str, tuple[BoolArray, tuple[str, ...]]]:
+        """Return which of some rows break which rule, and the fields that show it."""
+        fields = self._series.fields
         prices = (batch.open, batch.high, batch.low, batch.close)
         free = np.logical_or.reduce([np.asarray(price <= 0, dtype=np.bool_) for price in prices])
-        self._note("ohlc_order", ohlc_order(batch), self._fields(PRICE_FIELDS))
-        # A premium index goes below 0, and through it.
-        premium = self._series.prices_only and bool((batch.low < 0).any())
+        order = ohlc_order(batch)
+        broken: dict[str, tuple[BoolArray, tuple[str, ...]]] = {"ohlc_order": (order, PRICE_FIELDS)}
         if not premium:
-            self._note("non_positive_price", free, self._fields(PRICE_FIELDS))
-        taker = tuple(name for name in fields if "taker" in name or "volume" in name)
-        if "taker_buy_volume" in fields:
-            self._note("taker_exceeds_total", taker_exceeds_total(batch), self._fields(taker))
+            broken["non_positive_price"] = (free, PRICE_FIELDS)
         # A row that breaks a simpler rule is reported for that.
-        wrong = quote_outside_of_prices(batch, fields, self._size) & ~ohlc_order(batch) & ~free
+        wrong = quote_outside_of_prices(batch, fields, self._size, self._quotes) & ~order & ~free
         if "taker_buy_volume" in fields:
-            wrong &= ~taker_exceeds_total(batch)
+            taker = tuple(name for name in fields if "taker" in name or "volume" in name)
+            exceeds = taker_exceeds_total(batch)
+            broken["taker_exceeds_total"] = (exceeds, taker)
+            wrong &= ~exceeds
         shown_fields = ("low", "high", *(name for name in (*AMOUNTS, *TAKER) if name in fields))
-        self._note("quote_outside_of_prices", wrong, self._fields(shown_fields))
+        broken["quote_outside_of_prices"] = (wrong, shown_fields)
         amounts = tuple(name for name in ("count", "volume", "quote_volume") if name in fields)
         if len(amounts) > 1:
             zero = [np.asarray(getattr(batch, name) == 0, dtype=np.bool_) for name in amounts]
@@ -108,32 +135,38 @@ class KlineAudit:
             if {"volume", "quote_volume"} <= set(amounts):
                 # Only the quote is 0, and could be nothing else.
                 some &= ~(quote_rounds_to_nothing(batch, self._size) & ~zero[0])
-            self._note("count_volume_mismatch", some, self._fields(amounts))
+            broken["count_volume_mismatch"] = (some, amounts)
+        return broken
+
+    @cached_property
+    def _quotes(self) -> QuoteRules:
+        pieces = (batch for batch, _ in self._klines.rows.pieces())
+        return rules_of(pieces, self._series.fields, self._size)
 
     def not_checked(self) -> tuple[str, ...]:
         """Return what this file does not let anyone check."""
-        symbols = symbols_of_no_rule(self._klines.batch, self._series.fields, self._size)
-        return tuple(map(no_quote_rule, symbols))
+        return tuple(map(no_quote_rule, self._quotes.unknown()))
 
     def _quiet(self) -> None:
         """Hold quiet rows to be flat at the previous close; else the row before was not final."""
         series = self._series
-        batch, quiet = series.batch, series.quiet
-        level = np.asarray((batch.high == batch.low) & (batch.open == batch.close), dtype=np.bool_)
-        uneven = quiet & ~level
-        self._examples("quiet_not_level", uneven, batch, PRICE_FIELDS)
-        next_to = series.interval.close_times_ns(series.opens[:-1]) == series.opens[1:]
-        moved = np.asarray(batch.open[1:] != batch.close[:-1], dtype=np.bool_)
-        forming = np.concatenate([next_to & moved & (quiet & level)[1:], [False]])
-
-        def example(row: int) -> dict[str, Any]:
-            return {**shown(batch, row, ("close",)), "next_row": shown(batch, row + 1, ("open",))}
-
-        self._examples("forming_row", forming, batch, (), example)
+        for some in chunks(len(series)):
+            # The row after these shows whether the last one was final.
+            rows = np.arange(some.start, min(some.stop + 1, len(series)))
+            batch, quiet = series.take(rows), series.quiet[rows]
+            same = (batch.high == batch.low) & (batch.open == batch.close)
+            level = np.asarray(same, dtype=np.bool_)
+            uneven = (quiet & ~level)[: some.stop - some.start]
+            self._examples("quiet_not_level", uneven, batch, PRICE_FIELDS)
+            opens = batch.open_time_ns
+            next_to = series.interval.close_times_ns(opens[:-1]) == opens[1:]
+            moved = np.asarray(batch.open[1:] != batch.close[:-1], dtype=np.bool_)
+            forming = next_to & moved & (quiet & level)[1:]
+            self._examples("forming_row", forming, batch, (), partial(_next_row, batch))
 
     def _gaps(self) -> None:
         series, interval = self._series, self._series.interval
-        opens = np.unique(interval.open_times_ns(series.opens))
+        opens = distinct(interval.open_times_ns(series.opens))
         absent = steps(opens, interval.length_ns) - 1
         rows = np.flatnonzero(absent > 0)
         total = int(absent[rows].sum())
@@ -184,23 +217,23 @@ class KlineAudit:
                 self._tally.add(kind, len(missing), example)
 
     def _fields(self, names: Iterable[str]) -> Callable[[int], dict[str, Any]]:
-        return lambda row: shown(self._klines.batch, row, names)
+        return lambda row: shown(self._klines.rows.take(np.array([row]))[0], 0, names)
 
     def _note(
         self,
         kind: str,
-        rows: BoolArray,
+        rows: Int64Array,
         more: Callable[[int], dict[str, Any]] | None = None,
     ) -> None:
         """Count rows of the file, each with its line."""
-        found = np.flatnonzero(rows)
-        batch, line_of = self._klines.batch, self._klines.line_of
+        first = rows[: self._tally.room(kind)]
+        opens = self._klines.rows.take(first)[0].open_time_ns if len(first) else first
         examples = [
-            {"open_time_ns": int(batch.open_time_ns[row]), "line": line_of(int(row))}
+            {"open_time_ns": int(open_ns), "line": self._klines.line_of(int(row))}
             | (more(int(row)) if more else {})
-            for row in found[: self._tally.room(kind)]
+            for row, open_ns in zip(first, opens, strict=True)
         ]
-        self._tally.add(kind, len(found), *examples)
+        self._tally.add(kind, len(rows), *examples)
 
     def _examples(
         self,
@@ -218,6 +251,10 @@ class KlineAudit:
             for row in found[: self._tally.room(kind)]
         ]
         self._tally.add(kind, len(found), *examples)
+
+
+def _next_row(batch: KlineBatch, row: int) -> dict[str, Any]:
+    return {**shown(batch, row, ("close",)), "next_row": shown(batch, row + 1, ("open",))}
 
 
 def steps(opens: Int64Array, length_ns: int | None) -> Int64Array:

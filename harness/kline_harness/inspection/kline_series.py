@@ -2,46 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kline_harness.archives import ExchangeKlines
+from kline_harness.comparison.series_rows import ascending, chunks
 from kline_harness.interval import Interval
 from kline_harness.kline import FIELDS, KlineBatch
-from kline_harness.units import BoolArray, Int64Array, format_exact
+from kline_harness.units import BoolArray, ExactArray, Int64Array, format_exact
 
 
 class KlineSeries:
-    """One file's klines sorted by open time, `unique` being those rows that are there once.
+    """One file's klines by open time, each once: of rows with the same one the first is taken.
 
-    Of rows with the same open time the first is taken.
+    `repeats` are the other rows, by their place in the `order` of time, None for the file's.
     """
 
     def __init__(self, klines: ExchangeKlines, name: str) -> None:
         self.klines = klines
         self.name = name
         self.interval: Interval = klines.interval
-        self.order = np.argsort(klines.batch.open_time_ns, kind="stable")
-        self.sorted: KlineBatch = klines.batch.take(self.order)
-        opens = self.sorted.open_time_ns
-        self.repeats: BoolArray = np.concatenate([[False], opens[1:] == opens[:-1]])
-        self.batch: KlineBatch = self.sorted.take(~self.repeats)
+        opens = klines.rows.opens_ns()
+        # Of a file in order no row number is held: a month of seconds has millions.
+        self.order = ascending(opens)
+        if self.order is not None:
+            opens = opens[self.order]
+        self.repeats: Int64Array = np.flatnonzero(opens[1:] == opens[:-1]) + 1
+        self._rows = self.order
+        if len(self.repeats):
+            kept = np.delete(np.arange(len(opens)), self.repeats)
+            self._rows = kept if self.order is None else self.order[kept]
+            opens = opens[kept]
+        # The open times of the series.
+        self.opens: Int64Array = opens
+
+    def __len__(self) -> int:
+        return len(self.opens)
+
+    def take(self, rows: NDArray[Any]) -> KlineBatch:
+        """Return some klines of the series, by their place in it."""
+        return self.klines.rows.take(rows if self._rows is None else self._rows[rows])[0]
+
+    def pieces(self) -> Iterator[KlineBatch]:
+        """Yield the klines of the series, some at a time."""
+        for some in chunks(len(self)):
+            yield self.take(np.arange(some.start, some.stop))
+
+    def column(self, name: str) -> ExactArray:
+        """Return one column of the series."""
+        return np.concatenate([getattr(piece, name) for piece in self.pieces()])
 
     @cached_property
     def prices_only(self) -> bool:
         """Whether the file knows no trades: of an index or a mark price, or without volumes."""
         if "volume" not in self.klines.fields:
             return True
-        batch = self.batch
-        return not batch.volume.any() and bool((batch.high != batch.low).any())
+        moves = False
+        for batch in self.pieces():
+            if batch.volume.any():
+                return False
+            moves |= bool((batch.high != batch.low).any())
+        return moves
 
     @cached_property
     def quiet(self) -> BoolArray:
-        """Where nothing traded, of the rows of `batch`."""
-        return quiet_rows(self.batch, self.fields)
+        """Where nothing traded, of the rows of the series."""
+        return np.concatenate([quiet_rows(batch, self.fields) for batch in self.pieces()])
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -49,11 +79,6 @@ class KlineSeries:
         if self.prices_only:
             return tuple(name for name in self.klines.fields if name in FIELDS[:4])
         return self.klines.fields
-
-    @property
-    def opens(self) -> Int64Array:
-        """The open times of `batch`."""
-        return self.batch.open_time_ns
 
 
 def quiet_rows(batch: KlineBatch, fields: Iterable[str]) -> BoolArray:

@@ -7,9 +7,11 @@ from itertools import combinations
 import numpy as np
 
 from kline_harness.columns import concat
+from kline_harness.comparison.series_rows import chunks
 from kline_harness.inspection.kline_series import KlineSeries, shown
 from kline_harness.inspection.tally import Tally
-from kline_harness.units import Int64Array
+from kline_harness.kline import KlineBatch
+from kline_harness.units import BoolArray, Int64Array
 
 
 def check_versions(series: list[KlineSeries], tally: Tally) -> int:
@@ -28,34 +30,56 @@ def check_versions(series: list[KlineSeries], tally: Tally) -> int:
 
 
 def _compare(one: KlineSeries, other: KlineSeries, tally: Tally) -> int:
-    both = concat([one.batch, other.batch])
-    cut = len(one.batch)
-    _, left, right = np.intersect1d(one.opens, other.opens, return_indices=True)
-    ours, theirs = both[:cut].take(left), both[cut:].take(right)
     fields = [name for name in one.fields if name in other.fields]
-    differs = np.zeros(len(left), dtype=np.bool_)
+    compared = 0
+    for some in chunks(len(one)):
+        opens = one.opens[some]
+        place = np.searchsorted(other.opens, opens)
+        there = np.flatnonzero(_among(opens, other.opens))
+        if len(there):
+            compared += len(there)
+            pair = (one.take(there + some.start), other.take(place[there]))
+            _judge(*pair, fields, (one.name, other.name), tally)
+    return compared
+
+
+def _judge(
+    one: KlineBatch, other: KlineBatch, fields: list[str], names: tuple[str, str], tally: Tally
+) -> None:
+    both = concat([one, other])
+    ours, theirs = both[: len(one)], both[len(one) :]
+    differs = np.zeros(len(ours), dtype=np.bool_)
     for name in fields:
         differs |= np.asarray(getattr(ours, name) != getattr(theirs, name), dtype=np.bool_)
     found = np.flatnonzero(differs)
     examples = []
     for row in found[: tally.room("versions_conflict")].tolist():
-        names = [n for n in fields if getattr(ours, n)[row] != getattr(theirs, n)[row]]
+        unequal = [n for n in fields if getattr(ours, n)[row] != getattr(theirs, n)[row]]
         examples.append(
             {
                 "open_time_ns": int(ours.open_time_ns[row]),
-                one.name: shown(ours, row, names),
-                other.name: shown(theirs, row, names),
+                names[0]: shown(ours, row, unequal),
+                names[1]: shown(theirs, row, unequal),
             }
         )
     tally.add("versions_conflict", len(found), *examples)
-    return len(left)
+
+
+def _among(opens: Int64Array, known: Int64Array) -> BoolArray:
+    """Tell which open times are among some known ones, in order."""
+    place = np.searchsorted(known, opens)
+    there: BoolArray = place < len(known)
+    there[there] = known[place[there]] == opens[there]
+    return there
 
 
 def _only_in(one: KlineSeries, other: KlineSeries, low: int, high: int, tally: Tally) -> None:
-    opens: Int64Array = one.opens[(one.opens >= low) & (one.opens <= high)]
-    alone = np.setdiff1d(opens, other.opens, assume_unique=True)
-    examples = [
-        {"open_time_ns": time, "in": one.name, "not_in": other.name}
-        for time in alone[: tally.room("rows_only_in_one")].tolist()
-    ]
-    tally.add("rows_only_in_one", len(alone), *examples)
+    first, stop = np.searchsorted(one.opens, (low, high + 1)).tolist()
+    opens = one.opens[first:stop]
+    for some in chunks(len(opens)):
+        alone = opens[some][~_among(opens[some], other.opens)]
+        examples = [
+            {"open_time_ns": time, "in": one.name, "not_in": other.name}
+            for time in alone[: tally.room("rows_only_in_one")].tolist()
+        ]
+        tally.add("rows_only_in_one", len(alone), *examples)

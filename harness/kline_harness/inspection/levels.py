@@ -11,25 +11,25 @@ from kline_harness.columns import concat
 from kline_harness.inspection.kline_series import KlineSeries, shown
 from kline_harness.inspection.tally import Tally
 from kline_harness.kline import PRICE_FIELDS, KlineBatch
-from kline_harness.roll_up import roll_up
+from kline_harness.roll_up import roll_up_pieces
 from kline_harness.units import BoolArray, Int64Array
 
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
-    """A series and one of a higher interval, at the same scales, and the fields of both."""
+    """What lower klines add up to, the higher ones beside them, and the fields of both files."""
 
-    lower: KlineBatch
+    made: KlineBatch
     higher: KlineBatch
     names: tuple[str, str]
     fields: tuple[str, ...]
 
     @staticmethod
-    def of(lower: KlineSeries, higher: KlineSeries) -> _Pair:
-        both = concat([lower.batch, higher.batch])
-        cut = len(lower.batch)
+    def of(lower: KlineSeries, higher: KlineSeries, made: KlineBatch, place: Int64Array) -> _Pair:
+        """Take klines made of the lower ones and the higher ones at some places, at one scale."""
+        both = concat([made, higher.take(place)])
         fields = tuple(name for name in lower.fields if name in higher.fields)
-        return _Pair(both[:cut], both[cut:], (lower.name, higher.name), fields)
+        return _Pair(both[: len(made)], both[len(made) :], (lower.name, higher.name), fields)
 
 
 def check_levels(series: list[KlineSeries], tally: Tally) -> int:
@@ -42,7 +42,7 @@ def check_levels(series: list[KlineSeries], tally: Tally) -> int:
     """
     compared = 0
     for higher in series:
-        done = np.zeros(len(higher.batch), dtype=np.bool_)
+        done = np.zeros(len(higher), dtype=np.bool_)
         lowers = [s for s in series if s.interval != higher.interval]
         lowers = [s for s in lowers if s.interval.refines(higher.interval)]
         for lower in sorted(lowers, key=lambda s: s.interval.length_ns or 0, reverse=True):
@@ -53,25 +53,25 @@ def check_levels(series: list[KlineSeries], tally: Tally) -> int:
 
 def _compare(lower: KlineSeries, higher: KlineSeries, done: BoolArray, tally: Tally) -> BoolArray:
     """Compare the klines not done yet, and return those that could be."""
-    pair = _Pair.of(lower, higher)
-    made, complete = roll_up(pair.lower, higher.interval)
+    made, complete = roll_up_pieces(lower.pieces(), higher.interval)
     parents = made.open_time_ns
     place = np.minimum(np.searchsorted(higher.opens, parents), len(higher.opens) - 1)
     there = higher.opens[place] == parents
     within = (parents > higher.opens[0]) & (parents < higher.opens[-1])
-    absent = parents[complete & ~there & within].tolist()
-    examples = [{"open_time_ns": parent, "files": list(pair.names)} for parent in absent[:5]]
+    absent, names = parents[complete & ~there & within].tolist(), [lower.name, higher.name]
+    examples = [{"open_time_ns": parent, "files": names} for parent in absent[:5]]
     tally.add("row_missing_though_lower", len(absent), *examples)
     matched = complete & there
     matched[matched] = ~done[place[matched]]
-    _judge(pair, made.take(matched), place[matched], tally)
-    out = np.zeros(len(higher.batch), dtype=np.bool_)
+    if matched.any():
+        _judge(_Pair.of(lower, higher, made.take(matched), place[matched]), tally)
+    out = np.zeros(len(higher), dtype=np.bool_)
     out[place[matched]] = True
     return out
 
 
-def _judge(pair: _Pair, ours: KlineBatch, place: Int64Array, tally: Tally) -> None:
-    theirs = pair.higher.take(place)
+def _judge(pair: _Pair, tally: Tally) -> None:
+    ours, theirs = pair.made, pair.higher
     differs = np.zeros(len(ours), dtype=np.bool_)
     for name in pair.fields:
         differs |= np.asarray(getattr(ours, name) != getattr(theirs, name), dtype=np.bool_)

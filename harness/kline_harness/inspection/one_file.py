@@ -127,14 +127,14 @@ def _inspected(path: Path, klines: ExchangeKlines, size: Decimal | None) -> File
     before = klines.first_line - 1 - klines.info.header
     tally.add("lines_before_header", before, {"line": 1})
     if klines.newest_first:
-        tally.add("newest_first", len(klines.batch), {"line": klines.first_line})
+        tally.add("newest_first", len(klines), {"line": klines.first_line})
     checksum = check_checksum(str(path), klines.info.sha256, tally)
     if klines.info.unread_columns:
         names = {"columns": list(klines.info.unread_columns)}
         lacking = [name for name in FIELDS if name not in klines.fields]
         kind = "columns_not_read" if lacking else "columns_unknown"
         tally.add(kind, len(names["columns"]), {**names, "fields_lacking": lacking})
-    counts = {"rows": len(klines.batch), "quiet": int(np.count_nonzero(series.quiet))}
+    counts = {"rows": len(klines), "quiet": int(np.count_nonzero(series.quiet))}
     not_checked = (*_KLINES_NOT_CHECKED, *audit.not_checked())
     verdict = Verdict.of(CHECK, counts, tally.findings(), not_checked)
     return FileReport(str(path), klines.info, checksum, verdict, klines=klines)

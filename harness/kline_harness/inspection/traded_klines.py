@@ -28,9 +28,9 @@ def check_traded(series: KlineSeries, report: FileReport, tally: Tally) -> int:
     whole = (opens >= start) & (interval.close_times_ns(opens) <= end)
     opens, trades, quantity = opens[whole], trades[whole], quantity[whole]
     rows = (series.opens >= start) & (interval.close_times_ns(series.opens) <= end)
-    batch = series.batch.take(rows)
+    held = series.opens[rows]
     files = {"klines": series.name, "trades": report.name}
-    found = _Found(batch.open_time_ns, opens, files, tally)
+    found = _Found(held, opens, files, tally)
     within = (opens >= series.opens[0]) & (opens <= series.opens[-1])
     found.note("no_row_though_traded", opens, within & ~found.has_row, trades=trades)
     if not series.prices_only:
@@ -39,15 +39,17 @@ def check_traded(series: KlineSeries, report: FileReport, tally: Tally) -> int:
         traded, amount = trades[found.has_row], quantity[found.has_row]
         idle = quiet[at]
         found.note("zero_volume_though_traded", opens[found.has_row], idle, trades=traded)
-        missing = ~quiet & ~np.isin(batch.open_time_ns, opens)
-        found.note("no_trades_though_volume", batch.open_time_ns, missing, count=batch.count)
-        finest = max(scale, batch.instruments[0].quantity_scale)
-        stated = rescale(batch.volume[at], finest - batch.instruments[0].quantity_scale)
+        missing = ~quiet & ~np.isin(held, opens)
+        counts = series.column("count")[rows]
+        found.note("no_trades_though_volume", held, missing, count=counts)
+        own = series.klines.rows.instrument.quantity_scale
+        finest = max(scale, own)
+        stated = rescale(series.column("volume")[rows][at], finest - own)
         differs = stated != rescale(amount, finest - scale)
         rest = np.asarray(differs, dtype=np.bool_) & ~idle
         found.note("volume_differs", opens[found.has_row], rest)
     _explain_gaps(series, opens, span, found)
-    return len(batch)
+    return len(held)
 
 
 def _span(report: FileReport) -> tuple[int, int] | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from kline_harness.comparison.compare import Stored
 from kline_harness.comparison.retained_trades import RetainedTrades
+from kline_harness.comparison.stored import Stored
 from kline_harness.ledger import Equation, Ledger, TradeAccount, trade_equations
 from kline_harness.replay.observations import ObservedRun
 from kline_harness.replay.tallies import value_equations

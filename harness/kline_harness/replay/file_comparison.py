@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,18 +13,20 @@ import pyarrow as pa
 
 from kline_harness.archives import ExchangeKlines, KlineFiles, files_given, read_all_klines
 from kline_harness.checks.files import file_without_klines
-from kline_harness.checks.quote_sanity import quote_outside_of_prices, symbols_of_no_rule
-from kline_harness.comparison.compare import CHECK, Comparison, Stored
+from kline_harness.checks.quote_sanity import quote_outside_of_prices, rules_of
+from kline_harness.comparison.compare import CHECK, Comparison
 from kline_harness.comparison.coverage import Coverage
 from kline_harness.comparison.extent import OURS, NotCompared
 from kline_harness.comparison.pairs import compare_series
+from kline_harness.comparison.series_rows import ascending, chunks
+from kline_harness.comparison.stored import Reader, Stored, in_memory
 from kline_harness.errors import InputError, OutputError, UsageError
 from kline_harness.interval import parse_interval
-from kline_harness.kline import FIELDS, KlineBatch
+from kline_harness.kline import FIELDS, SCHEMA, KlineBatch
 from kline_harness.quote_rule import no_quote_rule
 from kline_harness.replay.folder import write_lines
-from kline_harness.replay.references import reference_of, table_of
-from kline_harness.roll_up import roll_up
+from kline_harness.replay.references import readers_of, reference_of
+from kline_harness.roll_up import roll_up_pieces
 from kline_harness.run_rows import InputRow
 from kline_harness.storage.dataset import KlineDataset
 from kline_harness.storage.kline_table import to_arrow
@@ -75,8 +78,9 @@ def files_compared(
     given, others = files_given(klines)
     read = KlineFiles(given, symbol)
     theirs = list(read.klines())
-    tables = [_dataset(folder) for folder in folders] + [table_of(one) for one in files]
-    stored = Stored.of(pa.concat_tables(tables).unify_dictionaries())
+    readers = [reader for folder in folders for reader in _dataset(folder)]
+    readers += [reader for one in files for reader in readers_of(one)]
+    stored = Stored(readers)
     fields = _fields(files)
     used = set()
     for one in theirs:
@@ -85,8 +89,8 @@ def files_compared(
             child, batch = _make(one, files)
             used.add((child.symbol, child.interval.text))
             fields[series] = tuple(n for n in child.fields if n in FIELDS)
-            tables.append(to_arrow(batch))
-            stored = Stored.of(pa.concat_tables(tables).unify_dictionaries())
+            readers.append(in_memory(to_arrow(batch)))
+            stored = Stored(readers)
     references = [reference_of(one) for one in theirs]
     found = compare_series(stored, references, _coverage(stored, files), fields)
     # What was rolled up for the comparison was compared in what it was rolled up to.
@@ -114,17 +118,22 @@ def _inputs(
 
 def _quotes(klines: ExchangeKlines, size: Decimal | None) -> Iterator[Finding]:
     """Find the quote volumes of a file that its prices do not allow, and those of no rule."""
-    batch, series = klines.batch, (klines.symbol, klines.interval.text)
-    source = Path(klines.info.path).name
-    rows = np.flatnonzero(quote_outside_of_prices(batch, klines.fields, size))
-    if len(rows):
-        many = "kline's quote volume" if len(rows) == 1 else "klines' quote volumes"
-        sentence = f"{len(rows):,} {many} in {source} not within volume x [low, high]"
-        evidence = {"sentence": sentence, "source": source, "klines": len(rows)}
-        opens_ns = int(batch.open_time_ns[rows[0]])
+    series, source = (klines.symbol, klines.interval.text), Path(klines.info.path).name
+    rules = rules_of((batch for batch, _ in klines.rows.pieces()), klines.fields, size)
+    opens: list[int] = []
+    rows = 0
+    for batch, _ in klines.rows.pieces():
+        found = np.flatnonzero(quote_outside_of_prices(batch, klines.fields, size, rules))
+        opens += batch.open_time_ns[found[:1]].tolist()
+        rows += len(found)
+    if rows:
+        many = "kline's quote volume" if rows == 1 else "klines' quote volumes"
+        sentence = f"{rows:,} {many} in {source} not within volume x [low, high]"
+        evidence = {"sentence": sentence, "source": source, "klines": rows}
+        opens_ns = opens[0]
         kind = "quote_outside_of_prices"
         yield Finding(CHECK, kind, Severity.ERROR, *series, opens_ns, evidence=evidence)
-    for symbol in symbols_of_no_rule(batch, klines.fields, size):
+    for symbol in rules.unknown():
         evidence = {"sentence": f"not checked: {no_quote_rule(symbol)}", "source": source}
         yield Finding(CHECK, "quotes_not_checked", Severity.NOTICE, *series, evidence=evidence)
 
@@ -164,13 +173,21 @@ def _klines(folder: Path) -> Path:
     return inner if inner.is_dir() else folder
 
 
-def _dataset(folder: Path) -> pa.Table:
+def _dataset(folder: Path) -> Iterator[Reader]:
+    """Yield what reads the files of a run folder.
+
+    Raises InputError, as what is yielded does, for a damaged file.
+    """
     dataset = KlineDataset(_klines(folder))
-    try:
-        return dataset.read()
-    except (pa.ArrowException, OSError) as error:
-        found = str(error).partition("\n")[0]
-        raise InputError(dataset.directory, "Parquet files with klines", found) from error
+
+    def read(part: Reader, names: Sequence[str] | None) -> pa.Table:
+        try:
+            return part(names).select(SCHEMA.names if names is None else list(names))
+        except (pa.ArrowException, OSError, KeyError) as error:
+            found = str(error).partition("\n")[0]
+            raise InputError(dataset.directory, "Parquet files with klines", found) from error
+
+    yield from (partial(read, part) for part in dataset.readers())
 
 
 def _make(
@@ -188,7 +205,7 @@ def _make(
             "shorter ones to make them of, found none"
         )
     longest = max(children, key=lambda one: one.interval.length_ns or 0)
-    made, whole = roll_up(longest.batch, wanted.interval)
+    made, whole = roll_up_pieces(_by_time(longest), wanted.interval)
     return longest, made.take(whole)
 
 
@@ -210,3 +227,11 @@ def _coverage(stored: Stored, files: Sequence[ExchangeKlines]) -> dict[tuple[str
         claims = windows if len(windows) == len(named) else []
         covers[symbol, interval] = Coverage.of([(int(opens.min()), int(closes.max()))], claims)
     return covers
+
+
+def _by_time(klines: ExchangeKlines) -> Iterator[KlineBatch]:
+    """Yield the klines of a file in order of time, some at a time."""
+    order = ascending(klines.rows.opens_ns())
+    for some in chunks(len(klines)):
+        rows = np.arange(some.start, some.stop) if order is None else order[some]
+        yield klines.rows.take(rows)[0]

@@ -16,9 +16,12 @@ from kline_harness.checks.reception import reception_verdict
 from kline_harness.checks.stored import StoredCheck
 from kline_harness.checks.stretches import Stretch
 from kline_harness.checks.trades import trades_verdict
-from kline_harness.comparison.compare import Comparison, ReferenceKlines, Stored
+from kline_harness.comparison.compare import Comparison, ReferenceKlines
 from kline_harness.comparison.coverage import Coverage
 from kline_harness.comparison.post_run import MISMATCH, PostRun
+from kline_harness.comparison.series_rows import CHUNK_ROWS
+from kline_harness.comparison.stored import Stored
+from kline_harness.compiled.memory import give_back_freed_memory
 from kline_harness.id_rule import IdRule
 from kline_harness.interfaces import Check
 from kline_harness.kline import KlineBatch
@@ -169,8 +172,10 @@ class FinishedRun:
         """Compare what was stored with the exchange's klines, and explain what differs."""
         run, inputs = self.observed.run, self.inputs
         found = (finding for audit in self.audits.values() for finding in audit.findings)
+        if any(len(one.rows) > CHUNK_ROWS for one in inputs.references):
+            give_back_freed_memory()
         after = PostRun.of(
-            Stored(run.writer.dataset.pieces),
+            Stored(run.writer.dataset.readers()),
             self.accounts or dict.fromkeys(sorted(self.observed.given.symbols()), TradeAccount()),
             inputs.references,
             inputs.coverage,

@@ -1,17 +1,71 @@
-"""The exchange's kline files as tables to compare with."""
+"""The exchange's kline files as what to compare with."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from kline_harness.archives import ExchangeKlines
 from kline_harness.archives.compressed import written_at
 from kline_harness.arrow import array_of
 from kline_harness.comparison.compare import ReferenceKlines
-from kline_harness.storage.kline_table import to_arrow
-from kline_harness.units import NS_PER_MICROSECOND
+from kline_harness.comparison.series_rows import CHUNK_ROWS
+from kline_harness.comparison.stored import Reader, in_memory
+from kline_harness.kline import KlineBatch
+from kline_harness.storage.kline_table import storable, to_arrow
+from kline_harness.units import NS_PER_MICROSECOND, Int64Array
+
+
+class FileRows:
+    """The klines of a file in our schema, with the close times that the file states.
+
+    Raises OutputError where a number or a time does not fit the schema.
+    """
+
+    def __init__(self, klines: ExchangeKlines) -> None:
+        self._klines = klines
+        for batch, _ in klines.rows.pieces():
+            if not storable(batch).all():
+                to_arrow(batch)
+
+    def __len__(self) -> int:
+        return len(self._klines)
+
+    def opens_ns(self) -> Int64Array:
+        """Return every open time, in the order of the file."""
+        return self._klines.rows.opens_ns()
+
+    def take(self, rows: NDArray[Any], names: Sequence[str] | None = None) -> pa.Table:
+        """Return some rows in the order given; only some columns if named."""
+        table = self._table(*self._klines.rows.take(rows))
+        return table if names is None else table.select(list(names))
+
+    def piece(self, number: int, names: Sequence[str] | None = None) -> pa.Table:
+        """Return the rows of one block; only some columns if named."""
+        table = self._table(*self._klines.rows.piece(number))
+        return table if names is None else table.select(list(names))
+
+    def _table(self, batch: KlineBatch, closes_ns: Int64Array) -> pa.Table:
+        table = to_arrow(batch)
+        if not self._klines.closes_stated:
+            return table
+        column = table.schema.get_field_index("close_time")
+        closes = array_of(closes_ns // NS_PER_MICROSECOND, table.schema.types[column])
+        return table.set_column(column, table.schema.field(column), closes)
+
+
+def readers_of(klines: ExchangeKlines) -> Iterator[Reader]:
+    """Yield what reads a file's klines; short files are held as they are."""
+    rows = FileRows(klines)
+    if len(klines) <= CHUNK_ROWS:
+        yield in_memory(table_of(klines))
+    else:
+        yield from (partial(rows.piece, number) for number in range(klines.rows.blocks))
 
 
 def reference_of(klines: ExchangeKlines) -> ReferenceKlines:
@@ -19,7 +73,7 @@ def reference_of(klines: ExchangeKlines) -> ReferenceKlines:
     return ReferenceKlines(
         klines.symbol,
         klines.interval,
-        table_of(klines),
+        FileRows(klines),
         klines.fields,
         Path(klines.info.path).name,
         closes=klines.closes_stated,
@@ -30,10 +84,7 @@ def reference_of(klines: ExchangeKlines) -> ReferenceKlines:
 
 
 def table_of(klines: ExchangeKlines) -> pa.Table:
-    """Return a file's klines in our schema, with the close times that the file states."""
-    table = to_arrow(klines.batch)
-    if not klines.closes_stated:
-        return table
-    column = table.schema.get_field_index("close_time")
-    closes = array_of(klines.close_time_ns // NS_PER_MICROSECOND, table.schema.types[column])
-    return table.set_column(column, table.schema.field(column), closes)
+    """Return a file's klines in our schema, all at once."""
+    rows = FileRows(klines)
+    tables = [rows.piece(number) for number in range(klines.rows.blocks)]
+    return pa.concat_tables(tables).unify_dictionaries().combine_chunks()

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from kline_harness.arrow import decimal_words, int64_of, texts_of
 from kline_harness.columns import Columns, Grouped, Instrument, concat, grouped
-from kline_harness.comparison.compare import Stored
 from kline_harness.comparison.retained_trades import RetainedTrades
 from kline_harness.comparison.retention import KINDS, among
+from kline_harness.comparison.stored import Stored
 from kline_harness.interfaces import FeedSlice, Observer
 from kline_harness.interval import INTERVALS
 from kline_harness.kline import Emission, KlineBatch, Trigger

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -64,13 +65,30 @@ class KlineDataset:
 
     def pieces(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """Yield the stored klines part by part, in the order of publication; at least one table."""
-        names = SCHEMA.names if columns is None else list(columns)
         parts = self.parts()
         for path in parts:
-            # Not `read_table`: it imports datasets and pandas, for ten times the cost of reading.
-            yield pq.ParquetFile(self.files.source(path)).read(names, use_threads=False)
+            yield self.read_part(path, columns)
         if not parts:
-            yield SCHEMA.empty_table().select(names)
+            yield SCHEMA.empty_table().select(SCHEMA.names if columns is None else list(columns))
+
+    def read_part(
+        self, path: Path, columns: Sequence[str] | None = None, group: int | None = None
+    ) -> pa.Table:
+        """Return the klines of one committed file, or of one row group; only columns named."""
+        names = SCHEMA.names if columns is None else list(columns)
+        # Not `read_table`: it imports datasets and pandas, for ten times the cost of reading.
+        file = pq.ParquetFile(self.files.source(path))
+        if group is None:
+            return file.read(names, use_threads=False)
+        return file.read_row_group(group, names, use_threads=False)
+
+    def readers(self) -> list[Callable[[Sequence[str] | None], pa.Table]]:
+        """Return what reads each row group of the committed files, in order; only columns named."""
+        return [
+            partial(self.read_part, path, group=group)
+            for path in self.parts()
+            for group in range(pq.read_metadata(self.files.source(path)).num_row_groups)
+        ]
 
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Return all stored klines in the order of publication; only some columns if named."""
