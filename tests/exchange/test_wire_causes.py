@@ -5,6 +5,7 @@ The store is that of a plain service, written here, of the messages that it rece
 
 from __future__ import annotations
 
+import asyncio
 import json
 from decimal import Decimal
 from pathlib import Path
@@ -23,6 +24,8 @@ from kline_harness.faults.wire import (
     WireReorder,
     WireRequestRefused,
     WireRoutesRetired,
+    WireServerShutdown,
+    WireStreamsMax,
 )
 from kline_harness.replay.scenario import Scenario
 
@@ -116,6 +119,7 @@ CASES: list[tuple[Fault, str, str]] = [
     (WireClose(at_ns=AT), "refused", LOST),
     (WireHalfOpen(at_ns=AT), "refused", LOST),
     (WireRoutesRetired(at_ns=AT), "refused", LOST),
+    (WireServerShutdown(at_ns=AT, lead_ns=2 * MINUTE), "refused", LOST),
     (WireDuplicate(rate=0.5, **WINDOW), "refused", "with the trades twice"),
     (WireDelay(by_ns=4 * MINUTE, **WINDOW), "refused", OVERTAKEN),
     (WireDelay(by_ns=4 * MINUTE, rate=0.3, **WINDOW), "refused", LOST),
@@ -126,8 +130,11 @@ CASES: list[tuple[Fault, str, str]] = [
 
 @pytest.mark.parametrize(("fault", "late", "how"), CASES)
 def test_what_a_fault_made_is_proved(tmp_path: Path, fault: Fault, late: str, how: str) -> None:
-    rows = tables(received(tmp_path, fault), late)
-    ran = judged(tmp_path, rows)
+    is_proved(tmp_path, tables(received(tmp_path, fault), late), fault, how)
+
+
+def is_proved(folder: Path, rows: Tables, fault: Fault, how: str) -> None:
+    ran = judged(folder, rows)
     counts = ran.check("comparison")["counts"]
     assert counts["proved"] > 1, ran.output
     assert counts["unexplained"] == counts["missing"] == 0, ran.output
@@ -141,7 +148,33 @@ def test_what_a_fault_made_is_proved(tmp_path: Path, fault: Fault, late: str, ho
     row = rows["ALFAUSDT", "1m"][place]
     wrong = (*row[:5], f"{Decimal(row[5]) + Decimal('0.001')}", *row[6:])
     rows["ALFAUSDT", "1m"][place] = wrong
-    assert judged(tmp_path, rows).check("comparison")["counts"]["unexplained"] == 1
+    assert judged(folder, rows).check("comparison")["counts"]["unexplained"] == 1
+
+
+def test_a_connection_that_one_stream_too_many_has_ended(tmp_path: Path) -> None:
+    async def use(client: Client) -> Any:
+        server = client.server
+        async with client.connect("/ws/alfausdt@aggTrade") as ws:
+            server.clock.step(AT - START_NS)
+            run = asyncio.create_task(server.run())
+            while server.market.reached_ns < AT:
+                await asyncio.sleep(0.01)
+            more = {"method": "SUBSCRIBE", "params": ["bravousdt@aggTrade"], "id": 1}
+            await ws.send_str(json.dumps(more))
+            messages = [json.loads(one.data) async for one in ws]
+            server.clock.resume()
+            await run
+        return messages, server
+
+    fault = WireStreamsMax(streams=1)
+    paths = excerpt(tmp_path, MINUTES)
+    messages, server = serve(
+        paths, use, scenario=Scenario(faults=(fault,)), start_ns=START_NS, hold=1
+    )
+    server.record().write(tmp_path / "run")
+    assert messages[-1] == {"error": {"code": 4, "msg": "Too many subscriptions"}}
+    trades = [one for one in messages if one.get("e") == "aggTrade"]
+    is_proved(tmp_path, tables(trades), fault, LOST)
 
 
 def test_two_faults_together(tmp_path: Path) -> None:
