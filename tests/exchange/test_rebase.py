@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 from kline_harness.exchange import market, sockets
+from kline_harness.faults.fault import Fault
+from kline_harness.faults.wire import WireGap
+from kline_harness.replay.scenario import Scenario
 
 from tests.exchange.loopback import Client, aggregates, serve, whole_run
 from tests.replays import Ran, command
@@ -35,7 +38,7 @@ def recording(folder: Path) -> Path:
     return aggregates(folder, rows)
 
 
-def captured(folder: Path, days: int) -> Path:
+def captured(folder: Path, days: int, *faults: Fault) -> Path:
     """What a client of the streams of klines captures of a recording moved by whole days."""
 
     async def use(client: Client) -> Any:
@@ -44,7 +47,8 @@ def captured(folder: Path, days: int) -> Path:
         client.server.record().write(folder / "run")
         return [one for one in messages if "k" in one]
 
-    messages = serve([recording(folder)], use, rebase_days=days)
+    scenario = Scenario(faults=faults)
+    messages = serve([recording(folder)], use, rebase_days=days, scenario=scenario)
     path = folder / "capture.jsonl"
     path.write_text("".join(json.dumps(one) + "\n" for one in messages))
     return path
@@ -95,3 +99,15 @@ def test_a_wrong_digit_of_a_long_kline_is_found(tmp_path: Path, days: int, inter
     assert ran.exit_code == 1
     (found,) = [one for one in ran.findings() if one["severity"] == "error"]
     assert found["interval"] == interval
+
+
+def test_what_a_fault_kept_back_is_proved_for_long_klines_too(tmp_path: Path) -> None:
+    # Moved by 27 days, weeks are judged at the times at which they were served.
+    from_ns = (FIRST_MS + 29 * DAY_MS) * 1_000_000
+    ran = judged(tmp_path, captured(tmp_path, 27, WireGap(from_ns=from_ns)))
+    counts = ran.check("comparison")["counts"]
+    assert counts["unexplained"] == counts["missing"] == 0, ran.output
+    series = {one["interval"]: one["proved"] for one in ran.run["comparison"]["series"]}
+    # The month began before the stream: it is not due.
+    assert all(series[interval] > 0 for interval in ("1h", "1d", "3d", "1w")), series
+    assert ran.exit_code == 1

@@ -196,3 +196,69 @@ def test_a_fault_that_was_mended_and_one_that_struck_nothing(tmp_path: Path) -> 
     kinds = [one["kind"] for one in ran.findings() if one["check"] == "wire_faults"]
     assert kinds == ["absorbed", "no_effect", "no_effect"]
     assert ran.check("wire_faults")["counts"]["had_effect"] == 1
+
+
+def of_klines(folder: Path, *faults: Fault) -> list[dict[str, Any]]:
+    """Serve the excerpt to a client of a stream of klines, which does not connect again."""
+
+    async def use(client: Client) -> Any:
+        messages = await whole_run(client, "/ws/alfausdt@kline_5m")
+        return messages, client.server
+
+    paths = excerpt(folder, MINUTES)[:1]
+    messages, server = serve(paths, use, scenario=Scenario(faults=faults), start_ns=START_NS)
+    server.record().write(folder / "run")
+    return [one["k"] for one in messages if "k" in one]
+
+
+def stored_klines(klines: list[dict[str, Any]], *, finals_alone: bool) -> Tables:
+    """The table of a service that stores the last messages of klines alone, or each message."""
+    rows: dict[int, Row] = {}
+    for k in klines:
+        if k["x"] or not finals_alone:
+            names = ("o", "h", "l", "c", "v", "T", "q", "n", "V", "Q", "B")
+            rows[k["t"]] = (str(k["t"]), *(str(k[name]) for name in names))
+    return {("ALFAUSDT", "5m"): [rows[at] for at in sorted(rows)]}
+
+
+# In the middle of a kline of five minutes.
+LATER = START_NS + 18 * MINUTE
+OF_KLINES: list[tuple[Fault, ...]] = [
+    (WireGap(rate=0.7, from_ns=LATER),),
+    (WireGap(from_ns=LATER, until_ns=LATER + 12 * MINUTE),),
+    (WireDisconnect(at_ns=LATER),),
+    (WireClose(at_ns=LATER),),
+    (WireHalfOpen(at_ns=LATER),),
+    (WireRoutesRetired(at_ns=LATER),),
+    (WireServerShutdown(at_ns=LATER - MINUTE, lead_ns=MINUTE),),
+]
+
+
+@pytest.mark.parametrize("finals_alone", [True, False])
+@pytest.mark.parametrize("faults", OF_KLINES, ids=lambda faults: faults[0].KIND)
+def test_a_service_that_reads_klines(
+    tmp_path: Path, faults: tuple[Fault, ...], finals_alone: bool
+) -> None:
+    klines = of_klines(tmp_path, *faults)
+    rows = stored_klines(klines, finals_alone=finals_alone)
+    ran = judged(tmp_path, rows)
+    counts = ran.check("comparison")["counts"]
+    assert counts["proved"] > 0, ran.output
+    assert counts["unexplained"] == counts["missing"] == 0, ran.output
+    ways = {how for _, how in proofs(ran)}
+    absent, formed = (
+        "its last message was not sent",
+        "as it was in the last message that was sent",
+    )
+    # Within the gap of all messages, and after a cut, most klines were never spoken of.
+    assert ways <= ({absent} if finals_alone else {absent, formed})
+    assert finals_alone or formed in ways
+    assert ran.exit_code == 1
+    # What no fault kept back stays missing or unexplained.
+    kept = rows["ALFAUSDT", "5m"]
+    place = next(k for k, row in enumerate(kept) if int(row[0]) * 10**6 == START_NS + 10 * MINUTE)
+    wrong = (*kept[place][:5], "0.001", *kept[place][6:])
+    for kind, row in (("missing", ()), ("unexplained", (wrong,))):
+        table = [*kept[:place], *row, *kept[place + 1 :]]
+        again = judged(tmp_path, {("ALFAUSDT", "5m"): table}).check("comparison")["counts"]
+        assert again[kind] == 1

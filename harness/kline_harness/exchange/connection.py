@@ -21,24 +21,32 @@ WAITING_BYTES = 1 << 20
 
 @dataclass(slots=True)
 class WireMessage:
-    """One message on its way: its time, its stream, what it is of, and its frame."""
+    """One message on its way: its time, its stream, what it is of, and its frame.
+
+    `symbol` is that of a trade; `closes_ns` as of `Said`.
+    """
 
     at_ns: int
     stream: str
     symbol: str
     key: int
     data: bytes
+    closes_ns: int | None = None
 
 
 @dataclass(slots=True)
 class StreamSubscription:
-    """A stream that a client asked for; `stream` is None where it says nothing for ever."""
+    """A stream that a client asked for; `stream` is None where it says nothing for ever.
+
+    `last_ns` is when the last message was sent that is no trade.
+    """
 
     name: str
     stream: Stream | None
     since_ns: int
     messages: int = 0
     ended_ns: int | None = None
+    last_ns: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -124,6 +132,7 @@ class Connection:
             self.transport.write(data)
         for one in said:
             self.streams[one.stream].messages += 1
+            self.streams[one.stream].last_ns = one.at_ns
 
     def messages_of(
         self, happened: Slice, frames: Callable[[str, bool], Frames]
@@ -143,6 +152,8 @@ class Connection:
         for one in messages:
             if one.stream in self.streams:
                 self.streams[one.stream].messages += 1
+                if not one.symbol:
+                    self.streams[one.stream].last_ns = one.at_ns
 
     def waiting(self) -> int:
         """Return how many bytes wait for the client to read."""
@@ -198,10 +209,10 @@ class Connection:
     def _messages(self, mine: dict[str, Frames], said: list[Said]) -> list[WireMessage]:
         rows: list[tuple[tuple[int, int, int], WireMessage]] = []
         for place, one in enumerate(said):
-            data = self._frame(one)
-            rows.append(
-                ((one.at_ns, 0, place), WireMessage(one.at_ns, one.stream, "", one.at_ns, data))
+            message = WireMessage(
+                one.at_ns, one.stream, "", one.at_ns, self._frame(one), one.closes_ns
             )
+            rows.append(((one.at_ns, 0, place), message))
         for order, (kind, frames) in enumerate(mine.items(), 1):
             columns = (frames.symbol.tolist(), frames.at_ns.tolist(), frames.ids.tolist())
             for row, (code, at_ns, key) in enumerate(zip(*columns, strict=True)):

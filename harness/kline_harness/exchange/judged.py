@@ -16,6 +16,7 @@ from kline_harness.comparison.post_run import PostRun
 from kline_harness.comparison.series_rows import opens_ns
 from kline_harness.comparison.stored import Stored
 from kline_harness.errors import UsageError
+from kline_harness.exchange import kline_stream_causes
 from kline_harness.exchange.collected import (
     CHECK,
     CollectedSeries,
@@ -210,7 +211,10 @@ class JudgedStore:
         )
         if after.comparison is not None:
             after.comparison = self.causes.explained(
-                after.comparison, self.trades.tapes, self.as_of_ns
+                after.comparison, self.trades.tapes, self.as_of_ns, self._served_by
+            )
+            after.comparison = kline_stream_causes.explained(
+                after.comparison, self.served, self.trades.tapes, self._served_by
             )
         return after
 

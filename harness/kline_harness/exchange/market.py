@@ -34,12 +34,16 @@ MINI_TICKERS = "!miniTicker@arr"
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A message that is no trade: its time, its stream, and its text."""
+    """A message that is no trade: its time, its stream, and its text.
+
+    `closes_ns` is when the kline opened whose last message it is.
+    """
 
     at_ns: int
     order: int
     stream: str
     text: str
+    closes_ns: int | None = None
 
 
 @dataclass(slots=True)
@@ -254,6 +258,7 @@ class MarketState:
                 0,
                 stream_of(kind, one.instrument.symbol, one.interval),
                 one.event(one.close_ns, kind, closed=True),
+                one.open_ns,
             )
             for one in texts
             for kind in asked.get((one.instrument.symbol, one.interval), ())

@@ -69,7 +69,9 @@ class ServedFault:
     `detected` says whether a client showed in what it sent that it had noticed (a new connection,
     a request for what was missing); None where the wire cannot show that. `trades` are, by stream,
     the ids of the trades that it touched, as ranges [first, last]: held back, sent twice or late,
-    or not sent because the stream was cut off and not subscribed to again.
+    or not sent because the stream was cut off and not subscribed to again. `klines` are, by stream,
+    those whose last message was not sent, as [first open time, last open time, time of the last
+    message that was sent before].
     """
 
     kind: str
@@ -78,6 +80,7 @@ class ServedFault:
     first_ns: int | None = None
     detected: bool | None = None
     trades: Mapping[str, Sequence[Sequence[int]]] = field(default_factory=dict)
+    klines: Mapping[str, Sequence[Sequence[int]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

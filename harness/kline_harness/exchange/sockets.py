@@ -126,7 +126,7 @@ class Sockets:
                 list(address.streams), connection, self.rules, self._market.reached_ns
             ):
                 self._faults.note(WireStreamsMax, self._market.reached_ns)
-                self._faults.cut(WireStreamsMax, address.streams)
+                self._faults.cut(WireStreamsMax, connection, address.streams)
                 await ws.send_str(TOO_MANY)
                 await self._close(connection, POLICY_VIOLATION, "server")
             self._changed.set()
@@ -172,11 +172,11 @@ class Sockets:
             elif isinstance(fault, WireHalfOpen):
                 for one in sockets:
                     one.silent = True
-                    self._faults.cut(fault, one.streams)
+                    self._faults.cut(fault, one, one.streams)
             elif isinstance(fault, WireDisconnect):
                 for one in sockets:
                     one.closed(reached_ns, None, "fault")
-                    self._faults.cut(fault, one.streams)
+                    self._faults.cut(fault, one, one.streams)
                     one.transport.abort()
             elif isinstance(fault, WireServerShutdown) and step == 0:
                 now = reached_ns // NS_PER_MILLISECOND
@@ -185,7 +185,7 @@ class Sockets:
             else:
                 code = fault.code if isinstance(fault, WireClose) else _GOING_AWAY
                 for one in sockets:
-                    self._faults.cut(fault, one.streams)
+                    self._faults.cut(fault, one, one.streams)
                     await self._close(one, code, "fault")
             if step == 0:
                 self._faults.struck(fault, reached_ns, len(sockets))
@@ -197,7 +197,7 @@ class Sockets:
         gone = [stream for stream in mine if not is_sent(stream, route, Routes.RETIRED, market)]
         for stream in gone:
             one.fall_silent(stream.name)
-        self._faults.cut(fault, [stream.name for stream in gone])
+        self._faults.cut(fault, one, [stream.name for stream in gone])
         return bool(gone)
 
     async def drained(self) -> None:
@@ -238,7 +238,7 @@ class Sockets:
                 self._changed.set()
                 if reply.close is not None:
                     self._faults.note(WireStreamsMax, self._market.reached_ns)
-                    self._faults.cut(WireStreamsMax, connection.streams)
+                    self._faults.cut(WireStreamsMax, connection, connection.streams)
                     await self._close(connection, reply.close, "server")
                     return
 

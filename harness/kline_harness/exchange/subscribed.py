@@ -53,7 +53,17 @@ def rebase_undone(served: Served) -> Served:
             replace(one, acknowledged_ns=one.acknowledged_ns - by_ns, ended_ns=back(one.ended_ns))
             for one in served.subscriptions
         ),
-        faults=tuple(replace(one, first_ns=back(one.first_ns)) for one in served.faults),
+        faults=tuple(
+            replace(
+                one,
+                first_ns=back(one.first_ns),
+                klines={
+                    name: [[time - by_ns for time in row] for row in rows]
+                    for name, rows in one.klines.items()
+                },
+            )
+            for one in served.faults
+        ),
     )
 
 

@@ -103,14 +103,14 @@ class Truth:
         first: dict[str, int] = {}
         for (symbol, _), opened in opens.items():
             first[symbol] = min(first.get(symbol, opened), opened)
-        later = dict.fromkeys(map(moved, intervals))
+        moves = dict.fromkeys(map(moved, intervals))
         windows = {
-            name: Coverage.of([(start + by_ns, served.until_ns + by_ns) for by_ns in later])
+            name: Coverage.of([(start + by_ns, served.until_ns + by_ns) for by_ns in moves])
             for name, start in first.items()
         }
-        for by_ns in later.keys() - {0}:
+        for by_ns in moves.keys() - {0}:
             mine = [interval for interval in intervals if moved(interval) == by_ns]
-            tapes = (_later(tape, by_ns) for tape in served.tapes())
+            tapes = (later(tape, by_ns) for tape in served.tapes())
             tables |= klines_of(tapes, mine, served.until_ns + by_ns)
         return Truth(tables, trades, windows)
 
@@ -124,7 +124,8 @@ class Truth:
         return ReferenceKlines(series[0], interval, kept_rows, FIELDS, SOURCE, closes=True)
 
 
-def _later(tape: Tape, by_ns: int) -> Tape:
+def later(tape: Tape, by_ns: int) -> Tape:
+    """Return trades as if they had been made that much later."""
     moved = tape.event_time_ns + by_ns
     return tape.with_columns({"event_time_ns": moved, "arrival_ns": moved})
 

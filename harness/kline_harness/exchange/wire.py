@@ -30,6 +30,7 @@ from kline_harness.faults.wire import (
     WireStreamsMax,
     WireSymbolName,
 )
+from kline_harness.interval import interval_named
 from kline_harness.ranges import RangeSet
 from kline_harness.units import Int64Array
 
@@ -49,9 +50,18 @@ class _Record:
     first_ns: int | None = None
     detected: bool | None = None
     trades: dict[str, RangeSet] = field(default_factory=dict)
+    klines: dict[str, list[list[int]]] = field(default_factory=dict)
 
     def touch(self, stream: str, ids: Int64Array) -> None:
         self.trades.setdefault(stream, RangeSet()).add_new(ids)
+
+    def withhold(self, stream: str, open_ns: int, last_ns: int) -> None:
+        """Note a kline whose last message was not sent; `last_ns` is when one was before it."""
+        rows = self.klines.setdefault(stream, [])
+        if rows and rows[-1][2] == last_ns:
+            rows[-1][1] = open_ns
+        else:
+            rows.append([open_ns, open_ns, last_ns])
 
     def strike(self, at_ns: int, times: int = 1) -> None:
         self.effects += times
@@ -75,8 +85,9 @@ class WireFaults:
     _records: list[_Record] = field(default_factory=list)
     _held: dict[tuple[int, int], list[WireMessage]] = field(default_factory=dict)
     _done: set[tuple[int, int]] = field(default_factory=set)
-    # Streams that a fault cut off and nobody has subscribed to again: by name, the fault's place.
-    _cut: dict[str, int] = field(default_factory=dict)
+    # Streams that a fault cut off and nobody has subscribed to again: by name, the fault's place,
+    # and when something that is no trade was sent last.
+    _cut: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._records = [_Record() for _ in self.faults]
@@ -140,11 +151,15 @@ class WireFaults:
         if sockets:
             self._records[self.faults.index(fault)].strike(at_ns, sockets)
 
-    def cut(self, kind: WireFault | type[WireFault], streams: Iterable[str]) -> None:
+    def cut(
+        self, kind: WireFault | type[WireFault], one: Connection, streams: Iterable[str]
+    ) -> None:
         """Note streams that a fault cut off: what is not sent on them from now on is its doing."""
         for place, fault in enumerate(self.faults):
             if fault is kind or type(fault) is kind:
-                self._cut |= dict.fromkeys(streams, place)
+                for name in streams:
+                    last_ns = one.streams[name].last_ns if name in one.streams else 0
+                    self._cut[name] = place, last_ns
 
     def missed(self, happened: Slice, connections: Iterable[Connection]) -> None:
         """Count the trades of streams that are cut off, until they are subscribed to again."""
@@ -154,8 +169,10 @@ class WireFaults:
             for name in [] if one.silent else one.streams:
                 if one.streams[name].stream is not None:
                     self._cut.pop(name, None)
-        for name, place in self._cut.items():
+        for name, (place, last_ns) in self._cut.items():
             symbol, _, kind = name.partition("@")
+            for open_ns in _closed_in(kind, happened):
+                self._records[place].withhold(name, open_ns, last_ns)
             tape = happened.trades.get(kind)
             names = [] if tape is None else [one.symbol.lower() for one in tape.instruments]
             if tape is not None and symbol in names:
@@ -186,6 +203,8 @@ class WireFaults:
         """Return what a connection is sent in place of its messages, up to an instant."""
         for place, fault in enumerate(self.faults):
             if isinstance(fault, MessageFault):
+                if isinstance(fault, WireGap):
+                    self._withhold(place, fault, one, messages)
                 messages = self._change(place, fault, one.id, messages, end_ns)
         return messages
 
@@ -240,9 +259,24 @@ class WireFaults:
                     for name, ids in sorted(record.trades.items())
                     if len(ids.ranges)
                 },
+                dict(sorted(record.klines.items())),
             )
             for number, (fault, record) in enumerate(zip(self.faults, self._records, strict=True))
         )
+
+    def _withhold(
+        self, place: int, fault: WireGap, one: Connection, messages: list[WireMessage]
+    ) -> None:
+        """Note the klines whose last message a gap keeps back."""
+        last = {name: sub.last_ns for name, sub in one.streams.items()}
+        for message in messages:
+            if message.symbol:
+                continue
+            if not self._strikes(place, fault, message):
+                last[message.stream] = message.at_ns
+            elif message.closes_ns is not None:
+                sent_ns = last.get(message.stream, 0)
+                self._records[place].withhold(message.stream, message.closes_ns, sent_ns)
 
     def _change(
         self, place: int, fault: MessageFault, client: int, messages: list[WireMessage], end_ns: int
@@ -285,6 +319,17 @@ class WireFaults:
             return True
         key = np.array([message.key], dtype=np.int64)
         return bool(Draw(self.seed, place).chosen(message.stream, key, fault.rate)[0])
+
+
+def _closed_in(kind: str, happened: Slice) -> Iterator[int]:
+    """Yield when the klines of a stream opened that closed in a slice; none of other streams."""
+    interval = interval_named(kind.partition("_")[2]) if "line_" in kind else None
+    if interval is None:
+        return
+    open_ns = interval.open_time_ns(happened.start_ns)
+    while (close_ns := interval.close_time_ns(open_ns)) <= happened.end_ns:
+        yield open_ns
+        open_ns = close_ns
 
 
 def _released(

@@ -15,7 +15,7 @@ from kline_harness.comparison.compare import Comparison, Difference, Proof
 from kline_harness.comparison.extent import CLOSE_TIME
 from kline_harness.comparison.series_rows import opens_ns
 from kline_harness.exchange.served import Served, ServedFault
-from kline_harness.exchange.truth import klines_of
+from kline_harness.exchange.truth import klines_of, later
 from kline_harness.faults.wire import WireDelay, WireDuplicate, WireReorder
 from kline_harness.interval import Interval
 from kline_harness.kline import FIELDS
@@ -27,7 +27,7 @@ CHECK = "wire_faults"
 CAUSE = "injected_fault"
 _SHOWN = 20
 _NOT_CHECKED = (
-    "klines that a service takes from streams of klines: trades alone are traced",
+    "what a service does with messages of klines that come late, twice or in another order",
     "faults that strike requests, the server's time and names: they keep no trade back",
 )
 Change = Callable[[Tape, Interval], Tape]
@@ -35,7 +35,7 @@ Touched = Mapping[str, np.ndarray[tuple[int, int], np.dtype[np.int64]]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Guess:
+class Guess:
     """What a service got, if it took a fault's messages in one way."""
 
     faults: tuple[ServedFault, ...]
@@ -74,8 +74,12 @@ class WireCauses:
         found: Comparison,
         tapes: Callable[[], Iterable[Tape]],
         until_ns: int,
+        moved: Callable[[Interval], int],
     ) -> Comparison:
-        """Return a comparison with a proof at each difference that a fault makes."""
+        """Return a comparison with a proof at each difference that a fault makes.
+
+        `moved` tells by how much later than in the files klines of an interval are judged.
+        """
         proofs: dict[tuple[str, str, int], Proof] = {}
         open_questions = [d for d in found.differences if _asked(d)]
         if not open_questions or not self.faults:
@@ -88,10 +92,11 @@ class WireCauses:
                 break
             for interval in {one.interval.text: one.interval for one in open_questions}.values():
                 changed = guess.change(whole, interval) if whole is not None else None
-                made = [] if changed is None else [changed]
-                tables = klines_of(made, [interval], until_ns)
+                by_ns = moved(interval)
+                made = [] if changed is None else [later(changed, by_ns)]
+                tables = klines_of(made, [interval], until_ns + by_ns)
                 for one in open_questions:
-                    proof = _proof(one, tables, guess)
+                    proof = proof_of(one, tables, guess)
                     if proof is not None:
                         proofs[_key(one)] = proof
             open_questions = [d for d in open_questions if _key(d) not in proofs]
@@ -128,23 +133,23 @@ class WireCauses:
         }
         return Verdict.of(CHECK, counts, findings, _NOT_CHECKED)
 
-    def _guesses(self) -> Iterator[_Guess]:
+    def _guesses(self) -> Iterator[Guess]:
         for fault in self.faults:
             yield from self._ways(fault)
         if len(self.faults) > 1:
             every = [next(iter(self._ways(fault))) for fault in self.faults]
-            yield _Guess(self.faults, "; ".join(one.how for one in every), _all_of(every))
+            yield Guess(self.faults, "; ".join(one.how for one in every), _all_of(every))
 
-    def _ways(self, fault: ServedFault) -> Iterator[_Guess]:
+    def _ways(self, fault: ServedFault) -> Iterator[Guess]:
         touched = {
             stream.partition("@")[0]: np.array(ranges, dtype=np.int64).reshape(-1, 2)
             for stream, ranges in fault.trades.items()
             if stream.partition("@")[2] in self.kinds
         }
         if fault.kind == WireDuplicate.KIND:
-            yield _Guess((fault,), "with the trades twice", lambda tape, _: _twice(tape, touched))
+            yield Guess((fault,), "with the trades twice", lambda tape, _: _twice(tape, touched))
             return
-        yield _Guess((fault,), "without the trades", lambda tape, _: _without(tape, touched))
+        yield Guess((fault,), "without the trades", lambda tape, _: _without(tape, touched))
         if fault.kind not in (WireDelay.KIND, WireReorder.KIND):
             return
         by_ns = self.delays_ns.get(fault.number) if fault.kind == WireDelay.KIND else None
@@ -157,7 +162,7 @@ class WireCauses:
             return lambda tape, interval: take(arrived(tape), interval)
 
         for how, take in _WAYS.items():
-            yield _Guess((fault,), how, came(take))
+            yield Guess((fault,), how, came(take))
 
 
 def _asked(one: Difference) -> bool:
@@ -168,7 +173,7 @@ def _key(one: Difference) -> tuple[str, str, int]:
     return one.symbol, one.interval.text, one.open_time_ns
 
 
-def _all_of(guesses: Sequence[_Guess]) -> Change:
+def _all_of(guesses: Sequence[Guess]) -> Change:
     def change(tape: Tape, interval: Interval) -> Tape:
         for guess in guesses:
             tape = guess.change(tape, interval)
@@ -279,8 +284,8 @@ _WAYS: Mapping[str, Callable[[Tape, Interval], Tape]] = {
 }
 
 
-def _proof(
-    one: Difference, tables: Mapping[tuple[str, str], pa.Table], guess: _Guess
+def proof_of(
+    one: Difference, tables: Mapping[tuple[str, str], pa.Table], guess: Guess
 ) -> Proof | None:
     table = tables.get((one.symbol, one.interval.text))
     if table is None or one.ours is None or one.theirs is None:
