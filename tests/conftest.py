@@ -11,7 +11,7 @@ from hypothesis import settings
 from kline_harness.ledger import Equation, judge
 from kline_harness.replay import finished_run
 from kline_harness.verdict import Verdict
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 # How long an example takes says more of the machine than of the code.
 settings.register_profile("suite", settings(), deadline=None)
@@ -55,6 +55,8 @@ def browser() -> Iterator[Browser]:
     if not Path(path).exists():
         pytest.skip(f"no Chromium at {path}: name one in CHROMIUM")
     with sync_playwright() as playwright:
+        # What a page comes to on a busy machine it comes to later.
+        expect.set_options(timeout=120_000)
         chromium = playwright.chromium.launch(executable_path=path, args=list(_FLAGS))
         yield chromium
         chromium.close()

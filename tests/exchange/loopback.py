@@ -107,7 +107,7 @@ def serve(paths: Sequence[Path], use: Callable[[Client], Awaitable[Any]], **opti
     """Serve files to a client, and return what it returns."""
 
     async def run() -> Any:
-        async with asyncio.timeout(30), server_of(paths, **options) as client:
+        async with asyncio.timeout(300), server_of(paths, **options) as client:
             return await use(client)
 
     # In a thread of its own: a browser that another test holds has a loop in this one.

@@ -96,7 +96,7 @@ def run(client: Client, folder: Path, speed: str, market: str = "um") -> tuple[P
             words,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
             env=os.environ | trusting,
         )
