@@ -287,6 +287,7 @@ _WAYS: Mapping[str, Callable[[Tape, Interval], Tape]] = {
 def proof_of(
     one: Difference, tables: Mapping[tuple[str, str], pa.Table], guess: Guess
 ) -> Proof | None:
+    """Return a proof where ours is, in every compared field, what a guess makes; else None."""
     table = tables.get((one.symbol, one.interval.text))
     if table is None or one.ours is None or one.theirs is None:
         return None
