@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from kline_harness.aggregators.exact import ExactAggregator
 from kline_harness.archives.trade_file import TradeFile
@@ -120,8 +121,8 @@ def drop_before_the_writer(patch: pytest.MonkeyPatch) -> None:
 def drop_in_the_writer(patch: pytest.MonkeyPatch) -> None:
     plain, once = KlineDataset.commit, Once()
 
-    def commit(self: KlineDataset, table: Any) -> Part:
-        return plain(self, table.slice(int(once.now())))
+    def commit(self: KlineDataset, groups: Iterable[pa.Table]) -> Part:
+        return plain(self, [pa.concat_tables(groups).slice(int(once.now()))])
 
     patch.setattr(KlineDataset, "commit", commit)
 
@@ -130,11 +131,12 @@ def change_in_the_writer(patch: pytest.MonkeyPatch) -> None:
     """One kline is written twice in place of its neighbour: the rows are as many."""
     plain, once = KlineDataset.commit, Once()
 
-    def commit(self: KlineDataset, table: Any) -> Part:
+    def commit(self: KlineDataset, groups: Iterable[pa.Table]) -> Part:
+        table = pa.concat_tables(groups)
         rows = np.arange(table.num_rows)
         if once.now(table.num_rows > 2):
             rows[0] = 1
-        return plain(self, table.take(rows))
+        return plain(self, [table.take(rows)])
 
     patch.setattr(KlineDataset, "commit", commit)
 
