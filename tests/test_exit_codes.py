@@ -18,7 +18,7 @@ ENTRIES = {
     "replay": ("kline_harness.replay.scenario_file.scenario_of", ["replay", str(STREAM)]),
     "inspect": ("kline_harness.inspection.inspect_files", ["inspect", str(STREAM)]),
     "compare": (
-        "kline_harness.replay.file_comparison.compare_files",
+        "kline_harness.replay.file_comparison.files_compared",
         ["compare", "a", "--klines", "b"],
     ),
     "report": ("kline_harness.report.build_report", ["report", "."]),
