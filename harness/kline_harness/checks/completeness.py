@@ -58,6 +58,8 @@ class CompletenessAuditor(QueuedAudit[KlineBatch]):
     fields).
     """
 
+    rows_a_symbol = 64
+
     def __init__(
         self,
         name: str = "completeness",

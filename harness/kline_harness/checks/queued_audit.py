@@ -21,6 +21,8 @@ class QueuedAudit(Generic[T]):
     """
 
     timer_period_ns: int | None = None
+    # A block goes over what is open of every symbol: with many of them there should be fewer.
+    rows_a_symbol = 0
 
     def __init__(self, name: str, block_rows: int, findings_per_kind: int) -> None:
         self.name = name
@@ -32,8 +34,9 @@ class QueuedAudit(Generic[T]):
     def on_rows(self, now_ns: int, rows: Rows[T]) -> None:
         """Queue rows; check each full block."""
         self._pending.add(rows)
-        while self._pending.rows >= self._block_rows:
-            pieces = self._pending.cut(self._block_rows)
+        count = max(self._block_rows, self.rows_a_symbol * len(rows.base.instruments))
+        while self._pending.rows >= count:
+            pieces = self._pending.cut(count)
             self._checking.run(partial(self._check, pieces))
 
     def rows_until_flush(self) -> int:

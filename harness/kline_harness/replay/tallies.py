@@ -37,6 +37,8 @@ UNIT_SCALE = 18
 # Classes of trades that are in no kline.
 _REFUSED = ("late", "duplicate", "rejected", "unmapped")
 _WAITING_MAX = 4_096
+# Slices of fewer trades wait for others: adding up goes over every symbol that has any.
+_ROWS_MIN = 1 << 15
 _PARTS_MAX = 256
 COLUMNS = ("count", "volume", "quote_volume", "taker_buy_volume", "taker_buy_quote_volume")
 
@@ -196,12 +198,14 @@ class TradesInBatches(Observer):
     def __init__(self, *takers: Callable[[Tape], None]) -> None:
         self._takers = takers
         self._waiting: list[Tape] = []
+        self._rows = 0
 
     def on_slice(self, feed: FeedSlice) -> None:
         """Take the trades of the next slice."""
         if len(feed.trades):
             self._waiting.append(feed.trades)
-            if len(feed.trades) > 1 or len(self._waiting) >= _WAITING_MAX:
+            self._rows += len(feed.trades)
+            if self._rows >= _ROWS_MIN or len(self._waiting) >= _WAITING_MAX:
                 self._hand_on()
 
     def on_end(self, at_ns: int) -> None:
@@ -211,7 +215,7 @@ class TradesInBatches(Observer):
     def _hand_on(self) -> None:
         if self._waiting:
             trades = concat(self._waiting)
-            self._waiting = []
+            self._waiting, self._rows = [], 0
             for take in self._takers:
                 take(trades)
 
