@@ -107,11 +107,15 @@ def command(pid: int) -> bytes:
         return b""
 
 
+def finished_tasks(out: Path) -> int:
+    return len([*out.glob("cache/??/*.parquet"), *out.glob("done/*.json")])
+
+
 def test_whatever_is_killed_the_same_bytes(whole: tuple[Path, Path], tmp_path: Path) -> None:
     file, undisturbed = whole
     expected, draw = results(undisturbed), random.Random(17)
     killed = {"worker": 0, "scheduler": 0}
-    seconds = json.loads((undisturbed / "timings.json").read_text())["seconds"]
+    tasks = finished_tasks(undisturbed)
     for number in range(KILLS):
         out = tmp_path / f"killed{number}"
         what = ("worker", "scheduler")[number % 2]
@@ -120,10 +124,13 @@ def test_whatever_is_killed_the_same_bytes(whole: tuple[Path, Path], tmp_path: P
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        # Some after the workers are there, some before all is done.
-        while campaign.poll() is None and len(workers(campaign.pid)) < 2:
-            time.sleep(0.05)
-        time.sleep(draw.random() * seconds)
+        # At a random moment, by what is done and not by a clock: before the last two tasks.
+        moment = draw.randrange(tasks - 2)
+        while campaign.poll() is None and (
+            len(workers(campaign.pid)) < 2 or finished_tasks(out) < moment
+        ):
+            time.sleep(0.01)
+        time.sleep(draw.random() / 20)
         try:
             victims = workers(campaign.pid)
             if campaign.poll() is None and (what == "scheduler" or victims):

@@ -101,7 +101,7 @@ class CampaignRun:
         self.progress = CampaignProgress(plan.work_seconds, tasks)
 
     def run(self, show: Callable[[CampaignProgress], None]) -> list[RunAnswer]:
-        """Run to the end; `tell` is called after each task.
+        """Run to the end; `show` is called after each task.
 
         Raises Lost where the scheduler goes away.
         """
