@@ -81,6 +81,8 @@ class TradeFile:
         self._market = market
         self._info: FileInfo | None = None
         self.equations: tuple[Equation, ...] = ()
+        # Of a recording that was read to its end.
+        self.closed_klines = 0
         self._peeked: FileInfo | None = None
         if self._layout.kind == "klines":
             raise InputError(self.path, "trades", "klines")
@@ -142,6 +144,7 @@ class TradeFile:
         name, lines = Path(self.path).name, -1 if self._file.lines is None else self._file.lines
         if recording is not None:
             self.equations = tuple(recording.equations(name, lines, span.rows))
+            self.closed_klines = recording.closed_klines
         else:
             self.equations = (read.equation(name, lines, span.rows),)
 

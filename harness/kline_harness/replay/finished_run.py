@@ -13,6 +13,7 @@ from kline_harness.checks.check_list import answer, of_consumer, question
 from kline_harness.checks.faults import Results
 from kline_harness.checks.files import FileWatch, files_verdict
 from kline_harness.checks.reception import reception_verdict
+from kline_harness.checks.recorded_klines import with_closed_klines
 from kline_harness.checks.stored import StoredCheck
 from kline_harness.checks.stretches import Stretch
 from kline_harness.checks.trades import trades_verdict
@@ -45,7 +46,8 @@ class Inputs:
     symbols states no trade ids, and `touching` are their files that meet at one instant;
     `id_rules` say, by symbol, what an id means that no trade has. `files` are what was seen of
     each file and symbol, and `claimed` is the time that the files' names claim; `lines` hold each
-    file's lines against what was read of it; `left_out` are files given as klines that hold none.
+    file's lines against what was read of it; `left_out` are files given as klines that hold none;
+    `closed_klines` are how many of the exchange's a recording holds that was given for its trades.
     """
 
     rows: int
@@ -59,6 +61,7 @@ class Inputs:
     claimed: tuple[int, int] | None = None
     lines: Sequence[Equation] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
+    closed_klines: Mapping[str, int] = field(default_factory=dict)
 
 
 class FinishedRun:
@@ -224,7 +227,9 @@ class FinishedRun:
 
     def _files(self) -> Verdict:
         found = self.after.comparison or Comparison()
-        return files_verdict(self.inputs.files, self.inputs.left_out, found, self.after.references)
+        given = self.inputs
+        verdict = files_verdict(given.files, given.left_out, found, self.after.references)
+        return with_closed_klines(verdict, given.closed_klines)
 
     def _continuity(self) -> Verdict:
         after, watch = self.after, self.observed.continuity

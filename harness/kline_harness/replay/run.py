@@ -252,6 +252,7 @@ def _inputs(sources: Sources, shadow: ExactShadow | None) -> Inputs:
         sources.claimed(),
         sources.equations(),
         sources.left_out,
+        sources.closed_klines(),
     )
 
 

@@ -206,6 +206,12 @@ class Sources:
         of_klines = [law for klines in self.klines for law in klines.equations]
         return [law for file in self.trades for law in file.equations] + of_klines
 
+    def closed_klines(self) -> dict[str, int]:
+        """Return, by name, how many closed klines are in recordings not given as klines as well."""
+        given = {klines.info.path for klines in self.klines}
+        others = [file for file in self.trades if file.closed_klines and file.path not in given]
+        return {Path(file.path).name: file.closed_klines for file in others}
+
     def references(self) -> list[ReferenceKlines]:
         """Return the exchange's klines as tables to compare with."""
         return [reference_of(klines) for klines in self.klines]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -40,7 +40,8 @@ class Recording:
     with the receive time in front, beside the message, or not stated.
 
     `trade` and `aggTrade` events become rows; of a symbol recorded as both, the kind seen first
-    is read. `skipped` counts every other message, `kinds` all by their kind. `unit` and
+    is read. `skipped` counts every other message, `closed_klines` those of a kline that is over,
+    `kinds` all by their kind. `unit` and
     `receive_unit` are those of the first trade, `market` and `symbols` what the trades show.
     """
 
@@ -56,6 +57,7 @@ class Recording:
         self.market = market
         self.symbols: list[str] = []
         self.skipped = 0
+        self.closed_klines = 0
         self.kinds: Counter[str] = Counter()
         self.unit: TimeUnit | None = None
         self.clock = ReceiveClock()
@@ -118,6 +120,7 @@ class Recording:
             self.kinds[kind if isinstance(kind, str) else "of no kind"] += 1
             if kind not in _TRADE_EVENTS:
                 self.skipped += 1
+                self.closed_klines += kind == "kline" and _is_closed(event)
                 continue
             message = _Message(line, event)
             if self.accepts(message.symbol(), kind):
@@ -271,3 +274,8 @@ class _Message:
         if not isinstance(value, bool):
             self._line.fail("true or false for m", value)
         return value
+
+
+def _is_closed(event: Mapping[str, Any]) -> bool:
+    kline = event.get("k")
+    return isinstance(kline, dict) and kline.get("x") is True

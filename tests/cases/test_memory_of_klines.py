@@ -1,0 +1,64 @@
+"""How much memory klines of seconds take that are given: files of them are never held whole."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.cases.made import write_trades
+from tests.cases.test_memory import LIMIT_MB, peaks_mb, sparse
+
+MAY_MS = int(datetime(2024, 5, 1, tzinfo=UTC).timestamp()) * 1000
+# A month takes a minute, and each of the runs one more.
+DAYS = int(os.environ.get("KLINE_DAYS", "4"))
+HEADER = (
+    "open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,"
+    "taker_buy_quote_volume,ignore"
+)
+
+
+def quiet_seconds(path: Path) -> Path:
+    """Write days of 1 s klines of one price, with a trade in each 1,000th."""
+    with path.open("w") as file:
+        file.write(HEADER + "\n")
+        for second in range(DAYS * 86_400):
+            at = MAY_MS + second * 1000
+            amounts = ("0.50", "35.0000", 1) if second % 1000 == 0 else ("0.00", "0.0000", 0)
+            numbers = f"70.00,70.00,70.00,70.00,{amounts[0]},{at + 999},{amounts[1]},{amounts[2]}"
+            file.write(f"{at},{numbers},0.00,0.0000,0\n")
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs the kernel's peaks")
+def test_klines_of_seconds_that_are_given(tmp_path: Path) -> None:
+    klines = quiet_seconds(tmp_path / "GNUUSDT-1s.csv")
+    limit = 170 if DAYS < 10 else LIMIT_MB
+    for words in (("inspect", klines), ("compare", klines, "--klines", klines)):
+        command: list[str | Path] = [sys.executable, "-m", "kline_harness", *words]
+        code, peaks, output = peaks_mb(command)
+        assert code == 0, output
+        assert max(peaks.values()) < limit, (words[0], peaks)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("KLINE_DAYS" not in os.environ, reason="a month of seconds takes minutes")
+def test_a_month_of_seconds_beside_the_exchanges(tmp_path: Path) -> None:
+    trades = write_trades(tmp_path / "GNUUSDT-trades-2024-05.csv", sparse())
+    words: list[str | Path] = [sys.executable, "-m", "kline_harness"]
+    own = [*words, "replay", trades, "--intervals=1s", "--audit=off", "--no-report"]
+    code, _, output = peaks_mb([*own, "--out", tmp_path / "own"])
+    assert code == 0, output
+    code, _, output = peaks_mb(
+        [*words, "export", tmp_path / "own", "klines", "--out", tmp_path / "klines"]
+    )
+    assert code == 0, output
+    again = [*own, "--klines", tmp_path / "klines", "--out", tmp_path / "run"]
+    code, peaks, output = peaks_mb(again)
+    assert code == 0, output
+    assert "identical 2,67" in output
+    assert max(peaks.values()) < LIMIT_MB, peaks
