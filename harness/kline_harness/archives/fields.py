@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kline_harness.archives.mapped_values import plain_number
 from kline_harness.units import INT64_MAX, NS_PER_SECOND, TimeUnit, parse_exact
 
 TRUE_WORDS = ("true", "True", "TRUE")
@@ -9,7 +10,12 @@ FALSE_WORDS = ("false", "False", "FALSE")
 
 
 def is_number(text: str) -> bool:
-    """Tell whether a text is a plain decimal number."""
+    """Tell whether a text is a decimal number, with an exponent or without, and no plus."""
+    return is_plain_number(text) or (text[:1] != "+" and plain_number(text) is not None)
+
+
+def is_plain_number(text: str) -> bool:
+    """Tell whether a text is a decimal number without an exponent."""
     try:
         parse_exact(text)
     except ValueError:
@@ -19,7 +25,7 @@ def is_number(text: str) -> bool:
 
 def is_seconds(text: str) -> bool:
     """Tell whether a text is an epoch timestamp in seconds, with decimals or without."""
-    return unit_of(text.partition(".")[0]) is TimeUnit.SECOND and is_number(text)
+    return unit_of(text.partition(".")[0]) is TimeUnit.SECOND and is_plain_number(text)
 
 
 def unit_of(text: str) -> TimeUnit | None:

@@ -18,6 +18,8 @@ _OTHERS = re.compile(
     r"([A-Z0-9]{2,}?(?:-[A-Z][A-Z0-9]*)*)"
     r"(?=[-_.](?:agg)?trades|[-_]?\d{4}-\d{2}|[-_]ohlc|[_.])"
 )
+# Klines of a pair with a hyphen: BTC-USDT-1m.csv, BTC-USD-240927-1H-2024-05.csv.
+_KLINES_OF_PAIR = re.compile(r"([A-Z0-9]{2,}(?:-[A-Z0-9]+)+)[-_][0-9]+[a-zA-Z]+(?:[-_.]|$)")
 _DATE = re.compile(r"-(\d{4})-(\d{2})(?:-(\d{2}))?(?:\.(?:csv|txt|zip|gz))*$", re.ASCII)
 
 
@@ -28,6 +30,12 @@ def name_symbol(*names: str | None) -> str | None:
         if match and match["symbol"] == match["symbol"].upper():
             return match["symbol"]
     return None
+
+
+def pair_of_klines(*names: str | None) -> str | None:
+    """Take the pair from the first name of a file of klines that shows one, BTC-USDT-1m.csv."""
+    matches = (_KLINES_OF_PAIR.match(PurePath(name or "").name) for name in names)
+    return next((match[1] for match in matches if match), None)
 
 
 def symbol_of_name(path: str, pattern: re.Pattern[str] | None = None) -> str | None:

@@ -10,7 +10,12 @@ from numpy.typing import NDArray
 
 from kline_harness.archives.compressed import TextFile
 from kline_harness.archives.fields import unit_name, unit_range
-from kline_harness.archives.file_names import name_interval, name_symbol, symbol_of_name
+from kline_harness.archives.file_names import (
+    name_interval,
+    name_symbol,
+    pair_of_klines,
+    symbol_of_name,
+)
 from kline_harness.archives.grammar import Column
 from kline_harness.archives.iso_times import instant_ns, is_iso, iso_to_ns
 from kline_harness.archives.kline_rows import ColumnSpool, KlineRows
@@ -126,6 +131,7 @@ class KlineReader:
         self._symbol = self._symbol or self._stated.get("symbol") or name_symbol(path, member)
         if not self._symbol and (pattern := exchange_of(self._layout.source).symbol_in_name):
             self._symbol = symbol_of_name(path, pattern)
+        self._symbol = self._symbol or pair_of_klines(path, member)
         if not self._symbol:
             raise InputError(path, "a symbol, in the file's name, in a column or given", "none")
         if self._interval is None and "timeframe" in columns:

@@ -1,7 +1,7 @@
 """OKX: trades.
 
-Sources: the header of its historical trades files (names with a translation after a slash, before
-instrument_name was added); sizes of swaps and futures are contracts. No document at hand states
+Sources: the header of its historical trades files (names with a translation after a slash, without
+instrument_name or with it, size before price or after); sizes of swaps and futures are contracts. No document at hand states
 where a kline's open comes from or what a quiet interval looks like.
 """
 
@@ -17,6 +17,12 @@ EXCHANGE = Exchange(
         dialect(
             "id side quantity price time",
             "trade_id,side,size,price,created_time",
+            time="epoch",
+            side="taker",
+        ),
+        dialect(
+            "symbol id side quantity price time",
+            "instrument_name,trade_id,side,size,price,created_time",
             time="epoch",
             side="taker",
         ),
