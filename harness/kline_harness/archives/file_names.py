@@ -19,7 +19,9 @@ _OTHERS = re.compile(
     r"(?=[-_.](?:agg)?trades|[-_]?\d{4}-\d{2}|[-_]ohlc|[_.])"
 )
 # Klines of a pair with a hyphen: BTC-USDT-1m.csv, BTC-USD-240927-1H-2024-05.csv.
-_KLINES_OF_PAIR = re.compile(r"([A-Z0-9]{2,}(?:-[A-Z0-9]+)+)[-_][0-9]+[a-zA-Z]+(?:[-_.]|$)")
+_KLINES_OF_PAIR = re.compile(
+    r"([A-Z0-9]*[A-Z][A-Z0-9]*(?:-[A-Z0-9]+)+)[-_][0-9]+[a-zA-Z]+(?:[-_.]|$)"
+)
 _DATE = re.compile(r"-(\d{4})-(\d{2})(?:-(\d{2}))?(?:\.(?:csv|txt|zip|gz))*$", re.ASCII)
 
 

@@ -1,8 +1,9 @@
 """OKX: trades.
 
-Sources: the header of its historical trades files (names with a translation after a slash, without
-instrument_name or with it, size before price or after); sizes of swaps and futures are contracts. No document at hand states
-where a kline's open comes from or what a quiet interval looks like.
+Sources: the headers of its historical trades files (names with a translation after a slash;
+instrument_name was added later, and size has stood before the price and after it); sizes of swaps
+and futures are contracts. No document at hand states where a kline's open comes from or what a
+quiet interval looks like.
 """
 
 from __future__ import annotations
