@@ -144,3 +144,11 @@ def test_the_screen_is_at_most_a_screen(
     path.write_bytes(aggregates(row for n, row in enumerate(day(every=60_000)) if n % 2))
     assert run(monkeypatch, path) == 1
     assert capsys.readouterr().out.count("\n") < 12
+
+
+def test_closed_klines_of_a_recording_are_counted() -> None:
+    """Two are over, and one is not."""
+    (report,) = inspect_files([ZOO / "recorded-klines" / "ALFAUSDT-stream.txt"]).files
+    (finding,) = report.verdict.findings
+    assert (finding.kind, finding.severity.value) == ("klines_not_compared", "notice")
+    assert finding.evidence == {"count": 2, "examples": [{"klines": 2}]}

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 from tests.inspection.zoo import (
     AGGREGATES,
+    DAY_MS,
     HOUR,
     HOURS,
+    MINUTE,
     TRADES,
     Case,
     Row,
@@ -193,6 +195,32 @@ def _apart(one: Row, pair: list[Row]) -> list[Row]:
     ]
 
 
+def recorded() -> Iterator[Case]:
+    """A recording of trades with klines of its own."""
+    messages = [
+        f'{{"e":"trade","E":{row.time},"T":{row.time},"s":"ALFAUSDT","t":{row.id},"X":"MARKET",'
+        f'"p":"{row.price}","q":"{row.quantity}","m":{str(row.sell).lower()}}}'
+        for row in day(every=MINUTE // 2, length=3 * MINUTE)
+    ]
+    bars = ((DAY_MS, "true"), (DAY_MS + MINUTE, "true"), (DAY_MS + 2 * MINUTE, "false"))
+    messages += [
+        f'{{"e":"kline","E":{at + MINUTE},"s":"ALFAUSDT","k":{{"t":{at},"T":{at + MINUTE - 1},'
+        f'"s":"ALFAUSDT","i":"1m","o":"1","h":"1","l":"1","c":"1","v":"2","q":"2","n":1,"V":"0",'
+        f'"Q":"0","x":{is_closed}}}}}'
+        for at, is_closed in bars
+    ]
+    lines = (f"{(DAY_MS + HOUR + n) * 1_000_000} {text}\n" for n, text in enumerate(messages))
+    name = "ALFAUSDT-stream.txt"
+    yield case(
+        "recorded-klines",
+        "A recording of trades with two closed klines of other prices, and one not over.",
+        "",
+        {name: "".join(lines).encode()},
+        {name: "klines_not_compared"},
+        "valid",
+    )
+
+
 def cases() -> list[Case]:
     """All of them."""
     return [
@@ -203,4 +231,5 @@ def cases() -> list[Case]:
         *sides(),
         *impossible(),
         *raw_and_aggregated(),
+        *recorded(),
     ]

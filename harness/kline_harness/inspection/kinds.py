@@ -47,6 +47,9 @@ KINDS: dict[str, Kind] = {
     "quote_not_product": Kind(_ERROR, "quote quantity is not price x quantity beyond rounding"),
     "nothing_applied": Kind(_DOUBT, "no trade of a market, so that no kline can be made of it"),
     "kind_not_known": Kind(_DOUBT, "trades of a kind that no document names: counted, or not"),
+    "klines_not_compared": Kind(
+        _NOTICE, "closed klines of a recording: replay --klines takes them"
+    ),
     "starts_late": Kind(_DOUBT, "no trade for long after the start of the day or month"),
     "stops_early": Kind(_DOUBT, "no trade for long before the end of the day or month"),
     "maker_never_changes": Kind(_DOUBT, "the buyer is the maker in every trade, or in none"),

@@ -171,6 +171,7 @@ def inspect_trades(
     for audit in reader.audits.values():
         audit.finish()
     _lines(own, file.equations)
+    own.add("klines_not_compared", file.closed_klines, {"klines": file.closed_klines})
     if info.unread_columns:
         names = {"columns": list(info.unread_columns)}
         own.add("columns_unknown", len(info.unread_columns), names)
