@@ -204,6 +204,9 @@ class _Rows:
 
     def of(self, opens: Int64Array) -> Iterator[tuple[int, tuple[Decimal | int, ...]]]:
         """Yield the place of each of some open times that there is a row of, and its fields."""
+        if not len(self._opens):
+            # Nothing of ours was stored.
+            return
         place = np.searchsorted(self._opens, opens, side="right") - 1
         there = np.flatnonzero((place >= 0) & (self._opens[np.maximum(place, 0)] == opens))
         for some in chunks(len(there)):
