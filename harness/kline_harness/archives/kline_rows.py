@@ -47,7 +47,10 @@ class ColumnSpool:
                 self._file = tempfile.TemporaryFile(prefix=_PREFIX, buffering=0)  # noqa: SIM115
                 # Whoever reads rows last is not known here.
                 weakref.finalize(self, self._file.close)
-            os.pwrite(self._file.fileno(), data, place)
+            written = 0
+            # A disk that is nearly full takes a part first, and says so the next time.
+            while written < len(data):
+                written += os.pwrite(self._file.fileno(), data[written:], place + written)
         except OSError as error:
             raise OutputError(
                 f"{tempfile.gettempdir()}: no room for the rows of the exchange's klines: "

@@ -145,6 +145,11 @@ class DigestedFile:
         """The laws of its lines."""
         return self._digested.day.equations
 
+    @property
+    def closed_klines(self) -> int:
+        """The closed klines in it: recordings, which may hold some, have no digests."""
+        return 0
+
     def peek(self) -> FileInfo:
         """Return what the first lines show."""
         return self.file.peek()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
@@ -180,14 +181,21 @@ def _dataset(folder: Path) -> Iterator[Reader]:
     """
     dataset = KlineDataset(_klines(folder))
 
-    def read(part: Reader, names: Sequence[str] | None) -> pa.Table:
+    @contextmanager
+    def named() -> Iterator[None]:
         try:
-            return part(names).select(SCHEMA.names if names is None else list(names))
+            yield
         except (pa.ArrowException, OSError, KeyError) as error:
             found = str(error).partition("\n")[0]
             raise InputError(dataset.directory, "Parquet files with klines", found) from error
 
-    yield from (partial(read, part) for part in dataset.readers())
+    def read(part: Reader, names: Sequence[str] | None) -> pa.Table:
+        with named():
+            return part(names).select(SCHEMA.names if names is None else list(names))
+
+    with named():
+        readers = dataset.readers()
+    yield from (partial(read, part) for part in readers)
 
 
 def _make(
