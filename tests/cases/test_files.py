@@ -12,6 +12,7 @@ from typing import Any
 from zipfile import ZipFile
 
 import pytest
+from kline_harness.inspection import inspect_files
 
 from tests.cases.made import (
     CASES,
@@ -470,3 +471,25 @@ def test_trades_of_a_kind_that_is_not_known(tmp_path: Path, counted: bool | None
     assert told["severity"] == ("doubt" if counted is None else "notice")
     assert told["evidence"]["trades"] == len(blocks)
     assert command("inspect", recording).exit_code == 3
+
+
+@pytest.mark.parametrize("cut_ms", [0, 300_000, 540_000])
+def test_a_short_silence_at_the_end_of_a_day_is_named_as_not_checked(
+    tmp_path: Path, cut_ms: int
+) -> None:
+    """Trades every 20 s, without those of the last minutes of a day: no more is found of it."""
+    start_ms, day_ms = 1_715_731_200_000, 86_400_000
+    times = range(start_ms, start_ms + day_ms - cut_ms, 20_000)
+    rows = [
+        f"{n + 9},2.5,4.0,10.0,{time},{('true', 'false')[n % 2]}" for n, time in enumerate(times)
+    ]
+    path = tmp_path / "GNUUSDT-trades-2024-05-15.csv"
+    path.write_text("\n".join(["id,price,qty,quote_qty,time,is_buyer_maker", *rows]) + "\n")
+    ran = run(tmp_path, path)
+    assert (ran.exit_code, kinds(ran, "files")) == (0, {})
+    minutes, seconds = divmod((cut_ms + 20_000) // 1000, 60)
+    text = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+    expected = f"{text} without any at the end of {path.name} are taken for quiet"
+    assert expected in ran.check("files")["not_checked"][-1]
+    (report,) = inspect_files([path]).files
+    assert (report.verdict.findings, expected in report.verdict.not_checked[-1]) == ((), True)

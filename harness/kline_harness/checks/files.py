@@ -323,24 +323,24 @@ def _edges(watch: FileWatch, reached: tuple[int, int] | None) -> Iterable[Findin
     """Yield the edges of the named time at which trades are missing, or nothing was traded."""
     if watch.claimed is None:
         return
-    start, end = watch.claimed
+    start, until = watch.claimed
     if watch.first_ns is None or watch.last_ns is None:
         sentence = f"{watch.name} has no row of the time that its name claims"
         evidence: dict[str, Any] = {"sentence": sentence, "file": watch.name}
         yield _finding("nothing_of_named_time", Severity.DOUBT, watch.symbol, evidence)
         return
-    low, high = reached or (end, start)
+    low, high = reached or (until, start)
     for kind, is_so, at_ns, silence_ns in watch.edges():
         if not is_so:
             continue
-        is_borne_out = high >= end
+        is_borne_out = high >= until
         if kind == "starts_late":
             is_borne_out = low <= start or watch.is_from_first
-        word = "first" if kind == "starts_late" else "last"
+        word, end = ("first", "start") if kind == "starts_late" else ("last", "end")
         sentence = (
-            f"{watch.name}: its {word} trade is of {utc_text(at_ns)}, {_minutes(silence_ns)} from "
-            f"the {'start' if word == 'first' else 'end'} of the time that its name claims, and "
-            f"the longest silence between its trades is {_minutes(watch.silence_ns)}"
+            f"{watch.name}: its {word} trade is of {utc_text(at_ns)}, {minutes_text(silence_ns)} "
+            f"from the {end} of the time that its name claims, and the longest silence between "
+            f"its trades is {minutes_text(watch.silence_ns)}"
         )
         evidence = {"sentence": sentence, "file": watch.name, "time_ns": at_ns}
         evidence |= {"silence_ns": silence_ns, "longest_silence_within_ns": watch.silence_ns}
@@ -391,7 +391,8 @@ def _named(claimed: tuple[int, int]) -> str:
     return f"{utc_text(claimed[0])} to {utc_text(claimed[1])}"
 
 
-def _minutes(length_ns: int) -> str:
+def minutes_text(length_ns: int) -> str:
+    """Write a length of time in hours, minutes and seconds."""
     minutes, rest = divmod(length_ns // NS_PER_SECOND, 60)
     hours, minutes = divmod(minutes, 60)
     parts = ((hours, "h"), (minutes, "min"), (rest, "s"))

@@ -24,6 +24,7 @@ from kline_harness.archives import (
 from kline_harness.archives.file_names import name_coverage
 from kline_harness.archives.recognition import names_column
 from kline_harness.checks.files import FileWatch
+from kline_harness.checks.named_ends import ends_not_checked
 from kline_harness.columns import by_symbol
 from kline_harness.errors import Damaged, InputError
 from kline_harness.inspection.checksum import Checksum, check_checksum
@@ -177,12 +178,13 @@ def inspect_trades(
         own.add("columns_unknown", len(info.unread_columns), names)
     checksum = check_checksum(str(path), info.sha256, own)
     findings = [f for tally in (own, *tallies) for f in tally.findings()]
+    ends = ends_not_checked(audit.watch for audit in reader.audits.values())
     counts = {"rows": reader.rows, "symbols": len(reader.audits)}
     return FileReport(
         str(path),
         info,
         checksum,
-        Verdict.of(CHECK, counts, findings, _TRADES_NOT_CHECKED),
+        Verdict.of(CHECK, counts, findings, (*_TRADES_NOT_CHECKED, *ends)),
         trades=file,
         ids={name: audit.ids.ranges for name, audit in reader.audits.items()},
         raw_ids={name: audit.raw_ids for name, audit in reader.audits.items()},

@@ -12,6 +12,7 @@ from kline_harness.checks.channels import channels_verdict
 from kline_harness.checks.check_list import answer, of_consumer, question
 from kline_harness.checks.faults import Results
 from kline_harness.checks.files import FileWatch, files_verdict
+from kline_harness.checks.named_ends import with_ends
 from kline_harness.checks.reception import reception_verdict
 from kline_harness.checks.recorded_klines import with_closed_klines
 from kline_harness.checks.stored import StoredCheck
@@ -229,7 +230,7 @@ class FinishedRun:
         found = self.after.comparison or Comparison()
         given = self.inputs
         verdict = files_verdict(given.files, given.left_out, found, self.after.references)
-        return with_closed_klines(verdict, given.closed_klines)
+        return with_ends(with_closed_klines(verdict, given.closed_klines), given.files)
 
     def _continuity(self) -> Verdict:
         after, watch = self.after, self.observed.continuity
