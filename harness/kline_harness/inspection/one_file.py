@@ -178,13 +178,12 @@ def inspect_trades(
         own.add("columns_unknown", len(info.unread_columns), names)
     checksum = check_checksum(str(path), info.sha256, own)
     findings = [f for tally in (own, *tallies) for f in tally.findings()]
-    ends = ends_not_checked(audit.watch for audit in reader.audits.values())
     counts = {"rows": reader.rows, "symbols": len(reader.audits)}
     return FileReport(
         str(path),
         info,
         checksum,
-        Verdict.of(CHECK, counts, findings, (*_TRADES_NOT_CHECKED, *ends)),
+        Verdict.of(CHECK, counts, findings, reader.not_checked()),
         trades=file,
         ids={name: audit.ids.ranges for name, audit in reader.audits.items()},
         raw_ids={name: audit.raw_ids for name, audit in reader.audits.items()},
@@ -230,6 +229,11 @@ class _TradesOfFile:
         self.tallies: dict[str, Tally] = {}
         self.audits: dict[str, TradeAudit] = {}
         self.buckets: dict[str, TradeBuckets] = {}
+
+    def not_checked(self) -> tuple[str, ...]:
+        """Return what the file does not let anyone check."""
+        ends = ends_not_checked(audit.watch for audit in self.audits.values())
+        return (*_TRADES_NOT_CHECKED, *ends)
 
     def run(self) -> InputError | None:
         """Read the file to its end, or to what cannot be read, which is returned."""
