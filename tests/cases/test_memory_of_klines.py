@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from tests.cases.made import write_trades
 from tests.cases.test_memory import LIMIT_MB, peaks_mb, sparse
+from tests.oracle import OracleTrade
 
 MAY_MS = int(datetime(2024, 5, 1, tzinfo=UTC).timestamp()) * 1000
 # A month takes a minute, and each of the runs one more.
@@ -33,12 +35,34 @@ def quiet_seconds(path: Path) -> Path:
     return path
 
 
+def traded_seconds() -> list[OracleTrade]:
+    """Make the trades of those klines."""
+    return [
+        OracleTrade(
+            number,
+            Decimal("70.00"),
+            Decimal("0.50"),
+            number,
+            number,
+            (MAY_MS + second * 1000) * 1_000_000,
+            number % 2 == 0,
+            "GNUUSDT",
+        )
+        for number, second in enumerate(range(0, DAYS * 86_400, 1000), start=1)
+    ]
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs the kernel's peaks")
 def test_klines_of_seconds_that_are_given(tmp_path: Path) -> None:
     klines = quiet_seconds(tmp_path / "GNUUSDT-1s.csv")
     limit = 170 if DAYS < 10 else LIMIT_MB
-    for words in (("inspect", klines), ("compare", klines, "--klines", klines)):
+    trades = write_trades(tmp_path / "GNUUSDT-trades.csv", traded_seconds())
+    for words in (
+        ("inspect", klines),
+        ("inspect", klines, trades),
+        ("compare", klines, "--klines", klines),
+    ):
         command: list[str | Path] = [sys.executable, "-m", "kline_harness", *words]
         code, peaks, output = peaks_mb(command)
         assert code == 0, output

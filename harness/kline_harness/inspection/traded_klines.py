@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import Any
 
 import numpy as np
 
+from kline_harness.comparison.series_rows import CHUNK_ROWS, chunks
 from kline_harness.inspection.kline_series import KlineSeries
 from kline_harness.inspection.subject import FileReport
 from kline_harness.inspection.tally import Tally
@@ -27,29 +29,55 @@ def check_traded(series: KlineSeries, report: FileReport, tally: Tally) -> int:
     opens, trades, quantity, scale = buckets.totals()
     whole = (opens >= start) & (interval.close_times_ns(opens) <= end)
     opens, trades, quantity = opens[whole], trades[whole], quantity[whole]
-    rows = (series.opens >= start) & (interval.close_times_ns(series.opens) <= end)
-    held = series.opens[rows]
+    # The series is in order: what the trades cover of it is one stretch.
+    first = int(np.searchsorted(series.opens, start))
+    held = series.opens[first : max(first, _closed_by(series, end))]
     files = {"klines": series.name, "trades": report.name}
     found = _Found(held, opens, files, tally)
     within = (opens >= series.opens[0]) & (opens <= series.opens[-1])
     found.note("no_row_though_traded", opens, within & ~found.has_row, trades=trades)
     if not series.prices_only:
-        quiet = series.quiet[rows]
+        quiet = series.quiet[first : first + len(held)]
         at = found.place[found.has_row]
         traded, amount = trades[found.has_row], quantity[found.has_row]
         idle = quiet[at]
         found.note("zero_volume_though_traded", opens[found.has_row], idle, trades=traded)
-        missing = ~quiet & ~np.isin(held, opens)
-        counts = series.column("count")[rows]
-        found.note("no_trades_though_volume", held, missing, count=counts)
+        _note_untraded(series, first, quiet, opens, found)
         own = series.klines.rows.instrument.quantity_scale
         finest = max(scale, own)
-        stated = rescale(series.column("volume")[rows][at], finest - own)
-        differs = stated != rescale(amount, finest - scale)
-        rest = np.asarray(differs, dtype=np.bool_) & ~idle
-        found.note("volume_differs", opens[found.has_row], rest)
+        for some in chunks(len(at)):
+            stated = rescale(series.take(first + at[some]).volume, finest - own)
+            differs = stated != rescale(amount[some], finest - scale)
+            rest = np.asarray(differs, dtype=np.bool_) & ~idle[some]
+            found.note("volume_differs", held[at[some]], rest)
     _explain_gaps(series, opens, span, found)
     return len(held)
+
+
+def _closed_by(series: KlineSeries, end: int) -> int:
+    """Count the klines that close at a time or before it."""
+    return bisect_right(
+        series.opens, end, key=lambda at: int(series.interval.close_times_ns(np.array([at]))[0])
+    )
+
+
+def _note_untraded(
+    series: KlineSeries, first: int, quiet: BoolArray, traded: Int64Array, found: _Found
+) -> None:
+    """Note the klines from the place `first` on that state trades where there were none."""
+    for some in chunks(len(quiet)):
+        places = first + some.start + np.flatnonzero(~quiet[some])
+        opens = series.opens[places]
+        missing = ~_among(opens, traded)
+        if missing.any():
+            counts = series.take(places).count
+            found.note("no_trades_though_volume", opens, missing, count=counts)
+
+
+def _among(times: Int64Array, ordered: Int64Array) -> BoolArray:
+    """Tell which of some times are among others, which are in order."""
+    at = np.searchsorted(ordered, times)
+    return np.searchsorted(ordered, times, side="right") > at
 
 
 def _span(report: FileReport) -> tuple[int, int] | None:
@@ -67,11 +95,16 @@ def _explain_gaps(
     series: KlineSeries, traded: Int64Array, span: tuple[int, int], found: _Found
 ) -> None:
     """Tell how much of the series' gaps no trade fell in."""
-    first = max(int(series.opens[0]), series.interval.close_times_ns(np.array([span[0] - 1]))[0])
+    after = series.interval.close_times_ns(np.array([span[0] - 1]))[0]
+    first = max(int(series.opens[0]), int(after))
     last = min(int(series.opens[-1]), span[1])
-    due = series.interval.opens_between(int(first), last)
-    empty = np.setdiff1d(np.setdiff1d(due, series.opens), traded)
-    found.note("nothing_traded_in_gap", empty, np.ones(len(empty), dtype=np.bool_))
+    length = series.interval.length_ns
+    # Months are few; of seconds only some are looked at together.
+    step = max(last - first, 1) if length is None else CHUNK_ROWS * length
+    for start in range(first, last, step):
+        due = series.interval.opens_between(start, min(start + step, last))
+        empty = due[~_among(due, series.opens) & ~_among(due, traded)]
+        found.note("nothing_traded_in_gap", empty, np.ones(len(empty), dtype=np.bool_))
 
 
 class _Found:
