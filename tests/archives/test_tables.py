@@ -12,7 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kline_harness.archives import read_klines
+from kline_harness.archives.grammar import Column
+from kline_harness.archives.table import ExactTable
 from kline_harness.arrow import narrowed, unscaled
+from kline_harness.compiled import library
 from kline_harness.errors import InputError
 from pyarrow import feather
 
@@ -205,3 +208,14 @@ def test_integers_behind_decimals_are_those_written(
     found, smaller = narrowed(column)
     assert smaller <= scale
     assert [int(value) * 10 ** (scale - smaller) for value in found] == values[start:]
+
+
+def test_decimals_that_only_later_rows_have_are_refused_without_the_compiled_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(library, "LIBRARY", None)
+    table = ExactTable("x.csv", (Column("volume", "exact", "volume"),))
+    zeros = "80.001" + "0" * 17
+    table.read(f"{zeros}\n{zeros}\n".encode(), 1)
+    with pytest.raises(InputError, match=r"line 4: expected at most 18 decimals for volume"):
+        table.read(f"{zeros}\n0.{'1' * 19}0\n".encode(), 3)

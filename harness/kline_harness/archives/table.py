@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from kline_harness.archives.fields import FALSE_WORDS, TRUE_WORDS
 from kline_harness.archives.grammar import (
+    DIGITS_MAX,
     EXPONENT,
     WHOLE_DIGITS_MAX,
     Column,
@@ -194,6 +195,9 @@ class ExactTable(ExactColumns):
         self._digits = digits
         found = self._columns(table)
         self.tighten(found, digits)
+        if any(scale > DIGITS_MAX for scale in self.scales.values()):
+            # Decimals that are zeros in rows before hide those that are not from the parser.
+            self._lines.digits(block, first_line)
         return found
 
     def _parse(self, block: bytes, digits: Mapping[str, int]) -> Any:
