@@ -152,3 +152,24 @@ def test_closed_klines_of_a_recording_are_counted() -> None:
     (finding,) = report.verdict.findings
     assert (finding.kind, finding.severity.value) == ("klines_not_compared", "notice")
     assert finding.evidence == {"count": 2, "examples": [{"klines": 2}]}
+
+
+@pytest.mark.parametrize(
+    ("lost", "ends_ms", "code"), [(0, 59_999, 0), (1, 59_999, 3), (1, 50_000, 0)]
+)
+def test_a_last_kline_with_more_than_its_rest_can_hold(
+    lost: int, ends_ms: int, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trade of the last minute is absent, with a millisecond left of it, or with ten seconds."""
+    start, klines, rows = 1_715_767_200_000, [], ["id,price,qty,quote_qty,time,is_buyer_maker"]
+    for minute in range(10):
+        at = start + minute * 60_000
+        klines.append(f"{at},5,5,5,5,6,{at + 59_999},30,6,3,15,0\n")
+        for n, time in enumerate([0, 9_000, 18_000, 27_000, 36_000, ends_ms]):
+            if not (lost and (minute, n) == (9, 3)):
+                maker = ("true", "false")[n % 2]
+                rows.append(f"{900 + 6 * minute + n},5,1,5,{at + time},{maker}")
+    paths = tmp_path / "FOXUSDT-trades.csv", tmp_path / "FOXUSDT-1m.csv"
+    paths[0].write_text("\n".join([*rows, ""]))
+    paths[1].write_text("".join(klines))
+    assert run(monkeypatch, *paths) == code

@@ -227,12 +227,13 @@ def _of_klines(symbol: str, series: list[KlineSeries]) -> list[Verdict]:
 def _of_both(symbol: str, series: list[KlineSeries], files: Sequence[FileReport]) -> list[Verdict]:
     tally = Tally("klines_and_trades", symbol)
     compared = 0
+    is_alone = sum(symbol in file.buckets for file in files) == 1
     for file in files:
         bucket = file.buckets.get(symbol)
         for one in series:
             if bucket is not None and one.interval == bucket.interval:
-                compared += check_traded(one, file, tally)
-    if not compared:
+                compared += check_traded(one, file, tally, is_alone=is_alone)
+    if not compared and not tally.findings():
         return []
     counts = {"compared": compared}
     not_checked = ("prices, counts and amounts of klines: replay compares them",)

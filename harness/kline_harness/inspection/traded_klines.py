@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
+from kline_harness.comparison.causes.edge import exceeds_rest
 from kline_harness.comparison.series_rows import CHUNK_ROWS, chunks
 from kline_harness.inspection.kline_series import KlineSeries
 from kline_harness.inspection.subject import FileReport
 from kline_harness.inspection.tally import Tally
-from kline_harness.units import BoolArray, Int64Array, rescale
+from kline_harness.units import BoolArray, ExactArray, Int64Array, rescale, to_decimal
 
 
-def check_traded(series: KlineSeries, report: FileReport, tally: Tally) -> int:
+def check_traded(
+    series: KlineSeries, report: FileReport, tally: Tally, *, is_alone: bool = False
+) -> int:
     """Hold a series against one file's trades; return how many klines could be held.
 
-    Only klines wholly within the time that the trades cover count. What else is in a kline is
-    for a replay to compare.
+    Only klines wholly within the time that the trades cover count; of those at its ends only a
+    volume that the rest of their time cannot hold is found, where the file `is_alone` the
+    symbol's. What else is in a kline is for a replay to compare.
     """
     span = _span(report)
     buckets = report.buckets[series.klines.symbol]
@@ -27,6 +32,8 @@ def check_traded(series: KlineSeries, report: FileReport, tally: Tally) -> int:
     start, end = span
     interval = series.interval
     opens, trades, quantity, scale = buckets.totals()
+    if is_alone and not series.prices_only:
+        _hold_ends(series, (opens, quantity, scale), span, report.name, tally)
     whole = (opens >= start) & (interval.close_times_ns(opens) <= end)
     opens, trades, quantity = opens[whole], trades[whole], quantity[whole]
     # The series is in order: what the trades cover of it is one stretch.
@@ -78,6 +85,34 @@ def _among(times: Int64Array, ordered: Int64Array) -> BoolArray:
     """Tell which of some times are among others, which are in order."""
     at = np.searchsorted(ordered, times)
     return np.searchsorted(ordered, times, side="right") > at
+
+
+def _hold_ends(
+    series: KlineSeries,
+    traded: tuple[Int64Array, ExactArray, int],
+    span: tuple[int, int],
+    name: str,
+    tally: Tally,
+) -> None:
+    """Find klines at the ends with more volume than the time without trades can hold."""
+    first = int(np.searchsorted(series.opens, span[0])) - 1
+    digits = series.klines.rows.instrument.quantity_scale
+    for row in sorted({max(first, 0), min(_closed_by(series, span[1]), len(series) - 1)}):
+        open_ns = int(series.opens[row])
+        close_ns = series.interval.close_time_ns(open_ns)
+        if not any(open_ns < end < close_ns for end in span):
+            continue
+        at = np.flatnonzero(traded[0] == open_ns)
+        mine = to_decimal(traded[1][at[0]], traded[2]) if len(at) else Decimal(0)
+        length_ns = close_ns - open_ns
+        covered_ns = min(span[1], close_ns) - max(span[0], open_ns)
+        volumes = (piece.volume[piece.open_time_ns != open_ns] for piece in series.pieces())
+        seen = [to_decimal(some.max(), digits) for some in volumes if len(some)]
+        seen += [mine * length_ns / covered_ns] if covered_ns > 0 else []
+        surplus = to_decimal(series.take(np.array([row])).volume[0], digits) - mine
+        if seen and exceeds_rest(surplus, max(seen), length_ns, covered_ns):
+            files = {"klines": series.name, "trades": name}
+            tally.add("volume_differs", 1, {"open_time_ns": open_ns, **files})
 
 
 def _span(report: FileReport) -> tuple[int, int] | None:

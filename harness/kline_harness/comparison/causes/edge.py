@@ -61,8 +61,6 @@ def doubt_of(case: DifferingKline, part: Part | None, excess: dict[str, str]) ->
         for start, end in case.context.coverage.windows
         if _near((start, end), case)
     )
-    # The rest of the last trade's millisecond was not recorded either.
-    open_ns = length_ns - covered_ns + 2 * NS_PER_MILLISECOND
     for name in ("count", "volume"):
         if f"unrecorded_{name}" not in excess:
             continue
@@ -72,11 +70,19 @@ def doubt_of(case: DifferingKline, part: Part | None, excess: dict[str, str]) ->
             seen.append(to_decimal(part[name], scale) * length_ns / covered_ns)
         if not seen:
             return f"nothing tells how much {name} the time that was not recorded can hold"
-        if Decimal(excess[f"unrecorded_{name}"]) * length_ns > _BUSIER * max(seen) * open_ns:
+        surplus = Decimal(excess[f"unrecorded_{name}"])
+        if exceeds_rest(surplus, max(seen), length_ns, covered_ns):
             return (
                 f"more {name} than {_BUSIER} times the busiest kline seen, for the time at the edge"
             )
     return None
+
+
+def exceeds_rest(surplus: Decimal, busiest: Decimal, length_ns: int, covered_ns: int) -> bool:
+    """Tell whether a kline has more beyond its recorded time than the rest of it can hold."""
+    # The rest of the last trade's millisecond was not recorded either.
+    open_ns = length_ns - covered_ns + 2 * NS_PER_MILLISECOND
+    return surplus * length_ns > _BUSIER * busiest * open_ns
 
 
 def _near(window: tuple[int, int], case: DifferingKline) -> bool:
