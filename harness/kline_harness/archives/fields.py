@@ -11,7 +11,9 @@ FALSE_WORDS = ("false", "False", "FALSE")
 
 def is_number(text: str) -> bool:
     """Tell whether a text is a decimal number, with an exponent or without, and no plus."""
-    return is_plain_number(text) or (text[:1] != "+" and plain_number(text) is not None)
+    if is_plain_number(text):
+        return True
+    return text[:1] in "0123456789.-" and plain_number(text) is not None
 
 
 def is_plain_number(text: str) -> bool:

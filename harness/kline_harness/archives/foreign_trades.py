@@ -16,11 +16,10 @@ from kline_harness.archives.fields import unit_name, unit_range
 from kline_harness.archives.file_names import name_symbol, symbol_of_name
 from kline_harness.archives.grammar import Column
 from kline_harness.archives.iso_times import is_iso, iso_to_ns
-from kline_harness.archives.layout import Layout
 from kline_harness.archives.line_count import LinesRead
 from kline_harness.archives.mapped_text import MappedText
 from kline_harness.archives.registry import exchange_of
-from kline_harness.archives.table import ExactTable, RowBlock, bodies
+from kline_harness.archives.table import ExactTable, Layout, RowBlock, bodies
 from kline_harness.archives.text_columns import cut_columns, lines_of, one_of
 from kline_harness.background import in_background
 from kline_harness.columns import Instrument

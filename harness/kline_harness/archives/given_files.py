@@ -77,7 +77,6 @@ class KlineFiles:
     def __init__(self, paths: Sequence[Path], symbol: str | None = None) -> None:
         self._paths = paths
         self._symbol = symbol
-        self._spool = ColumnSpool()
         self.left_out: dict[str, str] = {}
         self._why: dict[Path, InputError] = {}
 
@@ -87,10 +86,10 @@ class KlineFiles:
         Raises InputError for a file that is not there, that is damaged, or named for a day and
         nothing known; and for the first file where none of them holds klines.
         """
-        held = False
+        held, spool = False, ColumnSpool() if self._paths else None
         for path in self._paths:
             kind = self._kind(path)
-            found = self._read(path) if kind in ("klines", "stream") else []
+            found = self._read(path, spool) if kind in ("klines", "stream") else []
             held = held or bool(found)
             yield from found
             if not found:
@@ -118,8 +117,8 @@ class KlineFiles:
             self._why[path] = error
             return NOT_KNOWN
 
-    def _read(self, path: Path) -> list[ExchangeKlines]:
+    def _read(self, path: Path, spool: ColumnSpool | None) -> list[ExchangeKlines]:
         try:
-            return read_all_klines(path, symbol=self._symbol, spool=self._spool)
+            return read_all_klines(path, symbol=self._symbol, spool=spool)
         except NoClosedKlines:
             return []

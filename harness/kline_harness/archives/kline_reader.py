@@ -20,10 +20,9 @@ from kline_harness.archives.grammar import Column
 from kline_harness.archives.iso_times import instant_ns, is_iso, iso_to_ns
 from kline_harness.archives.kline_rows import ColumnSpool, KlineRows
 from kline_harness.archives.kline_table import KlineTableText
-from kline_harness.archives.layout import Layout
 from kline_harness.archives.line_count import LinesRead
 from kline_harness.archives.registry import exchange_of
-from kline_harness.archives.table import ExactTable, RowBlock, bodies
+from kline_harness.archives.table import ExactTable, Layout, RowBlock, bodies
 from kline_harness.columns import Instrument
 from kline_harness.errors import InputError, UsageError
 from kline_harness.interval import CODE, INTERVALS, Interval, parse_interval

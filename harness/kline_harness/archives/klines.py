@@ -15,8 +15,8 @@ from kline_harness.archives.file_names import market_of, name_coverage
 from kline_harness.archives.info import FileInfo
 from kline_harness.archives.kline_reader import KlineReader
 from kline_harness.archives.kline_rows import ColumnSpool, KlineRows
-from kline_harness.archives.layout import Layout
 from kline_harness.archives.recognition import open_text, sniff
+from kline_harness.archives.table import Layout
 from kline_harness.arrow import array_of
 from kline_harness.errors import InputError
 from kline_harness.interval import Interval, parse_interval

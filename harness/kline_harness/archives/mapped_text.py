@@ -18,9 +18,8 @@ from kline_harness.archives.column_map import ColumnMap
 from kline_harness.archives.compressed import TextFile, is_table
 from kline_harness.archives.exchange import Dialect
 from kline_harness.archives.grammar import Column, shown
-from kline_harness.archives.layout import BOM, Layout
 from kline_harness.archives.mapped_values import Times, plain_number
-from kline_harness.archives.table import RowBlock, RowError, plain_column
+from kline_harness.archives.table import BOM, Layout, RowBlock, RowError, plain_column
 from kline_harness.compiled.rows import count_lines
 from kline_harness.errors import InputError
 from kline_harness.units import BoolArray, TimeUnit

@@ -27,7 +27,6 @@ from kline_harness.archives.fields import (
 )
 from kline_harness.archives.iso_times import instant_ns, is_iso
 from kline_harness.archives.kline_table import KlineTableText
-from kline_harness.archives.layout import BOM, Layout
 from kline_harness.archives.registry import (
     EXCHANGES,
     KLINE_NAMES,
@@ -38,6 +37,7 @@ from kline_harness.archives.registry import (
     trades_without_header,
 )
 from kline_harness.archives.replies import Reply, is_reply
+from kline_harness.archives.table import BOM, Layout
 from kline_harness.errors import InputError, OtherKind
 from kline_harness.units import TimeUnit
 

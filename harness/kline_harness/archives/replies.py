@@ -10,9 +10,9 @@ import json
 import re
 from typing import Any
 
-from kline_harness.archives.layout import BOM
 from kline_harness.archives.made_text import MadeText, line_of, lines_of_objects, shown
 from kline_harness.archives.registry import EXCHANGES
+from kline_harness.archives.table import BOM
 from kline_harness.errors import InputError
 
 _EVENT = re.compile(rb'"(?:e|stream)"\s*:\s*"')

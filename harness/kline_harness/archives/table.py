@@ -1,4 +1,4 @@
-"""CSV text to exact integer columns, a block of lines at a time.
+"""CSV text to exact integer columns, a block of lines at a time, as its layout says.
 
 A compiled loop reads blocks of plain rows. Any other, and where nothing
 could be compiled, pyarrow parses; where it is more lenient (hexadecimal, blanks, bare carriage
@@ -8,7 +8,7 @@ returns) or fails, the block's lines are gone over one by one to name the first 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 from numpy.typing import NDArray
 
+from kline_harness.archives.exchange import Dialect
 from kline_harness.archives.fields import FALSE_WORDS, TRUE_WORDS
 from kline_harness.archives.grammar import (
     DIGITS_MAX,
@@ -26,13 +27,13 @@ from kline_harness.archives.grammar import (
     shown,
     too_wide,
 )
-from kline_harness.archives.layout import Layout
 from kline_harness.archives.line_count import LinesRead
 from kline_harness.arrow import unscaled
 from kline_harness.compiled.rows import BOOLEAN, EXACT, INTEGER, count_lines, parse_rows
 from kline_harness.errors import InputError
-from kline_harness.units import INT64_MAX, ExactArray, magnitude, narrow, trailing_zeros
+from kline_harness.units import INT64_MAX, ExactArray, TimeUnit, magnitude, narrow, trailing_zeros
 
+BOM = b"\xef\xbb\xbf"
 # Small enough that pyarrow can spread a block over the cores.
 _PYARROW_BLOCK_BYTES = 1 << 20
 _PROBE_BYTES = 4 << 10
@@ -63,6 +64,41 @@ class RowBlock:
     def bad(self, row: int, expected: str, name: str = "") -> InputError:
         """Return the error that names a row and shows it, or its column `name`."""
         return self.error(row, expected, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How to read a file.
+
+    `kind` aggTrades, trades, klines or stream; `header` whether the first line names the columns;
+    `columns` the meaning of each column in order ("" where it has none here; empty for a
+    stream); `unit` of its times (None for a stream, whose events tell); `dialect` for trades that
+    are not in Binance's columns; `iso` for klines whose open times are dates and times in UTC;
+    `unread` the header's names that mean nothing known; `preamble` lines before the header, such
+    as an address; `source` the name of the exchange or seller whose form it is.
+    """
+
+    kind: str
+    header: bool
+    columns: tuple[str, ...]
+    unit: TimeUnit | None
+    dialect: Dialect | None = None
+    iso: bool = False
+    unread: tuple[str, ...] = ()
+    preamble: int = 0
+    source: str = field(kw_only=True)
+
+    def strip(self, first_block: bytes) -> bytes:
+        """Return the first block without byte order mark and the lines before the first row."""
+        text = first_block.removeprefix(BOM)
+        for _ in range(self.first_line - 1):
+            text = text[text.find(b"\n") + 1 or len(text) :]
+        return text
+
+    @property
+    def first_line(self) -> int:
+        """The line number of the first data row."""
+        return 1 + self.preamble + self.header
 
 
 class ExactColumns:

@@ -21,10 +21,10 @@ from kline_harness.archives.file_names import (
 )
 from kline_harness.archives.foreign_trades import ForeignTrades
 from kline_harness.archives.info import FileInfo
-from kline_harness.archives.layout import Layout
 from kline_harness.archives.line_count import LinesRead
 from kline_harness.archives.mapped_text import MappedText
 from kline_harness.archives.recognition import Opened, open_text, sniff
+from kline_harness.archives.table import Layout
 from kline_harness.background import in_background
 from kline_harness.columns import gathered
 from kline_harness.errors import InputError

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from kline_harness.archives.fields import unit_name, unit_range
 from kline_harness.archives.iso_times import instant_ns
-from kline_harness.archives.layout import BOM
+from kline_harness.archives.table import BOM
 from kline_harness.errors import InputError
 from kline_harness.units import NS_PER_SECOND, TimeUnit
 

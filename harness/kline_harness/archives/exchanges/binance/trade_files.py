@@ -12,9 +12,8 @@ from kline_harness.archives.coin_margined import coin_margined
 from kline_harness.archives.compressed import BLOCK_BYTES, TextFile
 from kline_harness.archives.fields import unit_name, unit_range
 from kline_harness.archives.grammar import Column
-from kline_harness.archives.layout import Layout
 from kline_harness.archives.line_count import LinesRead
-from kline_harness.archives.table import ExactTable, bodies
+from kline_harness.archives.table import ExactTable, Layout, bodies
 from kline_harness.background import in_background
 from kline_harness.columns import Instrument
 from kline_harness.tape import Tape, TradeKind
