@@ -28,7 +28,7 @@ def test_no_two_dialects_claim_the_same_rows() -> None:
     claims = [
         (one.header or one.columns, one.time) for exchange in EXCHANGES for one in exchange.trades
     ]
-    assert len(set(claims)) == len(claims) == 16
+    assert len(set(claims)) == len(claims) == 17
 
 
 def test_only_binances_rule_is_proved() -> None:
