@@ -53,17 +53,3 @@ class ReadAhead:
     def over(self, source: Iterator[T]) -> Ahead[T]:
         """Return an iterator over the same items."""
         return Ahead(self._threads, source)
-
-
-def one_ahead(source: Iterator[T]) -> Iterator[T]:
-    """Yield what `source` yields; the next is made in a thread from when one was taken."""
-    with ThreadPoolExecutor(1, thread_name_prefix="ahead") as thread:
-        ahead = Ahead(thread, source)
-
-        def taken(item: T) -> T:
-            ahead.prepare()
-            return item
-
-        ahead.prepare()
-        # Nothing is held here of what is handed on.
-        yield from map(taken, ahead)

@@ -19,7 +19,7 @@ from kline_harness.archives import (
     open_trades,
     opened,
 )
-from kline_harness.archives.read_ahead import ReadAhead, one_ahead
+from kline_harness.archives.read_ahead import ReadAhead
 from kline_harness.checks.files import FileWatch
 from kline_harness.columns import by_symbol, concat
 from kline_harness.comparison.compare import ReferenceKlines
@@ -128,9 +128,6 @@ class Sources:
             if file not in recordings:
                 archives.setdefault(file.info.symbols[0], []).append(file)
         merging = self._merged(recordings, list(archives.values()), watches, whole)
-        if len(recordings) + len(archives) > 1:
-            # What is merged and packed has a core to itself; one line of files is read so anyway.
-            merging = one_ahead(merging)
         return self._whole(merging, watches)
 
     def _merged(
