@@ -229,7 +229,8 @@ def columns_of(edges: Int64Array, at_ns: Int64Array) -> Int64Array:
 
 
 def _count_scale(count: Any) -> Any:
-    return np.log10(1.0 + count)
+    # Of counts that a changed run.json has, too, which 64 bits do not hold.
+    return np.log10(1.0 + np.asarray(count, dtype=np.float64))
 
 
 def lateness_of(data: ReportData) -> tuple[Int64Array, Int64Array]:
