@@ -112,3 +112,11 @@ def test_keys_of_other_types_or_missing(data: st.DataObject, run: Path, copied: 
     assert ran.exit_code in (0, 2)
     assert ran.exit_code == 0 or ran.output.strip().count("\n") == 0
     assert command("report", copied.parent).exit_code in (0, 2)
+
+
+@pytest.mark.parametrize("key", ["first_trade_id", "last_trade_id"])
+def test_an_input_without_one_of_its_ids_is_no_crash(key: str, copied: Path) -> None:
+    figures = json.loads((copied / "run.json").read_text())
+    del figures["inputs"][0][key]
+    (copied / "run.json").write_text(json.dumps(figures))
+    assert command("report", copied).exit_code in (0, 2)

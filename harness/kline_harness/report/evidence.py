@@ -176,8 +176,9 @@ def encode_inputs(inputs: Sequence[InputRow]) -> tuple[Mapping[str, Any], list[s
     rows = []
     for row in inputs:
         ids = ""
-        if isinstance(row.get("first_trade_id"), int):
-            ids = f"{row['first_trade_id']} to {row['last_trade_id']}"
+        first, last = row.get("first_trade_id"), row.get("last_trade_id")
+        if isinstance(first, int) and isinstance(last, int):
+            ids = f"{first} to {last}"
         header = "header" if row.get("header") else "no header"
         names = (*(row.get(name) for name in ("market", "layout", "unit", "compression")), header)
         rows.append(
