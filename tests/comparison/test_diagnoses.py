@@ -9,7 +9,9 @@ from itertools import groupby
 from pathlib import Path
 from random import Random
 
+import pyarrow as pa
 import pytest
+from kline_harness.comparison.scale import ROWS_MAX, diagnose_scale
 
 from tests.cases.made import MINUTE, START, candles, write_klines, write_trades
 from tests.oracle import OracleKline, OracleTrade, klines
@@ -208,3 +210,10 @@ def test_a_contract_size_is_named(tmp_path: Path) -> None:
     assert ran.run["verdict"] == "invalid"
     words = "theirs are 1/10 times ours in volume; theirs are 1/10 times ours in taker_buy_volume"
     assert f"{words}, in 12 of 12 klines" in ran.run["sentence"], ran.output
+
+
+def test_a_difference_after_the_klines_that_are_looked_at_is_no_factor() -> None:
+    volumes = [Decimal(1 + place % 7) for place in range(ROWS_MAX + 1)]
+    other = [*volumes[:-1], Decimal(100)]
+    mine, theirs = (pa.table({"volume": pa.array(one)}) for one in (volumes, other))
+    assert diagnose_scale(mine, theirs, ["volume"], kept=True) == ""

@@ -76,7 +76,8 @@ def _factors(columns: Sequence[_Column], kept: bool) -> Iterator[str]:
     factors = {name: _factor(mine, theirs) for name, mine, theirs in columns}
     values = set(factors.values())
     distinct = max((len({a for a in mine if a}) for _, mine, _ in columns), default=0)
-    if None in values or not kept or distinct < _DISTINCT_MIN:
+    # A factor of 1: what differs stands after the klines that are looked at.
+    if not values.isdisjoint({None, 1}) or not kept or distinct < _DISTINCT_MIN:
         return
     if len(values) == 1 and "count" in factors and values <= set(_TRADES):
         side = ("theirs", "ours") if values == {2} else ("ours", "theirs")
