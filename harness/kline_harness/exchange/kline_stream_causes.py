@@ -7,8 +7,8 @@ kline, and one that stores each message has it as it was in the last that was se
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from kline_harness.comparison.compare import Comparison, Difference, Proof
 from kline_harness.exchange.served import Served, ServedFault
 from kline_harness.exchange.stream_names import TRADE_KINDS
 from kline_harness.exchange.truth import klines_of, later
-from kline_harness.exchange.wire_causes import CAUSE, Guess, proof_of
+from kline_harness.exchange.wire_causes import CAUSE, Guess, Key, key_of, proof_of, with_proofs
 from kline_harness.interval import Interval
 from kline_harness.tape import Tape
 from kline_harness.units import decimal_text
@@ -53,7 +53,7 @@ def explained(
         if one.stream.partition("@")[2] in TRADE_KINDS
     }
     whole: Tape | None = None
-    proofs: dict[tuple[str, str, int], Proof] = {}
+    proofs: dict[Key, Proof] = {}
     for one in found.differences:
         rows = withheld.get((one.symbol.lower(), one.interval.text), ())
         by_ns = moved(one.interval)
@@ -68,8 +68,8 @@ def explained(
                 whole = concat([tape for tape in tapes() if len(tape)])
             proof = _of_formed(one, held, whole, by_ns)
         if proof is not None:
-            proofs[one.symbol, one.interval.text, one.open_time_ns] = proof
-    return _with(found, proofs)
+            proofs[key_of(one)] = proof
+    return with_proofs(found, proofs)
 
 
 def _withheld(served: Served) -> Iterator[tuple[tuple[str, str], list[_Withheld]]]:
@@ -105,14 +105,3 @@ def _of_formed(one: Difference, held: _Withheld, whole: Tape, by_ns: int) -> Pro
     part = later(part.take(part.of_symbol(one.symbol)), by_ns)
     tables = klines_of([part], [one.interval], one.close_time_ns) if len(part) else {}
     return proof_of(one, tables, Guess((held.fault,), _FORMED, lambda tape, _: tape))
-
-
-def _with(found: Comparison, proofs: Mapping[tuple[str, str, int], Proof]) -> Comparison:
-    def proved(rows: Sequence[Difference]) -> tuple[Difference, ...]:
-        return tuple(
-            replace(d, proof=proofs.get((d.symbol, d.interval.text, d.open_time_ns), d.proof))
-            for d in rows
-        )
-
-    series = tuple(replace(one, differences=proved(one.differences)) for one in found.series)
-    return replace(found, series=series) if proofs else found

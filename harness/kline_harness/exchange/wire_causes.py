@@ -31,6 +31,8 @@ _NOT_CHECKED = (
     "faults that strike requests, the server's time and names: they keep no trade back",
 )
 Change = Callable[[Tape, Interval], Tape]
+# The symbol, the interval and the open time of a kline.
+Key = tuple[str, str, int]
 Touched = Mapping[str, np.ndarray[tuple[int, int], np.dtype[np.int64]]]
 
 
@@ -80,7 +82,7 @@ class WireCauses:
 
         `moved` tells by how much later than in the files klines of an interval are judged.
         """
-        proofs: dict[tuple[str, str, int], Proof] = {}
+        proofs: dict[Key, Proof] = {}
         open_questions = [d for d in found.differences if _asked(d)]
         if not open_questions or not self.faults:
             return found
@@ -98,21 +100,9 @@ class WireCauses:
                 for one in open_questions:
                     proof = proof_of(one, tables, guess)
                     if proof is not None:
-                        proofs[_key(one)] = proof
-            open_questions = [d for d in open_questions if _key(d) not in proofs]
-        if not proofs:
-            return found
-        series = tuple(
-            replace(
-                result,
-                differences=tuple(
-                    replace(d, proof=proofs.get(_key(d), d.proof)) if _asked(d) else d
-                    for d in result.differences
-                ),
-            )
-            for result in found.series
-        )
-        return replace(found, series=series)
+                        proofs[key_of(one)] = proof
+            open_questions = [d for d in open_questions if key_of(d) not in proofs]
+        return with_proofs(found, proofs)
 
     def verdict(self, found: Comparison, served: Served) -> Verdict:
         """Say of every fault whether it had an effect, who noticed, and what was left of it."""
@@ -169,8 +159,25 @@ def _asked(one: Difference) -> bool:
     return one.proof is None and one.ours is not None and one.theirs is not None
 
 
-def _key(one: Difference) -> tuple[str, str, int]:
+def key_of(one: Difference) -> Key:
+    """Return of which kline a difference is."""
     return one.symbol, one.interval.text, one.open_time_ns
+
+
+def with_proofs(found: Comparison, proofs: Mapping[Key, Proof]) -> Comparison:
+    """Return a comparison with proofs at the differences that have none yet."""
+    if not proofs:
+        return found
+    series = tuple(
+        replace(
+            result,
+            differences=tuple(
+                replace(d, proof=d.proof or proofs.get(key_of(d))) for d in result.differences
+            ),
+        )
+        for result in found.series
+    )
+    return replace(found, series=series)
 
 
 def _all_of(guesses: Sequence[Guess]) -> Change:
@@ -334,7 +341,7 @@ def _finding(fault: ServedFault, klines: Sequence[Difference]) -> Finding:
     if not klines:
         evidence["sentence"] = f"{struck}{noticed}; no stored kline differs by it"
         return Finding(CHECK, "absorbed", Severity.NOTICE, at_ns=fault.first_ns, evidence=evidence)
-    evidence["klines"] = [list(_key(one)) for one in klines[:_SHOWN]]
+    evidence["klines"] = [list(key_of(one)) for one in klines[:_SHOWN]]
     some = f"{len(klines):,} stored kline{'s' if len(klines) != 1 else ''}"
     evidence["sentence"] = (
         f"{struck}{noticed}; {some} are what its trades make as it let them through, and were "
