@@ -170,22 +170,26 @@ class CampaignRun:
             return
         progress.trades += answer.summary.trades
         symbol.done += 1
-        digested = [one for one in _tasks(task.symbol, symbol.plan) if _takes_digests(one.work)]
         if answer.failure is None:
             progress.samples.append(task.work.sample(answer.seconds))
         elif not symbol.has_failed:
             symbol.has_failed = True
+            digested = _of_digests(task.symbol, symbol.plan)
             progress.done_tasks += len(digested)
             progress.done_seconds += sum(one.work.seconds for one in digested)
             failed = answer.failure
             self.answers += [RunAnswer(one.work.name, {}, 0.0, True, failed) for one in digested]
         if symbol.is_digested():
-            yield from digested
+            yield from _of_digests(task.symbol, symbol.plan)
 
 
 def _tasks(symbol: int, plan: SymbolPlan) -> list[_Task]:
     works: tuple[Shard | PlannedRun, ...] = (*plan.shards, *plan.runs)
     return [_Task(symbol, place, one) for place, one in enumerate(works)]
+
+
+def _of_digests(symbol: int, plan: SymbolPlan) -> list[_Task]:
+    return [one for one in _tasks(symbol, plan) if _takes_digests(one.work)]
 
 
 def _takes_digests(work: Shard | PlannedRun) -> bool:
