@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -75,6 +75,11 @@ class SymbolFiles:
         """Name the symbol, with its market where that was given."""
         return f"{self.market}-{self.symbol}" if self.market else self.symbol
 
+    @property
+    def size(self) -> int:
+        """The bytes of its files of trades."""
+        return bytes_of(self.trades)
+
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
@@ -91,6 +96,11 @@ class Campaign:
         return Reading(
             Reading.frame_of(every), None, self.options.market, first.contract_size, first.columns
         )
+
+
+def bytes_of(paths: Iterable[Path]) -> int:
+    """Return how many bytes files have together."""
+    return sum(path.stat().st_size for path in paths)
 
 
 def load_campaign(path: Path) -> Campaign:

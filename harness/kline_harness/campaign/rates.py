@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from kline_harness.campaign.campaign_file import Campaign, SymbolFiles
+from kline_harness.campaign.campaign_file import Campaign, SymbolFiles, bytes_of
 from kline_harness.campaign.campaign_folder import CampaignFolder
 from kline_harness.campaign.day_cache import replacing
 from kline_harness.campaign.tasks import Failure, digest_shard, run_symbol
@@ -146,7 +146,7 @@ def measured(campaign: Campaign, folder: Path) -> Measured:
 
     Raises UsageError where the sample cannot be run.
     """
-    symbols = sorted(campaign.symbols, key=lambda one: sum(p.stat().st_size for p in one.trades))
+    symbols = sorted(campaign.symbols, key=lambda one: one.size)
     try:
         first = _seconds(campaign, symbols[-1], CampaignFolder(folder / "first"))
         again = _seconds(campaign, symbols[-1], CampaignFolder(folder / "again"))
@@ -178,10 +178,10 @@ def _sampled(
     """Digest the days that are not done yet and run all of them through every variant."""
     reading, report = campaign.reading(), campaign.options.report
     part = SymbolFiles(symbol.symbol, symbol.market, symbol.trades[:days], symbol.klines[:days])
-    new, every = part.trades[done:], sum(path.stat().st_size for path in part.trades)
+    new, every = part.trades[done:], part.size
     shard = digest_shard(places, symbol.name, new, reading)
     _refuse(shard.failure)
-    yield Sample(DIGEST, len(new), sum(path.stat().st_size for path in new), shard.seconds)
+    yield Sample(DIGEST, len(new), bytes_of(new), shard.seconds)
     for variant in campaign.variants:
         answer = run_symbol(places, part, variant, reading, report=report)
         _refuse(answer.failure)

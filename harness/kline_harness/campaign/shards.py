@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kline_harness.campaign.campaign_file import Campaign, SymbolFiles, Variant
+from kline_harness.campaign.campaign_file import Campaign, SymbolFiles, Variant, bytes_of
 from kline_harness.campaign.day_cache import DayCache, Reading
 from kline_harness.campaign.rates import DIGEST, Rates, Sample
 from kline_harness.campaign.symbol_run import takes_digests
@@ -32,7 +32,7 @@ class Shard:
 
     def sample(self, seconds: float) -> Sample:
         """Return the shard as one that took so long."""
-        return Sample(DIGEST, len(self.paths), _size(self.paths), seconds)
+        return Sample(DIGEST, len(self.paths), bytes_of(self.paths), seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,7 @@ class PlannedRun:
 
     def sample(self, seconds: float) -> Sample:
         """Return the run as one that took so long."""
-        trades = self.symbol.trades
-        return Sample(self.variant.name, len(trades), _size(trades), seconds)
+        return Sample(self.variant.name, len(self.symbol.trades), self.symbol.size, seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +105,11 @@ class Plan:
         """Return what is said before anything runs."""
         shards = sum(len(plan.shards) for plan in self.symbols)
         runs = sum(len(plan.runs) for plan in self.symbols)
-        days = sum(len(plan.symbol.trades) for plan in self.symbols)
-        size = sum(_size(plan.symbol.trades) for plan in self.symbols)
+        files = [(len(plan.symbol.trades), plan.symbol.size) for plan in self.symbols]
+        days, size = sum(count for count, _ in files), sum(size for _, size in files)
         tasks = shards + runs
         work, scheduling = self.work_seconds, tasks * SCHEDULING_SECONDS
-        memory = max(self.rates.memory_bytes(len(t), _size(t)) for t in self._trades())
+        memory = max(self.rates.memory_bytes(*one) for one in files)
         return [
             f"symbols {len(self.symbols):,}, files {days:,}, {size / 1e9:,.2f} GB",
             f"tasks {tasks:,}: {shards:,} shards of days, {runs:,} runs of a symbol",
@@ -118,9 +117,6 @@ class Plan:
             f"expected {self.seconds(workers):,.1f} s on {workers} workers, by simulation",
             f"memory {memory / 1e6:,.0f} MB a worker, {memory * workers / 1e9:,.2f} GB in all",
         ]
-
-    def _trades(self) -> Iterator[tuple[Path, ...]]:
-        return (plan.symbol.trades for plan in self.symbols)
 
     @property
     def work_seconds(self) -> float:
@@ -132,7 +128,7 @@ def _symbol_plan(
     campaign: Campaign, symbol: SymbolFiles, cache: DayCache, rates: Rates
 ) -> SymbolPlan:
     reading = campaign.reading()
-    size, files = _size(symbol.trades), len(symbol.trades)
+    size, files = symbol.size, len(symbol.trades)
     runs = tuple(
         PlannedRun(symbol, one, rates.of_run(one.name, files, size)) for one in campaign.variants
     )
@@ -148,15 +144,13 @@ def _cut(
 ) -> Iterator[Shard]:
     """Yield neighbouring days until they are enough work for a task."""
     waiting: list[Path] = []
+    size = 0
     for path in paths:
         waiting.append(path)
-        seconds = rates.of_digest(len(waiting), _size(waiting))
+        size += path.stat().st_size
+        seconds = rates.of_digest(len(waiting), size)
         if seconds >= least_seconds:
             yield Shard(symbol, tuple(waiting), seconds)
-            waiting = []
+            waiting, size = [], 0
     if waiting:
         yield Shard(symbol, tuple(waiting), seconds)
-
-
-def _size(paths: Iterable[Path]) -> int:
-    return sum(path.stat().st_size for path in paths)
