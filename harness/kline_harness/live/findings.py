@@ -32,8 +32,10 @@ _GAPS_PER_SYMBOL = 200
 _MARKED_MAX = 120
 # How the page marks a kind on its candle, where it has a mark of its own.
 _MARKS = {
-    **{kind: kind for kind in ("proved", "consistent", "unexplained", "missing", "extra")},
-    **{kind: kind for kind in ("late", "gap")},
+    **{
+        kind: kind
+        for kind in ("proved", "consistent", "unexplained", "missing", "extra", "late", "gap")
+    },
     "differs": "unexplained",
     "trade_ids_missing": "gap",
     "lost_stretch": "gap",
