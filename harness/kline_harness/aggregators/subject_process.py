@@ -64,7 +64,7 @@ class SubjectProcess:
         self._deadline_s, self._taken = 0.0, 0
         self._seen = dict[int, str]()
         # A signal raises in the main thread: in the middle of a start it would leave a program
-        # that nobody knows of, and that nobody ends.
+        # whose id is not known yet, which a guard finds by its mark where there is /proc alone.
         with ThreadPoolExecutor(1) as starter:
             try:
                 starter.submit(self._begin, list(command)).result()

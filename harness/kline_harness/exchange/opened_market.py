@@ -25,8 +25,9 @@ class Serving:
     """What is served, and how.
 
     `speed` is virtual seconds a second, None as fast as the clients read. `rebase` moves the
-    recording by whole days to today. Without `hold`, time stands until one stream is subscribed
-    to; where the service's clock is ours, or both are the machine's (`leads`), it waits for nobody.
+    recording by whole days to today. `hold` is how many streams have to be subscribed to before
+    time passes: by default one, and none where both clocks are the machine's (`rebase`) or the
+    server sets the service's (`leads`).
     """
 
     archives: tuple[Path, ...]
