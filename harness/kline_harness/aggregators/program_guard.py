@@ -24,7 +24,7 @@ class ProgramGuard:
     def __init__(self, grace_seconds: float = 0.0) -> None:
         self.mark = f"{os.getpid()}-{next(_numbers)}"
         self._process = subprocess.Popen(
-            # Nothing but the standard library: it begins in a few milliseconds.
+            # Nothing but some of the standard library: it begins in 20 ms, while the program does.
             [
                 *(sys.executable, "-I", "-S", program_family.__file__),
                 *(self.mark, str(grace_seconds)),
