@@ -72,6 +72,11 @@ class EndedProgramError(Exception):
     """A user's code called sys.exit, which would end a run as if it were valid."""
 
 
+def error_line(error: BaseException) -> str:
+    """Return the name of an error's class and what it says, in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
 @contextmanager
 def own_code() -> Iterator[None]:
     """Run code of a user's, an aggregator's or a check's, that may not end the program.

@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from kline_harness.errors import ContractError, UserError
+from kline_harness.errors import ContractError, UserError, error_line
 
 EXIT_INVALID = 1
 EXIT_USAGE = 2
@@ -134,7 +134,7 @@ def crash_sentence(error: BaseException) -> str:
     import tempfile
     import traceback
 
-    what = " ".join(f"{type(error).__name__}: {error}".split())
+    what = error_line(error)
     details = "".join(traceback.format_exception(error))
     try:
         handle, path = tempfile.mkstemp(prefix="kline-harness-crash-", suffix=".txt")

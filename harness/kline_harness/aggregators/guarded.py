@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kline_harness.columns import Columns
-from kline_harness.errors import UserError, own_code
+from kline_harness.errors import UserError, error_line, own_code
 from kline_harness.interfaces import Aggregator, FeedSlice
 from kline_harness.interval import INTERVALS
 from kline_harness.kline import Emission, KlineBatch, Life, LifeBatch, Trigger
@@ -205,7 +205,7 @@ def _raised(method: str, error: Exception) -> Finding:
         for frame in frames
         if PurePath(frame.filename).name != PurePath(__file__).name
     ]
-    message = " ".join(f"{type(error).__name__}: {error}".split())
+    message = error_line(error)
     evidence = {
         "sentence": f"the aggregator failed in {method}: {message}",
         "method": method,

@@ -25,7 +25,7 @@ from typing import Any
 
 from kline_harness.aggregators.exact import ExactAggregator
 from kline_harness.aggregators.names import EXACT, GROUP, expected_names
-from kline_harness.errors import UsageError, UserError, own_code
+from kline_harness.errors import UsageError, UserError, error_line, own_code
 from kline_harness.interfaces import Aggregator, Subject
 from kline_harness.interval import Interval
 
@@ -59,7 +59,7 @@ class NamedFactory:
             with own_code():
                 return NamedFactory(name, registered[name].load())
         except Exception as error:
-            raise UsageError(f"aggregator {name}: {_said(error)}") from error
+            raise UsageError(f"aggregator {name}: {error_line(error)}") from error
 
     @staticmethod
     def given(given: Any) -> NamedFactory:
@@ -98,7 +98,9 @@ class NamedFactory:
         except UserError:
             raise
         except Exception as error:
-            raise UsageError(f"aggregator {self.name} could not be made: {_said(error)}") from error
+            raise UsageError(
+                f"aggregator {self.name} could not be made: {error_line(error)}"
+            ) from error
         lacking = _missing(made)
         if lacking:
             raise UsageError(
@@ -180,7 +182,7 @@ def _attribute(name: str) -> Callable[..., Any]:
         raise
     except Exception as error:
         raise UsageError(
-            f"aggregator {name}: {where} cannot be imported: {_said(error)}"
+            f"aggregator {name}: {where} cannot be imported: {error_line(error)}"
         ) from error
     found: Any = module
     for part in attribute.split("."):
@@ -219,8 +221,3 @@ def _file(path: Path) -> Any:
         del sys.modules[name]
         raise
     return module
-
-
-def _said(error: Exception) -> str:
-    """Return an error in one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())

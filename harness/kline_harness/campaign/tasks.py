@@ -24,7 +24,7 @@ from kline_harness.campaign.program import program_key
 from kline_harness.campaign.summary import TradeSummary
 from kline_harness.campaign.symbol_run import replay_symbol, takes_digests
 from kline_harness.compiled.memory import keep_freed_memory
-from kline_harness.errors import ContractError, InputError, UsageError, UserError
+from kline_harness.errors import ContractError, InputError, UsageError, UserError, error_line
 from kline_harness.exit_codes import EXIT_CRASH, EXIT_INVALID, EXIT_USAGE
 from kline_harness.history.held_files import is_catalogued
 from kline_harness.replay.scenario import Scenario
@@ -96,7 +96,7 @@ def _failure(places: CampaignFolder, name: str, error: Exception) -> Failure:
     with replacing(details) as part:
         text = "".join(traceback.format_exception(error))
         part.write_text(text, encoding="utf-8", errors="replace")
-    what = " ".join(f"{type(error).__name__}: {error}".split())
+    what = error_line(error)
     return Failure(f"crash: {what}; details are in {details}", EXIT_CRASH)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from kline_harness.columns import Rows
-from kline_harness.errors import UsageError, UserError, own_code
+from kline_harness.errors import UsageError, UserError, error_line, own_code
 from kline_harness.interfaces import Check, FeedSlice, Observer, SubjectWatch
 from kline_harness.kline import Emission
 from kline_harness.tape import Tape
@@ -27,7 +27,7 @@ def asked(name: str, what: str, ask: Callable[[], X]) -> X:
     except UserError:
         raise
     except Exception as error:
-        said = " ".join(f"{type(error).__name__}: {error}".split())
+        said = error_line(error)
         raise UsageError(f"aggregator {name}: its {what} cannot be had: {said}") from error
 
 

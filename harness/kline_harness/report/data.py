@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pyarrow as pa
 
-from kline_harness.errors import InputError
+from kline_harness.errors import InputError, error_line
 from kline_harness.report.differences import DifferenceRow, read_differences
 from kline_harness.report.klines import Series, numbers, read_klines, read_table, text_codes
 from kline_harness.run_record import LEDGER_FILE, RECORD_FILE, RunRecord, read_ledger, read_record
@@ -105,7 +105,7 @@ def _read(path: Path, read: Callable[[Path], T]) -> T:
         ValueError,
         AttributeError,
     ) as error:
-        what = " ".join(f"{type(error).__name__}: {error}".split())
+        what = error_line(error)
         raise InputError(path, "what a replay writes there", what) from error
 
 
