@@ -24,7 +24,7 @@ _STYLE = {
     Validity.UNKNOWN: "bold yellow",
     Validity.INVALID: "bold red",
 }
-_SEVERITIES = (Severity.ERROR, Severity.DOUBT, Severity.NOTICE)
+_SEVERITIES = tuple(Severity)
 _KINDS_SHOWN = 8
 _OF_A_KIND_SHOWN = 3
 _SERIES_SHOWN = 12

@@ -29,7 +29,10 @@ _WORSE = (Validity.VALID, Validity.UNKNOWN, Validity.INVALID)
 
 
 class Severity(Enum):
-    """Whether a finding makes its check invalid, leaves it unknown, or is only reported."""
+    """Whether a finding makes its check invalid, leaves it unknown, or is only reported.
+
+    The worst comes first: pages and the terminal list findings in this order.
+    """
 
     ERROR = "error"
     DOUBT = "doubt"

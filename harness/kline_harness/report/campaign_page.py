@@ -14,6 +14,8 @@ import pyarrow.parquet as pq
 
 from kline_harness.errors import OutputError
 from kline_harness.finding_text import finding_text
+from kline_harness.report.evidence import SEVERITIES
+from kline_harness.report.overview import WORST_FIRST
 from kline_harness.report.page import render, write_whole
 from kline_harness.report.svg import Drawing, LogBars, log_bars
 from kline_harness.units import day_of
@@ -25,7 +27,7 @@ OPEN = ("doubt", "consistent")
 EXPLAINED = ("proved",)
 _FINDINGS = ("error", "doubt")
 _CLASSES = ("unexplained", "missing", "extra", "consistent", "proved")
-_VERDICTS = ("invalid", "unknown", "valid", "absent")
+_VERDICTS = (*WORST_FIRST, "absent")
 _SHOWN = 50
 _WORST_DAYS = 20
 # More columns than this are months: a year of many symbols would be a page of many megabytes.
@@ -158,7 +160,7 @@ def _sentence(results: Mapping[str, Any]) -> str:
     parts = []
     if failed:
         parts.append(f"{failed:,} of {_several(total, 'run')} came to nothing")
-    for verdict in ("invalid", "unknown", "valid"):
+    for verdict in WORST_FIRST:
         names = [run["name"] for run in runs if run["verdict"] == verdict]
         if names:
             worst = f", {names[0]} worst" if verdict != "valid" and len(names) > 1 else ""
@@ -207,7 +209,7 @@ def _months(out: Path, row: RunRow) -> dict[str, list[DaySection]]:
 
 def _findings(folder: Path) -> Iterator[tuple[str, int, str]]:
     """Yield the day, how bad it is and the words of each finding."""
-    ranks = {severity: rank for rank, severity in enumerate((*_FINDINGS, "notice"))}
+    ranks = {severity: rank for rank, severity in enumerate(SEVERITIES)}
     with (folder / "findings.ndjson").open(encoding="utf-8") as lines:
         for line in lines:
             plain = json.loads(line)

@@ -19,10 +19,12 @@ from kline_harness.report.format import number, readable, size, utc, words
 from kline_harness.report.glossary import cause_sentence
 from kline_harness.run_rows import ComparedRow, EquationRow, FindingRow, InputRow
 from kline_harness.units import NS_PER_MILLISECOND
+from kline_harness.verdict import Severity
 
 # An evidence page may be larger than the report, for it holds nothing else.
 PAGE_BUDGET = 4_000_000
-SEVERITIES = ("error", "doubt", "notice")
+# The worst first.
+SEVERITIES = tuple(one.value for one in Severity)
 # What would end a script element early, open markup, or break a line of a script.
 _UNSAFE = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from kline_harness.errors import InputError, OutputError
 from kline_harness.report.format import utc, words
-from kline_harness.report.overview import tested
+from kline_harness.report.overview import WORST_FIRST, tested
 from kline_harness.report.page import render, write_whole
 from kline_harness.report.summary import CLASSES, period_of, symbols_of, totals
 from kline_harness.report.svg import Drawing, LogBars, log_bars
@@ -18,12 +18,12 @@ from kline_harness.units import NS_PER_DAY
 
 _WIDTH, _HEIGHT = 960.0, 120.0
 _DAYS_SHOWN, _ROWS_SHOWN = 62, 40
-_OPEN = ("unexplained", "missing", "extra")
-_WORST = ("invalid", "unknown", "valid")
+# The classes of klines that make a comparison invalid.
+_WRONG = ("unexplained", "missing", "extra")
 _BARS = (
     (("proved",), "proved"),
     (("consistent",), "consistent"),
-    (("unexplained", "missing", "extra"), "unexplained"),
+    (_WRONG, "unexplained"),
 )
 
 
@@ -114,7 +114,9 @@ def matrix_of(runs: Sequence[PastRun]) -> Matrix | None:
         cells = [last.get((symbol, day)) for day in days]
         key = tuple(cell and (cell[0], cell[1].name) for cell in cells)
         alike.setdefault(key, []).append(symbol)
-    worst = sorted(alike, key=lambda key: min((_WORST.index(c[0]) for c in key if c), default=9))
+    worst = sorted(
+        alike, key=lambda key: min((WORST_FIRST.index(c[0]) for c in key if c), default=9)
+    )
     rows = tuple(
         (tuple(alike[key]), tuple(last.get((alike[key][0], day)) for day in days))
         for key in worst[:_ROWS_SHOWN]
@@ -181,7 +183,7 @@ def _wrong(run: RunRecord) -> Iterator[str]:
         if check["verdict"] != "valid":
             yield from (f"{check['check']}: {words(kind)}" for kind in check["findings"])
     for row in run.compared:
-        if any(row.get(name) for name in _OPEN):
+        if any(row.get(name) for name in _WRONG):
             yield f"{row['symbol']} {row['interval']} differs"
 
 
@@ -191,7 +193,7 @@ def _covers(run: RunRecord) -> Iterator[tuple[str, str, str]]:
     It is the run's; where the comparison alone failed, a symbol without a wrong kline is valid.
     """
     failed = {check["check"] for check in run.checks if check["verdict"] != "valid"}
-    wrong = {row["symbol"] for row in run.compared if any(row.get(name) for name in _OPEN)}
+    wrong = {row["symbol"] for row in run.compared if any(row.get(name) for name in _WRONG)}
     compared = {row["symbol"] for row in run.compared}
     right = compared - wrong if failed == {"comparison"} and wrong else set()
     for row in run.inputs:

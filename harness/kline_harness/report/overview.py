@@ -10,12 +10,14 @@ from typing import Any
 from kline_harness.finding_text import evidence_text
 from kline_harness.kline import FIELDS
 from kline_harness.report.differences import DifferenceRow, plain_decimal
+from kline_harness.report.evidence import SEVERITIES
 from kline_harness.report.format import flatten, number, words
 from kline_harness.report.klines import interval_order
 from kline_harness.run_record import RunRecord
 from kline_harness.run_rows import CheckRow, FaultRow, FindingRow, InputRow, NotComparedRow
 
-_WORST_FIRST = ("invalid", "unknown", "valid")
+# Verdicts in the order in which pages list them.
+WORST_FIRST = ("invalid", "unknown", "valid")
 _NAMED = 4
 # With more fields, amounts would be another line for each kline.
 _FIELDS_SAID = 2
@@ -24,7 +26,7 @@ _DUST = 10**10
 _ROUNDING = "rounding of binary floats"
 _GROUPS_SAID = 10
 _EVIDENCE_SAID = 160
-_RANK = {"error": 0, "doubt": 1, "notice": 2}
+_RANK = {severity: rank for rank, severity in enumerate(SEVERITIES)}
 # No field has as many digits, so that a difference is exact.
 _DIGITS = 100
 
@@ -124,7 +126,7 @@ _SAID_ELSEWHERE = ("aggregator", "intervals", "faults", "market")
 
 def worst_first(checks: Iterable[CheckRow]) -> list[CheckRow]:
     """Return the checks, those that failed first."""
-    return sorted(checks, key=lambda row: _WORST_FIRST.index(row["verdict"]))
+    return sorted(checks, key=lambda row: WORST_FIRST.index(row["verdict"]))
 
 
 def failures(checks: Iterable[CheckRow], findings: Sequence[FindingRow]) -> list[FailedCheck]:
