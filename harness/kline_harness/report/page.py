@@ -47,7 +47,7 @@ from kline_harness.report.overview import (
     uncompared,
     worst_first,
 )
-from kline_harness.report.pictures import Pictures, can_draw, draw_pictures, worst_symbols
+from kline_harness.report.pictures import Pictures, can_draw, draw_pictures
 from kline_harness.report.summary import Summary, summarise
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -108,7 +108,7 @@ def build_report(run_dir: Path) -> Path:
         "ledger": cut("ledger", encode_ledger(data.ledger), _LEDGER_BUDGET),
         "inputs": cut("inputs", encode_inputs(data.run.inputs), _INPUTS_BUDGET),
     }
-    candles = _candles(run_dir, data, summary)
+    candles = candle_series(run_dir / "klines", pictures.symbols, data.differences, data.run)
     moments = moment_block(data, span_ns(data))
     used = pictures.size + sum(found[0].size for found in chunks.values())
     used += sum(map(len, (*candle_scripts(), candle_block(candles, (), 0), moments or "")))
@@ -124,12 +124,6 @@ def build_report(run_dir: Path) -> Path:
             pages[name] = _evidence_page(data, summary, chunk, found[-1].last)
     _write(run_dir, pages)
     return run_dir / "report.html"
-
-
-def _candles(run_dir: Path, data: ReportData, summary: Summary) -> list[dict[str, Any]]:
-    """Return the candles of the symbols that are drawn."""
-    shown = worst_symbols(data, summary.symbols)
-    return candle_series(run_dir / "klines", shown, data.differences, data.run)
 
 
 def _report(

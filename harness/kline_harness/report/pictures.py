@@ -50,7 +50,8 @@ class Picture:
 class Pictures:
     """The pictures by section.
 
-    `states` are those the coverage maps show; `symbols_hidden` symbols have no picture.
+    `symbols` are drawn, `symbols_hidden` more have no picture; `states` are those the coverage maps
+    show.
     """
 
     coverage: tuple[Picture, ...]
@@ -60,6 +61,7 @@ class Pictures:
     timeline: tuple[Picture, ...]
     lateness: tuple[Picture, ...]
     states: tuple[str, ...]
+    symbols: tuple[str, ...]
     symbols_hidden: int
 
     @property
@@ -76,7 +78,7 @@ def can_draw() -> bool:
 
 def draw_pictures(data: ReportData, symbols: Sequence[str]) -> Pictures:
     """Draw every picture of a report."""
-    shown, drawing = worst_symbols(data, symbols), can_draw()
+    shown, drawing = _worst_symbols(data, symbols), can_draw()
     maps = list(coverage_maps(data, shown))
     states = {name for coverage in maps for name in coverage.totals()}
     return Pictures(
@@ -87,11 +89,12 @@ def draw_pictures(data: ReportData, symbols: Sequence[str]) -> Pictures:
         timeline=_timeline(data) if drawing else (),
         lateness=_one(draw_lateness(data), _LATENESS) if drawing else (),
         states=tuple(name for name in STATES if name in states),
+        symbols=shown,
         symbols_hidden=len(symbols) - len(shown),
     )
 
 
-def worst_symbols(data: ReportData, symbols: Sequence[str]) -> tuple[str, ...]:
+def _worst_symbols(data: ReportData, symbols: Sequence[str]) -> tuple[str, ...]:
     """Return the symbols to draw: those with most unexplained differences, in the run's order."""
     weight = dict.fromkeys(symbols, 0)
     for row in data.differences:
