@@ -15,6 +15,7 @@ from kline_harness.report.differences import DifferenceRow
 from kline_harness.report.format import number, utc
 from kline_harness.report.klines import Series, interval_order
 from kline_harness.report.mpl_paths import time_labels
+from kline_harness.report.summary import traded_ns
 from kline_harness.report.svg import Drawing, box
 from kline_harness.run_record import RunRecord
 from kline_harness.run_rows import StretchRow
@@ -96,12 +97,9 @@ def coverage_maps(data: ReportData, symbols: Iterable[str]) -> Iterator[Coverage
 
 def span_ns(data: ReportData) -> tuple[int, int]:
     """Return the time the trades span; without trades, that of the klines up to a day long."""
-    inputs = [row for row in data.run.inputs if row.get("role") == "trades"]
-    firsts = [first for row in inputs if (first := row.get("first_event_time_ns"))]
-    lasts = [last for row in inputs if (last := row.get("last_event_time_ns"))]
-    if firsts and lasts:
+    if traded := traded_ns(data.run.inputs):
         # Recordings begin and end within a minute; axes with it.
-        start, end = min(firsts), max(lasts) + 1
+        start, end = traded[0], traded[1] + 1
         return start - start % NS_PER_MINUTE, end + -end % NS_PER_MINUTE
     lines = [line for line in data.klines if len(line)]
     lines = [line for line in lines if _length_ns(line.interval) <= NS_PER_DAY] or lines

@@ -103,13 +103,16 @@ def _symbols(data: ReportData) -> tuple[str, ...]:
 
 def period_of(inputs: Iterable[InputRow]) -> str:
     """Return the days of the files of trades, ``first to last``; empty where none tells."""
+    days = [utc(one)[:10] for one in traded_ns(inputs) or ()]
+    return " to ".join(dict.fromkeys(days))
+
+
+def traded_ns(inputs: Iterable[InputRow]) -> tuple[int, int] | None:
+    """Return the first and the last time in the files of trades; None where none tells."""
     trades = [row for row in inputs if row.get("role") == "trades"]
     firsts = [first for row in trades if (first := row.get("first_event_time_ns"))]
     lasts = [last for row in trades if (last := row.get("last_event_time_ns"))]
-    if not firsts or not lasts:
-        return ""
-    days = [utc(one)[:10] for one in (min(firsts), max(lasts))]
-    return " to ".join(dict.fromkeys(days))
+    return (min(firsts), max(lasts)) if firsts and lasts else None
 
 
 def _figures(
