@@ -166,9 +166,8 @@ def _stubs(row: EquationRow, main: str | None) -> list[tuple[str, int, str]]:
 
 
 def _title(flow: FlowFigure) -> str:
-    law = law_name(str(flow.chain[0]["law"]))
     head = flow.chain[0]
-    law = f"{law} {amount(str(head['law']), head['total'])}"
+    law = f"{law_name(head['law'])} {amount(head['law'], head['total'])}"
     if len(flow.subjects) == 1:
         return f"{law} · {flow.subjects[0]}"
     heads = [subject.rpartition(" ")[0] for subject in flow.subjects]
