@@ -16,14 +16,18 @@ _EARLIEST_NS = 100_000_000 * NS_PER_SECOND
 
 def finding_text(finding: Finding) -> str:
     """Return one line: severity, what was found, symbol, interval and open time, and evidence."""
-    evidence = finding.evidence
-    time = None if finding.open_time_ns is None else utc_text(finding.open_time_ns)
-    place = " ".join(part for part in (finding.symbol, finding.interval, time) if part)
+    evidence, place = finding.evidence, place_text(finding)
     if finding.check == "comparison" and "fields" in evidence:
         return f"{finding.severity.value}: {place}{_against_exchange(finding)}"
     words = f"{finding.severity.value}: {finding.check} {finding.kind}"
     detail = evidence.get("sentence") or evidence_text(evidence)
     return f"{words}{' ' if place else ''}{place}{': ' if detail else ''}{detail}"
+
+
+def place_text(finding: Finding) -> str:
+    """Return the symbol, interval and open time of a finding, those that it has."""
+    time = None if finding.open_time_ns is None else utc_text(finding.open_time_ns)
+    return " ".join(part for part in (finding.symbol, finding.interval, time) if part)
 
 
 def _against_exchange(finding: Finding) -> str:

@@ -13,7 +13,7 @@ from kline_harness.checks.completeness import CompletenessAuditor
 from kline_harness.checks.kline_sanity import field_text
 from kline_harness.checks.lifecycle import LifecycleChecker
 from kline_harness.columns import Rows, concat
-from kline_harness.finding_text import evidence_text
+from kline_harness.finding_text import evidence_text, place_text
 from kline_harness.id_rule import IdRule
 from kline_harness.interfaces import FeedSlice
 from kline_harness.interval import CODE, Interval, parse_interval
@@ -21,7 +21,7 @@ from kline_harness.kline import Emission, KlineBatch
 from kline_harness.live.klines import TheirKlines
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.trade_ids import Gap, IdBook
-from kline_harness.units import NS_PER_SECOND, utc_text
+from kline_harness.units import NS_PER_SECOND
 from kline_harness.verdict import OMITTED, Finding, Severity
 
 TRADES = "trades"
@@ -129,8 +129,6 @@ def _entry(finding: Finding) -> dict[str, Any]:
 def _text_of(finding: Finding) -> str:
     """Return what was found in a line; the values of both sides stand under the candle."""
     evidence = finding.evidence
-    time = None if finding.open_time_ns is None else utc_text(finding.open_time_ns)
-    place = " ".join(part for part in (finding.symbol, finding.interval, time) if part)
     if finding.kind == "differs" and finding.check != "comparison":
         text = f"{', '.join(evidence['fields'])} unlike the exact kline".replace("_", " ")
     elif finding.check == "comparison" and evidence.get("fields"):
@@ -138,7 +136,7 @@ def _text_of(finding: Finding) -> str:
         text = f"{', '.join(evidence['fields'])} unlike the exchange's{cause}".replace("_", " ")
     else:
         text = str(evidence.get("sentence") or evidence_text(evidence))
-    return ": ".join(part for part in (place, text) if part)
+    return ": ".join(part for part in (place_text(finding), text) if part)
 
 
 class LiveFindings:
