@@ -114,6 +114,14 @@ def test_keys_of_other_types_or_missing(data: st.DataObject, run: Path, copied: 
     assert command("report", copied.parent).exit_code in (0, 2)
 
 
+@pytest.mark.parametrize("value", [True, 2**70, 0.5])
+def test_intervals_that_are_no_list_are_no_crash(value: Any, copied: Path) -> None:
+    figures = json.loads((copied / "run.json").read_text())
+    figures["scenario"]["intervals"] = value
+    (copied / "run.json").write_text(json.dumps(figures))
+    assert command("report", copied).exit_code == 0
+
+
 @pytest.mark.parametrize("key", ["first_trade_id", "last_trade_id"])
 def test_an_input_without_one_of_its_ids_is_no_crash(key: str, copied: Path) -> None:
     figures = json.loads((copied / "run.json").read_text())

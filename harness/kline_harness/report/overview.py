@@ -89,7 +89,8 @@ def tested(run: RunRecord, symbols: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _mappings(values: Any) -> list[Mapping[str, Any]]:
-    return [one if isinstance(one, Mapping) else {"text": one} for one in values or ()]
+    listed = values if isinstance(values, list) else []
+    return [one if isinstance(one, Mapping) else {"text": one} for one in listed]
 
 
 def _some(names: Sequence[str]) -> str:
