@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, NotRequired, TypedDict
 
-# What a text may be, and that a scenario's instants, lengths of time and rows are numbers: for
-# `run_shape`, which holds a file to these rows.
+# What a text may be, that a scenario's instants, lengths of time and rows are numbers, and how many
+# items a list has: for `run_shape`, which holds a file to these rows.
 Validities = Annotated[str, frozenset({"valid", "invalid", "unknown"})]
 Severities = Annotated[str, frozenset({"error", "doubt", "notice"})]
 Options = Annotated[Mapping[str, Any], ("_ns", "_rows")]
+FromUntil = Annotated[Sequence[int], 2]
 
 
 class InputRow(TypedDict):
@@ -35,7 +36,7 @@ class InputRow(TypedDict):
     last_trade_id: NotRequired[int | None]
     first_event_time_ns: NotRequired[int | None]
     last_event_time_ns: NotRequired[int | None]
-    coverage: NotRequired[Sequence[int] | None]
+    coverage: NotRequired[FromUntil | None]
     receive_unit: NotRequired[str | None]
     source: NotRequired[str]
     not_stated: NotRequired[Sequence[str]]

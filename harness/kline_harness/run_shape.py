@@ -7,7 +7,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from types import NoneType, UnionType
-from typing import Annotated, Any, NotRequired, get_args, get_origin, get_type_hints, is_typeddict
+from typing import (
+    Annotated,
+    Any,
+    NotRequired,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+)
 
 from kline_harness.units import INT64_MAX
 
@@ -24,7 +33,7 @@ def misfit(value: Any, shape: Any, place: str = "") -> tuple[str, str] | None:
     origin, inner = get_origin(shape), get_args(shape)
     if origin is Annotated:
         return _annotated(value, inner[0], inner[1], place)
-    if origin is UnionType:
+    if origin in (Union, UnionType):
         found = [misfit(value, one, place) for one in inner]
         return None if None in found else found[0]
     if origin is Sequence and isinstance(value, list):
@@ -42,12 +51,15 @@ def misfit(value: Any, shape: Any, place: str = "") -> tuple[str, str] | None:
 
 
 def _annotated(value: Any, inner: Any, more: Any, place: str) -> tuple[str, str] | None:
-    """Hold a text to a set of texts, or options to the ends of the names of numbers."""
-    if not isinstance(more, frozenset):
-        return misfit(value, inner, place) or _first(_numbers(value, more, place))
-    if isinstance(value, str) and value in more:
-        return None
-    return f"one of {', '.join(sorted(more))} for {place or 'all of it'}", _shown(value)
+    """Hold a text to a set of texts, options to ends of names of numbers, a list to a length."""
+    if isinstance(more, frozenset):
+        if isinstance(value, str) and value in more:
+            return None
+        return f"one of {', '.join(sorted(more))} for {place or 'all of it'}", _shown(value)
+    found = misfit(value, inner, place)
+    if found is None and isinstance(more, int) and len(value) != more:
+        return f"{more} items for {place or 'all of it'}", _shown(value)
+    return found or (_first(_numbers(value, more, place)) if isinstance(more, tuple) else None)
 
 
 def _members(value: dict[str, Any], shape: Any, place: str) -> Iterator[tuple[str, str] | None]:

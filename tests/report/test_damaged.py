@@ -122,6 +122,16 @@ def test_intervals_that_are_no_list_are_no_crash(value: Any, copied: Path) -> No
     assert command("report", copied).exit_code == 0
 
 
+def test_a_coverage_without_an_end_is_refused(copied: Path) -> None:
+    figures = json.loads((copied / "run.json").read_text())
+    [klines] = [one for one in figures["inputs"] if one["role"] == "klines"]
+    klines["coverage"] = klines["coverage"][:1]
+    for row in figures["comparison"]["series"]:
+        row["uncompared"] = 1
+    (copied / "run.json").write_text(json.dumps(figures))
+    assert "expected 2 items for inputs[1].coverage" in said(copied)
+
+
 @pytest.mark.parametrize("key", ["first_trade_id", "last_trade_id"])
 def test_an_input_without_one_of_its_ids_is_no_crash(key: str, copied: Path) -> None:
     figures = json.loads((copied / "run.json").read_text())
