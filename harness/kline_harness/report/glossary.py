@@ -68,7 +68,9 @@ TERMS = {
 
 def check_sentence(check: str) -> str:
     """Return what a check does; of one that is not the harness's own, whose it is."""
-    return CHECKS.get(check, "A check of the aggregator's, or of a consumer's of one's own.")
+    return CHECKS.get(
+        check, "A check that comes with the aggregator, or with a consumer of your own."
+    )
 
 
 def cause_sentence(cause: str) -> str:

@@ -59,7 +59,7 @@ class Matrix:
     """The last run of each symbol and day; symbols with something wrong come first.
 
     `rows` are symbols, and for each of the `days` the verdict of their last run and that run, or
-    None; symbols of which all is the same share a row. `hidden` rows and `hidden_days` earlier
+    None; symbols with the same results share a row. `hidden` rows and `hidden_days` earlier
     days have no room.
     """
 

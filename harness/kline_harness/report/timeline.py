@@ -229,7 +229,7 @@ def columns_of(edges: Int64Array, at_ns: Int64Array) -> Int64Array:
 
 
 def _count_scale(count: Any) -> Any:
-    # Of counts that a changed run.json has, too, which 64 bits do not hold.
+    # As floats: a changed run.json can have counts that 64 bits do not hold.
     return np.log10(1.0 + np.asarray(count, dtype=np.float64))
 
 
