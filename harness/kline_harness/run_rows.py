@@ -88,6 +88,14 @@ class EquationRow(TypedDict):
     balanced: bool
 
 
+class EquationEvidence(TypedDict):
+    """What a finding says of an equation that does not balance."""
+
+    law: str
+    total: int
+    parts: Mapping[str, int]
+
+
 class ComparedRow(TypedDict):
     """A series that was compared: klines of each class, and differences by field."""
 

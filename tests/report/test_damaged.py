@@ -132,6 +132,22 @@ def test_a_coverage_without_an_end_is_refused(copied: Path) -> None:
     assert "expected 2 items for inputs[1].coverage" in said(copied)
 
 
+@pytest.mark.parametrize(
+    "evidence",
+    [
+        {"law": "trades read", "parts": {"received": 1}},
+        {"law": "trades read", "total": 1, "parts": {"received": "x"}},
+        {"law": "traded volume in 1e-18", "total": 1, "parts": {"klines": None}},
+    ],
+)
+def test_evidence_that_is_no_whole_equation_is_shown_as_it_is(
+    evidence: dict[str, Any], copied: Path
+) -> None:
+    finding = {"check": "ledger", "kind": "unbalanced", "severity": "error", "evidence": evidence}
+    (copied / "findings.ndjson").write_text(json.dumps(finding) + "\n")
+    assert command("report", copied).exit_code == 0
+
+
 @pytest.mark.parametrize("key", ["first_trade_id", "last_trade_id"])
 def test_an_input_without_one_of_its_ids_is_no_crash(key: str, copied: Path) -> None:
     figures = json.loads((copied / "run.json").read_text())

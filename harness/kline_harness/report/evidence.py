@@ -17,7 +17,8 @@ from kline_harness.report.differences import CLASSES, DifferenceRow
 from kline_harness.report.flow import lost_share
 from kline_harness.report.format import number, readable, size, utc, words
 from kline_harness.report.glossary import cause_sentence
-from kline_harness.run_rows import ComparedRow, EquationRow, FindingRow, InputRow
+from kline_harness.run_rows import ComparedRow, EquationEvidence, EquationRow, FindingRow, InputRow
+from kline_harness.run_shape import misfit
 from kline_harness.units import NS_PER_MILLISECOND
 from kline_harness.verdict import Severity
 
@@ -117,9 +118,9 @@ def encode_findings(
 
 def _in_units(evidence: Mapping[str, Any]) -> dict[str, Any]:
     """Return evidence with the numbers of an equation in the unit of its law."""
-    if "law" not in evidence or not isinstance(evidence.get("parts"), Mapping):
+    if misfit(evidence, EquationEvidence):
         return dict(evidence)
-    law = str(evidence["law"])
+    law = evidence["law"]
     parts = {name: amount(law, count) for name, count in evidence["parts"].items()}
     total = amount(law, evidence["total"])
     return {**evidence, "law": law_name(law), "total": total, "parts": parts}
