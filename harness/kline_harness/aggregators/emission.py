@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kline_harness.aggregators import partials as p
-from kline_harness.aggregators.levels import CLOSE
-from kline_harness.aggregators.partials import Partials
+from kline_harness.aggregators.partials import CLOSE, InRows, Partials
 from kline_harness.columns import Instrument
-from kline_harness.interfaces import Tick
+from kline_harness.compiled.levels import Made, Ticks, emission
 from kline_harness.interval import CODE, Interval
 from kline_harness.kline import Emission, KlineBatch, Life, LifeBatch, Trigger
 from kline_harness.units import NS_PER_SECOND, Int64Array
@@ -36,15 +35,40 @@ _LAST = 1 << 16
 def emission_of(
     instruments: tuple[Instrument, ...],
     levels: Sequence[tuple[Interval, Partials, Partials]],
-    start: int,
-    ticks: Sequence[tuple[Tick, int]],
+    events: range,
+    ticks: Ticks,
 ) -> Emission:
-    """Order everything that happened from event `start` of the feed on.
+    """Order everything that happened at some events of the feed.
 
     Order: event of the feed, then symbol, interval and open time; a tick's own row comes last.
     `levels` are (interval, klines closed since, klines open now).
     """
-    return Emission(_klines(instruments, levels), _events(instruments, levels, start, ticks))
+    found = _in_rows(instruments, levels, events, ticks)
+    if found is None:
+        life = _events(instruments, levels, events.start, ticks)
+        found = Emission(_klines(instruments, levels), life)
+    return found
+
+
+def _in_rows(
+    instruments: tuple[Instrument, ...],
+    levels: Sequence[tuple[Interval, Partials, Partials]],
+    events: range,
+    ticks: Ticks,
+) -> Emission | None:
+    """Return the same of levels whose klines are in rows, None of others."""
+    made = [
+        (CODE[interval], Made(closed.block, opened.block))
+        for interval, closed, opened in levels
+        if isinstance(closed, InRows) and isinstance(opened, InRows)
+    ]
+    if len(made) < len(levels):
+        return None
+    found = emission(made, len(instruments), events.start, len(events), ticks)
+    if found is None:
+        return None
+    klines, life = found
+    return Emission(KlineBatch.build(instruments, klines), LifeBatch.build(instruments, life))
 
 
 def _klines(
@@ -80,7 +104,7 @@ def _events(
     instruments: tuple[Instrument, ...],
     levels: Sequence[tuple[Interval, Partials, Partials]],
     start: int,
-    ticks: Sequence[tuple[Tick, int]],
+    ticks: Ticks,
 ) -> LifeBatch:
     rows = [_tick_rows(ticks)]
     intervals = [interval for interval, _, _ in levels]
@@ -149,16 +173,16 @@ def _life_rows(table: Partials, life: Life, event: str) -> Partials:
     }
 
 
-def _tick_rows(ticks: Sequence[tuple[Tick, int]]) -> Partials:
-    rows = len(ticks)
+def _tick_rows(ticks: Ticks) -> Partials:
+    rows = len(ticks.seq)
     return {
-        "seq": np.array([seq for _, seq in ticks], dtype=np.int64),
+        "seq": ticks.seq,
         "order": np.full(rows, _LAST),
         "symbol": np.full(rows, -1, dtype=np.int64),
         "life": np.full(rows, Life.TICK, dtype=np.int64),
         "interval": np.full(rows, -1, dtype=np.int64),
-        "open_time_ns": np.array([tick.time_ns for tick, _ in ticks], dtype=np.int64),
+        "open_time_ns": ticks.time_ns,
         "trades": np.zeros(rows, dtype=np.int64),
-        "at_ns": np.array([tick.at_ns for tick, _ in ticks], dtype=np.int64),
+        "at_ns": ticks.at_ns,
         "trigger": np.full(rows, Trigger.TICK, dtype=np.int64),
     }

@@ -15,12 +15,12 @@ import numpy as np
 from kline_harness.aggregators import partials as p
 from kline_harness.aggregators.emission import emission_of
 from kline_harness.aggregators.levels import (
-    CLOSE,
     Level,
+    advance_in_rows,
     close_at_end,
-    known_closes,
     plan_levels,
     roll_up,
+    settle_finest,
 )
 from kline_harness.aggregators.partials import Partials
 from kline_harness.aggregators.segments import (
@@ -30,6 +30,7 @@ from kline_harness.aggregators.segments import (
     trade_partials,
 )
 from kline_harness.columns import Grouped, Instrument, grouped, join_instruments
+from kline_harness.compiled.levels import NO_TICKS, Ticks
 from kline_harness.interfaces import FeedSlice, Tick
 from kline_harness.interval import Interval
 from kline_harness.kline import Emission, KlineBatch
@@ -82,23 +83,20 @@ class ExactAggregator:
         ticks = [(k, s) for k, s in enumerate(feed.signals) if isinstance(s, Tick)]
         tick_rows = np.array([k for k, _ in ticks], dtype=np.int64)
         tick_seq = start + tick_rows + positions[tick_rows]
-        late = self._advance_base(
-            trades,
-            start + place,
-            tick_cuts(trades.symbol, rows, positions[tick_rows]),
-            self._tick_rows(trades, [tick for _, tick in ticks], tick_seq),
+        told = Ticks(
+            tick_seq,
+            np.array([tick.time_ns for _, tick in ticks], dtype=np.int64),
+            np.array([tick.at_ns for _, tick in ticks], dtype=np.int64),
         )
-        self._roll_up(late, None)
-        return emission_of(
-            self._instruments,
-            [
-                (level.interval, level.closed, level.state)
-                for level in self._levels
-                if level.visible
-            ],
-            start,
-            [(tick, int(seq)) for (_, tick), seq in zip(ticks, tick_seq, strict=True)],
-        )
+        if not advance_in_rows(self._levels, trades, start + place, told):
+            late = self._advance_base(
+                trades,
+                start + place,
+                tick_cuts(trades.symbol, rows, positions[tick_rows]),
+                self._tick_rows(trades, told),
+            )
+            self._roll_up(late, None)
+        return emission_of(self._instruments, self._visible(), range(start, self._sequence), told)
 
     def finish(self, at_ns: int) -> Emission:
         """Publish every open kline that has trades, with trigger END."""
@@ -118,10 +116,10 @@ class ExactAggregator:
         self._roll_up(None, end)
         for level in self._levels:
             level.closed = p.take(level.closed, level.closed["applied"] > 0)
-        visible = [
-            (level.interval, level.closed, level.state) for level in self._levels if level.visible
-        ]
-        return emission_of(self._instruments, visible, start, [])
+        return emission_of(self._instruments, self._visible(), range(start, start + 1), NO_TICKS)
+
+    def _visible(self) -> list[tuple[Interval, Partials, Partials]]:
+        return [(lv.interval, lv.closed, lv.state) for lv in self._levels if lv.visible]
 
     def open_klines(self, at_ns: int) -> KlineBatch:
         """Return the klines with trades that are open, as `finish` would publish them.
@@ -182,6 +180,8 @@ class ExactAggregator:
             **dict.fromkeys(("quote", "taker_quote"), new.quote_scale - old.quote_scale),
         }
         for level in self._levels:
+            # Columns are replaced one by one: they are those of a block no longer.
+            level.state = dict(level.state)
             mask = level.state["symbol"] == code
             for name, shift in digits.items():
                 scaled = rescale(level.state[name][mask], shift)
@@ -239,16 +239,14 @@ class ExactAggregator:
         kept[kept] = fresh
         return kept
 
-    def _tick_rows(self, trades: Tape, ticks: Sequence[Tick], seq: Int64Array) -> Partials:
+    def _tick_rows(self, trades: Tape, ticks: Ticks) -> Partials:
         """Return a row per tick for every symbol that has klines or may get them here.
 
         The trades are sorted by symbol.
         """
         started = set(self._levels[0].state["symbol"].tolist())
         started.update(trades.symbol[p.group_starts(trades.symbol)].tolist())
-        times = np.array([tick.time_ns for tick in ticks], dtype=np.int64)
-        at_ns = np.array([tick.at_ns for tick in ticks], dtype=np.int64)
-        return tick_partials(sorted(started), self._levels[0].interval, times, seq, at_ns)
+        return tick_partials(sorted(started), self._levels[0].interval, ticks)
 
     def _advance_base(
         self, trades: Tape, seq: Int64Array, cuts: Int64Array, ticks: Partials
@@ -283,7 +281,7 @@ class ExactAggregator:
         table["bucket"] = table["bucket"].copy()
         table["bucket"][order] = frontier
         runs = p.add_up(table, p.group_starts(table["symbol"][order], frontier), order)
-        _settle_base(base, runs)
+        settle_finest(base, runs)
         return late
 
     def _roll_up(self, late: Partials | None, end: tuple[int, int] | None) -> None:
@@ -345,43 +343,3 @@ def _too_late(interval: Interval, late: Partials) -> BoolArray:
         late["frontier"]
     )
     return passed
-
-
-def _settle_base(base: Level, runs: Partials) -> None:
-    """Split runs, sorted by symbol and bucket, into closed klines with fillers and open ones."""
-    rows = p.rows_of(runs)
-    last = np.ones(rows, dtype=np.bool_)
-    last[:-1] = runs["symbol"][1:] != runs["symbol"][:-1]
-    closing = np.flatnonzero(~last)
-    table = runs | {name: np.zeros(rows, dtype=np.int64) for name in CLOSE}
-    for name in CLOSE:
-        table[name][closing] = runs[name.replace("close", "open")][closing + 1]
-    known = np.ones(rows, dtype=np.bool_) if rows == 0 else known_closes(table)
-    fillers = _fillers(base.interval, table, closing)
-    if p.rows_of(fillers):
-        table = p.join([table, fillers])
-        known = np.concatenate([known, np.zeros(p.rows_of(fillers), dtype=np.bool_)])
-        last = np.concatenate([last, np.zeros(p.rows_of(fillers), dtype=np.bool_)])
-        order = np.lexsort((table["bucket"], table["symbol"]))
-        table, known, last = p.take(table, order), known[order], last[order]
-    p.carry_close(table, known)
-    base.closed = p.take(table, ~last)
-    base.state = {name: table[name][last] for name in p.COLUMNS}
-
-
-def _fillers(interval: Interval, table: Partials, closing: Int64Array) -> Partials:
-    """Return the quiet klines between neighbouring runs, opened and closed by one event."""
-    ends = interval.close_times_ns(table["bucket"][closing])
-    gaps = np.flatnonzero(ends != table["bucket"][closing + 1])
-    opens = [
-        interval.opens_between(int(ends[gap]), int(table["bucket"][closing[gap] + 1]))
-        for gap in gaps
-    ]
-    cause = np.repeat(closing[gaps], [len(times) for times in opens]).astype(np.int64)
-    fillers = p.empty(len(cause))
-    fillers["symbol"] = table["symbol"][cause]
-    fillers["bucket"] = np.concatenate([np.empty(0, dtype=np.int64), *opens])
-    for name in CLOSE:
-        fillers[name] = table[name][cause]
-        fillers[name.replace("close", "open")] = table[name][cause]
-    return fillers

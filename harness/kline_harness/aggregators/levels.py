@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from kline_harness.aggregators import partials as p
-from kline_harness.aggregators.partials import Partials
+from kline_harness.aggregators.partials import CLOSE, Partials
+from kline_harness.compiled.levels import Made, Span, Ticks, finest, longer
 from kline_harness.interval import CODE, INTERVALS, Interval
 from kline_harness.kline import Trigger
-from kline_harness.units import BoolArray
-
-CLOSE = ("close_seq", "close_at", "close_trigger")
+from kline_harness.tape import Tape
+from kline_harness.units import BoolArray, Int64Array
 
 
 @dataclass(slots=True)
@@ -82,6 +82,51 @@ def roll_up(
         level.state = p.empty()
 
 
+def advance_in_rows(levels: Sequence[Level], trades: Tape, seq: Int64Array, ticks: Ticks) -> bool:
+    """Move all levels on by a slice in compiled loops, where these can; tell whether they did.
+
+    The trades are sorted by symbol; `seq` are their places in the feed.
+    """
+    base = levels[0].interval
+    states = [p.block_of(level.state) for level in levels]
+    if base.length_ns is None or any(state is None for state in states):
+        return False
+    names = ("symbol", "price", "quantity", "quote", "trade_id", "first_id", "last_id")
+    columns = {n: getattr(trades, n) for n in (*names, "event_time_ns", "arrival_ns")}
+    columns |= {"seq": seq, "buyer_is_maker": trades.buyer_is_maker, "applied": None}
+    if type(trades).recorded is not Tape.recorded:
+        columns["applied"] = trades.recorded(np.arange(len(trades), dtype=np.int64))
+    ticks = ticks._replace(time_ns=base.open_times_ns(ticks.time_ns))
+    made: dict[int, Made] = {}
+    for level, state in zip(levels, states, strict=True):
+        assert state is not None
+        if level.child is None:
+            one = finest(columns, ticks, state, Span(base.length_ns, base.offset_ns))
+        else:
+            child = made[id(level.child)]
+            length_ns = level.child.interval.length_ns
+            assert length_ns is not None
+            one = longer(state, child, _span(level.interval, child), length_ns)
+        if one is None:
+            return False
+        made[id(level)] = one
+    for level in levels:
+        closed, opened = made[id(level)]
+        level.closed = p.InRows(closed, (*p.COLUMNS, *CLOSE))
+        level.state = p.InRows(opened, p.COLUMNS)
+    return True
+
+
+def _span(interval: Interval, child: Made) -> Span:
+    if interval.length_ns is not None:
+        return Span(interval.length_ns, interval.offset_ns)
+    buckets = np.concatenate([made[:, p.COLUMNS.index("bucket")] for made in child])
+    if len(buckets) == 0:
+        return Span(0, 0, buckets)
+    first, end = interval.open_time_ns(int(buckets.min())), int(buckets.max())
+    return Span(0, 0, interval.opens_between(first, interval.close_time_ns(end) + 1))
+
+
 def close_at_end(state: Partials, end: tuple[int, int]) -> Partials:
     """Return open klines closed by the end of the feed."""
     rows = p.rows_of(state)
@@ -97,3 +142,43 @@ def known_closes(table: Partials) -> BoolArray:
     known: BoolArray = table["applied"] > 0
     known[p.group_starts(table["symbol"])] = True
     return known
+
+
+def settle_finest(base: Level, runs: Partials) -> None:
+    """Split runs, sorted by symbol and bucket, into closed klines with fillers and open ones."""
+    rows = p.rows_of(runs)
+    last = np.ones(rows, dtype=np.bool_)
+    last[:-1] = runs["symbol"][1:] != runs["symbol"][:-1]
+    closing = np.flatnonzero(~last)
+    table = runs | {name: np.zeros(rows, dtype=np.int64) for name in CLOSE}
+    for name in CLOSE:
+        table[name][closing] = runs[name.replace("close", "open")][closing + 1]
+    known = np.ones(rows, dtype=np.bool_) if rows == 0 else known_closes(table)
+    fillers = _fillers(base.interval, table, closing)
+    if p.rows_of(fillers):
+        table = p.join([table, fillers])
+        known = np.concatenate([known, np.zeros(p.rows_of(fillers), dtype=np.bool_)])
+        last = np.concatenate([last, np.zeros(p.rows_of(fillers), dtype=np.bool_)])
+        order = np.lexsort((table["bucket"], table["symbol"]))
+        table, known, last = p.take(table, order), known[order], last[order]
+    p.carry_close(table, known)
+    base.closed = p.take(table, ~last)
+    base.state = {name: table[name][last] for name in p.COLUMNS}
+
+
+def _fillers(interval: Interval, table: Partials, closing: Int64Array) -> Partials:
+    """Return the quiet klines between neighbouring runs, opened and closed by one event."""
+    ends = interval.close_times_ns(table["bucket"][closing])
+    gaps = np.flatnonzero(ends != table["bucket"][closing + 1])
+    opens = [
+        interval.opens_between(int(ends[gap]), int(table["bucket"][closing[gap] + 1]))
+        for gap in gaps
+    ]
+    cause = np.repeat(closing[gaps], [len(times) for times in opens]).astype(np.int64)
+    fillers = p.empty(len(cause))
+    fillers["symbol"] = table["symbol"][cause]
+    fillers["bucket"] = np.concatenate([np.empty(0, dtype=np.int64), *opens])
+    for name in CLOSE:
+        fillers[name] = table[name][cause]
+        fillers[name.replace("close", "open")] = table[name][cause]
+    return fillers

@@ -26,6 +26,28 @@ SUMS = ("volume", "quote", "taker_volume", "taker_quote", "count", "applied")
 VALUES = ("open", "high", "low", "close", *SUMS, "open_key", "close_key", "first_id", "last_id")
 LIFE = ("open_seq", "open_at", "open_trigger", "first_seq", "first_at")
 COLUMNS = ("symbol", "bucket", *VALUES, *LIFE)
+# Of klines that are closed: the event that did it.
+CLOSE = ("close_seq", "close_at", "close_trigger")
+
+
+class InRows(dict[str, NDArray[Any]]):
+    """Partials whose columns are those of one block of rows, the first so many."""
+
+    def __init__(self, block: Int64Array, names: Sequence[str]) -> None:
+        self.block = block
+        super().__init__(zip(names, block.T, strict=False))
+
+
+def block_of(table: Mapping[str, NDArray[Any]]) -> Int64Array | None:
+    """Return partials as rows of `COLUMNS` and `CLOSE`, None where they are too wide for int64."""
+    if isinstance(table, InRows):
+        return table.block
+    block = np.zeros((rows_of(table), len(COLUMNS) + len(CLOSE)), dtype=np.int64)
+    for place, name in enumerate(COLUMNS):
+        if table[name].dtype != np.int64:
+            return None
+        block[:, place] = table[name]
+    return block
 
 
 def empty(rows: int = 0) -> Partials:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kline_harness.aggregators.partials import NEVER, Partials, empty, extreme_rows
+from kline_harness.compiled.levels import Ticks
 from kline_harness.interval import Interval
 from kline_harness.kline import Trigger
 from kline_harness.tape import Tape
@@ -79,20 +80,13 @@ def tick_cuts(symbols: NDArray[np.int16], rows: Int64Array, positions: Int64Arra
     return np.searchsorted(keys, wanted.ravel())
 
 
-def tick_partials(
-    symbols: Sequence[int],
-    interval: Interval,
-    times_ns: Int64Array,
-    seq: Int64Array,
-    at_ns: Int64Array,
-) -> Partials:
+def tick_partials(symbols: Sequence[int], interval: Interval, ticks: Ticks) -> Partials:
     """Return one row without trades per symbol and tick."""
-    ticks = len(times_ns)
-    table = empty(len(symbols) * ticks)
-    table["symbol"] = np.repeat(np.asarray(symbols, dtype=np.int64), ticks)
-    table["bucket"] = np.tile(interval.open_times_ns(times_ns), len(symbols))
-    table["open_seq"] = np.tile(seq, len(symbols))
-    table["open_at"] = np.tile(at_ns, len(symbols))
+    table = empty(len(symbols) * len(ticks.seq))
+    table["symbol"] = np.repeat(np.asarray(symbols, dtype=np.int64), len(ticks.seq))
+    table["bucket"] = np.tile(interval.open_times_ns(ticks.time_ns), len(symbols))
+    table["open_seq"] = np.tile(ticks.seq, len(symbols))
+    table["open_at"] = np.tile(ticks.at_ns, len(symbols))
     table["open_trigger"][:] = Trigger.TICK
     table["first_seq"][:] = NEVER
     return table
