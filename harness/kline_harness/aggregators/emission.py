@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from kline_harness.aggregators import partials as p
 from kline_harness.aggregators.partials import CLOSE, InRows, Partials
 from kline_harness.columns import Instrument
-from kline_harness.compiled.levels import Made, Ticks, emission
+from kline_harness.compiled.levels import Made, TickColumns, emission
 from kline_harness.interval import CODE, Interval
 from kline_harness.kline import Emission, KlineBatch, Life, LifeBatch, Trigger
 from kline_harness.units import NS_PER_SECOND, Int64Array
@@ -36,7 +36,7 @@ def emission_of(
     instruments: tuple[Instrument, ...],
     levels: Sequence[tuple[Interval, Partials, Partials]],
     events: range,
-    ticks: Ticks,
+    ticks: TickColumns,
 ) -> Emission:
     """Order everything that happened at some events of the feed.
 
@@ -54,7 +54,7 @@ def _in_rows(
     instruments: tuple[Instrument, ...],
     levels: Sequence[tuple[Interval, Partials, Partials]],
     events: range,
-    ticks: Ticks,
+    ticks: TickColumns,
 ) -> Emission | None:
     """Return the same of levels whose klines are in rows, None of others."""
     made = [
@@ -104,7 +104,7 @@ def _events(
     instruments: tuple[Instrument, ...],
     levels: Sequence[tuple[Interval, Partials, Partials]],
     start: int,
-    ticks: Ticks,
+    ticks: TickColumns,
 ) -> LifeBatch:
     rows = [_tick_rows(ticks)]
     intervals = [interval for interval, _, _ in levels]
@@ -173,7 +173,7 @@ def _life_rows(table: Partials, life: Life, event: str) -> Partials:
     }
 
 
-def _tick_rows(ticks: Ticks) -> Partials:
+def _tick_rows(ticks: TickColumns) -> Partials:
     rows = len(ticks.seq)
     return {
         "seq": ticks.seq,

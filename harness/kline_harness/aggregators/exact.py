@@ -30,7 +30,7 @@ from kline_harness.aggregators.segments import (
     trade_partials,
 )
 from kline_harness.columns import Grouped, Instrument, grouped, join_instruments
-from kline_harness.compiled.levels import NO_TICKS, Ticks
+from kline_harness.compiled.levels import NO_TICKS, TickColumns
 from kline_harness.interfaces import FeedSlice, Tick
 from kline_harness.interval import Interval
 from kline_harness.kline import Emission, KlineBatch
@@ -83,7 +83,7 @@ class ExactAggregator:
         ticks = [(k, s) for k, s in enumerate(feed.signals) if isinstance(s, Tick)]
         tick_rows = np.array([k for k, _ in ticks], dtype=np.int64)
         tick_seq = start + tick_rows + positions[tick_rows]
-        told = Ticks(
+        told = TickColumns(
             tick_seq,
             np.array([tick.time_ns for _, tick in ticks], dtype=np.int64),
             np.array([tick.at_ns for _, tick in ticks], dtype=np.int64),
@@ -239,7 +239,7 @@ class ExactAggregator:
         kept[kept] = fresh
         return kept
 
-    def _tick_rows(self, trades: Tape, ticks: Ticks) -> Partials:
+    def _tick_rows(self, trades: Tape, ticks: TickColumns) -> Partials:
         """Return a row per tick for every symbol that has klines or may get them here.
 
         The trades are sorted by symbol.

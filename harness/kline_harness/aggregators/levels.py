@@ -9,7 +9,7 @@ import numpy as np
 
 from kline_harness.aggregators import partials as p
 from kline_harness.aggregators.partials import CLOSE, Partials
-from kline_harness.compiled.levels import Made, Span, Ticks, finest, longer
+from kline_harness.compiled.levels import Buckets, Made, TickColumns, finest, longer
 from kline_harness.interval import CODE, INTERVALS, Interval
 from kline_harness.kline import Trigger
 from kline_harness.tape import Tape
@@ -82,7 +82,9 @@ def roll_up(
         level.state = p.empty()
 
 
-def advance_in_rows(levels: Sequence[Level], trades: Tape, seq: Int64Array, ticks: Ticks) -> bool:
+def advance_in_rows(
+    levels: Sequence[Level], trades: Tape, seq: Int64Array, ticks: TickColumns
+) -> bool:
     """Move all levels on by a slice in compiled loops, where these can; tell whether they did.
 
     The trades are sorted by symbol; `seq` are their places in the feed.
@@ -101,12 +103,12 @@ def advance_in_rows(levels: Sequence[Level], trades: Tape, seq: Int64Array, tick
     for level, state in zip(levels, states, strict=True):
         assert state is not None
         if level.child is None:
-            one = finest(columns, ticks, state, Span(base.length_ns, base.offset_ns))
+            one = finest(columns, ticks, state, Buckets(base.length_ns, base.offset_ns))
         else:
             child = made[id(level.child)]
             length_ns = level.child.interval.length_ns
             assert length_ns is not None
-            one = longer(state, child, _span(level.interval, child), length_ns)
+            one = longer(state, child, _buckets(level.interval, child), length_ns)
         if one is None:
             return False
         made[id(level)] = one
@@ -117,14 +119,14 @@ def advance_in_rows(levels: Sequence[Level], trades: Tape, seq: Int64Array, tick
     return True
 
 
-def _span(interval: Interval, child: Made) -> Span:
+def _buckets(interval: Interval, child: Made) -> Buckets:
     if interval.length_ns is not None:
-        return Span(interval.length_ns, interval.offset_ns)
+        return Buckets(interval.length_ns, interval.offset_ns)
     buckets = np.concatenate([made[:, p.COLUMNS.index("bucket")] for made in child])
     if len(buckets) == 0:
-        return Span(0, 0, buckets)
+        return Buckets(0, 0, buckets)
     first, end = interval.open_time_ns(int(buckets.min())), int(buckets.max())
-    return Span(0, 0, interval.opens_between(first, interval.close_time_ns(end) + 1))
+    return Buckets(0, 0, interval.opens_between(first, interval.close_time_ns(end) + 1))
 
 
 def close_at_end(state: Partials, end: tuple[int, int]) -> Partials:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kline_harness.aggregators.partials import NEVER, Partials, empty, extreme_rows
-from kline_harness.compiled.levels import Ticks
+from kline_harness.compiled.levels import TickColumns
 from kline_harness.interval import Interval
 from kline_harness.kline import Trigger
 from kline_harness.tape import Tape
@@ -80,7 +80,7 @@ def tick_cuts(symbols: NDArray[np.int16], rows: Int64Array, positions: Int64Arra
     return np.searchsorted(keys, wanted.ravel())
 
 
-def tick_partials(symbols: Sequence[int], interval: Interval, ticks: Ticks) -> Partials:
+def tick_partials(symbols: Sequence[int], interval: Interval, ticks: TickColumns) -> Partials:
     """Return one row without trades per symbol and tick."""
     table = empty(len(symbols) * len(ticks.seq))
     table["symbol"] = np.repeat(np.asarray(symbols, dtype=np.int64), len(ticks.seq))

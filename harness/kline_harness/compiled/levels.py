@@ -40,11 +40,11 @@ class _Trades(ctypes.Structure):
     _fields_ = (("size", ctypes.c_int64), *_pointers(_TRADES))
 
 
-class _Ticks(ctypes.Structure):
+class _TickPointers(ctypes.Structure):
     _fields_ = (("size", ctypes.c_int64), *_pointers(("seq", "open_time_ns", "at_ns")))
 
 
-class _Span(ctypes.Structure):
+class _BucketRule(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_int64) for name in ("length", "offset", "size")),
         ("opens", ctypes.c_void_p),
@@ -68,8 +68,8 @@ class _Emission(ctypes.Structure):
     )
 
 
-class Ticks(NamedTuple):
-    """Ticks in the order of the feed: their places in it, the times they tell, their instants."""
+class TickColumns(NamedTuple):
+    """TickColumns in the order of the feed: their places in it, the times they tell, their instants."""
 
     seq: NDArray[np.int64]
     time_ns: NDArray[np.int64]
@@ -77,7 +77,7 @@ class Ticks(NamedTuple):
 
 
 _NOTHING = np.empty(0, dtype=np.int64)
-NO_TICKS = Ticks(_NOTHING, _NOTHING, _NOTHING)
+NO_TICKS = TickColumns(_NOTHING, _NOTHING, _NOTHING)
 
 
 class Made(NamedTuple):
@@ -87,7 +87,7 @@ class Made(NamedTuple):
     open: Rows
 
 
-class Span(NamedTuple):
+class Buckets(NamedTuple):
     """An interval: a length and an offset, or open times from the first needed to one beyond."""
 
     length_ns: int
@@ -96,7 +96,7 @@ class Span(NamedTuple):
 
 
 def finest(
-    trades: Mapping[str, NDArray[Any] | None], ticks: Ticks, state: Rows, span: Span
+    trades: Mapping[str, NDArray[Any] | None], ticks: TickColumns, state: Rows, buckets: Buckets
 ) -> Made | None:
     """Move the finest interval on by trades sorted by symbol, and by ticks of its open times.
 
@@ -113,7 +113,7 @@ def finest(
     assert symbols is not None
     given = _Trades(len(symbols), *addresses)
     held = [np.ascontiguousarray(column) for column in (ticks.seq, ticks.time_ns, ticks.at_ns)]
-    told = _Ticks(len(held[0]), *(column.ctypes.data for column in held))
+    told = _TickPointers(len(held[0]), *(column.ctypes.data for column in held))
     distinct = int(np.count_nonzero(np.diff(symbols))) + 1 if len(symbols) else 0
     room = (len(held[0]) + 2) * (len(state) + distinct)
     while True:
@@ -123,8 +123,8 @@ def finest(
             ctypes.byref(given),
             ctypes.byref(told),
             *_sized(state),
-            ctypes.c_int64(span.length_ns),
-            ctypes.c_int64(span.offset_ns),
+            ctypes.c_int64(buckets.length_ns),
+            ctypes.c_int64(buckets.offset_ns),
             *_sized(closed),
             _address(opened),
             _address(sizes),
@@ -136,21 +136,21 @@ def finest(
         room = int(sizes[0])
 
 
-def longer(state: Rows, child: Made, span: Span, child_length_ns: int) -> Made | None:
+def longer(state: Rows, child: Made, buckets: Buckets, child_length_ns: int) -> Made | None:
     """Move an interval on by what its child closed, and has open.
 
     Returns None where a sum does not fit, or the rows do not follow one another.
     """
     assert library.LIBRARY is not None
     tables = (state, *child)
-    opens = span.opens_ns
-    one = _Span(span.length_ns, span.offset_ns, 0, None)
+    opens = buckets.opens_ns
+    one = _BucketRule(buckets.length_ns, buckets.offset_ns, 0, None)
     if opens is not None:
         one.size, one.opens = len(opens), opens.ctypes.data
     symbols = len(state) + len(child.open)
     room = len(child.closed)
-    if span.length_ns:
-        room = min(room, room * child_length_ns // span.length_ns + symbols + 1)
+    if buckets.length_ns:
+        room = min(room, room * child_length_ns // buckets.length_ns + symbols + 1)
     closed, opened, sizes = _rows(room), _rows(symbols), np.zeros(2, dtype=np.int64)
     fits = library.LIBRARY.kline_longer(
         (ctypes.c_void_p * 3)(*(table.ctypes.data for table in tables)),
@@ -165,7 +165,7 @@ def longer(state: Rows, child: Made, span: Span, child_length_ns: int) -> Made |
 
 
 def emission(
-    levels: Sequence[tuple[int, Made]], symbols: int, start: int, events: int, ticks: Ticks
+    levels: Sequence[tuple[int, Made]], symbols: int, start: int, events: int, ticks: TickColumns
 ) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]] | None:
     """Return klines and events of their life in columns, in the order of the feed.
 
