@@ -108,7 +108,7 @@ def advance_in_rows(
             child = made[id(level.child)]
             length_ns = level.child.interval.length_ns
             assert length_ns is not None
-            one = longer(state, child, _buckets(level.interval, child), length_ns)
+            one = longer(state, child, _buckets(level.interval, (state, *child)), length_ns)
         if one is None:
             return False
         made[id(level)] = one
@@ -119,10 +119,10 @@ def advance_in_rows(
     return True
 
 
-def _buckets(interval: Interval, child: Made) -> Buckets:
+def _buckets(interval: Interval, parts: Sequence[Int64Array]) -> Buckets:
     if interval.length_ns is not None:
         return Buckets(interval.length_ns, interval.offset_ns)
-    buckets = np.concatenate([made[:, p.COLUMNS.index("bucket")] for made in child])
+    buckets = np.concatenate([rows[:, p.COLUMNS.index("bucket")] for rows in parts])
     if len(buckets) == 0:
         return Buckets(0, 0, buckets)
     first, end = interval.open_time_ns(int(buckets.min())), int(buckets.max())

@@ -69,7 +69,7 @@ class _Emission(ctypes.Structure):
 
 
 class TickColumns(NamedTuple):
-    """TickColumns in the order of the feed: their places in it, the times they tell, their instants."""
+    """Ticks in the order of the feed: their places in it, the times they tell, their instants."""
 
     seq: NDArray[np.int64]
     time_ns: NDArray[np.int64]
