@@ -20,7 +20,6 @@ def test_every_exchanges_file_is_found_by_itself() -> None:
     pages = [*folder.glob("*.py"), *(page.parent for page in folder.glob("*/__init__.py"))]
     files = {path.stem for path in pages} - {"__init__"}
     assert files == {exchange.name for exchange in EXCHANGES}
-    assert len(files) == 11
 
 
 def test_no_two_dialects_claim_the_same_rows() -> None:
@@ -28,7 +27,7 @@ def test_no_two_dialects_claim_the_same_rows() -> None:
     claims = [
         (one.header or one.columns, one.time) for exchange in EXCHANGES for one in exchange.trades
     ]
-    assert len(set(claims)) == len(claims) == 17
+    assert len(set(claims)) == len(claims)
 
 
 def test_only_binances_rule_is_proved() -> None:

@@ -32,7 +32,12 @@ def rows(title: str) -> list[tuple[str, str]]:
     [("Terms", TERMS), ("Checks", CHECKS), ("Causes of a difference", CAUSES)],
 )
 def test_the_page_has_the_words_of_the_report(title: str, words: dict[str, str]) -> None:
-    assert rows(title) == list(words.items())
+    of_page = rows(title)
+    lacking = [
+        f"| `{name}` | {text} |" for name, text in words.items() if name not in dict(of_page)
+    ]
+    assert not lacking, f"to be added to docs/glossary.md, {title}: {' '.join(lacking)}"
+    assert of_page == list(words.items())
 
 
 def test_every_check_of_a_run_has_a_sentence() -> None:
@@ -41,9 +46,12 @@ def test_every_check_of_a_run_has_a_sentence() -> None:
 
 def test_every_cause_has_a_sentence_and_stands_in_the_page_on_verdicts() -> None:
     names = {name for one in (*REGISTERED, *UNRECORDED) for name in one.name.split("+")} | {SPLIT}
+    without = sorted(names - CAUSES.keys())
+    assert not without, f"a sentence for each is to be added to report/glossary.py: {without}"
     assert names == set(CAUSES)
     verdicts = (DOCS / "verdicts.md").read_text(encoding="utf-8")
-    assert [name for name in names if f"`{name}`" not in verdicts] == []
+    without = sorted(name for name in names if f"`{name}`" not in verdicts)
+    assert not without, f"a row for each is to be added to docs/verdicts.md: {without}"
     assert cause_sentence("late_trade+edge") == f"{CAUSES['late_trade']}, and {CAUSES['edge']}"
 
 

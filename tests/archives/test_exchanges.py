@@ -5,12 +5,18 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from decimal import Decimal
+from itertools import repeat
 from pathlib import Path
 
 import kline_harness
 import pytest
 from kline_harness.archives import exchange_of, open_trades, read_klines
+from kline_harness.archives.exchange import Dialect
+from kline_harness.archives.registry import EXCHANGES
 from kline_harness.kline_rule import QuietRule
+
+from tests.archives.files import read
 
 OPEN_MS = 1715731200000
 PRICES = "1,3,1,2"
@@ -65,6 +71,54 @@ def test_a_header_of_two_exchanges_is_told_by_the_times(tmp_path: Path) -> None:
         path = tmp_path / f"{source}.csv"
         path.write_text(f"{header}{time},XBTUSD,Buy,100,78000.5,PlusTick,a-b,1,2,3\n")
         assert open_trades(path).peek().source == source
+
+
+LAYOUTS = [(one.name, layout) for one in EXCHANGES for layout in one.trades]
+TIMES = {
+    "epoch": ("1715731200250", "1715731201500"),
+    "seconds": ("1715731200.250", "1715731201.500"),
+    "iso": ("2024-05-15T00:00:00.250Z", "2024-05-15T00:00:01.500Z"),
+}
+
+
+def row_of(layout: Dialect, number: int) -> str:
+    """Write a trade, 7 @ 0.25 x 40.5 that buys or 8 @ 0.5 x 3 that sells, as a layout has it."""
+    time, ids = TIMES[layout.time][number], ("7", "8")[number]
+    price, quantity, quote = (("0.25", "40.5", "10.125"), ("0.5", "3", "1.5"))[number]
+    texts = {"time": time, "receive": time, "id": ids, "price": price, "quantity": quantity}
+    texts |= {"quote": quote, "symbol": "FOXUSD", "side": (layout.buys, layout.sells)[number][0]}
+    return ",".join(texts.get(meaning, "x") for meaning in layout.columns) + "\n"
+
+
+@pytest.mark.parametrize(("exchange", "layout"), LAYOUTS, ids=[name for name, _ in LAYOUTS])
+def test_each_layout_is_read_by_what_its_columns_mean(
+    exchange: str, layout: Dialect, tmp_path: Path
+) -> None:
+    """A new exchange's layouts are held to this without a line here."""
+    header = ",".join(layout.header) + "\n" if layout.header else ""
+    path = tmp_path / "FOXUSD.csv"
+    path.write_text(header + row_of(layout, 0) + row_of(layout, 1))
+    first, second = read(path, symbol=None)
+    assert open_trades(path).peek().source == exchange
+    traded = [(one.price, one.quantity, one.quote, one.time_ns) for one in (first, second)]
+    assert traded == [
+        (Decimal("0.25"), Decimal("40.5"), Decimal("10.125"), OPEN_MS * 1_000_000 + 250_000_000),
+        (Decimal("0.5"), Decimal(3), Decimal("1.5"), OPEN_MS * 1_000_000 + 1_500_000_000),
+    ]
+    ids = (7, 8) if "id" in layout.columns else (1, 2)
+    assert (first.id, second.id) == ids
+    # The first buys: as the taker, or as the maker.
+    makers = {"taker": (False, True), "maker": (True, False), "": (False, False)}[layout.side]
+    assert (first.maker, second.maker) == makers
+
+
+def test_each_exchange_has_a_row_in_the_page_on_sources() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "sources.md").read_text()
+    lines = [line[2:].lower() for line in page.splitlines() if line.startswith("| ")]
+    missing = [
+        one.name for one in EXCHANGES if not any(map(str.startswith, lines, repeat(one.name)))
+    ]
+    assert not missing, f"a row for each is to be added to docs/sources.md: {', '.join(missing)}"
 
 
 NEW = '''"""A made-up exchange."""
