@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 
@@ -69,6 +70,8 @@ class Amounts:
             yield self.volume - self.taker[0], self.quote - self.taker[1]
 
 
+# Asked of every symbol for each block of klines.
+@lru_cache(1 << 14)
 def is_ruled_by_name(symbol: str, given: Decimal | None) -> bool:
     """Tell whether a symbol's name, and not only its numbers' scales, decides on the rule."""
     return size_of(symbol, given) is not None or _EITHER.fullmatch(symbol) is not None

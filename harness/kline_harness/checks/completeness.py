@@ -232,12 +232,13 @@ class CompletenessAuditor(QueuedAudit[KlineBatch]):
 
     def _hold(self, block: Block, places: Places) -> None:
         """Compare the higher klines of all instants but the last, which may go on."""
-        rows = places.accepted
-        fresh = Accepted(block.klines.take(rows), block.position[rows], places.advancing[rows])
-        held = self._held.join(fresh)
-        goes_on = held.klines.at_ns >= block.klines.at_ns[block.fresh].max()
-        self._held = held.take(goes_on)
-        self._compare(held.take(~goes_on))
+        accepted, held = places.accepted, self._held
+        block_rows = Accepted(block.klines, block.position, places.advancing)
+        last_ns = block.klines.at_ns[block.fresh].max()
+        goes_on, fresh_goes_on = held.klines.at_ns >= last_ns, block.klines.at_ns >= last_ns
+        ready = held.take(~goes_on).join(block_rows.take(accepted & ~fresh_goes_on))
+        self._held = held.take(goes_on).join(block_rows.take(accepted & fresh_goes_on))
+        self._compare(ready)
 
     def _compare(self, accepted: Accepted) -> None:
         klines = accepted.klines

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kline_harness.checks.series import INTERVAL_CODES, NONE, series_key
+from kline_harness.checks.series import INTERVAL_CODES, NONE, series_key, small
 from kline_harness.columns import concat
 from kline_harness.compiled.groups import Fold, What, fold_groups
+from kline_harness.compiled.roll_ups import RollUpPlan
 from kline_harness.interval import INTERVALS, close_times_by_code
 from kline_harness.kline import FIELDS, KlineBatch
 from kline_harness.units import (
@@ -25,6 +26,22 @@ from kline_harness.units import (
 REFINERS: tuple[tuple[int, ...], ...] = tuple(
     tuple(c for c in reversed(range(code)) if INTERVALS[c].refines(INTERVALS[code]))
     for code in range(INTERVAL_CODES)
+)
+
+
+def _nearest(code: int, parent: int) -> int:
+    """Return the longest interval made of one that another is made of, -1 where there is none."""
+    made = (c for c in REFINERS[parent] if c == code or code in REFINERS[c])
+    return next(made, NONE)
+
+
+_NEAREST = [
+    [_nearest(c, parent) for parent in range(INTERVAL_CODES)] for c in range(INTERVAL_CODES)
+]
+_PLAN = RollUpPlan(
+    [interval.length_ns or 0 for interval in INTERVALS],
+    [interval.offset_ns for interval in INTERVALS],
+    _NEAREST,
 )
 _SUMS = ("volume", "quote_volume", "count", "taker_buy_volume", "taker_buy_quote_volume")
 _SECONDS_BITS = 34
@@ -92,9 +109,7 @@ class RollUpBook:
 
         Those that do not advance their series count as lower klines only.
         """
-        parts = _as_roll_ups(klines)
-        fresh = [level for code in _distinct(klines.interval) for level in _levels(parts, code)]
-        merged = _reduce(concat([self._open.over(klines.instruments), *fresh]))
+        merged = _reduce(concat([self._open.over(klines.instruments), *_all_levels(klines)]))
         comparison = _match(klines, advancing, merged)
         self._note_latest(klines)
         self._open = merged.take(self._unfinished(merged))
@@ -120,15 +135,25 @@ def _distinct(codes: NDArray[np.int8]) -> list[int]:
     return found
 
 
+def _all_levels(klines: KlineBatch) -> list[RollUps]:
+    """Roll klines of all intervals up to all that are made of them."""
+    order = np.argsort(small(series_key(klines)), kind="stable")
+    columns = {name: getattr(klines, name) for name in klines.column_names()}
+    made = _PLAN.roll_up(columns, order)
+    if made is not None:
+        return [RollUps.build(klines.instruments, made)]
+    parts = _as_roll_ups(klines)
+    return [level for code in _distinct(klines.interval) for level in _levels(parts, code)]
+
+
 def _levels(klines: RollUps, code: int) -> list[RollUps]:
     """Roll the klines of one interval up to every interval made of it, each from the nearest."""
     rows = np.flatnonzero(klines.interval == code)
     levels: dict[int, RollUps] = {}
-    for parent in range(code + 1, INTERVAL_CODES):
-        nearest = next((c for c in REFINERS[parent] if c in levels or c == code), None)
+    for parent, nearest in enumerate(_NEAREST[code]):
         if nearest == code:
             levels[parent] = _rolled(klines, rows, parent)
-        elif nearest is not None:
+        elif nearest != NONE:
             source = levels[nearest]
             levels[parent] = _rolled(source, np.arange(len(source)), parent)
     return list(levels.values())
