@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kline_harness.checks import roll_up
 from kline_harness.checks.roll_up import RollUps
+from kline_harness.checks.series import series_key
 from kline_harness.columns import Instrument, concat
 from kline_harness.compiled import library
 from kline_harness.interval import INTERVALS
@@ -79,5 +80,5 @@ def test_small_sums_of_series_that_go_forward_are_compiled(given: KlineBatch) ->
         # Two of one series, the later first: left to the columns.
         back = small.take(np.array([len(order) - 1, *range(len(order))]))
         again = {name: getattr(back, name) for name in back.column_names()}
-        order = np.argsort(roll_up.series_key(back), kind="stable")
+        order = np.argsort(series_key(back), kind="stable")
         assert roll_up._PLAN.roll_up(again, order) is None
