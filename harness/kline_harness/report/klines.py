@@ -56,6 +56,15 @@ class Series:
         return replace(self, **{name: getattr(self, name)[chosen] for name in columns})
 
 
+def no_klines(symbol: str, interval: str) -> Series:
+    """Return a series of which nothing was stored."""
+    times, values = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float64)
+    columns: dict[str, Any] = {field.name: values for field in fields(Series)}
+    columns |= dict.fromkeys((*(f"{one}_ns" for one in _TIMES), "count"), times)
+    columns |= {"symbol": symbol, "interval": interval, "ended": np.empty(0, dtype=np.bool_)}
+    return Series(**columns)
+
+
 def interval_order(interval: str) -> tuple[int, str]:
     """Return the sort key that puts shorter intervals first and unknown names last."""
     return _ORDER.get(interval, len(_ORDER)), interval

@@ -47,6 +47,7 @@ from kline_harness.report.overview import (
     uncompared,
     worst_first,
 )
+from kline_harness.report.picture_files import FOLDER, picture_file
 from kline_harness.report.pictures import Pictures, can_draw, draw_pictures
 from kline_harness.report.summary import Summary, summarise
 
@@ -93,7 +94,7 @@ _SERIES_BUDGET = _LEDGER_BUDGET = _INPUTS_BUDGET = 60_000
 
 
 def build_report(run_dir: Path) -> Path:
-    """Build report.html, and evidence pages where it is not enough, from a run folder alone.
+    """Build report.html, its pictures as files, and evidence pages, from a run folder alone.
 
     The same folder gives the same bytes.
 
@@ -122,6 +123,7 @@ def build_report(run_dir: Path) -> Path:
     for found in chunks.values():
         for name, chunk in pages_beside(found):
             pages[name] = _evidence_page(data, summary, chunk, found[-1].last)
+    pages |= {one.file: picture_file(one.svg) for one in pictures.all()}
     _write(run_dir, pages)
     return run_dir / "report.html"
 
@@ -233,11 +235,13 @@ def _digest(text: str) -> str:
 
 
 def _write(run_dir: Path, pages: Mapping[str, str]) -> None:
-    """Write the pages, each whole or not at all, and remove evidence pages of an older build."""
+    """Write each file whole or not at all, and remove those of an older build."""
+    kinds = "differences", "findings", "series", "ledger", "inputs"
     try:
-        for kind in ("differences", "findings", "series", "ledger", "inputs"):
-            for old in run_dir.glob(f"report-{kind}-*.html"):
-                if old.name not in pages:
+        (run_dir / FOLDER).mkdir(exist_ok=True)
+        for pattern in (*(f"report-{kind}-*.html" for kind in kinds), f"{FOLDER}/*.svg"):
+            for old in run_dir.glob(pattern):
+                if old.relative_to(run_dir).as_posix() not in pages:
                     old.unlink()
         for name, text in pages.items():
             write_whole(run_dir / name, text)

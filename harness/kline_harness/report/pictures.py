@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 
 from kline_harness.report.coverage import (
@@ -20,7 +20,8 @@ from kline_harness.report.flow import draw_ledger, hidden_flows
 from kline_harness.report.format import number
 from kline_harness.report.lifecycle import draw_lifecycle
 from kline_harness.report.mpl_paths import LEFT, RIGHT, WIDTH
-from kline_harness.report.plots import charted_series, draw_candles, draw_lateness
+from kline_harness.report.picture_files import FOLDER, picture_name
+from kline_harness.report.plots import candle_chart, draw_candles, draw_lateness
 from kline_harness.report.svg import Drawing
 from kline_harness.report.timeline import draw_timeline
 from kline_harness.units import NS_PER_MILLISECOND
@@ -38,12 +39,14 @@ class Picture:
     """An SVG element, its caption, and the heading it stands under.
 
     One over time has the `time` at its left and right end in ms and their places in the picture.
+    `file` is its name in the run folder, where it is a file too.
     """
 
     heading: str
     svg: str
     caption: str
     time: tuple[int, int, float, float] | None = None
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +70,15 @@ class Pictures:
     @property
     def size(self) -> int:
         """Return how many characters the pictures take on the page."""
-        kinds = (self.coverage, self.candles, self.ledger, self.lifecycle, self.timeline)
-        return sum(len(one.svg) for kind in (*kinds, self.lateness) for one in kind)
+        return sum(len(one.svg) for one in self.all())
+
+    def all(self) -> Iterator[Picture]:
+        """Yield every picture, section by section."""
+        for kind in _KINDS:
+            yield from getattr(self, kind)
+
+
+_KINDS = ("coverage", "candles", "ledger", "lifecycle", "timeline", "lateness")
 
 
 def can_draw() -> bool:
@@ -81,16 +91,26 @@ def draw_pictures(data: ReportData, symbols: Sequence[str]) -> Pictures:
     shown, drawing = _worst_symbols(data, symbols), can_draw()
     maps = list(coverage_maps(data, shown))
     states = {name for coverage in maps for name in coverage.totals()}
+    found: dict[str, tuple[Picture, ...]] = {
+        "coverage": tuple(map(_coverage, maps)),
+        "candles": tuple(_candles(data, shown)) if drawing else (),
+        "ledger": _one(draw_ledger(data.ledger), _ledger_caption(data)),
+        "lifecycle": _one(draw_lifecycle(data.run.transitions), _LIFECYCLE),
+        "timeline": _timeline(data) if drawing else (),
+        "lateness": _one(draw_lateness(data), _LATENESS) if drawing else (),
+    }
     return Pictures(
-        coverage=tuple(map(_coverage, maps)),
-        candles=tuple(_candles(data, shown)) if drawing else (),
-        ledger=_one(draw_ledger(data.ledger), _ledger_caption(data)),
-        lifecycle=_one(draw_lifecycle(data.run.transitions), _LIFECYCLE),
-        timeline=_timeline(data) if drawing else (),
-        lateness=_one(draw_lateness(data), _LATENESS) if drawing else (),
+        **{kind: _named(kind, drawn) for kind, drawn in found.items()},
         states=tuple(name for name in STATES if name in states),
         symbols=shown,
         symbols_hidden=len(symbols) - len(shown),
+    )
+
+
+def _named(kind: str, drawn: Sequence[Picture]) -> tuple[Picture, ...]:
+    return tuple(
+        replace(one, file=f"{FOLDER}/{picture_name(kind, place, one.heading)}")
+        for place, one in enumerate(drawn, start=1)
     )
 
 
@@ -154,21 +174,20 @@ def _time(span_ns: tuple[int, int], left: float, right: float) -> tuple[int, int
 def _candles(data: ReportData, symbols: Sequence[str]) -> Iterator[Picture]:
     span = span_ns(data)
     for symbol in symbols:
-        series = charted_series(data, symbol, span)
-        if series is None:
+        chart = candle_chart(data, symbol, span)
+        if chart is None:
             continue
-        differences = [
-            row
-            for row in data.differences
-            if (row.symbol, row.interval) == (symbol, series.interval)
-        ]
-        caption = f"{number(len(series))} klines of {series.interval} and their volume"
+        shown = len(chart.series)
+        part = "" if shown == chart.of_klines else f" of {number(chart.of_klines)}"
+        caption = f"{number(shown)}{part} klines of {chart.series.interval} and their volume"
         if data.run.comparison:
+            marked = len(chart.differences)
+            part = "" if marked == chart.of_differences else f" of {number(chart.of_differences)}"
             caption += (
                 ". Solid is ours; hollow is the exchange's where a price differs; "
-                f"the marks at the foot show where: {number(len(differences))} klines"
+                f"the marks at the foot show where: {number(marked)}{part} klines"
             )
-        yield Picture(symbol, draw_candles(series, differences, span), f"{caption}.")
+        yield Picture(symbol, draw_candles(chart), f"{caption}.")
 
 
 def _ledger_caption(data: ReportData) -> str:
