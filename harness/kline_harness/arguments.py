@@ -67,7 +67,10 @@ class Parser(argparse.ArgumentParser):
         print(self.format_help(), end="", file=file)
 
     def error(self, message: str) -> NoReturn:
-        """Tell what is wrong in one sentence, as for any other error of a user's."""
+        """Tell what is wrong in one sentence, as for any other error of a user's.
+
+        Raises UserError, always.
+        """
         raise UserError(f"{self.prog}: {message} (see {self.prog} --help)")
 
     def option(self, name: str, help: str, kind: Callable[[str], Any] = str, **more: Any) -> None:

@@ -67,8 +67,11 @@ def decimal_words(column: pa.ChunkedArray | pa.Array) -> NDArray[Any]:
 
 
 def unscaled(column: pa.ChunkedArray | pa.Array) -> ExactArray:
-    """Return the integers behind a column of decimal128 without nulls, as Python's where int64 is
-    not enough: it is where the high word only repeats the low one's sign."""
+    """Return the integers behind a column of decimal128 without nulls.
+
+    They are Python's where int64 is not enough: it is where each high word only repeats the low
+    one's sign.
+    """
     words = decimal_words(column)
     low, high = words["low"].astype(np.int64), words["high"]
     if np.array_equal(low >> np.int64(63), high):

@@ -360,7 +360,7 @@ class Rows(Generic[T]):
         return Rows(self.base, self.start + start, self.start + max(start, stop))
 
     def table(self) -> T:
-        """Return the rows as a table."""
+        """Cut the run out of its table."""
         return self.base[self.start : self.stop]
 
 

@@ -6,8 +6,10 @@ from enum import Enum
 
 
 class IdRule(Enum):
-    """What the documents of a source say of an id that no trade has; each exchange's file says
-    which rule is its own, and by which document."""
+    """What the documents of a source say of an id that no trade has.
+
+    Each exchange's file says which rule is its own, and by which document.
+    """
 
     EVERY_ID = "this source uses every id"
     RECORDED = "a recording of this source's raw trades has every id"

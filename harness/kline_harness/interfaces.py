@@ -219,7 +219,7 @@ class Consumer(Protocol):
         ...
 
     def on_close(self, now_ns: int) -> None:
-        """The channel is closed and drained: finish."""
+        """Finish: the channel is closed and drained."""
         ...
 
     def verdict(self) -> Verdict:
@@ -275,7 +275,7 @@ class Subject:
         raise NotImplementedError
 
     def pulls(self) -> Pulls:
-        """Return what is pulled from it."""
+        """Return how often the subject is asked for its open klines; by default never."""
         return Pulls()
 
     def duties(self, symbols: Sequence[str], commands: Sequence[Command]) -> Duties | None:

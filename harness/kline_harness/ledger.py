@@ -100,7 +100,7 @@ class EquationTable:
         return map(self.equation, range(len(self)))
 
     def equation(self, place: int) -> Equation:
-        """Return one equation."""
+        """Make the equation of a place: laws run fastest, then subjects."""
         counts = {
             part: self.counts[part][place] if part in self.counts else 0 for part in self.parts
         }

@@ -77,7 +77,7 @@ class IntSet:
 
 
 def no_ranges() -> Ranges:
-    """Return no ranges."""
+    """Return an array of the shape of ranges, without rows."""
     return np.empty((0, 2), dtype=np.int64)
 
 

@@ -48,7 +48,10 @@ class Tabular:
 
 
 def frame_of(table: pa.Table) -> Any:
-    """Return a table as a pandas DataFrame; Arrow imports pandas for that, nobody else does."""
+    """Return a table as a pandas DataFrame; Arrow imports pandas for that, nobody else does.
+
+    Raises UsageError where pandas is not installed.
+    """
     if find_spec("pandas") is None:
         raise UsageError("pandas is not installed; kline-harness[full] has it, to_arrow needs none")
     return plain_columns(table).to_pandas()

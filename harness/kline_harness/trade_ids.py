@@ -96,7 +96,7 @@ class Gaps:
         return explained
 
     def first(self, count: int) -> list[Gap]:
-        """Return the first gaps one by one."""
+        """Return up to `count` gaps as objects, the lowest ids first."""
         return self.take(np.arange(min(count, len(self))))
 
 

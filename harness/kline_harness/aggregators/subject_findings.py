@@ -42,7 +42,7 @@ class SubjectFindings:
     def add(
         self, kind: str, severity: Severity, evidence: Mapping[str, Any], at_ns: int | None = None
     ) -> None:
-        """Take a finding."""
+        """Count a finding of a kind, and keep the first few of it, each with its evidence."""
         self.counts[kind] += 1
         if self.counts[kind] <= _KEPT:
             self._findings.append(Finding(CHECK, kind, severity, at_ns=at_ns, evidence=evidence))
@@ -64,7 +64,7 @@ class SubjectFindings:
             self.notice("children_left", f"processes that had left its group were ended: {count}")
 
     def verdict(self) -> Verdict:
-        """Return all of it."""
+        """Return the verdict of the check `subject`; its counts are the findings of each kind."""
         findings = [*self._findings]
         if self.ignored:
             names = ", ".join([*self.ignored][:_KEPT])

@@ -42,8 +42,10 @@ __all__ = [
 
 
 def detect(path: Path | str) -> str:
-    """Tell what a file holds, from its first lines: "trades" (of any layout), "klines", or the
-    name of another kind that is known and not looked at, such as "bookTicker".
+    """Tell what a file holds, from its first lines.
+
+    "trades" (of any layout), "klines", or the name of another kind that is known and not looked
+    at, such as "bookTicker".
 
     Raises InputError for anything else.
     """
@@ -74,9 +76,10 @@ def open_trades(
     contract_size: Decimal | None = None,
     known: Opened | None = None,
 ) -> TradeFile:
-    """Open a file of trades: Binance's CSV aggTrades or trades, a stream recording, another
-    exchange's or data seller's trades (see docs/sources.md); plain, gz or zip. With `columns`, a
-    Parquet or Arrow table.
+    """Open a file of trades: plain, gz or zip; with `columns`, a Parquet or Arrow table.
+
+    Binance's CSV aggTrades or trades, a stream recording, another exchange's or data seller's
+    trades (docs/sources.md).
 
     `symbol` names a CSV file's symbol where its name does not, and selects one of a recording's;
     `market` (spot, um, cm) is derived from the file where it is not given. `lenient` lets rows of a

@@ -112,8 +112,10 @@ class ArrowTable(ExactColumns):
 
 
 def whole_numbers(array: Any) -> Int64Array | None:
-    """Return a column of integers, or of timestamps in nanoseconds, as int64; None for any other,
-    and where one does not fit. It has no nulls."""
+    """Return a column of integers, or of timestamps in nanoseconds, as int64.
+
+    It has no nulls. None for any other column, and where a number does not fit.
+    """
     kind = array.type
     if not (pa.types.is_integer(kind) or pa.types.is_timestamp(kind)):
         return None

@@ -311,8 +311,10 @@ def written_at(path: str) -> str | None:
 
 
 def _start_of(path: str, file: BinaryIO, entry: zipfile.ZipInfo) -> int:
-    """Return where a member's data begins, by its local header, whose name and extra field may
-    differ in length from the directory's."""
+    """Return where a member's data begins, by its local header.
+
+    Name and extra field of that may differ in length from the directory's.
+    """
     try:
         file.seek(entry.header_offset)
         header = file.read(30)

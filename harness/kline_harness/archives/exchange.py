@@ -72,8 +72,10 @@ def dialect(
     sides: tuple[str, str] | None = None,
     market: str = "spot",
 ) -> Dialect:
-    """Make a dialect of its columns' meanings (blanks between, - for what is not read) and names
-    (commas between); `sides` are its words for a buy and a sell, where they are not buy and sell.
+    """Make a dialect of its columns' meanings and of the names in its header.
+
+    Between meanings are blanks, and - stands for what is not read; between names are commas.
+    `sides` are its words for a buy and a sell, where they are not buy and sell.
     """
     meanings = tuple("" if name == "-" else name for name in columns.split())
     names = tuple(header.split(",")) if header else ()

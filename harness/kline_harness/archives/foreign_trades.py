@@ -224,7 +224,7 @@ class ForeignTrades:
         return column * self._unit.value
 
     def _numbered(self, times: Int64Array, rows: RowBlock, chosen: BoolArray) -> Int64Array:
-        """Number trades that have no ids in the order of the file; other symbols' count too."""
+        """Return numbers for trades without ids, by their order; other symbols' count too."""
         own = np.flatnonzero(chosen)
         before = np.concatenate([[self._last_time_ns], times[own][:-1]])[: len(own)]
         backwards = times[own] < before

@@ -103,7 +103,7 @@ class KlineRows:
 
     @property
     def interval(self) -> Interval:
-        """The interval of all rows."""
+        """The one interval that every row of the file has."""
         assert self._interval is not None
         return self._interval
 
@@ -153,7 +153,7 @@ class KlineRows:
         return self.interval.close_times_ns(self._whole("open_time_ns") - moved) + moved
 
     def whole(self) -> KlineBatch:
-        """Return all rows."""
+        """Return all rows as one batch: of a file of seconds that takes much memory."""
         return concat([batch for batch, _ in self.pieces()])
 
     def pieces(self) -> Iterator[tuple[KlineBatch, Int64Array]]:

@@ -236,8 +236,7 @@ class MappedText(TextFile):
         return plain
 
     def _readable(self, meaning: str, arrays: dict[str, Any], first: int) -> Any:
-        """Return a column of a table as one that holds numbers: of quantities the amounts, of
-        times nanoseconds."""
+        """Return a column of a table as numbers: of quantities amounts, of times nanoseconds."""
         array = arrays[meaning]
         if meaning in ("time", "receive"):
             times = self._times.setdefault(meaning, Times(self.path))
@@ -311,8 +310,9 @@ def _rows(lines: list[str]) -> Iterator[list[str]]:
 
 
 def is_mapped(path: Path | str, columns: ColumnMap) -> bool:
-    """Tell whether a column map is about a file: a table that is no klines, or a CSV file whose
-    header has all of its names.
+    """Tell whether a column map is about a file.
+
+    That is a table that is no klines, or a CSV file whose header has all of its names.
 
     Raises InputError for what cannot be opened.
     """

@@ -31,7 +31,7 @@ class CampaignFolder:
         return DayCache(self.out / "cache")
 
     def run(self, name: str) -> Path:
-        """Return a run's folder."""
+        """Return the run folder of a symbol and variant: ``runs/SYMBOL-VARIANT``."""
         return self.out / "runs" / name
 
     def dataset(self, variant: str) -> Path:

@@ -118,7 +118,10 @@ class DayCache:
         return found or self._made(path, reading)
 
     def holds(self, path: Path, reading: Reading) -> bool:
-        """Tell whether a file that has not changed is digested already."""
+        """Tell whether a file that has not changed is digested already.
+
+        Raises InputError where the file cannot be looked at.
+        """
         key = self._key(path, reading)
         return key is not None and self._place(key).is_file()
 

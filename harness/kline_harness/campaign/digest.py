@@ -47,7 +47,10 @@ class Digest(Tape):
         return self.trade_id + self.rows
 
     def note_ids(self, seen: RangeSet) -> BoolArray:
-        """Add the ids that the rows stand for to those seen; all of them are new."""
+        """Add the ids that the rows stand for to those seen; all of them are new.
+
+        Raises ContractError where one is not.
+        """
         if len(seen.add(self.trade_id, self.id_stops())):
             raise ContractError("digests of trades that share ids: expected each id once")
         return np.ones(len(self), dtype=np.bool_)

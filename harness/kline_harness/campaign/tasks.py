@@ -57,7 +57,10 @@ class ShardAnswer:
 def digest_shard(
     places: CampaignFolder, name: str, paths: Sequence[Path], reading: Reading
 ) -> ShardAnswer:
-    """Digest some days of a symbol, each once for all."""
+    """Digest some days of a symbol, each once for all.
+
+    What fails is part of the answer: nothing is raised.
+    """
     timings, summary = Timings(), TradeSummary()
     with places.counted(name):
         try:
@@ -125,7 +128,10 @@ class RunAnswer:
 def run_symbol(
     places: CampaignFolder, symbol: SymbolFiles, variant: Variant, reading: Reading, *, report: bool
 ) -> RunAnswer:
-    """Run one symbol over all its days, unless it is done with the same inputs."""
+    """Run one symbol over all its days, unless it is done with the same inputs.
+
+    What fails is part of the answer: nothing is raised.
+    """
     name, timings = f"{symbol.name}-{variant.name}", Timings()
     with places.counted(name):
         try:

@@ -47,11 +47,11 @@ def fold_groups(
     keeps_first: bool,
     order: NDArray[np.int64] | None = None,
 ) -> dict[str, NDArray[np.int64]] | None:
-    """Return a row for each group of rows that begins at `starts`; `order` are the rows, in order,
-    where it is not all of them as they stand.
+    """Return a row for each group of rows that begins at `starts`.
 
-    A group of which no row `counts` keeps its first row, or else takes all. Returns None where
-    nothing is compiled, a column is no int64, or a sum does not fit.
+    `order` are the rows, in order, where it is not all of them as they stand. A group of which no
+    row `counts` keeps its first row, or else takes all. Returns None where nothing is compiled, a
+    column is no int64, or a sum does not fit.
     """
     if library.LIBRARY is None or any(columns[name].dtype != np.int64 for name in folds):
         return None

@@ -160,7 +160,7 @@ class Connection:
         return self.transport.get_write_buffer_size()
 
     def record(self) -> ServedConnection:
-        """Return the connection as it is recorded."""
+        """Return what served.json has of the connection: whose it was, and how it ended."""
         return ServedConnection(
             *(self.id, self.client, self.path, self.opened_ns),
             *(self.closed_ns, self.close_code, self.closed_by),

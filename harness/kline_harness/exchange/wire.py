@@ -136,8 +136,10 @@ class WireFaults:
         return min((one for one in instants if one > after_ns), default=None)
 
     def due(self, at_ns: int) -> Iterator[tuple[SocketFault, int]]:
-        """Yield (fault, step) of what strikes sockets by now and has not struck; step 1 is a
-        second one, of a shutdown that was announced."""
+        """Yield (fault, step) of what strikes sockets by now and has not struck.
+
+        Step 1 is a second one, of a shutdown that was announced.
+        """
         for place, fault in enumerate(self.faults):
             if not isinstance(fault, SocketFault):
                 continue

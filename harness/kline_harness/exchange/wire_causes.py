@@ -259,7 +259,7 @@ def _in_time(tape: Tape) -> Tape:
 
 
 def _numbered(tape: Tape) -> Tape:
-    """Number trades as they stand, in order of time.
+    """Return trades numbered as they stand, in order of time.
 
     The exact aggregator goes by ids: it would refuse a second one, and take open and close by them.
     """

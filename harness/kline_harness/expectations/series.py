@@ -16,8 +16,11 @@ _NO_ROW = -1
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """From each row to the kline before it: how many are `missing` between, by row, 0 left out;
-    and whether it has `no_jump`, which is to open at the close of the kline right before."""
+    """From each row to the kline before it.
+
+    `missing` is how many klines lie between, by row, 0 left out; `no_jump` marks the rows that
+    open at the close of the kline right before.
+    """
 
     missing: dict[int, int]
     no_jump: BoolArray
@@ -80,7 +83,7 @@ class SeriesOrder:
         return rises
 
     def goes_on(self) -> BoolArray:
-        """False for the last row of a series that lacks a kline its symbol has come past."""
+        """Mark all rows but the last of a series that lacks a kline its symbol has come past."""
         table = self.table
         goes_on = np.ones(table.rows, dtype=np.bool_)
         reached = np.full(len(table.symbols) + 1, -1, dtype=np.int64)

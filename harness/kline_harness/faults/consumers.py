@@ -53,7 +53,7 @@ class StalledConsumer(ConsumerFault):
         Window(self.from_ns, self.until_ns)
 
     def options(self, options: ListenerOptions) -> ListenerOptions:
-        """Stall it."""
+        """Return the options with one more stall."""
         return replace(options, stalls=(*options.stalls, Window(self.from_ns, self.until_ns)))
 
     def window(self) -> tuple[int | None, int | None]:

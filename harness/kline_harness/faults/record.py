@@ -51,6 +51,6 @@ class FaultRecord:
                 self.trades.setdefault(instrument.symbol, []).extend(ids)
 
     def add_tick(self, at_ns: int) -> None:
-        """Record a tick."""
+        """Record the instant of a tick that was struck."""
         self.ticks_ns.append(at_ns)
         self.span(at_ns, at_ns)

@@ -32,7 +32,7 @@ class TickFault(Fault):
     number: int | None = None
 
     def strikes(self, tick: Tick, draw: Draw) -> bool:
-        """Tell whether it strikes a tick."""
+        """Tell whether a tick lies in the window and is drawn."""
         if self.from_ns is not None and tick.at_ns < self.from_ns:
             return False
         if self.until_ns is not None and tick.at_ns >= self.until_ns:

@@ -59,7 +59,7 @@ def _is_new(record: Record, covered: dict[tuple[str, ...], Record]) -> bool:
 
 
 def is_catalogued(path: Path) -> bool:
-    """Tell whether a file is one of the catalogue's."""
+    """Tell whether a file is kept among the objects of the default catalogue."""
     return path.parent.parent == Catalogue(default_home()).objects
 
 

@@ -47,7 +47,10 @@ class Content:
 
 
 def read_content(path: Path, name: str, packing: str) -> Content:
-    """Read a file whole, through its packing's CRC-32; `name` is what the archive calls it."""
+    """Read a file whole, through its packing's CRC-32; `name` is what the archive calls it.
+
+    Raises InputError for a file that is damaged, or packed otherwise.
+    """
     foreign = False
     try:
         file = TextFile(path)

@@ -53,7 +53,7 @@ class KlineSeries:
             yield self.take(np.arange(some.start, some.stop))
 
     def column(self, name: str) -> ExactArray:
-        """Return one column of the series."""
+        """Join a column of all pieces, in the order of the file."""
         return np.concatenate([getattr(piece, name) for piece in self.pieces()])
 
     @cached_property

@@ -50,8 +50,10 @@ _KLINES_NOT_CHECKED = (
 
 
 def kind_of(path: Path) -> str:
-    """Tell what a file holds: "trades", "klines", "broken" for a file of which nothing can be
-    read, or the name of another kind, which is not looked at.
+    """Tell what a file holds, as a word.
+
+    "trades", "klines", "broken" for a file of which nothing can be read, or the name of another
+    kind, which is not looked at.
 
     Raises InputError for what is no file, or nothing that is known.
     """

@@ -147,7 +147,7 @@ class QueueSender(Generic[T]):
         return shared
 
     def clone(self) -> QueueSender[T]:
-        """Another sender of this channel."""
+        """Return another sender of this channel."""
         return type(self)(self._live())
 
     def drop(self) -> None:
@@ -169,7 +169,7 @@ class QueueSender(Generic[T]):
         return self._channel.capacity
 
     def statistics(self) -> Statistics:
-        """The channel's account at this moment."""
+        """Return the channel's account at this moment."""
         return self._channel.statistics()
 
     def _live(self) -> _Channel[T]:
@@ -195,7 +195,7 @@ class QueueReceiver(Generic[T]):
         self._channel.waker = waker
 
     def try_recv(self) -> T:
-        """The next value, in the order sent.
+        """Return the next value, in the order sent.
 
         Raises Closed when either side is closed and the queue is drained, else Empty.
         """
@@ -203,7 +203,7 @@ class QueueReceiver(Generic[T]):
         return segment.value(position)
 
     def try_recv_many(self, limit: int | None = None) -> Batch[T]:
-        """The next values, at least one and at most `limit`: a slice of one batch sent.
+        """Return the next values, at least one and at most `limit`: a slice of one batch sent.
 
         Raises Closed and Empty as `try_recv`; ValueError for a limit below 1.
         """
@@ -257,7 +257,7 @@ class QueueReceiver(Generic[T]):
         return self._channel.position
 
     def statistics(self) -> Statistics:
-        """The channel's account at this moment, or at the drop."""
+        """Return the channel's account at this moment, or at the drop."""
         return self._channel.statistics()
 
     def _live(self) -> _Channel[T]:
@@ -267,7 +267,7 @@ class QueueReceiver(Generic[T]):
 
 
 def channel(capacity: int) -> tuple[QueueSender[T], QueueReceiver[T]]:
-    """A bounded channel with one sender and its receiver.
+    """Return a bounded channel with one sender and its receiver.
 
     Raises ValueError for a capacity outside 1 .. usize::MAX / 8, where tokio panics.
     """

@@ -113,7 +113,7 @@ class FloatNumbers(Numbers):
         return {"price": price, "quantity": quantity, "quote": price * quantity}
 
     def parse(self, text: str, measure: Measure) -> Amount:
-        """Return the nearest float."""
+        """Return the nearest float; 0 for a text that is no number."""
         try:
             return float(text)
         except ValueError:

@@ -38,7 +38,7 @@ class Bar(Protocol):
 
 
 class Answer(Protocol):
-    """The answer to a pull."""
+    """The open klines of an instant, as a pull gave them."""
 
     @property
     def at_ns(self) -> int: ...

@@ -86,11 +86,11 @@ class WatchSender(Generic[T]):
         shared.wake()
 
     def borrow(self) -> T:
-        """The latest value."""
+        """Return the latest value."""
         return self._channel.value
 
     def subscribe(self) -> WatchReceiver[T]:
-        """A new receiver, to which the current value counts as seen."""
+        """Return a new receiver, to which the current value counts as seen."""
         shared = self._live()
         return WatchReceiver(shared, shared.version)
 
@@ -108,7 +108,7 @@ class WatchSender(Generic[T]):
         return len(self._channel.receivers)
 
     def statistics(self) -> WatchSenderStatistics:
-        """The sender's account at this moment."""
+        """Return the sender's account at this moment."""
         return WatchSenderStatistics(sent=self._channel.version, rejected=self._channel.rejected)
 
     def _live(self) -> _Channel[T]:
@@ -142,11 +142,11 @@ class WatchReceiver(Generic[T]):
         return self._live().closed
 
     def borrow(self) -> T:
-        """The latest value, which is not marked seen."""
+        """Return the latest value, which is not marked seen."""
         return self._live().value
 
     def borrow_and_update(self) -> T:
-        """The latest value, marked seen."""
+        """Return the latest value, marked seen."""
         shared = self._live()
         if self.changed:
             self._seen += 1
@@ -166,7 +166,7 @@ class WatchReceiver(Generic[T]):
         self._channel.receivers.remove(self)
 
     def statistics(self) -> WatchReceiverStatistics:
-        """This receiver's account at this moment, or at its drop."""
+        """Return this receiver's account at this moment, or at its drop."""
         dropped = self._dropped_version
         version = dropped if dropped is not None else self._channel.version
         sent = version - self._start
@@ -182,6 +182,6 @@ class WatchReceiver(Generic[T]):
 
 
 def channel(value: T) -> tuple[WatchSender[T], WatchReceiver[T]]:
-    """A watch channel that starts with a value, to which its receiver counts as up to date."""
+    """Return a watch channel with a value, to which its receiver counts as up to date."""
     shared = _Channel(value)
     return WatchSender(shared), WatchReceiver(shared, shared.version)

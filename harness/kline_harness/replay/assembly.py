@@ -50,11 +50,11 @@ Deliver = Callable[[int, Rows[Any]], None]
 
 
 def _never() -> None:
-    """A source that claims no time."""
+    """Return no time: the source claims none."""
 
 
 def _nowhere(symbol: str, trade_id: int, event_time_ns: int) -> str:
-    """A source without files."""
+    """Return the symbol alone: the source has no files."""
     return symbol
 
 
@@ -347,4 +347,4 @@ class _Whole(Observer):
 
 
 def _keep(now_ns: int) -> None:
-    """A checker that crashes keeps its findings: they are on record."""
+    """Forget nothing: a checker that crashes keeps its findings, which are on record."""

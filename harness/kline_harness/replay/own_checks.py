@@ -82,7 +82,7 @@ class GuardedWatch(Observer):
         return self._checks
 
     def ids(self) -> list[str]:
-        """Return the ids of the checks."""
+        """Return the ids under which the subject's own checks will answer."""
         return [check.id for check in self._checks]
 
     def on_read(self, trades: Tape) -> None:

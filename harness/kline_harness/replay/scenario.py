@@ -135,8 +135,10 @@ class Scenario:
         return named.build(self.intervals, symbols)
 
     def check(self) -> None:
-        """Refuse, before anything is read, an aggregator or a channel that does not exist, and
-        faults that a replay has no wire for.
+        """Refuse, before anything is read, what cannot be run.
+
+        That is an aggregator or a channel that does not exist, and faults of a wire, which a
+        replay has not.
 
         Raises UsageError.
         """

@@ -29,7 +29,7 @@ class PresetChoice:
             raise ValueError(f"unknown preset {self.name!r}: expected one of {', '.join(PRESETS)}")
 
     def faults(self) -> tuple[Fault, ...]:
-        """Return the preset's faults."""
+        """Make the faults that the preset stands for, their windows counted from `from_ns`."""
         return PRESETS[self.name].make(self.from_ns)
 
 
@@ -58,6 +58,8 @@ def decode_scenario(table: dict[str, Any], where: str) -> Scenario:
     """Return the scenario of a TOML table; `where` names it in errors.
 
     A table ``[preset]`` puts the faults of a preset before those of the scenario.
+
+    Raises UsageError for a key or a value that a scenario does not have.
     """
     rest = {name: value for name, value in table.items() if name != "preset"}
     scenario = _with_subject(rest, where)

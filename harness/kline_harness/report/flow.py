@@ -77,8 +77,10 @@ def _chain(
 
 
 def _follower(row: EquationRow, ledger: Sequence[EquationRow]) -> EquationRow | None:
-    """Return the one equation whose total is a part of this one: "klines delivered" of a writer
-    continues the part "delivered" of what was sent to that writer."""
+    """Return the one equation whose total is a part of this one.
+
+    "klines delivered" of a writer continues the part "delivered" of what was sent to that writer.
+    """
     subject = str(row["subject"])
     found = [
         other

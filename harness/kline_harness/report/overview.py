@@ -43,8 +43,9 @@ class Uncompared:
 
 @dataclass(frozen=True, slots=True)
 class FailedCheck:
-    """A check that is not valid; `what` are its kinds of findings, errors first, each with
-    the number of its first one.
+    """A check that is not valid.
+
+    `what` are its kinds of findings, errors first, each with the number of its first one.
     """
 
     check: str

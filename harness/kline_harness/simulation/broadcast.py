@@ -159,7 +159,7 @@ class Sender(Generic[T]):
 
     @classmethod
     def new(cls, capacity: int) -> Sender[T]:
-        """A channel without receivers; raises ValueError as `channel` does."""
+        """Return a channel without receivers; raises ValueError as `channel` does."""
         return cls(_Channel(capacity))
 
     def send(self, value: T) -> int:
@@ -192,11 +192,11 @@ class Sender(Generic[T]):
         return receivers
 
     def subscribe(self) -> Receiver[T]:
-        """A new receiver that sees only what is sent from now on."""
+        """Return a new receiver that sees only what is sent from now on."""
         return Receiver(self._live())
 
     def clone(self) -> Sender[T]:
-        """Another sender of this channel."""
+        """Return another sender of this channel."""
         return type(self)(self._live())
 
     def drop(self) -> None:
@@ -229,7 +229,7 @@ class Sender(Generic[T]):
         return self._channel.tail
 
     def statistics(self) -> ChannelStatistics:
-        """The channel's totals at this moment."""
+        """Return the channel's totals at this moment."""
         shared = self._channel
         depth = shared.depth()
         return ChannelStatistics(
@@ -266,7 +266,7 @@ class Receiver(Generic[T]):
         shared.receivers.append(self)
 
     def try_recv(self) -> T:
-        """The next value, in the order sent.
+        """Return the next value, in the order sent.
 
         Raises Lagged when values were missed: the next call gives the oldest one retained,
         unless it was overwritten meanwhile. Raises Closed when closed and drained, else Empty.
@@ -275,7 +275,7 @@ class Receiver(Generic[T]):
         return segment.value(position)
 
     def try_recv_many(self, limit: int | None = None) -> Batch[T]:
-        """The next values, at least one and at most `limit`: a slice of one batch sent.
+        """Return the next values, at least one and at most `limit`: a slice of one batch sent.
 
         Exactly as that many `try_recv` with nothing between.
 
@@ -330,7 +330,7 @@ class Receiver(Generic[T]):
             self._channel.depth_peak = max(self._channel.depth_peak, depth)
 
     def resubscribe(self) -> Receiver[T]:
-        """A new receiver of this channel that sees only what is sent from now on."""
+        """Return a new receiver of this channel that sees only what is sent from now on."""
         return type(self)(self._live())
 
     def drop(self) -> None:
@@ -358,7 +358,7 @@ class Receiver(Generic[T]):
         return self._dropped_tail is not None
 
     def statistics(self) -> ReceiverStatistics:
-        """This receiver's account at this moment, or at its drop."""
+        """Return this receiver's account at this moment, or at its drop."""
         tail = self._dropped_tail if self._dropped_tail is not None else self._channel.tail
         unread = tail - self._position
         retained = min(unread, self._channel.capacity)
@@ -380,7 +380,7 @@ class Receiver(Generic[T]):
 
 
 def rounded_capacity(capacity: int) -> int:
-    """The smallest power of two that holds `capacity` values.
+    """Return the smallest power of two that holds `capacity` values.
 
     Raises ValueError outside 1 .. usize::MAX / 2 (64 bits), where tokio panics.
     """
@@ -392,7 +392,7 @@ def rounded_capacity(capacity: int) -> int:
 
 
 def channel(capacity: int) -> tuple[Sender[T], Receiver[T]]:
-    """A broadcast channel with one sender and one receiver.
+    """Return a broadcast channel with one sender and one receiver.
 
     Raises ValueError for a capacity outside 1 .. usize::MAX / 2.
     """

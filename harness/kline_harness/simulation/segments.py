@@ -37,11 +37,11 @@ class Segment(NamedTuple, Generic[T]):
         return left if limit is None or limit > left else limit
 
     def value(self, position: int) -> T:
-        """The value at this position."""
+        """Return the value at this position."""
         return self.values[position - self.start]
 
     def piece(self, position: int, count: int) -> Batch[T]:
-        """`count` values from this position on."""
+        """Return `count` values from this position on."""
         begin = position - self.start
         return self.values if count == len(self.values) else self.values[begin : begin + count]
 
@@ -70,7 +70,7 @@ class Segments(Generic[T]):
         self._held.append(Segment(start, self.tail, values))
 
     def segment(self, number: int) -> Segment[T]:
-        """The segment with this number, which must still be held."""
+        """Return the segment with this number, which must still be held."""
         return self._held[number - self.first_number]
 
     def release_before(self, position: int) -> None:

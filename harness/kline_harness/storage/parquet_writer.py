@@ -148,7 +148,7 @@ class ParquetWriter:
         self._settle()
 
     def abandon(self, now_ns: int) -> None:
-        """The writer dies: what is not committed is lost, and counted as dropped."""
+        """Die: what is not committed is lost, and counted as dropped."""
         lost = self._buffer.rows + self._open_part.rows
         self._buffer, self._open_part = Pending(), Pending()
         if lost:

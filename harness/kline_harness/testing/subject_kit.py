@@ -219,20 +219,20 @@ def _signal(subject: ProcessAggregator, number: signal.Signals) -> None:
 
 
 def _unknown_field(process: Process, messages: Sequence[Row], due: Sequence[Row]) -> str:
-    """A field that the protocol does not have must be ignored."""
+    """Hold that a field which the protocol does not have is ignored."""
     with _Conversation(_subject(process, ProcessOptions())) as talk:
         return talk.expect("synced", {"type": "sync", "n": 1, "from_a_later_version": [1.5]})
 
 
 def _unknown_type(process: Process, messages: Sequence[Row], due: Sequence[Row]) -> str:
-    """A message of a type that the protocol does not have must not be passed over."""
+    """Hold that a message of a type which the protocol does not have is not passed over."""
     with _Conversation(_subject(process, ProcessOptions())) as talk:
         talk.send({"type": "from_a_later_version"})
         return talk.expect("error", {"type": "sync", "n": 1})
 
 
 def _broken_line(process: Process, messages: Sequence[Row], due: Sequence[Row]) -> str:
-    """A line that is no JSON must not be passed over."""
+    """Hold that a line which is no JSON is not passed over."""
     with _Conversation(_subject(process, ProcessOptions())) as talk:
         talk.process.send(b'{"type": "tick", "time_ns": 17040\n')
         return talk.expect("error", {"type": "sync", "n": 1})

@@ -233,8 +233,10 @@ def _fits(text: str) -> bool:
 
 
 def symbols_by_text(served: Iterable[str]) -> Callable[[str], str | None]:
-    """Return what finds the served symbol that a text means: BTCUSDT, btc-usdt, BTC/USDT:USDT,
-    BTCUSDT-PERP.BINANCE; None where none or several fit."""
+    """Return what finds the served symbol that a text means; None where none or several fit.
+
+    Texts such as BTCUSDT, btc-usdt, BTC/USDT:USDT and BTCUSDT-PERP.BINANCE mean one symbol.
+    """
     known = {_plain(name): name for name in served}
 
     def find(text: str) -> str | None:

@@ -36,8 +36,10 @@ _TRADE_EVENTS = ("trade", "aggTrade")
 
 
 class Recording:
-    """Reads a recording: lines of single, combined or wrapped stream messages, alone or in lists,
-    with the receive time in front, beside the message, or not stated.
+    """Reads a recording: lines of stream messages.
+
+    Messages are single, combined or wrapped, alone or in lists; the receive time is in front,
+    beside the message, or not stated.
 
     `trade` and `aggTrade` events become rows; of a symbol recorded as both, the kind seen first
     is read. `skipped` counts every other message, `closed_klines` those of a kline that is over,
@@ -99,8 +101,11 @@ class Recording:
                 yield self._tape(rows)
 
     def equations(self, name: str, lines: int, rows: int) -> list[Equation]:
-        """Return the laws that every line is a message, and every trade in the text a row read
-        or one of a symbol or kind not asked for."""
+        """Return the laws of the lines and of the trades in them.
+
+        Every line is a message; every trade in the text is a row read, or one of a symbol or
+        kind not asked for.
+        """
         trades = {"rows read": rows, "not asked for": self._left_out}
         return [
             Equation("lines of a file", name, lines, dict(self._lines)),
