@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kline_harness.checks.series import INTERVAL_CODES, small
+from kline_harness.columns import Instrument
 from kline_harness.interval import close_times_by_code
 from kline_harness.kline import Life, LifeBatch
 from kline_harness.units import BoolArray, Int64Array
@@ -83,17 +84,24 @@ class SymbolCodes:
     def __init__(self) -> None:
         self.names: list[str] = []
         self._codes: dict[str, int] = {}
+        # Of the last table's symbols: the next one's are mostly the same.
+        self._last: tuple[tuple[Instrument, ...], NDArray[np.int32]] = ((), self._of(()))
 
     def of(self, batch: LifeBatch) -> NDArray[np.int32]:
         """Return the number of each row's symbol; a tick's is -1."""
+        if batch.instruments is not self._last[0]:
+            self._last = batch.instruments, self._of(batch.instruments)
+        return self._last[1][batch.symbol]
+
+    def _of(self, instruments: tuple[Instrument, ...]) -> NDArray[np.int32]:
         codes = []
-        for instrument in batch.instruments:
+        for instrument in instruments:
             code = self._codes.setdefault(instrument.symbol, len(self.names))
             if code == len(self.names):
                 self.names.append(instrument.symbol)
             codes.append(code)
         # The last entry is what a tick's index -1 finds, even in a table without symbols.
-        return np.array([*codes, -1], dtype=np.int32)[batch.symbol]
+        return np.array([*codes, -1], dtype=np.int32)
 
 
 def arrange_events(
