@@ -41,3 +41,32 @@ def test_what_a_job_raises_is_raised_once_where_it_is_waited_for() -> None:
     with pytest.raises(KeyError, match="job"):
         jobs.wait()
     jobs.wait()
+
+
+def test_as_many_jobs_wait_as_were_allowed() -> None:
+    go_on, done = threading.Event(), list[int]()
+    jobs = InBackground(depth=3)
+    jobs.run(lambda: go_on.wait(60))
+    # Neither call could return if it waited for the job before.
+    jobs.run(lambda: done.append(1))
+    jobs.run(lambda: done.append(2))
+    assert not done
+    go_on.set()
+    jobs.run(lambda: done.append(3))
+    jobs.wait()
+    assert done == [1, 2, 3]
+
+
+def test_of_several_jobs_the_first_error_is_raised() -> None:
+    jobs = InBackground(depth=3)
+
+    def fail(text: str) -> None:
+        raise KeyError(text)
+
+    jobs.run(lambda: fail("one"))
+    jobs.run(lambda: fail("two"))
+    with pytest.raises(KeyError, match="one"):
+        jobs.wait()
+    with pytest.raises(KeyError, match="two"):
+        jobs.wait()
+    jobs.wait()

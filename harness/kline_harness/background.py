@@ -19,25 +19,25 @@ def _thread() -> ThreadPoolExecutor:
 
 
 class InBackground:
-    """Runs jobs one after the other in a thread, of which no more than one is ever unfinished.
+    """Runs jobs one after the other in a thread, of which no more than `depth` are unfinished.
 
-    What a job raises is raised by the call that waits for it.
+    What a job raises is raised by a later call, the first that waits for it.
     """
 
-    def __init__(self) -> None:
-        self._last: Future[object] | None = None
+    def __init__(self, depth: int = 1) -> None:
+        self._depth = depth
+        self._jobs: deque[Future[object]] = deque()
 
     def run(self, job: Callable[[], object]) -> None:
-        """Begin a job, once the one before it is done."""
-        self.wait()
-        self._last = _thread().submit(job)
+        """Put a job behind those before it, once there are fewer than `depth`."""
+        while len(self._jobs) >= self._depth:
+            self._jobs.popleft().result()
+        self._jobs.append(_thread().submit(job))
 
     def wait(self) -> None:
         """Return when nothing is left to do."""
-        last = self._last
-        if last is not None:
-            self._last = None
-            last.result()
+        while self._jobs:
+            self._jobs.popleft().result()
 
 
 class _Relay(Generic[T]):

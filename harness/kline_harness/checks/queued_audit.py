@@ -13,6 +13,11 @@ from kline_harness.units import INT64_MAX
 from kline_harness.verdict import Finding
 
 
+# Blocks that may wait while the thread has other work, such as storing klines: what waits is a few
+# megabytes.
+_BLOCKS_WAITING = 6
+
+
 class QueuedAudit(Generic[T]):
     """Queues what it is handed and checks `block_rows` of it at a time, in a thread.
 
@@ -29,7 +34,7 @@ class QueuedAudit(Generic[T]):
         self._block_rows = block_rows
         self._pending: Pending[T] = Pending()
         self._log = FindingLog(name, findings_per_kind)
-        self._checking = InBackground()
+        self._checking = InBackground(_BLOCKS_WAITING)
 
     def on_rows(self, now_ns: int, rows: Rows[T]) -> None:
         """Queue rows; check each full block."""
