@@ -12,7 +12,6 @@ from kline_harness.pending_rows import Pending
 from kline_harness.units import INT64_MAX
 from kline_harness.verdict import Finding
 
-
 # Blocks that may wait while the thread has other work, such as storing klines: what waits is a few
 # megabytes.
 _BLOCKS_WAITING = 6
