@@ -49,6 +49,15 @@ def test_many_amounts_are_one_pattern_with_its_reach() -> None:
     assert [(one.count, one.what) for one in patterns(rows)] == [(29, "volume +1 to +29")]
 
 
+def test_what_differs_in_the_interval_alone_is_one_pattern() -> None:
+    rows = [row("1h", volume=("3", "2")), row("1m", volume=("3", "2")), row("1m", count=("3", "2"))]
+    rows += [row("1m", volume=("3", "2"))]
+    assert [(one.count, one.interval, one.what, one.first) for one in patterns(rows)] == [
+        (3, "1m (2), 1h (1)", "volume +1", 1),
+        (1, "1m", "count +1", 3),
+    ]
+
+
 def test_a_kline_of_one_side_says_which() -> None:
     missing = DifferenceRow("A", "1m", 0, "missing", (), NONE9, ("5",) * 9, None, None, None)
     extra = DifferenceRow("A", "1m", 0, "extra", (), ("5",) * 9, NONE9, None, None, None)

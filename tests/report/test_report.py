@@ -18,7 +18,6 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from kline_harness.errors import InputError
-from kline_harness.interval import CODE, parse_interval
 from kline_harness.kline import FIELDS
 from kline_harness.ledger import Equation
 from kline_harness.report import build_report
@@ -244,13 +243,18 @@ def test_the_comparison_is_the_run_s_by_series_and_in_total(reports: dict[str, P
     counts = (number(sum(row[name] for row in same)) for name in classes)
     want.add((f"{len(same)} series without a difference", *counts, "0"))
     assert {tuple(row[:9]) for row in table(page, "comparison-table")} == want
-    told = [row for _, row, _ in rows(reports["invalid"], "series")]
-    assert [row[2:9] for row in told] == [
-        [row[name] for name in classes]
-        for row in sorted(
-            series, key=lambda row: (row["symbol"], CODE[parse_interval(row["interval"])])
-        )
-    ]
+    shown = {
+        (symbol, interval): [cell] if isinstance(cell, int) else cell[1:8]
+        for _, (symbol, _, cells), block in rows(reports["invalid"], "series")
+        for interval, cell in zip(block["intervals"], cells, strict=True)
+        if cell
+    }
+    assert shown == {
+        (row["symbol"], row["interval"]): [row[name] for name in classes]
+        if any(row[name] for name in classes[1:6])
+        else [row["identical"]]
+        for row in series
+    }
     for name in classes[:6]:
         total = number(sum(row[name] for row in series))
         assert re.search(rf'data-figure="{name}"><a href="#\w+">{total}<', page)
@@ -303,8 +307,10 @@ def test_a_market_of_500_symbols_stays_within_the_page_s_budgets(
     page = build_report(folder).read_text("utf-8")
     assert len(page) < 1_500_000
     assert len(re.findall(r"<[a-z]", page)) < 5_000
-    found = [row for _, row, block in rows(folder, "series") if row[0] < len(block["symbols"])]
+    found = [cell for _, row, _ in rows(folder, "series") for cell in row[2] if cell]
     assert len(found) == len(run["comparison"]["series"])
+    # The two symbols that differ come first, of 502.
+    assert [row[1] for _, row, _ in rows(folder, "series")] == [0, 0, *[2] * 500]
     assert len(list(rows(folder, "ledger"))) == len(ledger)
     [told] = [row for row in table(page, "not-compared-table") if row[0] == "ours"]
     assert told[1] == "12,000"

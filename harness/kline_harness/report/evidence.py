@@ -17,7 +17,7 @@ from kline_harness.report.differences import CLASSES, DifferenceRow
 from kline_harness.report.flow import lost_share
 from kline_harness.report.format import number, readable, size, utc, words
 from kline_harness.report.glossary import cause_sentence
-from kline_harness.run_rows import ComparedRow, EquationEvidence, EquationRow, FindingRow, InputRow
+from kline_harness.run_rows import EquationEvidence, EquationRow, FindingRow, InputRow
 from kline_harness.run_shape import misfit
 from kline_harness.units import NS_PER_MILLISECOND
 from kline_harness.verdict import Severity
@@ -124,28 +124,6 @@ def _in_units(evidence: Mapping[str, Any]) -> dict[str, Any]:
     parts = {name: amount(law, count) for name, count in evidence["parts"].items()}
     total = amount(law, evidence["total"])
     return {**evidence, "law": law_name(law), "total": total, "parts": parts}
-
-
-def encode_series(series: Sequence[ComparedRow]) -> tuple[Mapping[str, Any], list[str]]:
-    """Return what the codes stand for, and each compared series as JSON text.
-
-    A row is [symbol, interval, identical, proved, consistent, unexplained, missing, extra, outside,
-    uncompared].
-    """
-    symbols, intervals = _Codes(), _Codes()
-    rows = [
-        script_json(
-            [
-                symbols[row["symbol"]],
-                intervals[row["interval"]],
-                *(row.get(name) or 0 for name in ("identical", "proved", "consistent")),
-                *(row.get(name) or 0 for name in ("unexplained", "missing", "extra")),
-                *(row.get(name) or 0 for name in ("outside", "uncompared")),
-            ]
-        )
-        for row in series
-    ]
-    return {"symbols": symbols.names, "intervals": intervals.names}, rows
 
 
 def encode_ledger(ledger: Sequence[EquationRow]) -> tuple[Mapping[str, Any], list[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation, localcontext
 from typing import Any
 
@@ -55,9 +55,10 @@ class FailedCheck:
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """Differences of one class, cause, interval, and the same fields by the same amounts.
+    """Differences of one class and cause, with the same fields by the same amounts.
 
-    `first` is the number of the first of them, from 1, in the order of the page.
+    `interval` names theirs, each with how many they are where there are several; `first` is the
+    number of the first of them, from 1, in the order of the page.
     """
 
     kind: str
@@ -166,7 +167,21 @@ def patterns(differences: Sequence[DifferenceRow]) -> list[Pattern]:
     if len(found) > _GROUPS_SAID:
         found = _groups(differences, 0)
     order = {kind: place for place, kind in enumerate(dict.fromkeys(one.kind for one in found))}
-    return sorted(found, key=lambda one: (order[one.kind], -one.count, one.first))
+    alike: dict[tuple[str, str, str], list[Pattern]] = {}
+    for one in found:
+        alike.setdefault((one.kind, one.cause, one.what), []).append(one)
+    joined = [_joined(group) for group in alike.values()]
+    return sorted(joined, key=lambda one: (order[one.kind], -one.count, one.first))
+
+
+def _joined(alike: Sequence[Pattern]) -> Pattern:
+    """Return patterns that differ in the interval alone as one."""
+    if len(alike) == 1:
+        return alike[0]
+    group = sorted(alike, key=lambda one: interval_order(one.interval))
+    named = ", ".join(f"{one.interval} ({number(one.count)})" for one in group)
+    count, first = sum(one.count for one in group), min(one.first for one in group)
+    return replace(group[0], interval=named, count=count, first=first)
 
 
 def _groups(differences: Sequence[DifferenceRow], amounts: int) -> list[Pattern]:

@@ -23,7 +23,6 @@ from kline_harness.report.evidence import (
     encode_findings,
     encode_inputs,
     encode_ledger,
-    encode_series,
     pages_beside,
 )
 from kline_harness.report.format import (
@@ -50,6 +49,7 @@ from kline_harness.report.overview import (
 from kline_harness.report.picture_files import FOLDER, picture_file
 from kline_harness.report.pictures import Pictures, can_draw, draw_pictures
 from kline_harness.report.summary import Summary, summarise
+from kline_harness.report.symbol_map import encode_series
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _FILTERS = {
@@ -105,7 +105,7 @@ def build_report(run_dir: Path) -> Path:
     pictures = draw_pictures(data, summary.symbols)
     chunks = {
         "findings": cut("findings", encode_findings(data.findings), _FINDINGS_BUDGET),
-        "series": cut("series", encode_series(summary.series), _SERIES_BUDGET),
+        "series": cut("series", encode_series(summary.series, data.differences), _SERIES_BUDGET),
         "ledger": cut("ledger", encode_ledger(data.ledger), _LEDGER_BUDGET),
         "inputs": cut("inputs", encode_inputs(data.run.inputs), _INPUTS_BUDGET),
     }

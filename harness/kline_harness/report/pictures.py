@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 
@@ -92,7 +92,7 @@ def draw_pictures(data: ReportData, symbols: Sequence[str]) -> Pictures:
     maps = list(coverage_maps(data, shown))
     states = {name for coverage in maps for name in coverage.totals()}
     found: dict[str, tuple[Picture, ...]] = {
-        "coverage": tuple(map(_coverage, maps)),
+        "coverage": tuple(_coverage(one, states if one is maps[-1] else None) for one in maps),
         "candles": tuple(_candles(data, shown)) if drawing else (),
         "ledger": _one(draw_ledger(data.ledger), _ledger_caption(data)),
         "lifecycle": _one(draw_lifecycle(data.run.transitions), _LIFECYCLE),
@@ -155,13 +155,13 @@ def _one(drawn: Drawing | str | None, caption: str) -> tuple[Picture, ...]:
     return (Picture("", drawn if isinstance(drawn, str) else drawn.__html__(), caption),)
 
 
-def _coverage(coverage: CoverageMap) -> Picture:
-    caption = (
-        "A cell is filled in proportion to its klines; a number counts those that differ or are "
-        "lost."
-    )
-    totals = coverage.totals()
-    caption += "".join(f" {sentence}" for state, sentence in _STILL.items() if state in totals)
+def _coverage(coverage: CoverageMap, states: Collection[str] | None) -> Picture:
+    """Draw a map; the last one has the caption of all of them, which explains their states."""
+    caption = ""
+    if states is not None:
+        caption = "A cell is filled in proportion to its klines; a number counts those that "
+        caption += "differ or are lost."
+        caption += "".join(f" {sentence}" for state, sentence in _STILL.items() if state in states)
     time = _time((coverage.start_ns, coverage.end_ns), LEFT_OF_CELLS, RIGHT_OF_CELLS)
     return Picture(coverage.symbol, draw_coverage(coverage).__html__(), caption, time)
 

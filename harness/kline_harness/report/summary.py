@@ -26,7 +26,8 @@ class Summary:
 
     `sentence` is the first parts of the run's, `rests` the others; `figures` are (name, number,
     tone, anchor) where the tone is a verdict's or empty; `totals` the comparison's classes and
-    fields summed over all series, `same_totals` over the `same` ones that have no difference.
+    fields summed over all series, `same_totals` over the `same` ones that have no difference;
+    `mapped` is how many symbols have series.
     """
 
     title: str
@@ -40,6 +41,7 @@ class Summary:
     series: Sequence[ComparedRow]
     differing: Sequence[ComparedRow]
     same: int
+    mapped: int
     same_totals: Mapping[str, int]
     unbalanced: int
     files: Sequence[tuple[str, str]]
@@ -74,6 +76,7 @@ def summarise(data: ReportData) -> Summary:
         series=series,
         differing=differing,
         same=len(same),
+        mapped=len({row["symbol"] for row in series}),
         same_totals=totals(same),
         unbalanced=unbalanced,
         files=_FILES,

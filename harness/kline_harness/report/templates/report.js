@@ -219,14 +219,37 @@
   };
 
   const plain = (...cells) => cells.map((cell) => (typeof cell === "number" ? grouped(cell) : cell));
+  // A mark, a number and a colour: none of them is needed to read the others.
+  const MARKS = ["×", "?", "✓", "–"];
+  const classesOf = (data, counts) => data.classes.map((name, at) => [words(name), counts[at]]).filter(([, count]) => count);
+  const mapCell = (data, symbol, at, cell) => {
+    if (!cell) return el("td", {});
+    const [state, ...counts] = typeof cell === "number" ? [2, cell] : cell, first = counts[data.classes.length];
+    const text = `${symbol} ${data.intervals[at]}: ${classesOf(data, counts).map(([name, count]) => `${grouped(count)} ${name}`).join(", ")}`;
+    const wrong = counts.slice(state ? 1 : 3, state ? 3 : 6).reduce((sum, count) => sum + (count || 0), 0);
+    const mark = MARKS[state] + (wrong ? grouped(wrong) : "");
+    // A table of the differences is on the report alone.
+    const page = window.KlineReport.block("differences") ? "" : "report.html";
+    return el("td", { class: `cell ${data.states[state]}`, title: text }, first
+      ? el("a", { href: `${page}#difference-${first}`, "aria-label": text }, mark) : mark);
+  };
   SPECS.series = {
     one: "series",
+    many: "symbols",
+    caption: "Symbols by intervals, the worst first",
+    // Symbols that are the exchange's in every interval are one line until somebody asks.
+    folds: (row) => row[1] === 2,
+    folded: (count) => `the ${grouped(count)} that are the exchange's in every interval`,
     long: [],
-    caption: "Series of symbol and interval",
-    heads: ["Number", "Symbol", "Interval", "identical", "proved", "consistent", "unexplained", "missing", "extra", "outside", "uncompared"],
-    filters: [["Interval", "intervals", 1]],
-    cells: (data, row) => [bdi(data.symbols[row[0]]), data.intervals[row[1]], ...plain(...row.slice(2))],
-    text: (data, row) => [data.symbols[row[0]], data.intervals[row[1]]],
+    heads: (data) => ["Number", "Symbol", ...data.intervals],
+    filters: [["State", "states", 1]],
+    cells: (data, row) => [bdi(row[0]), ...row[2].map((cell, at) => mapCell(data, row[0], at, cell))],
+    text: (data, row) => [row[0], data.states[row[1]]],
+    detail: (data, row) => {
+      const own = row[2].map((cell, at) => [data.intervals[at], typeof cell === "number" ? [cell] : cell.slice(1)]).filter(([, counts]) => counts.some(Boolean));
+      return el("div", { class: "scroll" }, table(`Klines of ${row[0]}`, [["Interval", null], ...data.classes.map((name) => [words(name), "number"])],
+        own.map(([interval, counts]) => [el("th", { scope: "row" }, interval), ...data.classes.map((_, at) => el("td", { class: "number" }, grouped(counts[at] || 0)))])));
+    },
   };
   SPECS.ledger = {
     one: "line",
@@ -268,14 +291,20 @@
   const view = (root, name) => {
     const spec = SPECS[name];
     const data = window.KlineReport.block(name);
+    const heads = typeof spec.heads === "function" ? spec.heads(data) : spec.heads;
     const chosen = new Map(), open = new Set(), haystack = [];
-    let needle = "", page = 0, size = PAGE, matches = data.rows.map((_, at) => at);
+    let needle = "", page = 0, size = PAGE, matches = [];
 
     const status = el("p", { class: "status", role: "status" });
     const body = el("tbody");
     const pager = el("nav", { class: "pager", "aria-label": "Pages of " + name });
 
+    // Rows that say nothing new are folded while neither filtered nor searched.
+    const dull = spec.folds ? data.rows.filter(spec.folds).length : 0;
+    let folds = dull > 0 && dull < data.rows.length;
+    const unfold = el("button", { type: "button", hidden: !folds, onclick: () => { folds = false; refilter(); } }, folds ? `Show ${spec.folded(dull)}` : "");
     const holds = (at) => {
+      if (folds && !needle && !chosen.size && spec.folds(data.rows[at])) return false;
       for (const [column, code] of chosen) if (data.rows[at][column] !== code) return false;
       if (!needle) return true;
       haystack[at] = haystack[at] || spec.text(data, data.rows[at]).join(" ").toLowerCase();
@@ -285,6 +314,7 @@
       matches = [];
       for (let at = 0; at < data.rows.length; at += 1) if (holds(at)) matches.push(at);
       page = 0;
+      unfold.hidden = !folds || needle !== "" || chosen.size > 0;
       draw();
     };
 
@@ -313,7 +343,7 @@
       return el("div", { class: "detail-bar" }, step(`Previous ${spec.one}`, -1), step(`Next ${spec.one}`, 1), link);
     };
     const detail = (at) => el("tr", { class: "detail", id: `${spec.one}-${data.first + at}-detail` },
-      el("td", { colspan: spec.heads.length }, detailBar(at), spec.detail(data, data.rows[at])));
+      el("td", { colspan: heads.length }, detailBar(at), spec.detail(data, data.rows[at])));
     let last = -1;
     root.addEventListener("keydown", (event) => {
       const by = { j: 1, k: -1 }[event.key];
@@ -330,7 +360,7 @@
       const button = el("button", { type: "button", class: "expand number", "aria-expanded": String(open.has(at)),
         "aria-label": `Evidence of ${spec.one} ${number}`, onclick: () => toggle(at, button, row) }, grouped(number));
       const row = el("tr", { class: "row", id: `${spec.one}-${number}` }, el("th", { scope: "row" }, spec.detail ? button : grouped(number)),
-        ...spec.cells(data, data.rows[at]).map((content, at) => el("td", { class: spec.long.includes(at) ? null : "time" }, content)));
+        ...spec.cells(data, data.rows[at]).map((content, at) => (content instanceof HTMLTableCellElement ? content : el("td", { class: spec.long.includes(at) ? null : "time" }, content))));
       return open.has(at) ? [row, detail(at)] : [row];
     };
 
@@ -370,6 +400,7 @@
       if (at < 0 || at >= data.rows.length) return;
       if (!matches.includes(at)) {
         chosen.clear();
+        folds = false;
         needle = search.value = "";
         for (const control of root.querySelectorAll("select")) control.value = "";
         refilter();
@@ -392,9 +423,9 @@
             onclick: () => save(`${name}.${text.toLowerCase()}`, type, write(matches.map((at) => spec.record(data, data.rows[at])))) }, text)) : [])),
       status,
       el("div", { class: "scroll" }, el("table", {}, el("caption", {}, spec.caption),
-        el("thead", {}, el("tr", {}, ...spec.heads.map((text) => el("th", { scope: "col" }, text)))), body)),
-      pager);
-    draw();
+        el("thead", {}, el("tr", {}, ...heads.map((text) => el("th", { scope: "col" }, text)))), body)),
+      unfold, pager);
+    refilter();
     follow();
     window.addEventListener("hashchange", follow);
     // The browser's own jump to the anchor, after this, takes the focus away.
@@ -445,8 +476,17 @@
     waiting.set(root, folded);
     if (folded) folded.addEventListener("toggle", () => make(root)); else make(root);
   }
-  linked();
-  window.addEventListener("hashchange", linked);
+  // A row of another page is reached by its number on this one.
+  const elsewhere = () => {
+    const [, one, number] = /^#([a-z]+)-(\d+)$/.exec(location.hash) || [];
+    const link = [...document.querySelectorAll("a[data-first]")].find(({ dataset, parentElement }) => number && Number(dataset.first) <= Number(number)
+      && Number(number) <= Number(dataset.last) && SPECS[parentElement.closest("[data-viewer]").dataset.viewer].one === one);
+    if (link) location.replace(link.getAttribute("href") + location.hash);
+  };
+  for (const follow of [linked, elsewhere]) {
+    follow();
+    window.addEventListener("hashchange", follow);
+  }
 
   // A table as it stands on the page, with a search, choices by column, and an order by any column.
   const sortable = (root) => {
