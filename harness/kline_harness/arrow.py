@@ -30,10 +30,8 @@ def int64_of(column: pa.ChunkedArray) -> Int64Array:
 def texts_of(column: pa.ChunkedArray) -> tuple[list[str], Int64Array]:
     """Return a dictionary-encoded column as its texts and each row's index into them."""
     whole = column.combine_chunks()
-    dictionary = whole.dictionary
-    return [dictionary[k].as_py() for k in range(len(dictionary))], _values(
-        whole.indices, np.int32
-    ).astype(np.int64)
+    texts: list[str] = whole.dictionary.to_pylist()
+    return texts, _values(whole.indices, np.int32).astype(np.int64)
 
 
 def unequal(left: pa.ChunkedArray, right: pa.ChunkedArray) -> BoolArray:

@@ -13,7 +13,7 @@ from kline_harness.checks import roll_up
 from kline_harness.checks.roll_up import RollUps
 from kline_harness.columns import Instrument
 from kline_harness.compiled import library
-from kline_harness.compiled.groups import product_words
+from kline_harness.compiled.groups import add_halves, product_words
 from kline_harness.decimals import scale_to_words
 from numpy.typing import NDArray
 
@@ -110,6 +110,39 @@ def test_products_without_the_compiled_loop(monkeypatch: pytest.MonkeyPatch) -> 
     low, high = _signed(scale_to_words(values, factors))
     whole = [(top << 64) + bottom for bottom, top in zip(low, high, strict=True)]
     assert whole == [value * 10**18 for value in values.tolist()]
+
+
+@pytest.mark.parametrize("is_compiled", [True, False])
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 3),
+            st.one_of(
+                st.integers(-(2**127), 2**127 - 1),
+                st.sampled_from((2**127 - 1, -(2**127), 2**64 - 1, -1, 0)),
+            ),
+        ),
+        max_size=20,
+    ),
+    st.sampled_from((1, 2)),
+)
+def test_sums_by_code_are_exact(
+    is_compiled: bool, given: list[tuple[int, int]], width: int
+) -> None:
+    """Of one word and of two, also where their sum is longer than either."""
+    rows = [(code, value >> (64 * (2 - width))) for code, value in given]
+    text = b"".join(value.to_bytes(8 * width, "little", signed=True) for _, value in rows)
+    words = np.frombuffer(text, dtype=np.uint64).reshape(-1, width)
+    sums = np.zeros((4, 2 * width), dtype=np.int64)
+    with pytest.MonkeyPatch.context() as patch:
+        if not is_compiled:
+            patch.setattr(library, "LIBRARY", None)
+        # Twice: what was added before is kept.
+        for some in (slice(0, 5), slice(5, None)):
+            codes = np.array([code for code, _ in rows], dtype=np.int32)
+            add_halves(codes[some], words[some], sums)
+    whole = [sum(part << 32 * k for k, part in enumerate(parts)) for parts in sums.tolist()]
+    assert whole == [sum(v for code, v in rows if code == number) for number in range(4)]
 
 
 def _signed(words: NDArray[np.uint64]) -> tuple[list[int], list[int]]:

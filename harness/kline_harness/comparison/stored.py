@@ -67,7 +67,9 @@ class Stored:
         # Narrow keys and early frees: a month of seconds has millions of rows.
         series = np.concatenate(parts)
         parts.clear()
-        order = np.argsort(series, kind="stable").astype(np.int32)
+        # Small numbers are sorted by radix, ten times as fast.
+        keys = series.astype(np.uint16) if len(codes) <= 1 << 16 else series
+        order = np.argsort(keys, kind="stable").astype(np.int32)
         starts = np.cumsum([0, *np.bincount(series)[:-1].tolist()]).tolist()
         stops = [*starts[1:], len(series)]
         del series
@@ -87,6 +89,13 @@ class Stored:
     def __len__(self) -> int:
         """Count the finals."""
         return self._rows
+
+    def series_numbers(self) -> NDArray[np.int32]:
+        """Return of each final, in the order of publication, which of `rows` it is of."""
+        numbers = np.empty(len(self), dtype=np.int32)
+        for number, rows in enumerate(self.rows.values()):
+            numbers[rows] = number
+        return numbers
 
     def pieces(self, names: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """Yield all finals in the order of publication, some at a time; only some columns if named.
@@ -209,13 +218,15 @@ class StoredRows:
 def _series(table: pa.Table, codes: dict[tuple[str, str], int]) -> NDArray[np.int32]:
     """Return a code for the symbol and interval of each row; `codes` grows by new ones."""
     (symbols, own), (intervals, texts) = (texts_of(table[n]) for n in ("symbol", "interval"))
-    pairs = own * max(1, len(intervals)) + texts
-    found, first, back = np.unique(pairs, return_index=True, return_inverse=True)
+    width = max(1, len(intervals))
+    pairs, rows = own * width + texts, np.arange(len(own))
+    # The first row of each pair is the last that is put there.
+    of_pair = np.full(len(symbols) * width, len(rows))
+    of_pair[pairs[::-1]] = rows[::-1]
+    found = np.flatnonzero(of_pair < len(rows))
     # New ones in the order in which they come.
-    for place in np.argsort(first, kind="stable").tolist():
-        symbol, interval = divmod(int(found[place]), len(intervals))
-        codes.setdefault((symbols[symbol], intervals[interval]), len(codes))
-    pairs_of = (divmod(pair, len(intervals)) for pair in found.tolist())
-    known = [codes[symbols[symbol], intervals[interval]] for symbol, interval in pairs_of]
-    places: NDArray[np.int32] = np.array(known, dtype=np.int32)[back]
-    return places
+    for pair in found[np.argsort(of_pair[found])].tolist():
+        symbol, interval = divmod(pair, width)
+        of_pair[pair] = codes.setdefault((symbols[symbol], intervals[interval]), len(codes))
+    series: NDArray[np.int32] = of_pair[pairs].astype(np.int32)
+    return series

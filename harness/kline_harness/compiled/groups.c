@@ -139,3 +139,18 @@ EXPORT void kline_words(int64_t size, const int64_t *values, const uint64_t *fac
         words[2 * row + 1] = (uint64_t)(product >> 64);
     }
 }
+
+/* Adds two's complement integers of `width` 64-bit words, the low one first, to the sums of their
+   codes: 32 bits at a time from the lowest on, the highest signed, so that no sum is too long. */
+EXPORT void kline_add_halves(int64_t size, int64_t width, const int32_t *codes,
+                             const uint64_t *words, int64_t *sums) {
+    for (int64_t row = 0; row < size; row++) {
+        int64_t *mine = sums + codes[row] * 2 * width;
+        for (int64_t word = 0; word < width; word++) {
+            uint64_t value = words[row * width + word];
+            int64_t upper = (int64_t)value >> 32;
+            mine[2 * word] += (int64_t)(value & UINT32_MAX);
+            mine[2 * word + 1] += word + 1 < width ? upper & (int64_t)UINT32_MAX : upper;
+        }
+    }
+}

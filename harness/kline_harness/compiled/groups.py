@@ -99,3 +99,31 @@ def product_words(
         *(ctypes.c_void_p(column.ctypes.data) for column in (left, right, words)),
     )
     return words
+
+
+def add_halves(
+    codes: NDArray[np.int32], words: NDArray[np.uint64], sums: NDArray[np.int64]
+) -> None:
+    """Add integers, rows of 64-bit words with the low one first, to the sums of their codes.
+
+    `sums` has, for each code, one of every 32 bits from the lowest on, the highest signed: of fewer
+    than 2**31 rows each fits.
+    """
+    width = words.shape[1]
+    if library.LIBRARY is not None:
+        given = (np.ascontiguousarray(codes), np.ascontiguousarray(words))
+        library.LIBRARY.kline_add_halves(
+            ctypes.c_int64(len(codes)),
+            ctypes.c_int64(width),
+            *(ctypes.c_void_p(column.ctypes.data) for column in (*given, sums)),
+        )
+        return
+    order = np.argsort(codes, kind="stable")
+    ordered = codes[order]
+    starts = np.flatnonzero(np.diff(ordered, prepend=-1))
+    for half in range(2 * width):
+        column = words[:, half // 2].view(np.int64)[order]
+        part = column >> np.int64(32) if half % 2 else column & np.int64(2**32 - 1)
+        if half % 2 and half + 1 < 2 * width:
+            part &= np.int64(2**32 - 1)
+        sums[ordered[starts], half] += np.add.reduceat(part, starts)

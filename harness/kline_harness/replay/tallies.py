@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from operator import add
 from typing import Any, TypeAlias
 
@@ -12,11 +13,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from kline_harness.arrow import decimal_words, int64_of, texts_of
+from kline_harness.arrow import decimal_words, int64_of
+from kline_harness.background import in_background
 from kline_harness.columns import Columns, Grouped, Instrument, concat, grouped
 from kline_harness.comparison.retained_trades import RetainedTrades
 from kline_harness.comparison.retention import KINDS, among
 from kline_harness.comparison.stored import Stored
+from kline_harness.compiled.groups import add_halves
 from kline_harness.interfaces import FeedSlice, Observer
 from kline_harness.interval import INTERVALS
 from kline_harness.kline import Emission, KlineBatch, Trigger
@@ -26,7 +29,6 @@ from kline_harness.units import (
     INT64_MAX,
     BoolArray,
     ExactArray,
-    Int64Array,
     magnitude,
     sum_groups,
     widen,
@@ -40,6 +42,8 @@ _WAITING_MAX = 4_096
 # Slices of fewer trades wait for others: adding up goes over every symbol that has any.
 _ROWS_MIN = 1 << 15
 _PARTS_MAX = 256
+# What each 32 bits of a number count, from the lowest on.
+_UNITS: ExactArray = np.array([1 << 32 * place for place in range(4)], dtype=object)
 COLUMNS = ("count", "volume", "quote_volume", "taker_buy_volume", "taker_buy_quote_volume")
 
 Sums: TypeAlias = Mapping[str, int]
@@ -86,35 +90,27 @@ def _sums_by_symbol(symbols: Grouped[Tape]) -> NDArray[Any]:
 def stored_sums(stored: Stored) -> Mapping[tuple[str, str], Sums]:
     """Add up the same columns of each series of stored klines, from the words of their decimals.
 
-    A decimal of 128 bits is summed as its high word and the two halves of its low one.
+    The next ones are read while some are added up.
     """
-    sums = {key: dict(NOTHING) for key in stored.rows}
-    for piece in stored.pieces(("symbol", "interval", *COLUMNS)) if stored.rows else ():
-        (symbols, own), (intervals, texts) = (texts_of(piece[n]) for n in ("symbol", "interval"))
-        series = own * len(intervals) + texts
-        # Small numbers are sorted by radix, ten times as fast.
-        few = len(symbols) * len(intervals) < 1 << 16
-        order = np.argsort(series.astype(np.uint16) if few else series, kind="stable")
-        starts = np.flatnonzero(np.diff(series[order], prepend=-1))
-        keys = [divmod(code, len(intervals)) for code in series[order][starts].tolist()]
-        for name in COLUMNS:
-            for (symbol, interval), total in zip(
-                keys, _column_sums(piece[name], order, starts), strict=True
-            ):
-                sums[symbols[symbol], intervals[interval]][name] += total
-    return sums
+    if not stored.rows:
+        return {}
+    numbers = stored.series_numbers()
+    halves = {name: np.zeros((len(stored.rows), 4), dtype=np.int64) for name in COLUMNS}
+    halves["count"] = halves["count"][:, :2].copy()
+    bounds = pairwise(stored.starts.tolist())
+    for (start, stop), piece in zip(bounds, in_background(stored.pieces(COLUMNS)), strict=True):
+        for name, sums in halves.items():
+            add_halves(numbers[start:stop], _words(piece[name]), sums)
+    columns = ((halves[name] @ _UNITS[: halves[name].shape[1]]).tolist() for name in COLUMNS)
+    rows = zip(stored.rows, zip(*columns, strict=True), strict=True)
+    return {key: dict(zip(COLUMNS, sums, strict=True)) for key, sums in rows}
 
 
-def _column_sums(column: pa.ChunkedArray, order: Int64Array, starts: Int64Array) -> list[int]:
-    """Add up each group of a column that begins at `starts` of the rows `order`."""
-    if not pa.types.is_decimal(column.type):
-        counts: list[int] = sum_groups(int64_of(column)[order], starts).tolist()
-        return counts
-    words = decimal_words(column)[order]
-    low, low_half = words["low"], np.uint64(0xFFFFFFFF)
-    parts = (words["high"], low >> np.uint64(32), low & low_half)
-    sums = (sum_groups(part.view(np.int64), starts).tolist() for part in parts)
-    return [(a << 64) + (b << 32) + c for a, b, c in zip(*sums, strict=True)]
+def _words(column: pa.ChunkedArray) -> NDArray[np.uint64]:
+    """Return the 64-bit words of each number of a column, the low one first."""
+    if pa.types.is_decimal(column.type):
+        return decimal_words(column).view(np.uint64).reshape(-1, 2)
+    return int64_of(column).view(np.uint64).reshape(-1, 1)
 
 
 def _sum(values: ExactArray) -> int:
