@@ -53,7 +53,8 @@ def evidence_text(evidence: Mapping[str, Any]) -> str:
 
 
 def _item(name: str, value: Any) -> str:
-    words = name.replace("_", " ")
+    # A file's name stays as it is.
+    words = name.replace("_", " ") if name.isidentifier() else name
     if isinstance(value, Mapping):
         return f"{words} ({evidence_text(value)})"
     if isinstance(value, Sequence) and not isinstance(value, str):

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from kline_harness.archives import NOT_STATED, FileInfo
+from kline_harness.finding_text import evidence_text
 from kline_harness.inspection import FileReport, Inspection
 from kline_harness.inspection.kinds import KINDS
 from kline_harness.units import NS_PER_MILLISECOND, NS_PER_SECOND
@@ -124,23 +124,7 @@ def _findings(place: str, findings: tuple[Finding, ...], console: Console) -> No
         line += Text(f" {finding.kind} x {evidence['count']:,}: {KINDS[finding.kind].meaning}")
         console.print(line, soft_wrap=True)
         for example in evidence["examples"][:_EXAMPLES_SHOWN]:
-            console.print(Text(f"         {_told(example)}", style="dim"), soft_wrap=True)
-
-
-def _told(evidence: Mapping[str, Any]) -> str:
-    return ", ".join(_item(name, value) for name, value in evidence.items())
-
-
-def _item(name: str, value: Any) -> str:
-    if isinstance(value, Mapping):
-        return f"{name} ({_told(value)})"
-    if isinstance(value, list):
-        return f"{name.replace('_', ' ')} {' '.join(map(str, value))}"
-    if name.endswith(("silence_ns", "within_ns")):
-        return f"{name.removesuffix('_ns').replace('_', ' ')} {value // NS_PER_SECOND:,} s"
-    if name.endswith("_ns"):
-        return f"{name.removesuffix('_ns').replace('_', ' ')} {_moment(value)}"
-    return f"{name.replace('_', ' ')} {value}"
+            console.print(Text(f"         {evidence_text(example)}", style="dim"), soft_wrap=True)
 
 
 def _moment(time_ns: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from kline_harness.replay.tallies import COLUMNS, trade_sums
@@ -77,10 +77,6 @@ class TradeSummary:
             return self
         edges = (EdgeTrade.of(trades, 0), EdgeTrade.of(trades, len(trades) - 1))
         return self + TradeSummary(len(trades), 0, 0, *edges, dict(trade_sums(trades)))
-
-    def oddly(self, why: str) -> TradeSummary:
-        """Return the same with a reason for which the trades themselves are needed."""
-        return replace(self, odd=(*self.odd, why))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain data for JSON."""

@@ -1,4 +1,4 @@
-"""The place of every kline in its series: first, next, after a gap, again, backwards, askew."""
+"""The place of every kline in its series: first, next, after a gap, again, backwards, aside."""
 
 from __future__ import annotations
 
@@ -72,9 +72,9 @@ class Sequence:
         places = Places(place, previous)
         irregular = np.unique(block.key[block.fresh & ~(forward & block.aligned)])
         if len(irregular):
-            askew = np.isin(block.key, irregular)
-            self._remember_runs(block, places, ~askew)
-            self._place_one_by_one(block, places, np.flatnonzero(askew))
+            apart = np.isin(block.key, irregular)
+            self._remember_runs(block, places, ~apart)
+            self._place_one_by_one(block, places, np.flatnonzero(apart))
         else:
             self._remember_runs(block, places, np.ones(len(opens), dtype=np.bool_))
         return places

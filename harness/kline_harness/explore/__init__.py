@@ -1,1 +1,1 @@
-"""Many runs in memory: canaries, random scenarios, shrinking, bundles that replay a finding."""
+"""Many runs in memory: random scenarios, shrinking, bundles that replay a finding."""
