@@ -20,9 +20,11 @@ from kline_harness.interval import CODE, Interval
 from kline_harness.kline import FIELDS, KlineBatch, Trigger
 from kline_harness.units import ExactArray, Int64Array
 
-# Rows that are in memory at a time; a file of fewer than the least is kept there.
+# Rows that are in memory at a time; a file of fewer than the least is kept there, as long as so
+# many files together have no more than the most.
 BLOCK_ROWS = 32_768
 _LEAST_ROWS = 16_384
+_MOST_ROWS = 131_072
 _CLOSES = "closes"
 _PREFIX = "kline-harness-columns-"
 
@@ -33,6 +35,16 @@ class ColumnSpool:
     def __init__(self) -> None:
         self._file: IO[bytes] | None = None
         self._end = 0
+        self._short_rows = 0
+        # The rows that were read last, of whatever file, and which they are.
+        self.last: tuple[object, int, KlineBatch, Int64Array] | None = None
+
+    def takes(self, rows: int) -> bool:
+        """Tell whether a block of so many rows belongs on disk, and count it if it does not."""
+        if rows >= _LEAST_ROWS or self._short_rows + rows > _MOST_ROWS:
+            return True
+        self._short_rows += rows
+        return False
 
     def write(self, column: ExactArray) -> tuple[int, int]:
         """Store a column and return where it is: its place, and its bytes, negative if pickled.
@@ -96,7 +108,6 @@ class KlineRows:
         self._starts: Int64Array = np.zeros(1, dtype=np.int64)
         self._turned = False
         self._moved_ns = 0
-        self._last: tuple[int, KlineBatch, Int64Array] | None = None
 
     def __len__(self) -> int:
         return int(self._starts[-1])
@@ -133,12 +144,11 @@ class KlineRows:
     def turn_round(self) -> None:
         """Count the rows from the last one of the file."""
         self._turned = not self._turned
-        self._last = None
 
     def moved(self, by_ns: int) -> KlineRows:
         """Return the same rows with every time so much later."""
         moved = copy(self)
-        moved._moved_ns, moved._last = self._moved_ns + by_ns, None
+        moved._moved_ns = self._moved_ns + by_ns
         return moved
 
     def opens_ns(self) -> Int64Array:
@@ -220,13 +230,13 @@ class KlineRows:
         if self._closes_stated:
             columns[_CLOSES] = closes
         rows, (one,) = len(batch), batch.instruments
-        if rows < _LEAST_ROWS:
+        if self._spool.takes(rows):
+            places = {name: self._spool.write(column) for name, column in columns.items()}
+            self._blocks.append(_Block(rows, one, {}, places))
+        else:
             # A view would keep all that was read with it.
             kept = {name: column.copy() for name, column in columns.items()}
             self._blocks.append(_Block(rows, one, kept, {}))
-        else:
-            places = {name: self._spool.write(column) for name, column in columns.items()}
-            self._blocks.append(_Block(rows, one, {}, places))
 
     def _column(self, block: _Block, name: str) -> ExactArray:
         if name in block.places:
@@ -241,10 +251,11 @@ class KlineRows:
         return out[::-1] if self._turned else out
 
     def _read(self, number: int) -> tuple[KlineBatch, Int64Array]:
-        """Return a block in the order of the file; the last one read is kept."""
-        if self._last is None or self._last[0] != number:
-            self._last = (number, *self._made(self._blocks[number]))
-        return self._last[1:]
+        """Return a block in the order of the file; the last one read of all files is kept."""
+        last = self._spool.last
+        if last is None or last[0] is not self or last[1] != number:
+            self._spool.last = last = (self, number, *self._made(self._blocks[number]))
+        return last[2:]
 
     def _made(self, block: _Block) -> tuple[KlineBatch, Int64Array]:
         opens: Int64Array = self._column(block, "open_time_ns")

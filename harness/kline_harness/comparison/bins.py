@@ -133,9 +133,11 @@ def diagnosed(
         return found
     trades = _first_trades(tapes(), {found.series[place].symbol for place in open_places})
     series = list(found.series)
-    for place in open_places:
-        mine = trades.get(series[place].symbol)
-        diagnosis = "" if mine is None else _diagnose(series[place], references[place], mine, ours)
+    known = [place for place in open_places if series[place].symbol in trades]
+    klines = ours.in_turn([references[place].series for place in known], ("open_time", *FIELDS))
+    for place, stored in zip(known, klines, strict=True):
+        mine = trades[series[place].symbol]
+        diagnosis = _diagnose(series[place], references[place].rows, mine, stored)
         series[place] = replace(series[place], diagnosis=diagnosis)
     return replace(found, series=tuple(series))
 
@@ -166,15 +168,13 @@ def _first_trades(tapes: Iterable[Tape], symbols: set[str]) -> dict[str, Tape]:
     }
 
 
-def _diagnose(result: SeriesResult, reference: ReferenceKlines, trades: Tape, ours: Stored) -> str:
+def _diagnose(result: SeriesResult, theirs: SeriesRows, trades: Tape, ours: SeriesRows) -> str:
     interval = result.interval
     if interval.length_ns is None:
         return ""
     bins = Bins(trades, interval.open_times_ns(trades.event_time_ns))
     names = [name for name in result.compared if name in FIELDS]
-    for side in ("theirs", "ours"):
-        is_theirs = side == "theirs"
-        held = reference.rows if is_theirs else ours.rows_of(result.symbol, interval.text)
+    for side, held in (("theirs", theirs), ("ours", ours)):
         rows = _Rows(held, names)
         if _count(bins, rows):
             # Made as they should be: no other way of making them is worth a word.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from kline_harness.comparison.compare import CHECK, Comparison, Difference
+from kline_harness.comparison.compare import CHECK, Comparison, Difference, SeriesResult
 from kline_harness.comparison.exchange_rows import ExchangeRows, Row
 from kline_harness.kline import FIELDS
 from kline_harness.units import decimal_text
@@ -68,6 +68,9 @@ class _OwnIntervals:
     def __init__(self, found: Comparison, theirs: ExchangeRows) -> None:
         self._series = found.series
         self._theirs = theirs
+        self._of_symbol: dict[str, list[tuple[int, SeriesResult]]] = {}
+        for place, result in enumerate(found.series):
+            self._of_symbol.setdefault(result.symbol, []).append((place, result))
         self._known: dict[tuple[int, int, int], Contradiction | None] = {}
         self._forming = {
             (place, kline.open_time_ns)
@@ -96,11 +99,10 @@ class _OwnIntervals:
         """Tell whether a shorter interval has every part of a kline; none contradicts it then."""
         mine = self._series[place]
         return any(
-            other.symbol == mine.symbol
-            and other.interval != mine.interval
+            other.interval != mine.interval
             and other.interval.refines(mine.interval)
             and self._parts(number, kline.open_time_ns, kline.close_time_ns) is not None
-            for number, other in enumerate(self._series)
+            for number, other in self._of_symbol[mine.symbol]
         )
 
     def _parts(self, parts: int, open_ns: int, close_ns: int) -> list[tuple[int, Row]] | None:
@@ -114,8 +116,8 @@ class _OwnIntervals:
     def contradict(self, place: int, kline: Difference) -> bool:
         """Tell whether parts of a kline, or a longer one that it is part of, contradict it."""
         against = False
-        for other, result in enumerate(self._series):
-            if result.symbol != kline.symbol or result.interval == kline.interval:
+        for other, result in self._of_symbol[kline.symbol]:
+            if result.interval == kline.interval:
                 continue
             if result.interval.refines(kline.interval):
                 key = (place, other, kline.open_time_ns)

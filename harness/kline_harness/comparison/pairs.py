@@ -39,6 +39,8 @@ _Row: TypeAlias = tuple[pa.Table, int]
 # Narrow ones: a month of seconds has millions.
 _RowNumbers: TypeAlias = NDArray[np.int32]
 _NO_ROWS = np.empty(0, dtype=np.int32)
+# The columns of ours that are looked at.
+_COMPARED = ("open_time", CLOSE_TIME, *FIELDS, "finalized_at")
 _EXACT = Context(prec=80)
 _SYMBOLS_SHOWN = 5
 # Of so many symbols it is looked for whose klines a file without partners may hold.
@@ -74,21 +76,15 @@ def compare_series(
     """
     results: list[SeriesResult] = []
     more: list[NotCompared] = []
-    for reference in references:
+    series = [reference.series for reference in references]
+    for reference, mine in zip(references, ours.in_turn(series, _COMPARED), strict=True):
         windows = coverage.get(reference.series, Coverage(()))
         stated = fields.get(reference.series, (*FIELDS, CLOSE_TIME))
-        result, left = _compared(ours, reference, windows, stated)
-        results.append(result)
-        more += left
+        pairs = _Pairs.of(mine, reference, windows, stated)
+        results.append(pairs.result())
+        more += pairs.not_compared(ours)
     more += _without_klines(ours, references, coverage)
     return Comparison(tuple(results), tuple(more))
-
-
-def _compared(
-    ours: Stored, reference: ReferenceKlines, windows: Coverage, stated: tuple[str, ...]
-) -> tuple[SeriesResult, list[NotCompared]]:
-    pairs = _Pairs.of(ours.rows_of(*reference.series), reference, windows, stated)
-    return pairs.result(), list(pairs.not_compared(ours))
 
 
 def _without_klines(

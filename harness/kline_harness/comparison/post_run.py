@@ -89,9 +89,11 @@ class PostRun:
             after.comparison = compare(stored, references, coverage, fields)
         klines = [] if after.comparison is None else after.comparison.differences
         klines += [kline for finding in mismatches if (kline := _kline(finding)) is not None]
-        plans = {}
+        plans, by_symbol = {}, dict[str, list[Difference]]()
+        for kline in klines:
+            by_symbol.setdefault(kline.symbol, []).append(kline)
         for symbol, account in sorted(accounts.items()):
-            mine = [kline for kline in klines if kline.symbol == symbol]
+            mine = by_symbol.get(symbol, [])
             refused = Refused.of(account)
             if mine or refused.any():
                 one = retention_plan(mine, refused, stored)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from kline_harness.comparison.compare import Difference
-from kline_harness.comparison.series_rows import opens_ns
 from kline_harness.comparison.stored import Stored
 from kline_harness.interval import Interval, parse_interval
 from kline_harness.ledger import TradeAccount
 from kline_harness.ranges import join
 from kline_harness.tape import TradeKind
-from kline_harness.units import NS_PER_MILLISECOND, BoolArray, Int64Array
+from kline_harness.units import (
+    NS_PER_MICROSECOND,
+    NS_PER_MILLISECOND,
+    BoolArray,
+    Int64Array,
+)
 
 # Fills of one order are put into one aggregate for at most so long.
 BORDER_NS = 100 * NS_PER_MILLISECOND
@@ -121,11 +123,12 @@ def retention_plan(
     windows = [(kline.open_time_ns, kline.close_time_ns) for kline in klines]
     borders = {edge for window in windows for edge in window}
     raw = [(edge - BORDER_NS, edge + BORDER_NS) for edge in borders]
-    lower = (
-        None
-        if stored is None or not klines
-        else stored.series(klines[0].symbol, cell.text, ("open_time", "count"))
-    )
+    lower = _NO_IDS, _NO_IDS
+    if stored is not None and klines:
+        opens, counts = (
+            stored.integers(klines[0].symbol, cell.text, name) for name in ("open_time", "count")
+        )
+        lower = opens * NS_PER_MICROSECOND, counts
     # The last row of a file can have been saved while it was forming.
     last = {kline.interval.text: kline for kline in sorted(klines, key=lambda k: k.open_time_ns)}
     for kline in klines:
@@ -142,12 +145,12 @@ def retention_plan(
 
 
 def _forming_span(
-    kline: Difference, lower: pa.Table | None, *, last: bool
+    kline: Difference, lower: tuple[Int64Array, Int64Array], *, last: bool
 ) -> tuple[int, int] | None:
     """Return where the exchange's kline may have been cut off, if it may be one still forming.
 
-    Our lower klines tell in which of them the count of theirs is reached; its neighbours are
-    kept too, because a late trade moves the place.
+    Our lower klines (open times and counts) tell in which of them the count of theirs is reached;
+    its neighbours are kept too, because a late trade moves the place.
     """
     ours, theirs = kline.ours, kline.theirs
     if ours is None or theirs is None or not ("count" in theirs and "count" in ours):
@@ -155,14 +158,12 @@ def _forming_span(
     if theirs["count"] == 0 or not (last or theirs["count"] < ours["count"]):
         return None
     whole = (kline.open_time_ns, kline.close_time_ns)
-    if lower is None or lower.num_rows == 0:
-        return whole
-    opens = opens_ns(lower)
+    opens, counts = lower
     first, stop = np.searchsorted(opens, whole).tolist()
     if stop - first < 2:
         return whole
-    counts: Any = lower["count"].slice(first, stop - first).combine_chunks().to_numpy()
-    place = first + int(np.searchsorted(np.cumsum(counts), int(theirs["count"])))
+    reached = np.cumsum(counts[first:stop])
+    place = first + int(np.searchsorted(reached, int(theirs["count"])))
     low, high = max(first, place - 1), min(stop - 1, place + 2)
     end = int(opens[high]) if high > place + 1 else whole[1]
     return int(opens[low]), end

@@ -10,12 +10,19 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from kline_harness.arrow import int64_of, take_rows, texts_of
-from kline_harness.comparison.series_rows import CHUNK_ROWS, ascending
+from kline_harness.comparison.series_rows import (
+    CHUNK_ROWS,
+    RowsInMemory,
+    SeriesRows,
+    ascending,
+)
 from kline_harness.compiled.memory import trim
 from kline_harness.kline import SCHEMA
 from kline_harness.units import NS_PER_MICROSECOND, BoolArray, Int64Array
 
 _NO_ROWS = np.empty(0, dtype=np.int32)
+# So many rows of short series are read together: every series has some in every piece.
+_TOGETHER_ROWS = 262_144
 
 
 # Reads some rows that follow each other; only some columns if named.
@@ -125,6 +132,32 @@ class Stored:
     def rows_of(self, symbol: str, interval: str) -> StoredRows:
         """Return one series' finals by open time; none when there is no such series."""
         return StoredRows(self, self.rows.get((symbol, interval), _NO_ROWS))
+
+    def in_turn(
+        self, keys: Sequence[tuple[str, str]], names: Sequence[str]
+    ) -> Iterator[SeriesRows]:
+        """Yield the finals of series one after the other, each by open time; of columns named."""
+        together: list[NDArray[np.int32]] = []
+        for key in keys:
+            rows = self.rows.get(key, _NO_ROWS)
+            if together and sum(map(len, together)) + len(rows) > _TOGETHER_ROWS:
+                yield from self._together(together, names)
+                together = []
+            together.append(rows)
+        yield from self._together(together, names)
+
+    def _together(
+        self, series: Sequence[NDArray[np.int32]], names: Sequence[str]
+    ) -> Iterator[SeriesRows]:
+        """Yield some series, read in one pass over the pieces; a long one as it is needed."""
+        every = StoredRows(self, np.concatenate([_NO_ROWS, *series]))
+        if len(every) > _TOGETHER_ROWS:
+            yield every
+            return
+        table, start = every.take(np.arange(len(every)), names).combine_chunks(), 0
+        for rows in series:
+            yield RowsInMemory(table.slice(start, len(rows)))
+            start += len(rows)
 
     def series(self, symbol: str, interval: str, names: Sequence[str] | None = None) -> pa.Table:
         """Return one series' finals by open time, all at once; only some columns if named."""
