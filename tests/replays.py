@@ -14,6 +14,8 @@ from kline_harness.errors import UserError
 from kline_harness.run_record import LEDGER_FILE, read_ledger
 from kline_harness.run_rows import EquationRow
 
+from tests.run_files import whole_run
+
 ROOT = Path(__file__).resolve().parents[1]
 UM_DAY = ROOT / "fixtures" / "um-day"
 UM_STREAM = ROOT / "fixtures" / "um-stream"
@@ -29,8 +31,8 @@ class Ran:
 
     @property
     def run(self) -> dict[str, Any]:
-        content: dict[str, Any] = json.loads((self.folder / "run.json").read_text())
-        return content
+        """The record of the run, with the rows of its tables."""
+        return whole_run(self.folder)
 
     def equations(self) -> list[EquationRow]:
         return list(read_ledger(self.folder / LEDGER_FILE))

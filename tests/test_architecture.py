@@ -22,7 +22,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ),
     ("decimals", "tabular", "ledger", "arguments", "project_defaults", "finding_text"),
     ("tape", "kline"),
-    ("pending_rows", "roll_up", "run_shape", "run_record", "trade_ids"),
+    ("pending_rows", "roll_up", "record_tables", "run_shape", "run_record", "trade_ids"),
     ("interfaces",),
     (
         *("archives", "aggregators", "simulation", "faults", "storage", "checks"),
@@ -63,6 +63,8 @@ BESIDE = {
     ("checks", "faults"),
     ("checks", "simulation"),
     ("checks", "storage"),
+    ("record_tables", "run_shape"),
+    ("run_record", "record_tables"),
     ("run_record", "run_shape"),
 }
 OWNERS = {

@@ -151,9 +151,12 @@ def array_of(values: NDArray[Any], kind: pa.DataType, stated: BoolArray | None =
     return pa.Array.from_buffers(kind, len(column), [bits, pa.py_buffer(column)])
 
 
-def dictionary_text(codes: NDArray[Any], values: Sequence[str]) -> pa.Array:
+def dictionary_text(
+    codes: NDArray[Any], values: Sequence[str], stated: BoolArray | None = None
+) -> pa.Array:
     """Return a dictionary-encoded text column; `codes` are places in `values`.
 
+    Where `stated` is given and false, the value is null.
     Arrow's Parquet writer counts a dictionary's bytes with every repeat but writes each value
     once, and what it did not write into goes to the file as it was: so values that repeat are
     made one here.
@@ -166,7 +169,7 @@ def dictionary_text(codes: NDArray[Any], values: Sequence[str]) -> pa.Array:
     offsets = np.cumsum([0, *(len(value) for value in encoded)]).astype(np.int32)
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
     dictionary = pa.Array.from_buffers(pa.string(), len(distinct), buffers)
-    return pa.DictionaryArray.from_arrays(array_of(codes, pa.int32()), dictionary)
+    return pa.DictionaryArray.from_arrays(array_of(codes, pa.int32(), stated), dictionary)
 
 
 def _stated(array: pa.Array) -> BoolArray:

@@ -1,4 +1,4 @@
-"""The record of a run: `run.json`, and `ledger.parquet` beside it."""
+"""The record of a run: `run.json`, and the tables beside it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,13 @@ from numpy.typing import NDArray
 from kline_harness.arrow import array_of, dictionary_text, int64_of, texts_of, unscaled
 from kline_harness.errors import InputError, OutputError
 from kline_harness.ledger import Equation, EquationTable, Ledger
+from kline_harness.record_tables import (
+    COMPARED_FILE,
+    INPUTS_FILE,
+    NOT_COMPARED_FILE,
+    read_rows,
+    write_rows,
+)
 from kline_harness.run_rows import (
     ChannelRow,
     CheckRow,
@@ -35,7 +42,7 @@ from kline_harness.run_rows import (
 from kline_harness.run_shape import misfit
 from kline_harness.units import BoolArray, Int64Array
 
-RUN_SCHEMA = "kline-harness/run/3"
+RUN_SCHEMA = "kline-harness/run/4"
 RECORD_FILE = "run.json"
 LEDGER_FILE = "ledger.parquet"
 SERIES_FILE = "series.parquet"
@@ -50,12 +57,17 @@ _OF_REPLAYS = frozenset(
 )
 
 
+_CLASSES = ("identical", "proved", "consistent", "unexplained", "missing", "extra")
+_COUNTED = (*_CLASSES, "outside", "uncompared")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
     """What `run.json` holds, a field for each of its keys; docs/run-folder.md says what they are.
 
     `ledger` are the sums of each law (`ledger_sums`); every equation is in `ledger.parquet`.
-    `series` are sums too; every symbol and interval is in `series.parquet`.
+    `series` are sums too; every symbol and interval is in `series.parquet`. `inputs` and
+    `comparison` are every row: run.json has their sums, and tables beside it the rows.
     `served` is there where a service's store was judged: it has no parts of a replay.
     """
 
@@ -91,12 +103,38 @@ class RunRecord:
         return {check["check"]: check["counts"] for check in self.checks}
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the record as a JSON object; a part that a run does not have is left out."""
+        """Return `run.json` as a JSON object; a part that a run does not have is left out."""
         absent = frozenset() if self.served is None else _OF_REPLAYS
         values = {one.name: getattr(self, one.name) for one in fields(self)}
+        values |= {"inputs": self._input_sums(), "comparison": self._comparison_sums()}
         values = {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
         kept = {k: v for k, v in values.items() if v is not None or k == "comparison"}
         return {"schema": RUN_SCHEMA, **{k: v for k, v in kept.items() if k not in absent}}
+
+    def _input_sums(self) -> dict[str, int]:
+        return {
+            "files": len(self.inputs),
+            "bytes": sum(row.get("bytes") or 0 for row in self.inputs),
+            "rows": sum(row.get("rows") or 0 for row in self.inputs),
+        }
+
+    def _comparison_sums(self) -> dict[str, int] | None:
+        found = self.comparison
+        if found is None:
+            return None
+        rows: Sequence[Mapping[str, Any]] = found["series"]
+        return {
+            "series": len(rows),
+            **{name: sum(row.get(name) or 0 for row in rows) for name in _COUNTED},
+            "not_compared": len(found.get("not_compared", ())),
+        }
+
+    def write_tables(self, folder: Path) -> None:
+        """Write the rows that `run.json` has the sums of."""
+        compared: ComparisonRows = self.comparison or {"series": ()}
+        write_rows(folder, INPUTS_FILE, self.inputs)
+        write_rows(folder, COMPARED_FILE, compared["series"])
+        write_rows(folder, NOT_COMPARED_FILE, compared.get("not_compared", ()))
 
     @staticmethod
     def of(run: Mapping[str, Any]) -> RunRecord:
@@ -106,7 +144,7 @@ class RunRecord:
 
 
 def read_record(path: Path) -> RunRecord:
-    """Read the record of a run.
+    """Read the record of a run: its `run.json`, and the rows of the tables beside it.
 
     Raises InputError for a file that is missing, no JSON object, of another schema, or with a
     member that is not what a run writes there.
@@ -123,8 +161,14 @@ def read_record(path: Path) -> RunRecord:
         raise InputError(path, "a JSON object", type(run).__name__)
     if run.get("schema") != RUN_SCHEMA:
         raise InputError(path, f"the schema {RUN_SCHEMA}", repr(run.get("schema")))
-    if found := misfit(run, RunRecord):
+    sums: dict[str, Any] = {name: run.pop(name, None) for name in ("inputs", "comparison")}
+    if found := misfit(run, RunRecord) or misfit(sums, Mapping[str, Mapping[str, int] | None]):
         raise InputError(path, *found)
+    if sums["inputs"] is not None:
+        run["inputs"] = read_rows(path.parent, INPUTS_FILE)
+    if sums["comparison"] is not None:
+        names = {"series": COMPARED_FILE, "not_compared": NOT_COMPARED_FILE}
+        run["comparison"] = {key: read_rows(path.parent, name) for key, name in names.items()}
     return RunRecord.of(run)
 
 

@@ -65,7 +65,7 @@ def _annotated(value: Any, inner: Any, more: Any, place: str) -> tuple[str, str]
 def _members(value: dict[str, Any], shape: Any, place: str) -> Iterator[tuple[str, str] | None]:
     """Yield for each member of an object what is wrong with it."""
     dot = f"{place}." if place else ""
-    for name, (inner, is_required) in _members_of(shape).items():
+    for name, (inner, is_required) in members_of(shape).items():
         if name in value:
             yield misfit(value[name], inner, f"{dot}{name}") or _beyond(f"{dot}{name}", value[name])
         elif is_required:
@@ -73,7 +73,7 @@ def _members(value: dict[str, Any], shape: Any, place: str) -> Iterator[tuple[st
 
 
 @cache
-def _members_of(shape: Any) -> dict[str, tuple[Any, bool]]:
+def members_of(shape: Any) -> dict[str, tuple[Any, bool]]:
     """Return the shape of each member, and whether it has to be there."""
     defaults = {
         one.name

@@ -65,7 +65,7 @@ def replayed(files: Sequence[Path], out: Path) -> Replayed:
     command += ["--no-report", "--force"]
     timed = run([*command, "--scenario", str(scenario), "--out", str(folder)])
     content = json.loads((folder / "run.json").read_text())
-    rows = sum(file["rows"] for file in content["inputs"])
+    rows = content["inputs"]["rows"]
     (klines,) = (one["published"] for one in content["channels"] if one["name"] == "klines")
     return Replayed(timed, rows, klines)
 

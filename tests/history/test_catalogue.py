@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import tracemalloc
 from datetime import UTC, datetime
@@ -32,6 +31,7 @@ from tests.history.archive_server import (
     packed,
     trades_text,
 )
+from tests.run_files import whole_run
 
 URL = "https://data.binance.vision/"
 
@@ -284,7 +284,7 @@ def test_a_month_replays_with_the_network_cut_off(
         assert command([*words, "--out", str(out)]) == 0
         runs.append((out / "run.json").read_bytes())
     assert runs[0] == runs[1]
-    content = json.loads(runs[0])
+    content = whole_run(out)
     assert sum(one["identical"] for one in content["comparison"]["series"]) == 31 * 1_440
     records = {record.sha256: record for record in catalogue.latest().values()}
     assert {one["sha256"] for one in content["inputs"]} == records.keys()
@@ -373,7 +373,7 @@ def test_another_exchange_by_its_table(
     assert len([one for one in archive.asked(path) if one.method == "GET"]) == 1
     words = ["replay", "bybit-um:BTCUSDT:2020-03-26", "--intervals", "1m", "--audit", "off"]
     assert command([*words, "--no-report", "--out", str(tmp_path / "run")]) in (0, 3)
-    (given,) = json.loads((tmp_path / "run" / "run.json").read_text())["inputs"]
+    (given,) = whole_run(tmp_path / "run")["inputs"]
     assert (given["source"], given["rows"], given["symbols"]) == ("bybit", 1, ["BTCUSDT"])
     with pytest.raises(UsageError, match="klines"):
         items("bybit-um:BTCUSDT:2020-03-26", klines="1m")

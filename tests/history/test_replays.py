@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from tests.history.archive_server import (
     packed,
     trades_text,
 )
+from tests.run_files import whole_run
 
 DAY = "2024-07-18"
 
@@ -41,7 +41,7 @@ def bring(
 def replayed(out: Path, *words: str) -> tuple[int, dict[str, Any]]:
     more = ("--audit", "off", "--no-report", "--out", str(out))
     code = command(["replay", *words, *more])
-    return code, json.loads((out / "run.json").read_text(encoding="utf-8"))
+    return code, whole_run(out)
 
 
 def put(archive: Archive, folder: str, data: str, symbol: str, when: str, text: str) -> None:

@@ -43,13 +43,12 @@ def test_every_key_of_the_record_is_named(ran: Ran) -> None:
     "name",
     [
         *("ledger.parquet", "series.parquet", "klines/part-*.parquet"),
+        *("inputs.parquet", "compared.parquet", "not_compared.parquet"),
         *("differences.parquet", "timeline.parquet"),
     ],
 )
 def test_every_column_is_named(name: str, ran: Ran) -> None:
-    file = next(
-        path for path in ran.folder.rglob("*.parquet") if fnmatch(path.as_posix(), f"*{name}")
-    )
+    file = next(ran.folder.glob(name))
     columns, patterns = pq.read_schema(file).names, named(name)
     assert [one for one in columns if not any(fnmatch(one, p) for p in patterns)] == []
     assert [p for p in patterns if not any(fnmatch(one, p) for one in columns)] == []

@@ -16,6 +16,7 @@ from kline_harness.run_record import LEDGER_FILE, ledger_sums, write_ledger
 from kline_harness.units import NS_PER_MINUTE
 
 from tests.report.run_figures import DAY_NS, RunOptions, expectations, run_json
+from tests.run_files import put_run
 
 CAUSES = (
     *("fund_trade", "late_trade", "straddling_aggregate", "edge_of_recording"),
@@ -44,7 +45,7 @@ def write_run(directory: Path, options: RunOptions) -> Path:
     figures = run_json(klines, differences, options)
     laws = figures.pop("ledger")
     write_ledger(directory / LEDGER_FILE, laws)
-    _write_json(directory / "run.json", figures | {"ledger": ledger_sums(laws)})
+    put_run(directory, figures | {"ledger": ledger_sums(laws)})
     _write_json(directory / "expectations.json", expectations(klines, options))
     lines = [json.dumps(_finding(klines, number)) for number in range(options.findings)]
     (directory / "findings.ndjson").write_text("".join(f"{line}\n" for line in lines), "utf-8")

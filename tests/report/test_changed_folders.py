@@ -31,6 +31,9 @@ PARQUETS = (
     "differences.parquet",
     "timeline.parquet",
     "ledger.parquet",
+    "inputs.parquet",
+    "compared.parquet",
+    "not_compared.parquet",
     "klines/part-00000.parquet",
 )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from playwright.sync_api import Browser
 
 from tests.replays import ROOT, command
 from tests.report.test_in_browser import opened, violations
+from tests.run_files import whole_run
 
 CASE = ROOT / "fixtures" / "cases" / "case03"
 OURS, THEIRS = CASE / "HENUSDT-1m-ours.csv", CASE / "HENUSDT-1m.csv"
@@ -21,7 +21,7 @@ def test_compare_writes_a_page_of_its_differences(browser: Browser, tmp_path: Pa
     ran = command("compare", OURS, "--klines", THEIRS, "--page", page_folder)
     assert ran.exit_code == 1
     assert f"{page_folder / 'report.html'}\n" in ran.output
-    found = json.loads((page_folder / "run.json").read_text())
+    found = whole_run(page_folder)
     assert found["verdict"] == "invalid"
     assert [row["path"] for row in found["inputs"]] == [OURS.name, THEIRS.name]
     with opened(browser, page_folder / "report.html") as page:

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.replays import UM_DAY, Ran, command, replay
+from tests.run_files import put_run, whole_run
 
 TRADES = UM_DAY / "ALFAUSDT-aggTrades-2024-05-15.zip"
 KLINES = UM_DAY / "ALFAUSDT-1h-2024-05-15.zip"
@@ -54,7 +55,10 @@ def directory(path: Path) -> None:
     path.mkdir()
 
 
-FILES = ["run.json", "klines/part-00000.parquet", "differences.parquet", "timeline.parquet"]
+FILES = [
+    *("run.json", "inputs.parquet", "compared.parquet", "not_compared.parquet"),
+    *("klines/part-00000.parquet", "differences.parquet", "timeline.parquet"),
+]
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -123,13 +127,13 @@ def test_intervals_that_are_no_list_are_no_crash(value: Any, copied: Path) -> No
 
 
 def test_a_coverage_without_an_end_is_refused(copied: Path) -> None:
-    figures = json.loads((copied / "run.json").read_text())
+    figures = whole_run(copied)
     [klines] = [one for one in figures["inputs"] if one["role"] == "klines"]
     klines["coverage"] = klines["coverage"][:1]
     for row in figures["comparison"]["series"]:
         row["uncompared"] = 1
-    (copied / "run.json").write_text(json.dumps(figures))
-    assert "expected 2 items for inputs[1].coverage" in said(copied)
+    put_run(copied, figures)
+    assert "inputs.parquet: expected 2 items for row 2.coverage" in said(copied)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +154,7 @@ def test_evidence_that_is_no_whole_equation_is_shown_as_it_is(
 
 @pytest.mark.parametrize("key", ["first_trade_id", "last_trade_id"])
 def test_an_input_without_one_of_its_ids_is_no_crash(key: str, copied: Path) -> None:
-    figures = json.loads((copied / "run.json").read_text())
+    figures = whole_run(copied)
     del figures["inputs"][0][key]
-    (copied / "run.json").write_text(json.dumps(figures))
+    put_run(copied, figures)
     assert command("report", copied).exit_code in (0, 2)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from kline_harness.report.index import PastRun, build_index, matrix_of
 from kline_harness.units import NS_PER_DAY
 
 from tests.report.test_report import table
+from tests.run_files import put_run
 
 DAY_NS = 1_715_731_200_000_000_000  # 2024-05-15
 
@@ -27,14 +27,14 @@ def write(
         "last_event_time_ns": DAY_NS + NS_PER_DAY,
     }
     run = {
-        "schema": "kline-harness/run/3",
+        "schema": "kline-harness/run/4",
         "verdict": verdict,
         "scenario": {"aggregator": "exact"},
         "inputs": [trades],
         "checks": [check | {"findings": dict.fromkeys(findings, 1)}],
     }
     folder.mkdir(parents=True)
-    (folder / "run.json").write_text(json.dumps(run | more))
+    put_run(folder, run | more)
 
 
 def compared(unexplained: int) -> dict[str, Any]:

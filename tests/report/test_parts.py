@@ -18,6 +18,7 @@ from kline_harness.report.svg import Drawing
 from kline_harness.run_rows import EquationRow, TransitionRow
 
 from tests.report.run_figures import DAY_NS
+from tests.run_files import put_run, whole_run
 
 
 @pytest.mark.parametrize(
@@ -197,8 +198,7 @@ def test_the_index_lists_every_run_in_order_of_name(
     root = tmp_path / "reports"
     for place, (name, folder) in enumerate(reports.items()):
         (root / f"{9 - place} & {name}").mkdir(parents=True)
-        text = (folder / "run.json").read_text("utf-8")
-        (root / f"{9 - place} & {name}" / "run.json").write_text(text, "utf-8")
+        put_run(root / f"{9 - place} & {name}", whole_run(folder))
     (root / "broken").mkdir()
     (root / "broken/run.json").write_text("{")
     page = build_index(root).read_text("utf-8")

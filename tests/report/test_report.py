@@ -31,13 +31,14 @@ from tests.machine import slowness
 from tests.report.pages import blocks, rows, sides
 from tests.report.run_figures import DAY_NS, HOSTILE, RunOptions
 from tests.report.run_folder import write_run
+from tests.run_files import put_run, whole_run
 
 ROOT = Path(__file__).parents[2]
 BUILD = "import sys, pathlib, kline_harness.report as r; r.build_report(pathlib.Path(sys.argv[1]))"
 
 
 def run_json(folder: Path) -> Any:
-    return json.loads((folder / "run.json").read_text("utf-8"))
+    return whole_run(folder)
 
 
 def table(page: str, name: str) -> list[list[str]]:
@@ -303,7 +304,7 @@ def test_a_market_of_500_symbols_stays_within_the_page_s_budgets(
     write_ledger(folder / LEDGER_FILE, ledger)
     run["ledger"] = ledger_sums(ledger)
     run["inputs"] += [file | {"path": f"{one}.zip", "symbols": [one]} for one in symbols]
-    (folder / "run.json").write_text(json.dumps(run))
+    put_run(folder, run)
     page = build_report(folder).read_text("utf-8")
     assert len(page) < 1_500_000
     assert len(re.findall(r"<[a-z]", page)) < 5_000
@@ -354,7 +355,7 @@ def test_without_exchange_klines_nothing_is_called_identical(reports: dict[str, 
 
 
 def test_a_run_that_came_to_nothing_still_has_a_page(tmp_path: Path) -> None:
-    figures = {"schema": "kline-harness/run/3", "verdict": "unknown", "sentence": "No trades."}
+    figures = {"schema": "kline-harness/run/4", "verdict": "unknown", "sentence": "No trades."}
     (tmp_path / "run.json").write_text(json.dumps(figures))
     page = build_report(tmp_path).read_text("utf-8")
     assert "No trades." in page
@@ -368,7 +369,7 @@ def test_a_run_that_came_to_nothing_still_has_a_page(tmp_path: Path) -> None:
         ("run.json", "{"),
         ("run.json", "[]"),
         ("run.json", '{"schema": "kline-harness/run/0", "verdict": "valid"}'),
-        ("run.json", '{"schema": "kline-harness/run/3", "verdict": "perhaps"}'),
+        ("run.json", '{"schema": "kline-harness/run/4", "verdict": "perhaps"}'),
         ("klines/part-00000.parquet", "no table"),
         ("differences.parquet", "no table"),
         ("findings.ndjson", '{"check": "a"}\nnothing\n'),

@@ -13,11 +13,11 @@ from kline_harness.comparison.summary import summary
 from kline_harness.exchange.judged import CollectOptions, JudgedStore
 from kline_harness.exchange.served import Served
 from kline_harness.replay import Outcome
-from kline_harness.replay.folder import run_folder, write_json, write_lines
+from kline_harness.replay.folder import run_folder, write_json, write_lines, write_record
 from kline_harness.replay.tables import write_differences
 from kline_harness.replay.timings import Timings
 from kline_harness.report import build_report
-from kline_harness.run_record import LEDGER_FILE, RECORD_FILE, RunRecord, ledger_sums, write_ledger
+from kline_harness.run_record import LEDGER_FILE, RunRecord, ledger_sums, write_ledger
 from kline_harness.simulation.work import Work
 from kline_harness.units import utc_text
 from kline_harness.verdict import Validity, Verdict, worst
@@ -100,7 +100,7 @@ def _write(folder: Path, judged: JudgedStore, outcome: Outcome, command: str) ->
     )
     write_differences(folder / "differences.parquet", judged.comparison.differences)
     write_ledger(folder / LEDGER_FILE, judged.equations)
-    write_json(folder / RECORD_FILE, _record(judged, outcome, command).to_dict())
+    write_record(folder, _record(judged, outcome, command))
 
 
 def _record(judged: JudgedStore, outcome: Outcome, command: str) -> RunRecord:

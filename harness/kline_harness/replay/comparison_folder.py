@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import kline_harness
 from kline_harness.comparison.summary import summary
 from kline_harness.replay.file_comparison import FilesCompared
-from kline_harness.replay.folder import run_folder, write_json, write_lines
+from kline_harness.replay.folder import run_folder, write_lines, write_record
 from kline_harness.replay.tables import write_differences
 from kline_harness.report import build_report
-from kline_harness.run_record import RECORD_FILE, RunRecord
+from kline_harness.run_record import RunRecord
 
 
 def write_comparison(target: Path, compared: FilesCompared, command: str) -> None:
@@ -43,5 +43,5 @@ def write_comparison(target: Path, compared: FilesCompared, command: str) -> Non
             checks=[verdict.to_dict()],
             comparison=compared.comparison.to_dict(),
         )
-        write_json(folder / RECORD_FILE, record.to_dict())
+        write_record(folder, record)
         build_report(folder)

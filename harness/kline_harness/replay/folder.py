@@ -20,7 +20,7 @@ from typing import Any
 
 from kline_harness.errors import OutputError
 from kline_harness.exit_codes import TERMINATING, raise_what_came
-from kline_harness.run_record import RECORD_FILE
+from kline_harness.run_record import RECORD_FILE, RunRecord
 from kline_harness.storage.exchange import exchange
 
 # What only a write can meet.
@@ -176,6 +176,12 @@ def _reason(error: OSError | RuntimeError) -> str:
     code = getattr(error, "errno", None)
     # Arrow's errors carry the number, and a text of their own.
     return os.strerror(code) if code else str(error)
+
+
+def write_record(folder: Path, record: RunRecord) -> None:
+    """Write the record of a run: `run.json`, and the tables beside it that it has the sums of."""
+    record.write_tables(folder)
+    write_json(folder / RECORD_FILE, record.to_dict())
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -33,7 +33,7 @@ from kline_harness.replay.assembly import NONE, Run, Storage, Substitutions
 from kline_harness.replay.channel_notice import lifecycle_notice
 from kline_harness.replay.control_runs import fault_outcomes
 from kline_harness.replay.finished_run import FinishedRun, Inputs
-from kline_harness.replay.folder import run_folder, write_json, write_lines
+from kline_harness.replay.folder import run_folder, write_json, write_lines, write_record
 from kline_harness.replay.observations import Fed, ObservedRun
 from kline_harness.replay.place import RunPlace
 from kline_harness.replay.scenario import Audit, Scenario
@@ -45,7 +45,6 @@ from kline_harness.replay.timings import Timings
 from kline_harness.report import build_report, prepare
 from kline_harness.run_record import (
     LEDGER_FILE,
-    RECORD_FILE,
     SERIES_FILE,
     RunRecord,
     ledger_sums,
@@ -326,7 +325,7 @@ def _write(
         stretches=[one.to_dict() for one in run.stretches],
         faults=[fault.to_dict() for fault in faults],
     )
-    write_json(folder / RECORD_FILE, record.to_dict())
+    write_record(folder, record)
 
 
 def _version(package: str) -> str | None:

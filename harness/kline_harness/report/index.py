@@ -151,7 +151,7 @@ def _past_run(folder: Path) -> PastRun:
     try:
         return _figures(folder, read_record(folder / RECORD_FILE), has_page)
     except InputError as error:
-        reason = f"run.json: expected {error.expected}, found {error.found}"
+        reason = f"{Path(error.path).name}: expected {error.expected}, found {error.found}"
     return PastRun(folder.name, "unknown", reason, None, 0, dict.fromkeys(CLASSES), has_page)
 
 

@@ -152,6 +152,9 @@ def _tone(name: str, count: int) -> str:
 
 _FILES = (
     ("run.json", "the record of the run"),
+    ("inputs.parquet", "every file that was read"),
+    ("compared.parquet", "klines by class of each series that was compared"),
+    ("not_compared.parquet", "what was not compared, and why"),
     ("ledger.parquet", "every line of the ledger, a row for each of its parts"),
     ("series.parquet", "how many klines of each symbol and interval were delivered"),
     ("klines/", "the stored klines, a Parquet dataset"),
