@@ -23,28 +23,43 @@ def decimal_columns(table: Columns) -> dict[str, pa.Array]:
 
     Raises OutputError for a number that does not fit: nothing is ever rounded.
     """
-    return {
-        name: _decimal(table, name, scales) for names, scales in _scales(table) for name in names
-    }
+    columns: dict[str, pa.Array] = {}
+    for names, scales in _scales(table):
+        factors = None
+        if not _is_too_fine(scales):
+            of_scale = np.array([10 ** (DECIMAL_SCALE - scale) for scale in scales], np.uint64)
+            factors = of_scale[table.symbol]
+        for name in names:
+            columns[name] = _decimal(table, name, scales, factors)
+    return columns
 
 
 def fits_decimal(table: Columns) -> BoolArray:
     """Tell which rows have only numbers that `decimal_columns` takes."""
     fits: BoolArray = np.ones(len(table), dtype=np.bool_)
     for names, scales in _scales(table):
-        digits = _digits(table, scales)
         for name in names:
-            fits &= _fits(getattr(table, name), digits)
+            values: ExactArray = getattr(table, name)
+            # int64 at no finer a scale always fits.
+            if values.dtype == object or _is_too_fine(scales):
+                fits &= _fits(values, _digits(table, scales))
     return fits
 
 
-def _decimal(table: Columns, name: str, scales: list[int]) -> pa.Array:
+def _is_too_fine(scales: list[int]) -> bool:
+    """Tell whether numbers can have digits below the stored scale."""
+    return max(scales, default=0) > DECIMAL_SCALE
+
+
+def _decimal(
+    table: Columns, name: str, scales: list[int], factors: NDArray[np.uint64] | None
+) -> pa.Array:
+    """Return a column at the stored scale; without `factors`, some numbers are finer than it."""
     values: ExactArray = getattr(table, name)
-    digits = _digits(table, scales)
-    if values.dtype == object or (len(digits) and digits.min() < 0):
-        words = _wide_words(table, name, values, digits)
+    if values.dtype == object or factors is None:
+        words = _wide_words(table, name, values, _digits(table, scales))
     else:
-        words = scale_to_words(values, np.uint64(10) ** digits.astype(np.uint64))
+        words = scale_to_words(values, factors)
     return pa.Array.from_buffers(DECIMAL, len(values), [None, pa.py_buffer(words)])
 
 
@@ -97,8 +112,6 @@ def _wide_words(
 
 
 def _fits(values: ExactArray, digits: Int64Array) -> BoolArray:
-    if values.dtype != object and (len(digits) == 0 or digits.min() >= 0):
-        return np.ones(len(values), dtype=np.bool_)
     limit = 10**DECIMAL_DIGITS
     pairs = zip(values.tolist(), digits.tolist(), strict=True)
     scaled = (_scaled(value, shift) for value, shift in pairs)

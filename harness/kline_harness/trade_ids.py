@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kline_harness.columns import grouped
+from kline_harness.columns import Instrument, grouped
 from kline_harness.id_rule import IdRule
 from kline_harness.tape import Tape
 from kline_harness.units import BoolArray, Int64Array
@@ -16,6 +17,8 @@ from kline_harness.units import BoolArray, Int64Array
 # Columns of runs: ids [first_id, last_id], the times of those two trades, and the numbers of the
 # rows that they stand in: the same ids in raw trades, the aggregates' own in aggregates.
 _COLUMNS = ("first_id", "last_id", "first_ns", "last_ns", "first_row", "last_row")
+# No id is next to this one.
+_NO_RUN = -2
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +142,14 @@ class IdRuns:
         else:
             self._join(fresh)
 
+    def end(self) -> NDArray[np.int64] | None:
+        """Return the id, time and row that the highest run ends with, None without a run."""
+        return self._runs[1::2, -1] if self._runs.shape[1] else None
+
+    def end_at(self, end: NDArray[np.int64]) -> None:
+        """Let the highest run end with another id, time and row: it has gone on."""
+        self._runs[1::2, -1] = end
+
     def _join(self, fresh: NDArray[np.int64]) -> None:
         # Runs behind the new ids are settled as long as nothing reaches back to them.
         held = self._runs
@@ -183,15 +194,42 @@ def _joined(runs: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.stack([first[starts], ends, low[2], high[3], low[4], high[5]])
 
 
-@dataclass(slots=True)
 class IdBook:
     """The id runs of every symbol of a tape, filled chunk by chunk."""
 
-    runs: dict[str, IdRuns] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._runs: dict[str, IdRuns] = {}
+        # By code of these instruments, where each symbol's highest run ends: id, time and row.
+        # The runs themselves lag behind it (`_settle`).
+        self._instruments: tuple[Instrument, ...] = ()
+        self._ends: NDArray[np.int64] = np.empty((3, 0), dtype=np.int64)
+
+    @property
+    def runs(self) -> dict[str, IdRuns]:
+        """Return the runs of each symbol."""
+        self._settle(range(len(self._instruments)))
+        return self._runs
+
+    def _settle(self, codes: Iterable[int]) -> None:
+        """Let the highest runs of some symbols end where they do by now."""
+        for code in codes:
+            if self._ends[0, code] != _NO_RUN:
+                self._runs[self._instruments[code].symbol].end_at(self._ends[:, code])
+
+    def _note_end(self, code: int) -> None:
+        runs = self._runs.get(self._instruments[code].symbol)
+        if runs is not None and (end := runs.end()) is not None:
+            self._ends[:, code] = end
 
     def add(self, tape: Tape) -> None:
         """Take the next chunk."""
         symbols = grouped(tape)
+        if tape.instruments != self._instruments:
+            self._settle(range(len(self._instruments)))
+            self._instruments = tape.instruments
+            self._ends = np.full((3, len(tape.instruments)), _NO_RUN, dtype=np.int64)
+            for code in range(len(tape.instruments)):
+                self._note_end(code)
         if not symbols.codes:
             return
         trades, starts = symbols.table, symbols.starts
@@ -216,13 +254,19 @@ class IdBook:
         plain = np.logical_and.reduceat((last_id >= first_id) & (first_id >= 0), starts)
         bounds = np.searchsorted(heads, starts)
         plain &= np.logical_and.reduceat(rising, bounds)
-        ends = [*bounds[1:].tolist(), len(heads)]
-        rows = [*starts.tolist(), len(trades)]
-        groups = zip(symbols.codes, plain.tolist(), bounds.tolist(), ends, strict=True)
-        for place, (code, is_plain, start, end) in enumerate(groups):
-            mine = self.runs.setdefault(trades.instruments[code].symbol, IdRuns())
-            if is_plain:
-                mine.add_rising(runs[:, start:end])
+        codes = np.array(symbols.codes)
+        # One run that goes on where the highest one ended, as nearly always.
+        goes_on = plain & (np.diff(bounds, append=len(heads)) == 1)
+        goes_on &= runs[0, bounds] == self._ends[0, codes] + 1
+        self._ends[:, codes[goes_on]] = runs[1::2, bounds[goes_on]]
+        ends, rows = np.append(bounds[1:], len(heads)), np.append(starts, len(trades))
+        for place in np.flatnonzero(~goes_on).tolist():
+            code = symbols.codes[place]
+            self._settle((code,))
+            mine = self._runs.setdefault(trades.instruments[code].symbol, IdRuns())
+            if plain[place]:
+                mine.add_rising(runs[:, bounds[place] : ends[place]])
             else:
                 part = slice(rows[place], rows[place + 1])
                 mine.add(numbers[part], first_id[part], last_id[part], times_ns[part])
+            self._note_end(code)

@@ -29,6 +29,7 @@ from kline_harness.units import (
     INT64_MAX,
     BoolArray,
     ExactArray,
+    Int64Array,
     magnitude,
     sum_groups,
     widen,
@@ -138,20 +139,26 @@ def _add(left: Sums, right: Sums) -> Sums:
     return {name: left[name] + right[name] for name in COLUMNS}
 
 
-@dataclass(slots=True)
 class TradeTally:
     """Sums of the trades given to the aggregator, by symbol and kind, and rows by symbol."""
 
-    rows: Counter[str] = field(default_factory=Counter)
-    # In the order of `COLUMNS`, at the scales of each instrument that a symbol has had.
-    _read: dict[tuple[str, TradeKind], dict[Instrument, list[int]]] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._rows = Counter[str]()
+        # In the order of `COLUMNS`, at the scales of each instrument that a symbol has had.
+        self._read: dict[tuple[str, TradeKind], dict[Instrument, list[int]]] = {}
+        # By code of these instruments, what is in neither of the two yet: rows, and sums by kind.
+        self._instruments: tuple[Instrument, ...] = ()
+        self._recorded: Int64Array = np.empty(0, dtype=np.int64)
+        self._sums: dict[TradeKind, Int64Array] = {}
 
     def add(self, tape: Tape) -> None:
         """Take the next trades."""
+        if tape.instruments != self._instruments:
+            self._settle()
+            self._instruments = tape.instruments
+            self._recorded = np.zeros(len(tape.instruments), dtype=np.int64)
         symbols = grouped(tape)
-        recorded = symbols.table.recorded(symbols.starts).tolist()
-        for code, rows in zip(symbols.codes, recorded, strict=True):
-            self.rows[tape.instruments[code].symbol] += rows
+        self._recorded[symbols.codes] += symbols.table.recorded(symbols.starts)
         if not tape.kind.any():
             self._add(symbols, TradeKind.MARKET)
             return
@@ -159,12 +166,39 @@ class TradeTally:
             self._add(grouped(tape.take(tape.kind == kind)), TradeKind(kind))
 
     def _add(self, symbols: Grouped[Tape], kind: TradeKind) -> None:
-        rows = _sums_by_symbol(symbols).T.tolist()
-        for code, sums in zip(symbols.codes, rows, strict=True):
-            instrument = symbols.table.instruments[code]
+        sums = _sums_by_symbol(symbols)
+        if sums.dtype == object:
+            self._put(kind, symbols.codes, sums)
+            return
+        nothing = np.zeros((len(COLUMNS), len(self._instruments)), dtype=np.int64)
+        held = self._sums.setdefault(kind, nothing)
+        if magnitude(held) + magnitude(sums) > INT64_MAX:
+            self._settle()
+            held = self._sums[kind] = nothing
+        held[:, symbols.codes] += sums
+
+    def _put(self, kind: TradeKind, codes: Sequence[int], sums: ExactArray) -> None:
+        for code, one in zip(codes, sums.T.tolist(), strict=True):
+            instrument = self._instruments[code]
             mine = self._read.setdefault((instrument.symbol, kind), {})
             before = mine.get(instrument)
-            mine[instrument] = sums if before is None else list(map(add, before, sums))
+            mine[instrument] = one if before is None else list(map(add, before, one))
+
+    def _settle(self) -> None:
+        """Put what was added up by code to what is known of each symbol."""
+        for kind, held in self._sums.items():
+            codes = np.flatnonzero(held.any(axis=0))
+            self._put(kind, codes.tolist(), held[:, codes])
+        self._sums = {}
+        for code in np.flatnonzero(self._recorded).tolist():
+            self._rows[self._instruments[code].symbol] += int(self._recorded[code])
+        self._recorded[:] = 0
+
+    @property
+    def rows(self) -> Counter[str]:
+        """Return how many rows of the source each symbol's trades were."""
+        self._settle()
+        return self._rows
 
     def symbols(self) -> set[str]:
         """Return the symbols of which any trade came."""
@@ -172,6 +206,7 @@ class TradeTally:
 
     def of(self, symbol: str, kind: TradeKind) -> Sums:
         """Return the sums of one symbol's trades of a kind."""
+        self._settle()
         total = NOTHING
         for instrument, sums in self._read.get((symbol, kind), {}).items():
             total = _add(total, _of_instrument(instrument, sums))

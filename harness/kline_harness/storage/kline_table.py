@@ -46,7 +46,6 @@ def row_groups(klines: Sequence[KlineBatch], rows: int) -> Iterator[pa.Table]:
 
 def storable(batch: KlineBatch) -> BoolArray:
     """Tell which klines `to_arrow` takes: it stores every number exactly or not at all."""
-    fits: BoolArray = (batch.open_time_ns % NS_PER_MICROSECOND == 0) & (
-        batch.close_time_ns() % NS_PER_MICROSECOND == 0
-    )
+    # Close times are whole seconds, whatever the open times are.
+    fits: BoolArray = batch.open_time_ns % NS_PER_MICROSECOND == 0
     return fits & fits_decimal(batch)
