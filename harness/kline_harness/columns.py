@@ -9,6 +9,7 @@ from typing import Any, Generic, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from kline_harness.compiled import packed
 from kline_harness.units import BoolArray, ExactArray, rescale
 
 T = TypeVar("T", bound="Columns")
@@ -276,16 +277,26 @@ def grouped(table: T) -> Grouped[T]:
     return known
 
 
-def reordered(table: T, rows: NDArray[np.int64]) -> T:
-    """Return all rows of a table in another order; a column is gathered when it is asked for.
+def stable_order(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the rows in order of their keys, equal ones as they stand, and each row's place."""
+    found = packed.stable_order(keys)
+    if found is not None:
+        return found
+    rows = np.argsort(keys, kind="stable")
+    places_of = np.empty(len(rows), dtype=np.int64)
+    places_of[rows] = np.arange(len(rows), dtype=np.int64)
+    return rows, places_of
+
+
+def sorted_by(table: T, keys: NDArray[np.int64]) -> T:
+    """Return the rows in order of their keys; a column is gathered when it is asked for.
 
     Where the table is sorted by symbol, `grouped` finds it as it is.
     """
+    rows, places_of = stable_order(keys)
     lazy: T = object.__new__(_lazy(type(table)))
     lazy.__dict__.update(instruments=table.instruments, _reordered=(table, rows))
     if bool(np.all(table.symbol[1:] >= table.symbol[:-1])):
-        places_of = np.empty(len(rows), dtype=np.int64)
-        places_of[rows] = np.arange(len(rows), dtype=np.int64)
         starts = np.flatnonzero(np.diff(table.symbol, prepend=-2))
         codes = table.symbol[starts].tolist()
         lazy.__dict__["_grouped"] = Grouped(table, places_of, starts, codes)

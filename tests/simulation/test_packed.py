@@ -7,12 +7,14 @@ import weakref
 from pathlib import Path
 
 import numpy as np
-from hypothesis import given
+import pytest
+from hypothesis import example, given
 from hypothesis import strategies as st
 from kline_harness.archives import TradeFile
-from kline_harness.columns import Instrument, places
+from kline_harness.columns import Instrument, places, stable_order
+from kline_harness.compiled import library
 from kline_harness.simulation.merge import merged
-from kline_harness.simulation.packed import Packed, joined
+from kline_harness.simulation.packed import Packed, PackedChunks
 from kline_harness.tape import Tape
 from kline_harness.units import multiply, narrow
 
@@ -80,21 +82,25 @@ def test_arrivals_are_found_as_in_the_column(tape: Tape, more: list[int], start:
     packed = Packed.of(tape)
     instants = np.array([*more, *tape.arrival_ns, *(tape.arrival_ns + 1)], dtype=np.int64)
     expected = [sum(at < instant for at in tape.arrival_ns.tolist()) for instant in instants]
-    assert packed.before(instants).tolist() == expected
     assert packed.last_ns == tape.arrival_ns[-1]
-    assert packed.arrivals_ns(start, 2).tolist() == tape.arrival_ns[start::2].tolist()
+    chunks = PackedChunks([packed, packed])
+    assert chunks.before(instants).tolist() == [expected] * 2
+    starts = np.array([min(start, len(tape)), 1], dtype=np.int64)
+    sampled = [*tape.arrival_ns[start::2].tolist(), *tape.arrival_ns[1::2].tolist()]
+    assert chunks.arrivals_ns(starts, 2).tolist() == sampled
 
 
 @given(tapes(("AAA", "BBB")), tapes(("CCC", "DDD")), st.data())
 def test_parts_are_joined_row_after_row(one: Tape, other: Tape, data: st.DataObject) -> None:
     instruments = (*other.instruments, *one.instruments)
-    parts, expected = [], []
+    chunks = PackedChunks([Packed.of(one), Packed.of(other), Packed.of(one)])
+    chosen, starts, stops, expected = [0, 1], [], [], []
     for tape in (one, other):
-        start = data.draw(st.integers(0, len(tape) - 1))
-        stop = data.draw(st.integers(start + 1, len(tape)))
-        parts.append((Packed.of(tape), start, stop))
-        expected += rows_of(tape)[start:stop]
-    assert rows_of(joined(parts, instruments, places(instruments))) == expected
+        starts.append(data.draw(st.integers(0, len(tape) - 1)))
+        stops.append(data.draw(st.integers(starts[-1] + 1, len(tape))))
+        expected += rows_of(tape)[starts[-1] : stops[-1]]
+    rows = (np.array(chosen), np.array(starts), np.array(stops))
+    assert rows_of(chunks.tape(*rows, instruments, places(instruments))) == expected
 
 
 def test_scales_that_grow_are_unified() -> None:
@@ -143,3 +149,24 @@ def test_a_file_with_a_small_rest_is_read_at_once_beside_others(tmp_path: Path) 
     assert sum(sizes) == 20_000
     assert len(sizes) == 5
     assert min(sizes) > 3_000
+
+
+@given(tapes(), tapes())
+@pytest.mark.skipif(library.LIBRARY is None, reason="nothing was compiled")
+def test_numpy_packs_as_the_compiled_loops_do(one: Tape, other: Tape) -> None:
+    compiled = [Packed.of(tape) for tape in (one, other)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(library, "LIBRARY", None)
+        for found, tape in zip(compiled, (one, other), strict=True):
+            expected = Packed.of(tape)
+            assert found.layout.tolist() == expected.layout.tolist()
+            assert found.values.tolist() == expected.values.tolist()
+            assert rows_of(found.tape()) == rows_of(tape)
+
+
+@given(st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(-2, 2), max_size=40))
+@example([0, 5_000, 2_047, 2_048, 0])
+def test_rows_are_put_in_order_and_equal_ones_stay(keys: list[int]) -> None:
+    rows, places_of = stable_order(np.array(keys, dtype=np.int64))
+    assert rows.tolist() == sorted(range(len(keys)), key=lambda row: keys[row])
+    assert [rows.tolist()[place] for place in places_of] == list(range(len(keys)))

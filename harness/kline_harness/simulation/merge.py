@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
 
 import numpy as np
 
-from kline_harness.columns import Instrument, join_instruments, places, reordered
-from kline_harness.simulation.packed import Packed, Part, joined
+from kline_harness.columns import Instrument, join_instruments, places, sorted_by
+from kline_harness.simulation.packed import Packed, PackedChunks
 from kline_harness.tape import Tape
 from kline_harness.units import INT64_MAX, Int64Array
 
@@ -73,15 +72,14 @@ def merged(
 
 
 class _Waiting:
-    """What was read of each source and not yet handed on: chunks, and the row the first goes on at.
+    """What was read of each source and not yet handed on: chunks, and the row each goes on at.
 
     `rows` are those of all sources that wait.
     """
 
     def __init__(self, slice_rows: int, sources: int) -> None:
         self.rows = 0
-        self._chunks: list[deque[Packed]] = [deque() for _ in range(sources)]
-        self._starts = [0] * sources
+        self._chunks: list[list[tuple[Packed, int]]] = [[] for _ in range(sources)]
         self._slice_rows = slice_rows
         # Those of all sources that were handed on, in that order, and their places.
         self._instruments: tuple[Instrument, ...] = ()
@@ -90,94 +88,85 @@ class _Waiting:
     def add(self, source: int, more: Tape) -> int:
         """Take the next chunk of a source; return when the last of it arrives."""
         packed = Packed.of(more)
-        self._chunks[source].append(packed)
+        self._chunks[source].append((packed, 0))
         self.rows += packed.rows
         return packed.last_ns
 
     def rows_before(self, instant_ns: int) -> int:
         """Return how many rows that wait arrive before an instant."""
-        sought = np.array([instant_ns])
-        found = sum(int(one.before(sought)[0]) for mine in self._chunks for one in mine)
-        return found - sum(self._starts)
+        chunks, starts = self._all()
+        found = chunks.before(np.array([instant_ns], dtype=np.int64))[:, 0]
+        return int((found - starts).clip(0).sum())
 
     def ready(self, until_ns: int) -> Iterator[Tape]:
         """Yield what arrives before an instant, in pieces of about a slice."""
-        ends = self._piece_ends(until_ns)
+        chunks, starts = self._all()
+        ends = self._piece_ends(chunks, starts, until_ns)
         # Of each chunk, how many of its rows come before the end of each piece.
-        stops = [[one.before(ends).tolist() for one in mine] for mine in self._chunks]
+        stops = np.maximum(chunks.before(ends), starts[:, None])
+        sources = np.repeat(np.arange(len(self._chunks)), [len(mine) for mine in self._chunks])
+        self._chunks = [[] for _ in self._chunks]
+        fitting: dict[int, tuple[Instrument, ...]] = {}
         for piece in range(len(ends)):
-            taken: list[tuple[int, list[Part]]] = []
-            for source, mine in enumerate(stops):
-                parts = self._parts(source, [stop[piece] for stop in mine])
-                del mine[: len(mine) - len(self._chunks[source])]
-                if parts:
-                    taken.append((source, parts))
-            if taken:
-                yield self._take(taken)
+            stop = stops[:, piece]
+            chosen = np.flatnonzero(stop > starts)
+            if not len(chosen):
+                continue
+            self._align(chunks, chosen.tolist(), fitting)
+            given = (chosen, starts[chosen], stop[chosen], self._instruments, self._places)
+            whole = chunks.tape(*given)
+            starts = stop
+            for place in chosen[stop[chosen] == chunks.rows[chosen]].tolist():
+                chunks.let_go(place)
+            self.rows -= len(whole)
+            if sources[chosen[0]] != sources[chosen[-1]]:
+                whole = sorted_by(whole, whole.arrival_ns)
+            held, whole = [whole], Tape.empty()
+            yield held.pop()
+        for place in np.flatnonzero(starts < chunks.rows).tolist():
+            self._chunks[sources[place]].append((chunks[place], int(starts[place])))
 
-    def _parts(self, source: int, stops: list[int]) -> list[Part]:
-        """Take rows of a source: of each of its chunks up to one of `stops`."""
-        held, parts = self._chunks[source], list[Part]()
-        for stop in stops:
-            chunk, start = held[0], self._starts[source]
-            if stop > start:
-                parts.append((chunk, start, stop))
-                self._starts[source] = stop
-                self.rows -= stop - start
-            if stop < chunk.rows:
-                break
-            held.popleft()
-            self._starts[source] = 0
-        return parts
+    def _all(self) -> tuple[PackedChunks, Int64Array]:
+        """Return the chunks of one source after the other, and the row that each goes on at."""
+        every = [one for mine in self._chunks for one in mine]
+        starts = np.array([start for _, start in every], dtype=np.int64)
+        return PackedChunks([packed for packed, _ in every]), starts
 
-    def _piece_ends(self, until_ns: int) -> Int64Array:
+    def _piece_ends(self, chunks: PackedChunks, starts: Int64Array, until_ns: int) -> Int64Array:
         """Return the instants before which pieces of about three quarters of a slice arrive."""
-        rows = self.rows_before(until_ns)
+        until = np.array([until_ns], dtype=np.int64)
+        rows = int((chunks.before(until)[:, 0] - starts).clip(0).sum())
         if rows <= self._slice_rows:
-            return np.array([until_ns], dtype=np.int64)
+            return until
         step = max(1, self._slice_rows // (_SAMPLES * len(self._chunks)))
-        seen = np.sort(
-            np.concatenate(
-                [
-                    chunk.arrivals_ns(self._starts[source] if place == 0 else 0, step)
-                    for source, mine in enumerate(self._chunks)
-                    for place, chunk in enumerate(mine)
-                ]
-            )
-        )
+        seen = np.sort(chunks.arrivals_ns(starts, step))
         seen = seen[: np.searchsorted(seen, until_ns)]
         pieces = -(-rows * 4 // (self._slice_rows * 3))
         inner = seen[np.arange(1, pieces) * len(seen) // pieces]
         return np.append(np.unique(inner), until_ns)
 
-    def _take(self, taken: list[tuple[int, list[Part]]]) -> Tape:
-        """Return rows of some sources, in order of arrival."""
-        parts = self._aligned([part for _, mine in taken for part in mine])
-        whole = joined(parts, self._instruments, self._places)
-        if len(taken) == 1:
-            return whole
-        return reordered(whole, np.argsort(whole.arrival_ns, kind="stable"))
+    def _align(
+        self, chunks: PackedChunks, chosen: list[int], fitting: dict[int, tuple[Instrument, ...]]
+    ) -> None:
+        """Bring chunks to common instruments: those of the ones before, and what is new in these.
 
-    def _aligned(self, parts: list[Part]) -> list[Part]:
-        """Bring rows to common instruments: those of the parts before, and what is new in these."""
-        known = self._instruments, self._places
-        if all(_fits(part[0], *known) for part in parts):
-            return parts
-        tapes = [Tape.empty(packed.instruments) for packed, _, _ in parts]
-        self._instruments = join_instruments([Tape.empty(self._instruments), *tapes])
-        self._places = places(self._instruments)
-        known = self._instruments, self._places
-        return [part if _fits(part[0], *known) else self._rescaled(*part) for part in parts]
+        `fitting` are those that chunks are known to fit, until there are others.
+        """
+        others = [place for place in chosen if fitting.get(place) is not self._instruments]
+        if not others:
+            return
+        tapes = [Tape.empty(chunks[place].instruments) for place in others]
+        together = join_instruments([Tape.empty(self._instruments), *tapes])
+        if together != self._instruments:
+            self._instruments, self._places = together, places(together)
+            others = chosen
+        for place in others:
+            if not self._fits(chunks[place]):
+                tape = chunks[place].tape().over(self._instruments, self._places)
+                chunks.replace(place, Packed.of(tape))
+            fitting[place] = self._instruments
 
-    def _rescaled(self, packed: Packed, start: int, stop: int) -> Part:
-        tape = joined([(packed, start, stop)], packed.instruments, {})
-        return Packed.of(tape.over(self._instruments, self._places)), 0, stop - start
-
-
-def _fits(packed: Packed, instruments: tuple[Instrument, ...], known: dict[str, int]) -> bool:
-    """Tell whether packed trades have the scales that their symbols have in common."""
-    places_of = (known.get(one.symbol, -1) for one in packed.instruments)
-    return all(
-        place >= 0 and instruments[place] == one
-        for place, one in zip(places_of, packed.instruments, strict=True)
-    )
+    def _fits(self, packed: Packed) -> bool:
+        """Tell whether packed trades have the scales that their symbols have in common."""
+        own = packed.instruments
+        return all(self._instruments[self._places[one.symbol]] == one for one in own)
