@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import numpy as np
 from hypothesis import given, settings
-from kline_harness.columns import Instrument, Rows, concat, gather, sorted_by
+from kline_harness.columns import Instrument, Rows, concat, gather, reordered
 from kline_harness.kline import Life, LifeBatch
 from kline_harness.units import to_decimal
 
@@ -57,8 +57,8 @@ def test_neighbouring_runs_of_rows_are_one_cut() -> None:
 def test_rows_in_another_order_go_to_another_process_as_they_are() -> None:
     names = ("AAA", "BBB", "AAA", "BBB")
     trades = feed_slice([Event(n, n, name, n) for n, name in enumerate(names)]).trades
-    rows = np.arange(len(trades), dtype=np.int64)
-    there = pickle.loads(pickle.dumps(sorted_by(trades, -rows)))
+    rows = np.arange(len(trades), dtype=np.int64)[::-1]
+    there = pickle.loads(pickle.dumps(reordered(trades, rows, rows)))
     assert type(there) is type(trades)
     for name in trades.column_names():
         assert getattr(there, name).tolist() == getattr(trades, name)[::-1].tolist()

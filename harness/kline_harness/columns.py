@@ -9,7 +9,6 @@ from typing import Any, Generic, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from kline_harness.compiled import packed
 from kline_harness.units import BoolArray, ExactArray, rescale
 
 T = TypeVar("T", bound="Columns")
@@ -277,23 +276,12 @@ def grouped(table: T) -> Grouped[T]:
     return known
 
 
-def stable_order(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the rows in order of their keys, equal ones as they stand, and each row's place."""
-    found = packed.stable_order(keys)
-    if found is not None:
-        return found
-    rows = np.argsort(keys, kind="stable")
-    places_of = np.empty(len(rows), dtype=np.int64)
-    places_of[rows] = np.arange(len(rows), dtype=np.int64)
-    return rows, places_of
+def reordered(table: T, rows: NDArray[np.int64], places_of: NDArray[np.int64]) -> T:
+    """Return all rows of a table in another order; a column is gathered when it is asked for.
 
-
-def sorted_by(table: T, keys: NDArray[np.int64]) -> T:
-    """Return the rows in order of their keys; a column is gathered when it is asked for.
-
-    Where the table is sorted by symbol, `grouped` finds it as it is.
+    `places_of` says where each row comes in it. Where the table is sorted by symbol, `grouped`
+    finds it as it is.
     """
-    rows, places_of = stable_order(keys)
     lazy: T = object.__new__(_lazy(type(table)))
     lazy.__dict__.update(instruments=table.instruments, _reordered=(table, rows))
     if bool(np.all(table.symbol[1:] >= table.symbol[:-1])):

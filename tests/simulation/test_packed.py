@@ -11,10 +11,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from kline_harness.archives import TradeFile
-from kline_harness.columns import Instrument, places, stable_order
+from kline_harness.columns import Instrument, places
 from kline_harness.compiled import library
 from kline_harness.simulation.merge import merged
-from kline_harness.simulation.packed import Packed, PackedChunks
+from kline_harness.simulation.packed import Packed, PackedChunks, stable_order
 from kline_harness.tape import Tape
 from kline_harness.units import multiply, narrow
 

@@ -7,8 +7,8 @@ from heapq import heapify, heappop, heappush
 
 import numpy as np
 
-from kline_harness.columns import Instrument, join_instruments, places, sorted_by
-from kline_harness.simulation.packed import Packed, PackedChunks
+from kline_harness.columns import Instrument, join_instruments, places, reordered
+from kline_harness.simulation.packed import Packed, PackedChunks, stable_order
 from kline_harness.tape import Tape
 from kline_harness.units import INT64_MAX, Int64Array
 
@@ -120,7 +120,7 @@ class _Waiting:
                 chunks.let_go(place)
             self.rows -= len(whole)
             if sources[chosen[0]] != sources[chosen[-1]]:
-                whole = sorted_by(whole, whole.arrival_ns)
+                whole = reordered(whole, *stable_order(whole.arrival_ns))
             held, whole = [whole], Tape.empty()
             yield held.pop()
         for place in np.flatnonzero(starts < chunks.rows).tolist():

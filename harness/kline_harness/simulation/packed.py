@@ -254,3 +254,14 @@ class PackedChunks:
         own = [self[place].wide("symbol", start, stop) for place, start, stop in parts]
         found = [np.array(mine, np.int16)[one] for mine, one in zip(codes, own, strict=True)]
         return np.concatenate(found)
+
+
+def stable_order(keys: Int64Array) -> tuple[Int64Array, Int64Array]:
+    """Return the rows in order of their keys, equal ones as they stand, and each row's place."""
+    found = loops.stable_order(keys)
+    if found is not None:
+        return found
+    rows = np.argsort(keys, kind="stable")
+    places_of = np.empty(len(rows), dtype=np.int64)
+    places_of[rows] = np.arange(len(rows), dtype=np.int64)
+    return rows, places_of
