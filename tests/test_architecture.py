@@ -17,13 +17,13 @@ PACKAGE = ROOT / "harness" / "kline_harness"
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("contracts", "errors", "exit_codes", "units", "interval", "run_rows"),
     (
-        *("arrow", "background", "columns", "compiled"),
+        *("arrow", "background", "column_spool", "columns", "compiled"),
         *("id_rule", "kline_rule", "quote_rule", "ranges", "verdict"),
     ),
     ("decimals", "tabular", "ledger", "arguments", "project_defaults", "finding_text"),
     ("tape", "kline"),
     ("pending_rows", "roll_up", "record_tables", "run_shape", "run_record", "trade_ids"),
-    ("interfaces",),
+    ("interfaces", "kept_klines"),
     (
         *("archives", "aggregators", "simulation", "faults", "storage", "checks"),
         *("comparison", "expectations"),

@@ -73,6 +73,29 @@ def test_klines_of_seconds_that_are_given(tmp_path: Path) -> None:
     assert tops[1] < tops[0] + 20, tops
 
 
+FAULT = """intervals = ["1s"]
+audit = "off"
+[[faults]]
+kind = "drop_trades"
+rate = 0.2
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs the kernel's peaks")
+def test_klines_of_seconds_under_a_fault(tmp_path: Path) -> None:
+    """The run and its control run are compared some klines at a time: a day was 480 MB."""
+    (tmp_path / "scenario.toml").write_text(FAULT, encoding="utf-8")
+    day = [one for one in sparse() if one.time_ns < (MAY_MS + 86_400_000) * 1_000_000]
+    trades = write_trades(tmp_path / "GNUUSDT-trades-2024-05-01.csv", day)
+    words: list[str | Path] = [sys.executable, "-m", "kline_harness", "replay", trades]
+    words += ["--scenario", tmp_path / "scenario.toml", "--no-report", "--out", tmp_path / "run"]
+    code, peaks, output = peaks_mb(words)
+    assert code == 1, output
+    assert "had effect 1" in output
+    assert max(peaks.values()) < 250, peaks
+
+
 @pytest.mark.slow
 @pytest.mark.skipif("KLINE_DAYS" not in os.environ, reason="a month of seconds takes minutes")
 def test_a_month_of_seconds_beside_the_exchanges(tmp_path: Path) -> None:

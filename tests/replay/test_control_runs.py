@@ -11,6 +11,7 @@ import pytest
 from kline_harness.aggregators.process_options import ProcessOptions
 from kline_harness.archives import ColumnMap
 from kline_harness.checks.faults import Results
+from kline_harness.comparison.stored import Stored
 from kline_harness.faults.consumers import CrashedConsumer
 from kline_harness.faults.trades import DropTrades
 from kline_harness.interfaces import FeedSlice, Observer
@@ -105,7 +106,7 @@ def ran(scenario: Scenario, storage: Storage) -> tuple[object, ...]:
     sources = Sources.open([TRADES], [], replace(scenario, columns=None))
     run = Run(scenario, sources.source(whole=False), storage, [seen, log])
     run.simulate()
-    results = Results.of(log.finals(), run.writer.dataset.read(), run.channels)
+    results = Results.of(log.finals, Stored(run.writer.dataset.readers()), run.channels)
     records = [
         (channel.published, [(c.name, c.delivered, c.lagged) for c in channel.consumers])
         for channel in run.channels
@@ -116,7 +117,7 @@ def ran(scenario: Scenario, storage: Storage) -> tuple[object, ...]:
 
 
 def plain(results: Results) -> tuple[object, ...]:
-    klines, stored = results.klines, results.stored
+    klines, stored = results.klines.whole(), results.stored.table
     columns = [getattr(klines, name).tolist() for name in klines.column_names()]
     return (columns, stored.to_pylist(), results.undelivered)
 

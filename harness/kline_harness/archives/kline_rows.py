@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import pickle
-import tempfile
-import weakref
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kline_harness.column_spool import ColumnSpool, Place
 from kline_harness.columns import Instrument, concat
-from kline_harness.errors import OutputError
 from kline_harness.interval import CODE, Interval
 from kline_harness.kline import FIELDS, KlineBatch, Trigger
 from kline_harness.units import ExactArray, Int64Array
@@ -26,15 +22,13 @@ BLOCK_ROWS = 32_768
 _LEAST_ROWS = 16_384
 _MOST_ROWS = 131_072
 _CLOSES = "closes"
-_PREFIX = "kline-harness-columns-"
 
 
-class ColumnSpool:
-    """Columns on disk, of any number of files; in a file with no name: nothing is left over."""
+class KlineSpool(ColumnSpool):
+    """The columns of the exchange's klines, of any number of files."""
 
     def __init__(self) -> None:
-        self._file: IO[bytes] | None = None
-        self._end = 0
+        super().__init__()
         self._short_rows = 0
         # The rows that were read last, of whatever file, and which they are.
         self.last: tuple[object, int, KlineBatch, Int64Array] | None = None
@@ -46,38 +40,6 @@ class ColumnSpool:
         self._short_rows += rows
         return False
 
-    def write(self, column: ExactArray) -> tuple[int, int]:
-        """Store a column and return where it is: its place, and its bytes, negative if pickled.
-
-        Raises OutputError where the disk has no room for it.
-        """
-        wide = column.dtype == object
-        data = pickle.dumps(column) if wide else np.ascontiguousarray(column).tobytes()
-        place = self._end
-        try:
-            if self._file is None:
-                self._file = tempfile.TemporaryFile(prefix=_PREFIX, buffering=0)  # noqa: SIM115
-                # Whoever reads rows last is not known here.
-                weakref.finalize(self, self._file.close)
-            written = 0
-            # A disk that is nearly full takes a part first, and says so the next time.
-            while written < len(data):
-                written += os.pwrite(self._file.fileno(), data[written:], place + written)
-        except OSError as error:
-            raise OutputError(
-                f"{tempfile.gettempdir()}: no room for the rows of the exchange's klines: "
-                f"{error.strerror}"
-            ) from error
-        self._end += len(data)
-        return place, -len(data) if wide else len(data)
-
-    def read(self, place: int, size: int) -> ExactArray:
-        """Return the column at a place."""
-        assert self._file is not None
-        data = os.pread(self._file.fileno(), abs(size), place)
-        column: ExactArray = pickle.loads(data) if size < 0 else np.frombuffer(data, np.int64)
-        return column
-
 
 @dataclass(frozen=True, slots=True)
 class _Block:
@@ -86,7 +48,7 @@ class _Block:
     rows: int
     instrument: Instrument
     columns: dict[str, ExactArray]
-    places: dict[str, tuple[int, int]]
+    places: dict[str, Place]
 
 
 class KlineRows:
@@ -97,7 +59,7 @@ class KlineRows:
     close, and have no trade ids (-1).
     """
 
-    def __init__(self, fields: tuple[str, ...], *, closes_stated: bool, spool: ColumnSpool) -> None:
+    def __init__(self, fields: tuple[str, ...], *, closes_stated: bool, spool: KlineSpool) -> None:
         self.fields = fields
         self._closes_stated = closes_stated
         self._spool = spool
@@ -240,7 +202,7 @@ class KlineRows:
 
     def _column(self, block: _Block, name: str) -> ExactArray:
         if name in block.places:
-            return self._spool.read(*block.places[name])
+            return self._spool.read(block.places[name])
         return block.columns[name]
 
     def _whole(self, name: str) -> Int64Array:

@@ -17,6 +17,7 @@ from kline_harness.checks.stretches import (
     silent,
 )
 from kline_harness.comparison.compare import Comparison, ReferenceKlines
+from kline_harness.comparison.retention import among
 from kline_harness.comparison.series_rows import distinct
 from kline_harness.comparison.stored import Stored
 from kline_harness.id_rule import IdRule, are_too_many
@@ -174,7 +175,7 @@ class _Known:
             frame = parse_interval(text)
             if other == symbol and interval.refines(frame):
                 wider = frame.open_times_ns(opens)
-                if np.all(np.isin(wider, known) & ~np.isin(wider, self._differing[other, text])):
+                if np.all(among(wider, known) & ~among(wider, self._differing[other, text])):
                     return True
         return False
 
@@ -186,11 +187,17 @@ class _Known:
             frame = parse_interval(text)
             if other != symbol or frame.length_ns is None or len(known) == 0:
                 continue
-            same = np.setdiff1d(known, self._differing[other, text])
+            differing = self._differing[other, text]
+            differing = differing[among(differing, known)]
             first, last = frame.open_times_ns(low), frame.open_times_ns(high)
-            there = np.searchsorted(same, last, side="right") - np.searchsorted(same, first)
+            there = _between(known, first, last) - _between(differing, first, last)
             found |= there == (last - first) // frame.length_ns + 1
         return found
+
+
+def _between(times: Int64Array, first: Int64Array, last: Int64Array) -> Int64Array:
+    """Count the times from each first to each last one."""
+    return np.searchsorted(times, last, side="right") - np.searchsorted(times, first)
 
 
 def _finest(stored: Stored, symbol: str, intervals: Sequence[Interval]) -> Interval | None:

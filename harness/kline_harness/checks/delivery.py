@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from kline_harness.columns import Columns, Rows
 from kline_harness.interfaces import JudgingObserver
+from kline_harness.units import Int64Array
 from kline_harness.verdict import Finding, Severity, Verdict
 
 CHECK = "delivery"
@@ -22,24 +24,34 @@ class Published:
     """What was published on one broadcast: each table's place, and each value's instant."""
 
     capacity: int
-    places: dict[int, int] = field(default_factory=dict)
-    tables: list[Columns] = field(default_factory=list)
+    places: WeakKeyDictionary[Columns, int] = field(default_factory=WeakKeyDictionary)
+    instants: list[tuple[Int64Array, Int64Array]] = field(default_factory=list)
     total: int = 0
 
     def add(self, rows: Rows[Any]) -> None:
         """Take the next rows."""
-        if id(rows.base) not in self.places:
-            # The table is kept, so that its identity stays its own.
-            self.tables.append(rows.base)
-            self.places[id(rows.base)] = self.total - rows.start
+        if rows.base not in self.places:
+            # The table is not kept: a long run's would fill the memory.
+            self.instants.append(_ends_of_instants(rows.base.at_ns))
+            self.places[rows.base] = self.total - rows.start
         self.total += len(rows)
 
     def by(self, instant_ns: int) -> int:
         """Return how many values were published up to and with an instant."""
-        return sum(
-            int(np.searchsorted(getattr(table, "at_ns"), instant_ns, side="right"))  # noqa: B009
-            for table in self.tables
-        )
+        total = 0
+        for times, ends in self.instants:
+            place = int(np.searchsorted(times, instant_ns, side="right"))
+            total += int(ends[place - 1]) if place else 0
+        return total
+
+
+def _ends_of_instants(at_ns: Int64Array) -> tuple[Int64Array, Int64Array]:
+    """Return the instants of a table's values, each once, and how many values are of it or before.
+
+    Many values come at one instant.
+    """
+    last = np.flatnonzero(np.diff(at_ns, append=at_ns[-1:] + 1))
+    return at_ns[last], last + 1
 
 
 @dataclass(slots=True)
@@ -83,7 +95,7 @@ class DeliveryCheck(JudgingObserver):
         """Hold a delivery to what is next for the consumer."""
         to = self._consumers[consumer]
         published = self._published[to.channel]
-        base = published.places.get(id(rows.base))
+        base = published.places.get(rows.base)
         if base is None:
             self._find("not_published", to, now_ns, values=len(rows))
             return

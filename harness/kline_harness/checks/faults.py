@@ -7,20 +7,33 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
+import numpy as np
+from numpy.typing import NDArray
 
-from kline_harness.checks.reference import Key, keyed
+from kline_harness.arrow import take_rows
+from kline_harness.checks.partners import (
+    NOBODY,
+    KeptBySeries,
+    StoredBySeries,
+    are_repeated,
+    differing,
+    partner_rows,
+)
 from kline_harness.checks.stored import stored_rows
 from kline_harness.columns import join_instruments
+from kline_harness.comparison.series_rows import chunks
+from kline_harness.comparison.stored import Stored
 from kline_harness.faults.consumers import ConsumerFault
 from kline_harness.faults.fault import Fault
 from kline_harness.faults.record import FaultRecord
 from kline_harness.faults.ticks import TickFault
 from kline_harness.faults.trades import TradeFault
+from kline_harness.kept_klines import KeptKlines
 from kline_harness.kline import FIELDS, KlineBatch
 from kline_harness.ledger import TradeAccount
 from kline_harness.run_rows import FaultRow
 from kline_harness.simulation.records import ChannelRecord
+from kline_harness.units import BoolArray
 from kline_harness.verdict import Finding, Severity, Verdict
 
 CHECK = "faults"
@@ -96,12 +109,12 @@ class FaultOutcome:
 class Results:
     """What a run came to: the finals published, the rows stored, and what did not arrive."""
 
-    klines: KlineBatch
-    stored: pa.Table
+    klines: KeptKlines
+    stored: Stored
     undelivered: int
 
     @staticmethod
-    def of(klines: KlineBatch, stored: pa.Table, channels: Iterable[ChannelRecord]) -> Results:
+    def of(klines: KeptKlines, stored: Stored, channels: Iterable[ChannelRecord]) -> Results:
         """Gather the results of a run."""
         lost = (c.published - one.delivered for c in channels for one in c.consumers)
         return Results(klines, stored, sum(lost))
@@ -133,32 +146,60 @@ def faults_verdict(outcomes: Iterable[FaultOutcome], uncompared: Collection[str]
 
 
 def effect_of(faulty: Results, clean: Results, grace_ns: int) -> Effect:
-    """Compare two runs of one scenario."""
-    both = join_instruments([faulty.klines, clean.klines])
-    ours, theirs = faulty.klines.over(both), clean.klines.over(both)
-    our_rows, their_rows = keyed(ours), keyed(theirs)
-    shared = our_rows.keys() & their_rows.keys()
-    klines = len(our_rows.keys() ^ their_rows.keys())
-    klines += sum(_differ(ours, our_rows[key], theirs, their_rows[key]) for key in shared)
-    late = len((_late(ours, our_rows, grace_ns) - _late(theirs, their_rows, grace_ns)) & shared)
-    stored = _timeless(faulty), _timeless(clean)
-    differing = (stored[0] - stored[1]) + (stored[1] - stored[0])
+    """Compare two runs of one scenario, some klines at a time."""
+    klines, late = _published(faulty.klines, clean.klines, grace_ns)
+    stored = _stored(StoredBySeries(faulty.stored), StoredBySeries(clean.stored))
     undelivered = max(0, faulty.undelivered - clean.undelivered)
-    return Effect(klines, late, sum(differing.values()), undelivered)
+    return Effect(klines, late, stored, undelivered)
 
 
-def _timeless(results: Results) -> Counter[tuple[Any, ...]]:
-    """Return stored rows without when and by what they were published."""
-    return Counter(row[:-2] for row in stored_rows(results.stored))
+def _published(ours: KeptKlines, theirs: KeptKlines, grace_ns: int) -> tuple[int, int]:
+    """Count the finals that differ or that one side lacks, and those that only ours has late."""
+    partner = partner_rows(KeptBySeries(ours), KeptBySeries(theirs))
+    paired = int(np.count_nonzero(partner != NOBODY))
+    klines, late, start = len(ours) + len(theirs) - 2 * paired, 0, 0
+    for batch in ours.pieces():
+        rows = partner[start : start + len(batch)]
+        start += len(batch)
+        has = rows != NOBODY
+        if not has.any():
+            continue
+        mine, other = batch.take(has), theirs.take(rows[has])
+        both = join_instruments([mine, other])
+        mine, other = mine.over(both), other.over(both)
+        unequal = [getattr(mine, name) != getattr(other, name) for name in FIELDS]
+        klines += int(np.count_nonzero(np.any(np.array(unequal, dtype=np.bool_), axis=0)))
+        late += int(np.count_nonzero(_late(mine, grace_ns) & ~_late(other, grace_ns)))
+    return klines, late
 
 
-def _differ(ours: KlineBatch, row: int, theirs: KlineBatch, other: int) -> bool:
-    return any(getattr(ours, name)[row] != getattr(theirs, name)[other] for name in FIELDS)
+def _late(table: KlineBatch, grace_ns: int) -> BoolArray:
+    late: BoolArray = table.at_ns - table.close_time_ns() > grace_ns
+    return late
 
 
-def _late(table: KlineBatch, rows: Mapping[Key, int], grace_ns: int) -> set[Key]:
-    late_ns = table.at_ns - table.close_time_ns()
-    return {key for key, row in rows.items() if late_ns[row] > grace_ns}
+def _stored(ours: StoredBySeries, theirs: StoredBySeries) -> int:
+    """Count the rows that only one side has, whenever and by whatever they were published."""
+    partner = partner_rows(ours, theirs)
+    equal = partner != NOBODY
+    for some, mine in ours.pieces():
+        has = np.flatnonzero(equal[some])
+        if len(has):
+            other = theirs.take(partner[some][has])
+            equal[some.start + has] = ~differing(take_rows(mine, has), other, when=False)
+    if not are_repeated(ours) and not are_repeated(theirs):
+        return len(ours) + len(theirs) - 2 * int(np.count_nonzero(equal))
+    # Rows of one open time may have changed places.
+    met = np.zeros(len(theirs), dtype=np.bool_)
+    met[partner[equal]] = True
+    left = _timeless(ours, np.flatnonzero(~equal)), _timeless(theirs, np.flatnonzero(~met))
+    return ((left[0] - left[1]) + (left[1] - left[0])).total()
+
+
+def _timeless(side: StoredBySeries, rows: NDArray[Any]) -> Counter[tuple[Any, ...]]:
+    """Count some stored rows without when and by what they were published."""
+    some = (side.take(rows[part]) for part in chunks(len(rows)))
+    return Counter(row[:-2] for table in some for row in stored_rows(table))
 
 
 def named_by(

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from kline_harness.columns import Rows, gather
+from kline_harness.arrow import take_rows
+from kline_harness.checks.partners import (
+    NOBODY,
+    RowNumbers,
+    StoredBySeries,
+    differing,
+    partner_rows,
+)
+from kline_harness.columns import Rows
+from kline_harness.comparison.series_rows import chunks
+from kline_harness.comparison.stored import Stored
 from kline_harness.interfaces import Observer
-from kline_harness.kline import KlineBatch
-from kline_harness.storage.kline_table import SCHEMA, to_arrow
-from kline_harness.units import Window
+from kline_harness.kept_klines import KeptKlines
+from kline_harness.storage.kline_table import to_arrow
+from kline_harness.units import BoolArray, Window
 from kline_harness.verdict import Finding, Severity, Verdict
 
 CHECK = "stored"
@@ -27,24 +41,40 @@ class StoredCheck(Observer):
     def __init__(self, writer: str, down: Window | None) -> None:
         self._writer = writer
         self._down = down
-        self._given: list[Rows[KlineBatch]] = []
+        self._given = KeptKlines()
 
     def on_delivered(self, consumer: str, now_ns: int, rows: Rows[Any]) -> None:
         """Keep a delivery to the writer."""
         if consumer == self._writer and (self._down is None or now_ns not in self._down):
-            self._given.append(rows)
+            self._given.add(rows)
 
-    def verdict(self, stored: pa.Table, admitted: int) -> Verdict:
-        """Compare the stored table with the deliveries, in order.
+    def verdict(self, stored: Stored, admitted: int) -> Verdict:
+        """Compare the stored rows with the deliveries, in order.
 
         `admitted` rows are those the writer itself says it lost; nothing else may be missing, and
         nothing may be there that was not given, or more often than it was given.
         """
-        expected = to_arrow(gather(self._given)) if self._given else SCHEMA.empty_table()
-        counts = {"given": expected.num_rows, "stored": stored.num_rows, "admitted": admitted}
-        if admitted == 0 and _plain(stored).equals(_plain(expected)):
+        expected = Stored(
+            [partial(_columns, self._given, number) for number in range(self._given.blocks)]
+        )
+        counts = {"given": len(expected), "stored": len(stored), "admitted": admitted}
+        have, want = StoredBySeries(stored), StoredBySeries(expected)
+        if admitted == 0 and _are_the_same(have, want):
             return Verdict.of(CHECK, counts, (), NOT_CHECKED)
-        return Verdict.of(CHECK, counts, _differences(stored, expected, admitted), NOT_CHECKED)
+        return Verdict.of(CHECK, counts, _differences(have, want, admitted), NOT_CHECKED)
+
+
+def _columns(kept: KeptKlines, number: int, names: Sequence[str] | None) -> pa.Table:
+    """Return some of the klines given, as they are stored; only some columns if named."""
+    table = to_arrow(kept.piece(number))
+    return table if names is None else table.select(list(names))
+
+
+def _are_the_same(have: StoredBySeries, want: StoredBySeries) -> bool:
+    if len(have) != len(want):
+        return False
+    pairs = zip(have.pieces(), want.pieces(), strict=True)
+    return all(_plain(ours).equals(_plain(theirs)) for (_, ours), (_, theirs) in pairs)
 
 
 def _plain(table: pa.Table) -> pa.Table:
@@ -56,23 +86,57 @@ def _plain(table: pa.Table) -> pa.Table:
     return pa.table(columns, names=table.column_names).combine_chunks()
 
 
-def _differences(stored: pa.Table, expected: pa.Table, admitted: int) -> list[Finding]:
-    have, want = stored_rows(stored), stored_rows(expected)
+def _differences(have: StoredBySeries, want: StoredBySeries, admitted: int) -> list[Finding]:
+    partner = partner_rows(have, want)
+    equal = _equal(have, want, partner)
+    met = np.zeros(len(want), dtype=np.bool_)
+    met[partner[equal]] = True
+    left, right = np.flatnonzero(~equal), np.flatnonzero(~met)
     findings = []
-    surplus, lacking = Counter(have) - Counter(want), Counter(want) - Counter(have)
-    for surplus_row, times in surplus.items():
-        kind = "row_twice" if surplus_row in set(want) else "row_altered"
-        findings.append(_finding(kind, surplus_row, times))
-    missing = sum(lacking.values())
+    missing, row = len(right), next(_rows(want, right[:1]), None)
+    if len(left):
+        # Rows of one open time may have changed places: what is on both sides is no difference.
+        over, under = Counter(_rows(have, left)), Counter(_rows(want, right))
+        surplus, lacking = over - under, under - over
+        for surplus_row, times in surplus.items():
+            kind = "row_twice" if _is_among(want, surplus_row) else "row_altered"
+            findings.append(_finding(kind, surplus_row, times))
+        missing, row = sum(lacking.values()), next(iter(lacking), None)
     if missing != admitted:
-        row: tuple[Any, ...] | None = next(iter(lacking), None)
         evidence = {"missing": missing, "admitted": admitted}
         findings.append(Finding(CHECK, "rows_missing", Severity.ERROR, evidence=evidence))
         if row is not None:
             findings.append(_finding("first_missing", row, 1))
-    if not findings and not _is_subsequence(have, want):
+    in_order = len(left) == 0 and bool(np.all(partner[1:] > partner[:-1]))
+    if not findings and not in_order and not _is_subsequence(have, want):
         findings.append(Finding(CHECK, "rows_out_of_order", Severity.ERROR))
     return findings
+
+
+def _equal(have: StoredBySeries, want: StoredBySeries, partner: RowNumbers) -> BoolArray:
+    """Tell which rows are the same as their partner."""
+    equal: BoolArray = partner != NOBODY
+    for some, ours in have.pieces():
+        has = np.flatnonzero(equal[some])
+        if len(has):
+            theirs = want.take(partner[some][has])
+            equal[some.start + has] = ~differing(take_rows(ours, has), theirs, when=True)
+    return equal
+
+
+def _is_among(want: StoredBySeries, row: tuple[Any, ...]) -> bool:
+    """Tell whether a row is one of those that were given."""
+    series, opens = row[:2], np.empty(0, dtype=np.int64)
+    if series in want.rows:
+        opens = want.opens(series)
+    first, stop = np.searchsorted(opens, (row[2], row[2] + 1)).tolist()
+    return stop > first and row in _rows(want, want.rows[series][first:stop])
+
+
+def _rows(side: StoredBySeries, rows: NDArray[Any]) -> Iterator[tuple[Any, ...]]:
+    """Yield some rows as plain values."""
+    for some in chunks(len(rows)):
+        yield from stored_rows(side.take(rows[some]))
 
 
 def stored_rows(table: pa.Table) -> list[tuple[Any, ...]]:
@@ -85,9 +149,9 @@ def stored_rows(table: pa.Table) -> list[tuple[Any, ...]]:
     return list(zip(*columns, strict=True))
 
 
-def _is_subsequence(some: list[tuple[Any, ...]], whole: list[tuple[Any, ...]]) -> bool:
-    rest = iter(whole)
-    return all(row in rest for row in some)
+def _is_subsequence(some: StoredBySeries, whole: StoredBySeries) -> bool:
+    rest = (row for _, table in whole.pieces() for row in stored_rows(table))
+    return all(row in rest for _, table in some.pieces() for row in stored_rows(table))
 
 
 def _finding(kind: str, row: tuple[Any, ...], times: int) -> Finding:

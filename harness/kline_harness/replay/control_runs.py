@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from kline_harness.checks.faults import Effect, FaultOutcome, Results, effect_of, named_by
+from kline_harness.comparison.stored import Stored
 from kline_harness.faults.fault import Fault
 from kline_harness.faults.ticks import TickFault
 from kline_harness.faults.trades import TradeFault
@@ -29,11 +30,11 @@ def without_fault(scenario: Scenario, place: int) -> Scenario:
 def control_run(
     scenario: Scenario, place: int, source: TradeSource, substitutions: Substitutions = NONE
 ) -> Results:
-    """Run a scenario without one of its faults, in memory."""
+    """Run a scenario without one of its faults; what is stored is compressed, in memory."""
     log, storage = EmissionLog(), Storage.in_memory()
     run = Run(without_fault(scenario, place), source, storage, [log], substitutions)
     run.simulate()
-    return Results.of(log.finals(), run.writer.dataset.read(), run.channels)
+    return Results.of(log.finals, Stored(run.writer.dataset.readers()), run.channels)
 
 
 def fault_outcomes(

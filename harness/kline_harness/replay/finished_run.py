@@ -26,7 +26,7 @@ from kline_harness.comparison.stored import Stored
 from kline_harness.compiled.memory import give_back_freed_memory
 from kline_harness.id_rule import IdRule
 from kline_harness.interfaces import Check
-from kline_harness.kline import KlineBatch
+from kline_harness.kept_klines import KeptKlines
 from kline_harness.ledger import Equation, Ledger, TradeAccount, judge
 from kline_harness.replay.assembly import trades_again
 from kline_harness.replay.conservation import equations
@@ -122,8 +122,8 @@ class FinishedRun:
         It has to have kept what was published.
         """
         log = self.observed.log
-        klines = KlineBatch.empty() if log is None else log.finals()
-        return Results.of(klines, self.after.stored.table, self.observed.run.channels)
+        klines = KeptKlines() if log is None else log.finals
+        return Results.of(klines, self.after.stored, self.observed.run.channels)
 
     def checks(self) -> list[Check]:
         """Return the checks that every run makes, as far as it has what they need."""
@@ -160,7 +160,7 @@ class FinishedRun:
         return checks
 
     def _stored(self, watch: StoredCheck) -> Verdict:
-        return watch.verdict(self.after.stored.table, self.observed.run.writer.counters.dropped)
+        return watch.verdict(self.after.stored, self.observed.run.writer.counters.dropped)
 
     def _tells_no_life(self) -> bool:
         """Tell whether the aggregator is one that publishes klines and no lifecycle events.

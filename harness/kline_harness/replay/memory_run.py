@@ -38,12 +38,12 @@ class MemoryRun:
     @property
     def klines(self) -> KlineBatch:
         """Return the finals, in the order published."""
-        return self.results.klines
+        return self.results.klines.whole()
 
     @property
     def stored(self) -> pa.Table:
         """Return the rows stored."""
-        return self.results.stored
+        return self.results.stored.table
 
     @property
     def records(self) -> tuple[FaultRecord, ...]:
@@ -92,7 +92,7 @@ def run_in_memory(
         second = (ReferenceAggregator if is_exact else ExactAggregator)(scenario.intervals)
 
         def held() -> Verdict:
-            return reference_check(results.klines, slices.feed, run.end_ns, second)
+            return reference_check(results.klines.whole(), slices.feed, run.end_ns, second)
 
         checks.append(question("reference", held))
     return MemoryRun(

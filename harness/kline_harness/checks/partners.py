@@ -1,0 +1,141 @@
+"""Rows of two sides that belong together, however many there are: by series and open time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from kline_harness.arrow import int64_of, unequal
+from kline_harness.comparison.series_rows import ascending, chunks
+from kline_harness.comparison.stored import Stored, StoredRows
+from kline_harness.interval import INTERVALS
+from kline_harness.kept_klines import KeptKlines
+from kline_harness.kline import DECIMAL_COLUMNS
+from kline_harness.units import BoolArray, Int64Array
+
+# The symbol, and the interval as text.
+Series = tuple[str, str]
+RowNumbers = NDArray[np.int32]
+NOBODY = -1
+
+
+class BySeries(Protocol):
+    """Rows by series, those of each in order of open time."""
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        ...
+
+    @property
+    def rows(self) -> Mapping[Series, RowNumbers]:
+        """The row numbers of each series."""
+        ...
+
+    def opens(self, series: Series) -> Int64Array:
+        """Return the open times of a series."""
+        ...
+
+
+class KeptBySeries:
+    """Klines that were kept, by series."""
+
+    def __init__(self, kept: KeptKlines) -> None:
+        self.kept = kept
+        self.rows: dict[Series, RowNumbers] = {}
+        self._opens: dict[Series, Int64Array] = {}
+        parts: dict[Series, list[tuple[Int64Array, RowNumbers]]] = {}
+        start = 0
+        for batch in kept.pieces():
+            codes = batch.symbol.astype(np.int32) * len(INTERVALS) + batch.interval
+            for code in np.unique(codes).tolist():
+                rows = np.flatnonzero(codes == code).astype(np.int32)
+                symbol, interval = divmod(code, len(INTERVALS))
+                series = (batch.instruments[symbol].symbol, INTERVALS[interval].text)
+                times = batch.open_time_ns[rows]
+                parts.setdefault(series, []).append((times, rows + np.int32(start)))
+            start += len(batch)
+        for series in sorted(parts):
+            some = parts.pop(series)
+            opens, rows = (np.concatenate([one[side] for one in some]) for side in (0, 1))
+            order = ascending(opens)
+            self._opens[series] = opens if order is None else opens[order]
+            self.rows[series] = rows if order is None else rows[order]
+
+    def __len__(self) -> int:
+        return len(self.kept)
+
+    def opens(self, series: Series) -> Int64Array:
+        """Return the open times of a series, in nanoseconds."""
+        return self._opens[series]
+
+
+class StoredBySeries:
+    """Stored rows by series."""
+
+    def __init__(self, stored: Stored) -> None:
+        self.rows: Mapping[Series, RowNumbers] = stored.rows
+        self._stored = stored
+        self._all = StoredRows(stored, np.arange(len(stored), dtype=np.int32))
+
+    def __len__(self) -> int:
+        return len(self._stored)
+
+    def opens(self, series: Series) -> Int64Array:
+        """Return the open times of a series, in microseconds."""
+        return self._stored.integers(*series, "open_time")
+
+    def take(self, rows: NDArray[Any]) -> pa.Table:
+        """Return some rows in the order given."""
+        return self._all.take(rows)
+
+    def pieces(self) -> Iterator[tuple[slice, pa.Table]]:
+        """Yield all rows in the order of publication, some at a time."""
+        for some in chunks(len(self)):
+            yield some, self.take(np.arange(some.start, some.stop))
+
+
+def partner_rows(ours: BySeries, theirs: BySeries) -> RowNumbers:
+    """Return the row of theirs for each of ours, `NOBODY` where there is none.
+
+    Of rows of one series and open time the first belongs to the first, and so on.
+    """
+    found = np.full(len(ours), NOBODY, dtype=np.int32)
+    for series, rows in ours.rows.items():
+        other = theirs.rows.get(series)
+        if other is None:
+            continue
+        mine, yours = ours.opens(series), theirs.opens(series)
+        if len(mine) == len(yours) and np.array_equal(mine, yours):
+            found[rows] = other
+            continue
+        for some in chunks(len(rows)):
+            times = mine[some]
+            again = np.arange(some.start, some.stop) - np.searchsorted(mine, times)
+            place = np.searchsorted(yours, times) + again
+            has = place < len(yours)
+            has[has] = yours[place[has]] == times[has]
+            found[rows[some][has]] = other[place[has]]
+    return found
+
+
+def are_repeated(side: BySeries) -> bool:
+    """Tell whether a series has two rows of one open time."""
+    opens = (side.opens(series) for series in side.rows)
+    return any(bool(np.any(times[1:] == times[:-1])) for times in opens)
+
+
+def differing(ours: pa.Table, theirs: pa.Table, *, when: bool) -> BoolArray:
+    """Tell which rows of one series and open time differ; `when` they were published too."""
+    integers = ["close_time", "count", "first_trade_id", "last_trade_id"]
+    integers += ["finalized_at"] if when else []
+    columns = [unequal(ours[name], theirs[name]) for name in DECIMAL_COLUMNS]
+    columns += [int64_of(ours[name]) != int64_of(theirs[name]) for name in integers]
+    if when:
+        triggers = [np.array(t["trigger"].to_pylist(), dtype=object) for t in (ours, theirs)]
+        columns.append(triggers[0] != triggers[1])
+    differs: BoolArray = np.any(columns, axis=0)
+    return differs
