@@ -68,6 +68,12 @@ class KeptKlines:
             self._last = (number, self._read(number))
         return self._last[1]
 
+    def after(self, pieces: int) -> KeptKlines:
+        """Return the klines after so many pieces."""
+        if pieces >= self.blocks:
+            return KeptKlines()
+        return KeptKlines(self._waiting, self._spool, self._blocks[pieces:])
+
     def whole(self) -> KlineBatch:
         """Return all klines as one table."""
         return concat(list(self.pieces())) if len(self) else KlineBatch.empty()

@@ -10,7 +10,7 @@ from kline_harness.archives.compressed import EMPTY, is_table
 from kline_harness.archives.exchanges.binance.recorded_klines import holds_only_klines
 from kline_harness.archives.given_files import KlineFiles, files_given
 from kline_harness.archives.info import FileInfo
-from kline_harness.archives.kline_rows import KlineSpool
+from kline_harness.archives.kline_rows import RowSpool
 from kline_harness.archives.klines import ExchangeKlines, read_all_klines, read_klines
 from kline_harness.archives.mapped_text import is_mapped
 from kline_harness.archives.recognition import Opened, open_text, sniff
@@ -25,8 +25,8 @@ __all__ = [
     "ExchangeKlines",
     "FileInfo",
     "KlineFiles",
-    "KlineSpool",
     "Opened",
+    "RowSpool",
     "TradeFile",
     "detect",
     "exchange_of",

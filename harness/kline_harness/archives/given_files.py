@@ -9,7 +9,7 @@ from pathlib import Path
 from kline_harness.archives.column_map import ColumnMap
 from kline_harness.archives.compressed import EMPTY
 from kline_harness.archives.file_names import name_coverage
-from kline_harness.archives.kline_rows import KlineSpool
+from kline_harness.archives.kline_rows import RowSpool
 from kline_harness.archives.klines import ExchangeKlines, NoClosedKlines, read_all_klines
 from kline_harness.archives.mapped_text import is_mapped
 from kline_harness.archives.recognition import open_text, sniff
@@ -86,7 +86,7 @@ class KlineFiles:
         Raises InputError for a file that is not there, that is damaged, or named for a day and
         nothing known; and for the first file where none of them holds klines.
         """
-        held, spool = False, KlineSpool() if self._paths else None
+        held, spool = False, RowSpool() if self._paths else None
         for path in self._paths:
             kind = self._kind(path)
             found = self._read(path, spool) if kind in ("klines", "stream") else []
@@ -117,7 +117,7 @@ class KlineFiles:
             self._why[path] = error
             return NOT_KNOWN
 
-    def _read(self, path: Path, spool: KlineSpool | None) -> list[ExchangeKlines]:
+    def _read(self, path: Path, spool: RowSpool | None) -> list[ExchangeKlines]:
         try:
             return read_all_klines(path, symbol=self._symbol, spool=spool)
         except NoClosedKlines:

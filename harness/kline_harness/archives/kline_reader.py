@@ -18,7 +18,7 @@ from kline_harness.archives.file_names import (
 )
 from kline_harness.archives.grammar import Column
 from kline_harness.archives.iso_times import instant_ns, is_iso, iso_to_ns
-from kline_harness.archives.kline_rows import KlineRows, KlineSpool
+from kline_harness.archives.kline_rows import KlineRows, RowSpool
 from kline_harness.archives.kline_table import KlineTableText
 from kline_harness.archives.line_count import LinesRead
 from kline_harness.archives.registry import exchange_of
@@ -53,7 +53,7 @@ class KlineReader:
         self._stated: dict[str, str] = {}
         self.lines = LinesRead()
 
-    def read(self, block_bytes: int, spool: KlineSpool) -> KlineRows:
+    def read(self, block_bytes: int, spool: RowSpool) -> KlineRows:
         """Return the klines and their close times, exclusive, in nanoseconds.
 
         Raises InputError for the first bad row, and OutputError where the disk has no room.

@@ -24,7 +24,7 @@ _MOST_ROWS = 131_072
 _CLOSES = "closes"
 
 
-class KlineSpool(ColumnSpool):
+class RowSpool(ColumnSpool):
     """The columns of the exchange's klines, of any number of files."""
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class KlineRows:
     close, and have no trade ids (-1).
     """
 
-    def __init__(self, fields: tuple[str, ...], *, closes_stated: bool, spool: KlineSpool) -> None:
+    def __init__(self, fields: tuple[str, ...], *, closes_stated: bool, spool: RowSpool) -> None:
         self.fields = fields
         self._closes_stated = closes_stated
         self._spool = spool

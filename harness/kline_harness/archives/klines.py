@@ -14,7 +14,7 @@ from kline_harness.archives.fields import unit_name
 from kline_harness.archives.file_names import market_of, name_coverage
 from kline_harness.archives.info import FileInfo
 from kline_harness.archives.kline_reader import KlineReader
-from kline_harness.archives.kline_rows import KlineRows, KlineSpool
+from kline_harness.archives.kline_rows import KlineRows, RowSpool
 from kline_harness.archives.recognition import open_text, sniff
 from kline_harness.archives.table import Layout
 from kline_harness.arrow import array_of
@@ -119,7 +119,7 @@ def read_klines(
 
 
 def read_all_klines(
-    path: Path | str, *, symbol: str | None = None, spool: KlineSpool | None = None
+    path: Path | str, *, symbol: str | None = None, spool: RowSpool | None = None
 ) -> list[ExchangeKlines]:
     """Read the klines of every symbol and interval in a file, whole; a long file's into `spool`.
 
@@ -156,14 +156,14 @@ def klines_of(
     symbol: str | None,
     interval: Interval | None,
     block_bytes: int = _BLOCK_BYTES,
-    spool: KlineSpool | None = None,
+    spool: RowSpool | None = None,
 ) -> ExchangeKlines:
     """Read the klines of a text whose layout is known; long ones into `spool`, else one of its own.
 
     Raises InputError as `read_klines` does.
     """
     reader = KlineReader(file, layout, symbol, interval)
-    rows = reader.read(block_bytes, KlineSpool() if spool is None else spool)
+    rows = reader.read(block_bytes, RowSpool() if spool is None else spool)
     # Not counted to the end: no number of lines that any reading could agree with.
     lines = -1 if file.lines is None else file.lines
     equation = reader.lines.equation(Path(file.path).name, lines, len(rows))

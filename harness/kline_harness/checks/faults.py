@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kline_harness.arrow import take_rows
 from kline_harness.checks.partners import (
     NOBODY,
     KeptBySeries,
     StoredBySeries,
     are_repeated,
-    differing,
+    equal_rows,
     partner_rows,
 )
 from kline_harness.checks.stored import stored_rows
-from kline_harness.columns import join_instruments
+from kline_harness.columns import join_instruments, same_rows
 from kline_harness.comparison.series_rows import chunks
 from kline_harness.comparison.stored import Stored
 from kline_harness.faults.consumers import ConsumerFault
@@ -155,22 +155,48 @@ def effect_of(faulty: Results, clean: Results, grace_ns: int) -> Effect:
 
 def _published(ours: KeptKlines, theirs: KeptKlines, grace_ns: int) -> tuple[int, int]:
     """Count the finals that differ or that one side lacks, and those that only ours has late."""
+    klines, late, alike = 0, 0, _alike(ours, theirs)
+    for number in range(alike):
+        found = _counted(ours.piece(number), theirs.piece(number), grace_ns)
+        klines, late = klines + found[0], late + found[1]
+    if alike == max(ours.blocks, theirs.blocks):
+        return klines, late
+    ours, theirs = ours.after(alike), theirs.after(alike)
     partner = partner_rows(KeptBySeries(ours), KeptBySeries(theirs))
-    paired = int(np.count_nonzero(partner != NOBODY))
-    klines, late, start = len(ours) + len(theirs) - 2 * paired, 0, 0
+    klines += len(ours) + len(theirs) - 2 * int(np.count_nonzero(partner != NOBODY))
+    start = 0
     for batch in ours.pieces():
         rows = partner[start : start + len(batch)]
         start += len(batch)
         has = rows != NOBODY
-        if not has.any():
-            continue
-        mine, other = batch.take(has), theirs.take(rows[has])
-        both = join_instruments([mine, other])
-        mine, other = mine.over(both), other.over(both)
-        unequal = [getattr(mine, name) != getattr(other, name) for name in FIELDS]
-        klines += int(np.count_nonzero(np.any(np.array(unequal, dtype=np.bool_), axis=0)))
-        late += int(np.count_nonzero(_late(mine, grace_ns) & ~_late(other, grace_ns)))
+        if has.any():
+            found = _counted(batch.take(has), theirs.take(rows[has]), grace_ns)
+            klines, late = klines + found[0], late + found[1]
     return klines, late
+
+
+def _alike(ours: KeptKlines, theirs: KeptKlines) -> int:
+    """Return how many pieces at the beginning are of the same series and open times."""
+    pairs = zip(ours.pieces(), theirs.pieces(), strict=False)
+    alike = takewhile(lambda pair: same_rows(*map(_keys, pair)), pairs)
+    return sum(1 for _ in alike)
+
+
+def _keys(batch: KlineBatch) -> KlineBatch:
+    """Return rows of which only the series and the open time are left."""
+    nothing = np.zeros(len(batch), dtype=np.int8)
+    names = set(batch.column_names()) - {"symbol", "interval", "open_time_ns"}
+    return batch.with_columns(dict.fromkeys(names, nothing))
+
+
+def _counted(ours: KlineBatch, theirs: KlineBatch, grace_ns: int) -> tuple[int, int]:
+    """Count the pairs that differ, and those of which only ours is late."""
+    both = join_instruments([ours, theirs])
+    ours, theirs = ours.over(both), theirs.over(both)
+    unequal = [getattr(ours, name) != getattr(theirs, name) for name in FIELDS]
+    differ = np.any(np.array(unequal, dtype=np.bool_), axis=0)
+    late = _late(ours, grace_ns) & ~_late(theirs, grace_ns)
+    return int(np.count_nonzero(differ)), int(np.count_nonzero(late))
 
 
 def _late(table: KlineBatch, grace_ns: int) -> BoolArray:
@@ -181,12 +207,7 @@ def _late(table: KlineBatch, grace_ns: int) -> BoolArray:
 def _stored(ours: StoredBySeries, theirs: StoredBySeries) -> int:
     """Count the rows that only one side has, whenever and by whatever they were published."""
     partner = partner_rows(ours, theirs)
-    equal = partner != NOBODY
-    for some, mine in ours.pieces():
-        has = np.flatnonzero(equal[some])
-        if len(has):
-            other = theirs.take(partner[some][has])
-            equal[some.start + has] = ~differing(take_rows(mine, has), other, when=False)
+    equal = equal_rows(ours, theirs, partner, when=False)
     if not are_repeated(ours) and not are_repeated(theirs):
         return len(ours) + len(theirs) - 2 * int(np.count_nonzero(equal))
     # Rows of one open time may have changed places.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,6 +21,8 @@ from kline_harness.units import BoolArray, Int64Array
 Series = tuple[str, str]
 RowNumbers = NDArray[np.int32]
 NOBODY = -1
+_NUMBERS = ("close_time", "count", "first_trade_id", "last_trade_id")
+_WHEN = ("finalized_at", "trigger")
 
 
 class BySeries(Protocol):
@@ -44,7 +46,7 @@ class KeptBySeries:
     """Klines that were kept, by series."""
 
     def __init__(self, kept: KeptKlines) -> None:
-        self.kept = kept
+        self._rows_in_all = len(kept)
         self.rows: dict[Series, RowNumbers] = {}
         self._opens: dict[Series, Int64Array] = {}
         parts: dict[Series, list[tuple[Int64Array, RowNumbers]]] = {}
@@ -59,14 +61,17 @@ class KeptBySeries:
                 parts.setdefault(series, []).append((times, rows + np.int32(start)))
             start += len(batch)
         for series in sorted(parts):
-            some = parts.pop(series)
-            opens, rows = (np.concatenate([one[side] for one in some]) for side in (0, 1))
+            times_of, rows_of = zip(*parts.pop(series), strict=True)
+            opens = np.concatenate(times_of)
+            del times_of
+            rows = np.concatenate(rows_of)
+            del rows_of
             order = ascending(opens)
             self._opens[series] = opens if order is None else opens[order]
             self.rows[series] = rows if order is None else rows[order]
 
     def __len__(self) -> int:
-        return len(self.kept)
+        return self._rows_in_all
 
     def opens(self, series: Series) -> Int64Array:
         """Return the open times of a series, in nanoseconds."""
@@ -88,9 +93,9 @@ class StoredBySeries:
         """Return the open times of a series, in microseconds."""
         return self._stored.integers(*series, "open_time")
 
-    def take(self, rows: NDArray[Any]) -> pa.Table:
-        """Return some rows in the order given."""
-        return self._all.take(rows)
+    def take(self, rows: NDArray[Any], names: Sequence[str] | None = None) -> pa.Table:
+        """Return some rows in the order given; only some columns if named."""
+        return self._all.take(rows, names)
 
     def pieces(self) -> Iterator[tuple[slice, pa.Table]]:
         """Yield all rows in the order of publication, some at a time."""
@@ -128,14 +133,28 @@ def are_repeated(side: BySeries) -> bool:
     return any(bool(np.any(times[1:] == times[:-1])) for times in opens)
 
 
-def differing(ours: pa.Table, theirs: pa.Table, *, when: bool) -> BoolArray:
-    """Tell which rows of one series and open time differ; `when` they were published too."""
-    integers = ["close_time", "count", "first_trade_id", "last_trade_id"]
-    integers += ["finalized_at"] if when else []
-    columns = [unequal(ours[name], theirs[name]) for name in DECIMAL_COLUMNS]
-    columns += [int64_of(ours[name]) != int64_of(theirs[name]) for name in integers]
-    if when:
-        triggers = [np.array(t["trigger"].to_pylist(), dtype=object) for t in (ours, theirs)]
-        columns.append(triggers[0] != triggers[1])
-    differs: BoolArray = np.any(columns, axis=0)
-    return differs
+def equal_rows(
+    ours: StoredBySeries, theirs: StoredBySeries, partner: RowNumbers, *, when: bool
+) -> BoolArray:
+    """Tell which rows are the same as their partner; `when` they were published too."""
+    equal: BoolArray = partner != NOBODY
+    names = [*_NUMBERS, *DECIMAL_COLUMNS, *(_WHEN if when else ())]
+    for some in chunks(len(ours)):
+        has = some.start + np.flatnonzero(equal[some])
+        if len(has):
+            equal[has] = _same(ours.take(has, names), theirs.take(partner[has], names))
+    return equal
+
+
+def _same(ours: pa.Table, theirs: pa.Table) -> BoolArray:
+    columns = []
+    for name in ours.column_names:
+        if name == _WHEN[-1]:
+            texts = [np.array(t[name].to_pylist(), dtype=object) for t in (ours, theirs)]
+            columns.append(texts[0] != texts[1])
+        elif name in DECIMAL_COLUMNS:
+            columns.append(unequal(ours[name], theirs[name]))
+        else:
+            columns.append(int64_of(ours[name]) != int64_of(theirs[name]))
+    same: BoolArray = ~np.any(columns, axis=0)
+    return same

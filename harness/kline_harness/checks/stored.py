@@ -11,21 +11,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from kline_harness.arrow import take_rows
-from kline_harness.checks.partners import (
-    NOBODY,
-    RowNumbers,
-    StoredBySeries,
-    differing,
-    partner_rows,
-)
+from kline_harness.checks.partners import StoredBySeries, equal_rows, partner_rows
 from kline_harness.columns import Rows
 from kline_harness.comparison.series_rows import chunks
 from kline_harness.comparison.stored import Stored
 from kline_harness.interfaces import Observer
 from kline_harness.kept_klines import KeptKlines
 from kline_harness.storage.kline_table import to_arrow
-from kline_harness.units import BoolArray, Window
+from kline_harness.units import Window
 from kline_harness.verdict import Finding, Severity, Verdict
 
 CHECK = "stored"
@@ -73,8 +66,11 @@ def _columns(kept: KeptKlines, number: int, names: Sequence[str] | None) -> pa.T
 def _are_the_same(have: StoredBySeries, want: StoredBySeries) -> bool:
     if len(have) != len(want):
         return False
-    pairs = zip(have.pieces(), want.pieces(), strict=True)
-    return all(_plain(ours).equals(_plain(theirs)) for (_, ours), (_, theirs) in pairs)
+    for some in chunks(len(have)):
+        rows = np.arange(some.start, some.stop)
+        if not _plain(have.take(rows)).equals(_plain(want.take(rows))):
+            return False
+    return True
 
 
 def _plain(table: pa.Table) -> pa.Table:
@@ -88,7 +84,7 @@ def _plain(table: pa.Table) -> pa.Table:
 
 def _differences(have: StoredBySeries, want: StoredBySeries, admitted: int) -> list[Finding]:
     partner = partner_rows(have, want)
-    equal = _equal(have, want, partner)
+    equal = equal_rows(have, want, partner, when=True)
     met = np.zeros(len(want), dtype=np.bool_)
     met[partner[equal]] = True
     left, right = np.flatnonzero(~equal), np.flatnonzero(~met)
@@ -111,17 +107,6 @@ def _differences(have: StoredBySeries, want: StoredBySeries, admitted: int) -> l
     if not findings and not in_order and not _is_subsequence(have, want):
         findings.append(Finding(CHECK, "rows_out_of_order", Severity.ERROR))
     return findings
-
-
-def _equal(have: StoredBySeries, want: StoredBySeries, partner: RowNumbers) -> BoolArray:
-    """Tell which rows are the same as their partner."""
-    equal: BoolArray = partner != NOBODY
-    for some, ours in have.pieces():
-        has = np.flatnonzero(equal[some])
-        if len(has):
-            theirs = want.take(partner[some][has])
-            equal[some.start + has] = ~differing(take_rows(ours, has), theirs, when=True)
-    return equal
 
 
 def _is_among(want: StoredBySeries, row: tuple[Any, ...]) -> bool:
