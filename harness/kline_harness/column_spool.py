@@ -16,7 +16,7 @@ from kline_harness.errors import OutputError
 _PREFIX = "kline-harness-columns-"
 
 
-class Place(NamedTuple):
+class ColumnPlace(NamedTuple):
     """Where a column is: its first byte, its bytes, and its type, none if it is pickled."""
 
     start: int
@@ -31,14 +31,14 @@ class ColumnSpool:
         self._file: IO[bytes] | None = None
         self._end = 0
 
-    def write(self, column: NDArray[Any]) -> Place:
+    def write(self, column: NDArray[Any]) -> ColumnPlace:
         """Store a column and return where it is.
 
         Raises OutputError where the disk has no room for it.
         """
         wide = column.dtype == object
         data = pickle.dumps(column) if wide else np.ascontiguousarray(column).tobytes()
-        place = Place(self._end, len(data), "" if wide else column.dtype.str)
+        place = ColumnPlace(self._end, len(data), "" if wide else column.dtype.str)
         try:
             if self._file is None:
                 self._file = tempfile.TemporaryFile(prefix=_PREFIX, buffering=0)  # noqa: SIM115
@@ -55,7 +55,7 @@ class ColumnSpool:
         self._end += len(data)
         return place
 
-    def read(self, place: Place) -> NDArray[Any]:
+    def read(self, place: ColumnPlace) -> NDArray[Any]:
         """Return the column at a place."""
         assert self._file is not None
         data = os.pread(self._file.fileno(), place.size, place.start)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kline_harness.column_spool import ColumnSpool, Place
+from kline_harness.column_spool import ColumnPlace, ColumnSpool
 from kline_harness.columns import Instrument, Rows, concat
 from kline_harness.kline import KlineBatch
 from kline_harness.pending_rows import Pending
@@ -24,7 +24,7 @@ class _Block:
     """Klines on disk: where each of their columns is."""
 
     instruments: tuple[Instrument, ...]
-    columns: dict[str, Place]
+    columns: dict[str, ColumnPlace]
 
 
 @dataclass(slots=True)

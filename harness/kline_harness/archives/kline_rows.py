@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kline_harness.column_spool import ColumnSpool, Place
+from kline_harness.column_spool import ColumnPlace, ColumnSpool
 from kline_harness.columns import Instrument, concat
 from kline_harness.interval import CODE, Interval
 from kline_harness.kline import FIELDS, KlineBatch, Trigger
@@ -48,7 +48,7 @@ class _Block:
     rows: int
     instrument: Instrument
     columns: dict[str, ExactArray]
-    places: dict[str, Place]
+    places: dict[str, ColumnPlace]
 
 
 class KlineRows:
