@@ -28,14 +28,6 @@ def trim() -> None:
         return
 
 
-def release_freed_memory() -> None:
-    """Give the system back what is free between what is held, where the C library can."""
-    try:
-        ctypes.CDLL(None).malloc_trim(0)
-    except (AttributeError, OSError, TypeError):
-        return
-
-
 def keep_freed_memory() -> None:
     """Keep freed memory for the next columns, up to 64 MB at a time, where the C library can.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kline_harness.background import InBackground
 from kline_harness.columns import Rows, neighbours_joined
-from kline_harness.compiled.memory import release_freed_memory
+from kline_harness.compiled.memory import trim
 from kline_harness.errors import OutputError
 from kline_harness.kline import KlineBatch
 from kline_harness.ledger import Equation
@@ -200,7 +200,7 @@ class ParquetWriter:
         counters, rows = self._counters, sum(map(len, klines))
         if rows > _ROWS_ALONE_MAX:
             # What was taken and given back since the last part would lie under what it takes.
-            release_freed_memory()
+            trim()
         try:
             part = self.dataset.commit(row_groups(klines, ROW_GROUP_ROWS))
         except CommitError as error:
