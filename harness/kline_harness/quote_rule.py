@@ -16,6 +16,7 @@ from kline_harness.units import (
     BoolArray,
     ExactArray,
     Int64Array,
+    mask,
     multiply,
     narrow,
     parse_exact,
@@ -94,7 +95,7 @@ class QuoteRules:
         given = size_of(symbol, self._size) is not None
         if given or symbol in self._is_quote or _EITHER.fullmatch(symbol) is None:
             return
-        traded = np.flatnonzero(_mask(klines.volume > 0))
+        traded = np.flatnonzero(mask(klines.volume > 0))
         some, nothing = klines.take(traded), np.zeros(len(traded), dtype=np.int64)
         for slack in (nothing, _slack(some, None)):
             if not _wrong(some, some.volume, some.quote, slack, None).all():
@@ -155,7 +156,7 @@ def outside_of_prices(klines: Amounts, size: Decimal | None = None) -> BoolArray
 
 
 def _rounds_to_nothing(klines: Amounts, size: Decimal | None) -> BoolArray:
-    traded = _mask((klines.quote == 0) & (klines.volume > 0))
+    traded = mask((klines.quote == 0) & (klines.volume > 0))
     if not traded.any() or size is not None:
         return traded
     finest = min(_TRADE_DECIMALS, klines.quote_scale)
@@ -165,7 +166,7 @@ def _rounds_to_nothing(klines: Amounts, size: Decimal | None) -> BoolArray:
     trades = np.ones(len(traded), dtype=np.int64)
     if klines.count is not None:
         trades = np.maximum(klines.count, 1)
-    return traded & _mask(multiply(klines.volume, klines.low) < rescale(trades, digits))
+    return traded & mask(multiply(klines.volume, klines.low) < rescale(trades, digits))
 
 
 def _trades_rounded(klines: Amounts, size: Decimal | None) -> bool:
@@ -194,7 +195,7 @@ def _slack(klines: Amounts, size: Decimal | None) -> ExactArray:
     slack = slack + np.where(fewer, unit, 0)
     is_float = np.zeros(len(own), dtype=np.bool_)
     for column in quotes:
-        is_float |= _mask(abs(column) >= unit * 10 ** (_FLOAT_DIGITS - 1))
+        is_float |= mask(abs(column) >= unit * 10 ** (_FLOAT_DIGITS - 1))
     return slack + np.where(is_float, trades * unit * _FLOAT_ERROR, 0)
 
 
@@ -216,7 +217,7 @@ def _linear(klines: Amounts, volume: ExactArray, quote: ExactArray, slack: Exact
     room = rescale(slack, finest - klines.quote_scale)
     least = rescale(multiply(volume, klines.low), finest - product)
     most = rescale(multiply(volume, klines.high), finest - product)
-    return _mask((stated + room < least) | (stated - room > most))
+    return mask((stated + room < least) | (stated - room > most))
 
 
 def _inverse(
@@ -230,16 +231,12 @@ def _inverse(
     least = rescale(multiply(np.maximum(quote - slack, 0), klines.low), finest - product)
     value = np.full(len(volume), worth_of_one, dtype=object)
     worth = rescale(multiply(volume, narrow(value)), finest - klines.quantity_scale - decimals)
-    return _mask((most < worth) | (least > worth))
+    return mask((most < worth) | (least > worth))
 
 
 def _decimals(values: ExactArray, scale: int) -> Int64Array:
     """Return how many decimals each number has, zeros at the end left out."""
     found = np.zeros(len(values), dtype=np.int64)
     for digit in range(scale):
-        found[_mask(values % 10 ** (digit + 1) != 0) & (found == 0)] = scale - digit
+        found[mask(values % 10 ** (digit + 1) != 0) & (found == 0)] = scale - digit
     return found
-
-
-def _mask(values: object) -> BoolArray:
-    return np.asarray(values, dtype=np.bool_)

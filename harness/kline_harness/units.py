@@ -115,6 +115,11 @@ def widen(values: ExactArray) -> ExactArray:
     return values if values.dtype == object else values.astype(object)
 
 
+def mask(values: object) -> BoolArray:
+    """Return comparisons of exact columns as one type: wide ones give Python booleans."""
+    return np.asarray(values, dtype=np.bool_)
+
+
 def narrow(values: ExactArray) -> ExactArray:
     """Return the column as int64 if every value fits, unchanged otherwise."""
     if values.dtype == np.int64 or magnitude(values) > INT64_MAX:

@@ -74,7 +74,7 @@ class NamedFactory:
             return NamedFactory(f"{kind.__module__}:{kind.__qualname__}", given.make)
         made = given if inspect.isroutine(given) or isinstance(given, type) else type(given)
         name = f"{made.__module__}:{made.__qualname__}"
-        if isinstance(given, type) or not _missing(given) or not callable(given):
+        if isinstance(given, type) or not missing(given) or not callable(given):
             factory = given if isinstance(given, type) else _copies(name, given)
             return NamedFactory(name, factory)
         return NamedFactory(name, given)
@@ -101,7 +101,7 @@ class NamedFactory:
             raise UsageError(
                 f"aggregator {self.name} could not be made: {error_line(error)}"
             ) from error
-        lacking = _missing(made)
+        lacking = missing(made)
         if lacking:
             raise UsageError(
                 f"aggregator {self.name}: expected the methods advance and finish, "
@@ -111,13 +111,14 @@ class NamedFactory:
         return aggregator
 
 
-def _missing(made: Any) -> list[str]:
-    return [name for name in _METHODS if not callable(getattr(made, name, None))]
+def missing(made: Any, methods: Sequence[str] = _METHODS) -> list[str]:
+    """Return those of some methods that an object of the user's does not have."""
+    return [name for name in methods if not callable(getattr(made, name, None))]
 
 
 def _copies(name: str, aggregator: Any) -> Callable[[], Any]:
     """Return a factory of copies: a run that starts over needs an aggregator that saw nothing."""
-    lacking = _missing(aggregator)
+    lacking = missing(aggregator)
     if lacking:
         raise UsageError(
             f"aggregator: expected exact, another name, a class, a factory or an object with "

@@ -10,20 +10,20 @@ import numpy as np
 
 from kline_harness.checks.quote_sanity import quote_outside_of_prices, quote_rounds_to_nothing
 from kline_harness.kline import FIELDS, PRICE_FIELDS, QUANTITY_FIELDS, QUOTE_FIELDS, KlineBatch
-from kline_harness.units import BoolArray, format_exact
+from kline_harness.units import BoolArray, format_exact, mask
 
 
 def ohlc_order(klines: KlineBatch) -> BoolArray:
     """Find where high is not the highest, or low not the lowest, of the four prices."""
     above = (klines.high < klines.open) | (klines.high < klines.close)
     below = (klines.low > klines.open) | (klines.low > klines.close)
-    return _mask(above | below | (klines.high < klines.low))
+    return mask(above | below | (klines.high < klines.low))
 
 
 def non_positive_price(klines: KlineBatch) -> BoolArray:
     """Find where a price is zero or less."""
     prices = (klines.open, klines.high, klines.low, klines.close)
-    return _mask(np.logical_or.reduce([price <= 0 for price in prices]))
+    return mask(np.logical_or.reduce([price <= 0 for price in prices]))
 
 
 def negative_volume(klines: KlineBatch) -> BoolArray:
@@ -32,13 +32,13 @@ def negative_volume(klines: KlineBatch) -> BoolArray:
         *(klines.volume, klines.quote_volume, klines.count),
         *(klines.taker_buy_volume, klines.taker_buy_quote_volume),
     )
-    return _mask(np.logical_or.reduce([amount < 0 for amount in amounts]))
+    return mask(np.logical_or.reduce([amount < 0 for amount in amounts]))
 
 
 def taker_exceeds_total(klines: KlineBatch) -> BoolArray:
     """Find where takers bought more than was traded, in base or quote units."""
     base = klines.taker_buy_volume > klines.volume
-    return _mask(base | (klines.taker_buy_quote_volume > klines.quote_volume))
+    return mask(base | (klines.taker_buy_quote_volume > klines.quote_volume))
 
 
 def count_volume_mismatch(klines: KlineBatch, size: Decimal | None = None) -> BoolArray:
@@ -47,8 +47,8 @@ def count_volume_mismatch(klines: KlineBatch, size: Decimal | None = None) -> Bo
     A quote that is less than the smallest one that can be stated is 0 by right.
     """
     quiet = klines.count == 0
-    unlike = _mask(quiet != (klines.quote_volume == 0)) & ~quote_rounds_to_nothing(klines, size)
-    return _mask((quiet != (klines.volume == 0)) | unlike)
+    unlike = mask(quiet != (klines.quote_volume == 0)) & ~quote_rounds_to_nothing(klines, size)
+    return mask((quiet != (klines.volume == 0)) | unlike)
 
 
 def quote_volume_outside(klines: KlineBatch, size: Decimal | None = None) -> BoolArray:
@@ -67,12 +67,7 @@ def quote_volume_outside(klines: KlineBatch, size: Decimal | None = None) -> Boo
 def quiet_not_level(klines: KlineBatch) -> BoolArray:
     """Find where nothing traded and yet the four prices differ."""
     level = (klines.open == klines.high) & (klines.high == klines.low)
-    return _mask((klines.count == 0) & ~_mask(level & (klines.low == klines.close)))
-
-
-def _mask(values: object) -> BoolArray:
-    """Comparisons of exact columns give Python booleans where the columns are wide."""
-    return np.asarray(values, dtype=np.bool_)
+    return mask((klines.count == 0) & ~mask(level & (klines.low == klines.close)))
 
 
 def rules(size: Decimal | None) -> dict[str, Callable[[KlineBatch], BoolArray]]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kline_harness.expectations.series import SeriesOrder, mask
+from kline_harness.expectations.series import SeriesOrder
 from kline_harness.expectations.table import PIECE_ROWS, PRICES, QUANTITIES, QUOTES, Rows, Series
 from kline_harness.interval import INTERVALS
-from kline_harness.units import BoolArray, ExactArray, Int64Array, sum_groups
+from kline_harness.units import BoolArray, ExactArray, Int64Array, mask, sum_groups
 
 _SUMS = (*QUANTITIES, *QUOTES, "count")
 _SECONDS_BITS = 34

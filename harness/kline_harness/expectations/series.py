@@ -9,7 +9,7 @@ import numpy as np
 
 from kline_harness.expectations.table import PIECE_ROWS, PRICES, Rows, StoredTable
 from kline_harness.interval import INTERVALS, Interval
-from kline_harness.units import BoolArray, Int64Array
+from kline_harness.units import BoolArray, Int64Array, mask
 
 _NO_ROW = -1
 
@@ -168,8 +168,3 @@ def spans(rows: int) -> Iterator[slice]:
     """Cut so many rows into slices of at most `PIECE_ROWS`."""
     for start in range(0, rows, PIECE_ROWS):
         yield slice(start, min(rows, start + PIECE_ROWS))
-
-
-def mask(values: object) -> BoolArray:
-    """Return comparisons of exact columns as one type: wide ones give Python booleans."""
-    return np.asarray(values, dtype=np.bool_)

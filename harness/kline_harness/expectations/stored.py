@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kline_harness.expectations.roll_ups import equals_lower
-from kline_harness.expectations.series import LatestOpens, SeriesOrder, mask
+from kline_harness.expectations.series import LatestOpens, SeriesOrder
 from kline_harness.expectations.table import (
     IDS,
     PRICES,
@@ -27,7 +27,7 @@ from kline_harness.expectations.table import (
 )
 from kline_harness.interval import Interval
 from kline_harness.quote_rule import Amounts, QuoteRules, is_ruled_by_name
-from kline_harness.units import BoolArray, ExactArray, Int64Array
+from kline_harness.units import BoolArray, ExactArray, Int64Array, mask
 
 _NS_PER_US = 1_000
 _SUMS = (*QUANTITIES, *QUOTES, "count")

@@ -11,7 +11,8 @@ import numpy as np
 from kline_harness.faults.draw import Draw
 from kline_harness.faults.fault import Fault
 from kline_harness.faults.record import FaultRecord
-from kline_harness.interfaces import FeedSlice, Pull, Signal, Tick
+from kline_harness.interfaces import FeedSlice, Signal, Tick
+from kline_harness.simulation.signals import processing_order
 from kline_harness.tape import Tape
 from kline_harness.units import NS_PER_DAY, NS_PER_SECOND
 
@@ -187,15 +188,7 @@ class FaultyTicks:
 
 def _slice(trades: Tape, signals: list[Signal]) -> FeedSlice:
     """Put signals between trades, in the order of an event loop that prefers trades."""
-    signals.sort(key=_order)
+    signals.sort(key=processing_order)
     at_ns = np.array([signal.at_ns for signal in signals], dtype=np.int64)
     positions = np.searchsorted(trades.arrival_ns, at_ns, side="right")
     return FeedSlice(trades, tuple(signals), tuple(positions.tolist()))
-
-
-def _order(signal: Signal) -> tuple[int, int]:
-    if isinstance(signal, Tick):
-        return signal.at_ns, 0
-    if isinstance(signal, Pull):
-        return signal.at_ns, 1 if signal.full else 2
-    return signal.at_ns, 3

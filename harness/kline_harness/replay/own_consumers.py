@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeAlias
 
+from kline_harness.aggregators.loader import missing
 from kline_harness.columns import Rows
 from kline_harness.errors import UsageError, UserError, own_code
 from kline_harness.interfaces import Consumer
@@ -23,13 +24,9 @@ def own_factories(given: Sequence[Any]) -> tuple[MakeConsumer, ...]:
 
 
 def _factory(given: Any) -> MakeConsumer:
-    if isinstance(given, type) or (callable(given) and _missing(given)):
+    if isinstance(given, type) or (callable(given) and missing(given, _METHODS)):
         return given  # type: ignore[no-any-return]
     return lambda: copy.deepcopy(given)
-
-
-def _missing(made: Any) -> list[str]:
-    return [name for name in _METHODS if not callable(getattr(made, name, None))]
 
 
 def make_own(
@@ -61,7 +58,7 @@ def _made(factory: MakeConsumer) -> Consumer:
     except Exception as error:
         said = f"{type(error).__name__}: {error}"
         raise UsageError(f"a consumer could not be made: {said}") from error
-    kind, lacking = type(made).__name__, _missing(made)
+    kind, lacking = type(made).__name__, missing(made, _METHODS)
     if lacking:
         expected = f"expected the methods {', '.join(_METHODS)}"
         raise UsageError(f"consumer {kind}: {expected}, found none named {', '.join(lacking)}")

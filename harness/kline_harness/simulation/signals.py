@@ -150,7 +150,7 @@ class Signals:
         if self._options.pulls.snapshots:
             signals += [Pull(tick.at_ns, True, tick.at_ns) for tick in kept]
         signals += [replace(s, at_ns=self._loop.processed_ns(s.at_ns)) for s in (*pulls, *commands)]
-        return sorted(signals, key=_order)
+        return sorted(signals, key=processing_order)
 
     def _latest(self, ticks: Sequence[Tick]) -> list[Tick]:
         """Move ticks to when they are processed; of several at one instant the last is left."""
@@ -170,7 +170,8 @@ class Signals:
         return pulls
 
 
-def _order(signal: Signal) -> tuple[int, int]:
+def processing_order(signal: Signal) -> tuple[int, int]:
+    """Return what signals are sorted by: their instant, then tick, full pull, pull, command."""
     if isinstance(signal, Tick):
         return signal.at_ns, 0
     if isinstance(signal, Pull):
