@@ -106,9 +106,11 @@ def inspect(given: argparse.Namespace) -> int:
     Exit code: 0 valid, 1 invalid, 2 bad input or usage, 3 unknown.
     """
     from kline_harness.archives import ColumnMap
+    from kline_harness.compiled.memory import keep_freed_memory
     from kline_harness.inspection import inspect_files
     from kline_harness.terminal_inspection import progress_of_files, show_inspection
 
+    keep_freed_memory()
     trades, klines = history.files_of(given.files, [])
     with progress_of_files() as progress:
         inspection = inspect_files(

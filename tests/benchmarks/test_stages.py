@@ -13,6 +13,7 @@ from kline_harness.archives import open_trades
 from kline_harness.checks.completeness import CompletenessAuditor
 from kline_harness.checks.lifecycle import LifecycleChecker
 from kline_harness.columns import Rows, concat
+from kline_harness.compiled.memory import keep_freed_memory
 from kline_harness.interfaces import FeedSlice, Pulls
 from kline_harness.interval import DEFAULT_INTERVALS, parse_interval
 from kline_harness.klagg.options import ModelOptions
@@ -30,6 +31,11 @@ from tests.replays import replay
 
 TRADES = int(os.environ.get("BENCH_TRADES", "20000"))
 END_NS = (DAY_MS + MS_PER_DAY) * 1_000_000
+
+
+@pytest.fixture(scope="session", autouse=True)
+def memory_as_the_command_has_it() -> None:
+    keep_freed_memory()
 
 
 @pytest.fixture(scope="session")
