@@ -82,6 +82,24 @@ def test_a_reader_that_goes_away_ends_the_command_without_a_word() -> None:
     assert ran.stderr == "141\n"
 
 
+@pytest.mark.parametrize("verb", ["inspect", "replay --audit off --no-report", "compare"])
+@pytest.mark.parametrize("both", [False, True], ids=["stdout", "stdout and stderr"])
+def test_a_table_for_a_reader_that_went_away_has_no_verdict_s_exit_code(
+    verb: str, both: bool, tmp_path: Path
+) -> None:
+    klines = STREAM.with_name("ALFAUSDT-1m-2024-05-15.csv")
+    files = [klines, "--klines", klines] if verb == "compare" else [STREAM]
+    files += ["--out", tmp_path / "run"] if "replay" in verb else []
+    # The reader is gone before the command begins: its end does not depend on who is faster.
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "kline_harness.cli", *verb.split(), *map(str, files)]
+    errors = write if both else subprocess.PIPE
+    ran = subprocess.run(command, stdout=write, stderr=errors, timeout=120)
+    os.close(write)
+    assert (ran.returncode, ran.stderr) == (141, None if both else b"")
+
+
 def test_a_closed_standard_output_is_no_crash() -> None:
     command = f"{sys.executable} -m kline_harness.cli inspect {STREAM} >&-"
     ran = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)

@@ -42,6 +42,15 @@ def test_the_page_has_the_words_of_the_report(title: str, words: dict[str, str])
 
 def test_every_check_of_a_run_has_a_sentence() -> None:
     assert CHECK_IDS - CHECKS.keys() == set()
+    # Those of klagg's model and of a judged store are named where they are made.
+    made = {
+        name
+        for room in ("klagg", "exchange", "replay")
+        for path in (ROOT / "harness" / "kline_harness" / room).glob("*.py")
+        for name in re.findall(r'Question\(\s*"(\w+)"', path.read_text("utf-8"))
+    }
+    assert {"klagg", "pulls", "comparison"} <= made
+    assert made - CHECKS.keys() == set()
 
 
 def test_every_cause_has_a_sentence_and_stands_in_the_page_on_verdicts() -> None:

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -17,6 +16,7 @@ from kline_harness.comparison.summary import summary
 from kline_harness.finding_text import finding_text
 from kline_harness.interval import INTERVALS
 from kline_harness.replay import Outcome
+from kline_harness.terminal_console import Console
 from kline_harness.verdict import OMITTED, Finding, Severity, Validity, Verdict
 
 _STYLE = {

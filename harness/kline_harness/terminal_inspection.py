@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -14,6 +13,7 @@ from kline_harness.archives import NOT_STATED, FileInfo
 from kline_harness.finding_text import evidence_text
 from kline_harness.inspection import FileReport, Inspection
 from kline_harness.inspection.kinds import KINDS
+from kline_harness.terminal_console import Console
 from kline_harness.units import NS_PER_MILLISECOND, NS_PER_SECOND
 from kline_harness.verdict import Finding, Severity, Validity
 

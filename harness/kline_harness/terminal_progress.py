@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from rich.console import Console
 from rich.text import Text
 
 from kline_harness.replay.observations import Fed
+from kline_harness.terminal_console import Console
 from kline_harness.units import NS_PER_SECOND, utc_text
 
 T = TypeVar("T")

@@ -12,6 +12,7 @@ CHECKS = {
     "connections": "Tells how the connections of the server ended.",
     "left_bars": "Looks for klines that were left as they were after some of their trades.",
     "wire_faults": "Tells which faults of the wire had an effect, and which klines kept it.",
+    "klagg": "Counts where the model saw a known defect of klagg take effect in this run.",
     "pulls": "Holds every answer to a pull to what was published: each change, each final.",
     "gateway": "Holds the deltas that the gateway pulled to come complete and in time.",
     "gateway_reader": "Looks for batches of the gateway that its reader did not see.",
