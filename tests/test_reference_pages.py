@@ -16,6 +16,7 @@ from kline_harness.report.glossary import CAUSES, CHECKS, TERMS, cause_sentence
 from kline_harness.verdict import Validity
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
+ROOT = DOCS.parent
 PAGE = (DOCS / "glossary.md").read_text(encoding="utf-8")
 
 

@@ -25,6 +25,7 @@ from kline_harness.storage.exchange import exchange
 
 # What only a write can meet.
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+_TRIES = 100
 _ENDING = (signal.SIGINT, *TERMINATING)
 
 
@@ -145,12 +146,17 @@ def _locked(target: Path, place: Path) -> Iterator[None]:
 
 
 def _lock(path: Path) -> int:
+    tries = 0
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         except FileNotFoundError:
-            continue  # a failed run removed the folder that it had made
+            # A failed run removed the folder that it had made; or, as in /proc, no file can be made.
+            tries += 1
+            if tries > _TRIES:
+                raise
+            continue
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Whoever held the lock may have removed its file since it was opened here.
