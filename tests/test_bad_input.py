@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from kline_harness.cli import run
+from kline_harness.errors import UserError
 
 from tests.replays import UM_DAY, UM_STREAM, Ran, replay
 
@@ -158,3 +161,25 @@ def test_a_failed_run_leaves_the_earlier_one(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     assert replay(tmp_path / "run", truncated_zip(tmp_path / "in"), "--audit", "off").exit_code == 2
     assert (tmp_path / "run" / "run.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["repaly", "a.zip"], r"unknown verb 'repaly': expected one of .*: did you mean replay\?"),
+        (["frobnicate"], r"unknown verb 'frobnicate': expected one of [a-z, -]*"),
+        (
+            ["replay", "a.zip", "--interval", "1m"],
+            r"kline-harness replay: unrecognized arguments: --interval 1m: did you mean "
+            r"--intervals\? \(see kline-harness replay --help\)",
+        ),
+        (
+            ["inspect", "a.zip", "--zzz"],
+            r"kline-harness inspect: unrecognized arguments: --zzz \(see .*\)",
+        ),
+    ],
+)
+def test_a_mistyped_word_is_answered_with_the_nearest(words: list[str], said: str) -> None:
+    with pytest.raises(UserError) as error:
+        run(words)
+    assert re.fullmatch(said, str(error.value)), error.value

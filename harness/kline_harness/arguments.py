@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import glob
 import os
 import re
 import shlex
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
@@ -37,6 +38,12 @@ def _resolved(path: Path) -> list[Path]:
 
 
 _METAVARS: dict[Any, str] = {str: "TEXT", int: "N", Path: "PATH", _contract_size: "USD"}
+
+
+def meant(word: str, names: Iterable[str]) -> str:
+    """Return a question after the name that is nearest to a word, or nothing."""
+    near = difflib.get_close_matches(word, names, n=1)
+    return f": did you mean {near[0]}?" if near else ""
 
 
 class Parser(argparse.ArgumentParser):
@@ -71,6 +78,9 @@ class Parser(argparse.ArgumentParser):
 
         Raises UserError, always.
         """
+        said, _, words = message.partition("unrecognized arguments: ")
+        if not said and words:
+            message += meant(words.split()[0], self._option_string_actions)
         raise UserError(f"{self.prog}: {message} (see {self.prog} --help)")
 
     def option(self, name: str, help: str, kind: Callable[[str], Any] = str, **more: Any) -> None:

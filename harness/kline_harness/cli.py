@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kline_harness import gate_command as gating
-from kline_harness.arguments import Parser, Verb, command_line
+from kline_harness.arguments import Parser, Verb, command_line, meant
 from kline_harness.errors import UserError
 from kline_harness.exchange import collect_command as collected
 from kline_harness.exchange.command import serve, serve_arguments
@@ -324,7 +324,8 @@ def run(words: Sequence[str]) -> int:
         print(f"kline-harness {kline_harness.__version__}")
         return 0
     if words[0] not in VERBS:
-        raise UserError(f"unknown verb {words[0]!r}: expected one of {', '.join(VERBS)}")
+        expected = f"expected one of {', '.join(VERBS)}{meant(words[0], VERBS)}"
+        raise UserError(f"unknown verb {words[0]!r}: {expected}")
     from kline_harness.project_defaults import with_defaults
 
     parser = _parser(words[0])

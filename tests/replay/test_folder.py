@@ -159,9 +159,9 @@ def test_a_symbolic_link_stays_one(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc on this system")
 def test_a_folder_in_which_no_file_can_be_made_is_refused_at_once() -> None:
     # The system says of a file that is made there what it says of one in a folder that is gone.
-    with pytest.raises(OutputError, match="^/proc/x: cannot be written: No such file"):
-        with run_folder(Path("/proc/x")):
-            pytest.fail("a folder was made")
+    said = r"^/proc/x: cannot be written: No such file"
+    with pytest.raises(OutputError, match=said), run_folder(Path("/proc/x")):
+        pytest.fail("a folder was made")
 
 
 @pytest.mark.parametrize("word", ["loop", "file/run", "n" * 300, "/"])

@@ -152,7 +152,7 @@ def _lock(path: Path) -> int:
         try:
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         except FileNotFoundError:
-            # A failed run removed the folder that it had made; or, as in /proc, no file can be made.
+            # A failed run removed the folder that it had made; or, as in /proc, none can be made.
             tries += 1
             if tries > _TRIES:
                 raise

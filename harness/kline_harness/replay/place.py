@@ -97,7 +97,7 @@ def _refuse_another(
         names = [name for name in now if now[name] != before.get(name, now[name])]
         if not names:
             return  # only what another version of the scenario says besides
-        why = f"of the same files with another {', '.join(names)}"
+        why = f"of the same files and another scenario ({', '.join(names)})"
     if why:
         raise OutputError(
             f"{target}: holds another run, {why}: give another --out, or --force to replace it"
