@@ -170,8 +170,10 @@ def test_a_failed_run_leaves_the_earlier_one(tmp_path: Path) -> None:
         (["frobnicate"], r"unknown verb 'frobnicate': expected one of [a-z, -]*"),
         (
             ["replay", "a.zip", "--interval", "1m"],
-            r"kline-harness replay: unrecognized arguments: --interval 1m: did you mean "
-            r"--intervals\? \(see kline-harness replay --help\)",
+            (
+                r"kline-harness replay: unrecognized arguments: --interval 1m: did you mean "
+                r"--intervals\? \(see kline-harness replay --help\)"
+            ),
         ),
         (
             ["inspect", "a.zip", "--zzz"],
