@@ -30,7 +30,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ),
     ("report", "inspection", "klagg", "testing"),
     ("replay",),
-    ("results",),
+    ("results", "terminal_console"),
     (
         "gate",
         "explore",
@@ -39,7 +39,6 @@ LEVELS: tuple[tuple[str, ...], ...] = (
         "live",
         "history",
         "terminal",
-        "terminal_console",
         "terminal_progress",
         "terminal_inspection",
         "api",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import glob
 import os
 import re
@@ -42,7 +41,10 @@ _METAVARS: dict[Any, str] = {str: "TEXT", int: "N", Path: "PATH", _contract_size
 
 def meant(word: str, names: Iterable[str]) -> str:
     """Return a question after the name that is nearest to a word, or nothing."""
-    near = difflib.get_close_matches(word, names, n=1)
+    # Late: what help prints needs no such library.
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, names, n=1)
     return f": did you mean {near[0]}?" if near else ""
 
 

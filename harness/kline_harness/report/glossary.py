@@ -12,7 +12,6 @@ CHECKS = {
     "connections": "Tells how the connections of the server ended.",
     "left_bars": "Looks for klines that were left as they were after some of their trades.",
     "wire_faults": "Tells which faults of the wire had an effect, and which klines kept it.",
-    "klagg": "Counts where the model saw a known defect of klagg take effect in this run.",
     "pulls": "Holds every answer to a pull to what was published: each change, each final.",
     "gateway": "Holds the deltas that the gateway pulled to come complete and in time.",
     "gateway_reader": "Looks for batches of the gateway that its reader did not see.",
@@ -67,11 +66,11 @@ TERMS = {
 }
 
 
-def check_sentence(check: str) -> str:
+def check_sentence(check: str, subject: str = "") -> str:
     """Return what a check does; of one that is not the harness's own, whose it is."""
-    return CHECKS.get(
-        check, "A check that comes with the aggregator, or with a consumer of your own."
-    )
+    own = "What the model of this subject saw of itself: where a known defect of it took effect."
+    other = "A check that comes with the aggregator, or with a consumer of your own."
+    return CHECKS.get(check, own if check == subject else other)
 
 
 def cause_sentence(cause: str) -> str:
