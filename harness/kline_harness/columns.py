@@ -224,9 +224,11 @@ def concat(tables: list[T]) -> T:
     """Join tables of one kind row after row; scales are unified exactly."""
     if len(tables) == 1:
         return tables[0]
-    instruments = join_instruments(tables)
-    index = places(instruments)
-    aligned = [table.over(instruments, index) for table in tables]
+    instruments, aligned = tables[0].instruments, tables
+    if any(table.instruments != instruments for table in tables):
+        instruments = join_instruments(tables)
+        index = places(instruments)
+        aligned = [table.over(instruments, index) for table in tables]
     first = aligned[0]
     return first.build(
         instruments,

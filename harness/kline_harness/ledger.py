@@ -82,10 +82,15 @@ class EquationTable:
     totals: list[int] = field(default_factory=list)
     counts: dict[str, list[int]] = field(default_factory=dict)
 
-    def add(self, subject: str, totals: Sequence[int], counts: Mapping[str, Sequence[int]]) -> None:
-        """Add a subject's equations: a total of each law, and as many counts of its parts."""
+    def add(
+        self,
+        subjects: Sequence[str],
+        totals: Sequence[int],
+        counts: Mapping[str, Sequence[int]],
+    ) -> None:
+        """Add the equations of some subjects: a total of each law, and as many counts of parts."""
         before = len(self.totals)
-        self.subjects.append(subject)
+        self.subjects += subjects
         self.totals += totals
         for part, column in counts.items():
             if part in self.counts or any(column):
@@ -187,14 +192,16 @@ def trade_equations(accounts: Mapping[str, TradeAccount]) -> EquationTable:
     parts = ("applied", "late", "duplicate", "rejected", "unmapped")
     table = EquationTable(("trades received",), parts)
     for symbol, account in accounts.items():
-        every = {
-            "duplicate": (len(account.duplicate),),
-            "rejected": (sum(len(ids) for ids in account.rejected.values()),),
-            "unmapped": (len(account.unmapped),),
+        size = len(account.series)
+        counts = {
+            "applied": [series.applied for series in account.series.values()],
+            "late": [len(series.late) for series in account.series.values()],
+            "duplicate": [len(account.duplicate)] * size,
+            "rejected": [sum(len(ids) for ids in account.rejected.values())] * size,
+            "unmapped": [len(account.unmapped)] * size,
         }
-        for interval, series in account.series.items():
-            counts = {"applied": (series.applied,), "late": (len(series.late),), **every}
-            table.add(f"{symbol} {interval}", (account.received,), counts)
+        subjects = [f"{symbol} {interval}" for interval in account.series]
+        table.add(subjects, [account.received] * size, counts)
     return table
 
 

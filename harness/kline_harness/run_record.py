@@ -299,7 +299,7 @@ class _LedgerRows:
         return np.array([known.setdefault(text, len(known)) for text in texts], dtype=np.int32)
 
     def _words(self, values: Sequence[int]) -> _Words:
-        if any(abs(value) > _WIDE_MAX for value in values):
+        if max(values, default=0) > _WIDE_MAX or min(values, default=0) < -_WIDE_MAX:
             raise OutputError(f"{self._path.name}: a sum of the ledger has more than 38 digits")
         words = b"".join([value.to_bytes(16, "little", signed=True) for value in values])
         return np.frombuffer(words, dtype=np.uint64).reshape(-1, 2)

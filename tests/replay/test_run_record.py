@@ -44,9 +44,9 @@ def test_a_ledger_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 def test_equations_in_columns_are_the_same_equations(tmp_path: Path) -> None:
     table = EquationTable(("traded", "counted"), ("klines", "late", "lost"))
-    table.add("AUSDT 1m", [3 * 10**30, 5], {"klines": [3 * 10**30, 5], "late": [0, 0]})
-    table.add("AUSDT 3m", [8, -2], {"klines": [1, -2], "late": [7, 0]})
-    table.add("BUSDT 1m", [2**64, 4], {"klines": [2**64 - 1, 1], "late": [1, 2]})
+    table.add(["AUSDT 1m"], [3 * 10**30, 5], {"klines": [3 * 10**30, 5], "late": [0, 0]})
+    table.add(["AUSDT 3m"], [8, -2], {"klines": [1, -2], "late": [7, 0]})
+    table.add(["BUSDT 1m"], [2**64, 4], {"klines": [2**64 - 1, 1], "late": [1, 2]})
     by_hand = [
         Equation("traded", "AUSDT 1m", 3 * 10**30, {"klines": 3 * 10**30, "late": 0, "lost": 0}),
         Equation("counted", "AUSDT 1m", 5, {"klines": 5, "late": 0, "lost": 0}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import cast
 
 from kline_harness.run_rows import InputRow
@@ -61,4 +61,6 @@ class FileInfo:
 
     def to_dict(self) -> InputRow:
         """Return the fields as a row of run.json."""
-        return cast("InputRow", {**asdict(self), "ids_stated": self.ids_stated})
+        # Nothing in it is itself made of fields, which `asdict` would look for.
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return cast("InputRow", {**values, "ids_stated": self.ids_stated})

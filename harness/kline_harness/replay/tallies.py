@@ -347,6 +347,7 @@ def value_equations(
         kept = evidence.get(symbol)
         whole = given.total(symbol)
         total = [whole[name] for name in COLUMNS]
+        subjects, counts = list[str](), dict[str, list[int]]()
         for interval, series in account.series.items():
             key = (symbol, interval)
             if series.discarded or (series.open and key not in tally.ended):
@@ -354,8 +355,10 @@ def value_equations(
             sums = {"klines": klines_of.get(key, NOTHING)}
             if account.rejected or kept is not None:
                 sums |= _refused(given, symbol, kept, account, interval)
-            counts = {part: [of_part[name] for name in COLUMNS] for part, of_part in sums.items()}
-            table.add(f"{symbol} {interval}", total, counts)
+            subjects.append(f"{symbol} {interval}")
+            for part, of_part in sums.items():
+                counts.setdefault(part, []).extend(of_part[name] for name in COLUMNS)
+        table.add(subjects, total * len(subjects), counts)
     return table
 
 
