@@ -135,8 +135,11 @@ class TextFile:
         pieces: list[bytes] = []
         held = feeds = 0
         last = b""
-        least = min(block_bytes, _READ_BYTES_MIN)
-        for piece in self._pieces(min(_PIECE_BYTES, max(block_bytes // 8, least))):
+        piece_bytes = max(block_bytes // 8, min(block_bytes, _READ_BYTES_MIN))
+        if self._member is not None and self._member.size < block_bytes:
+            # One block, not held open: in as few pieces as can be.
+            piece_bytes = block_bytes
+        for piece in self._pieces(min(_PIECE_BYTES, piece_bytes)):
             feeds += count_feeds(piece)
             last = piece[-1:] or last
             pieces.append(piece)

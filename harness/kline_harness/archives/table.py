@@ -164,7 +164,7 @@ class ExactTable(ExactColumns):
         found = self._plain(block)
         if found is None:
             found = self._any(block, first_line)
-        self.check(found, lambda row, *what: self.bad_row(block, first_line, row, *what))
+            self.check(found, lambda row, *what: self.bad_row(block, first_line, row, *what))
         return found
 
     def rows(self, block: bytes, first_line: int) -> RowBlock:
@@ -184,15 +184,28 @@ class ExactTable(ExactColumns):
             return None
         # The scales so far, or where they do not do, what is enough for most.
         usual = {group: max(scale, _USUAL_SCALE) for group, scale in self.scales.items()}
-        for scales in (self.scales, usual):
+        known = any(self.scales.values())
+        for scales in (self.scales, usual) if known else (usual, self.scales):
             wanted = [scales.get(column.group, 0) for column in self.columns]
             parsed = parse_rows(block, self._kinds, wanted)
             if parsed is not None:
-                names = (column.name for column in self.columns)
-                found: dict[str, Any] = dict(zip(names, parsed, strict=True))
-                self.tighten(found, scales)
-                return found
+                return self._tightened(*parsed, scales)
         return None
+
+    def _tightened(
+        self, columns: list[Any], decimals: list[int], scales: Mapping[str, int]
+    ) -> dict[str, Any]:
+        """Name columns, brought to the smallest scales that hold every value so far."""
+        needed = dict(self.scales)
+        for column, used in zip(self.columns, decimals, strict=True):
+            if column.kind == "exact":
+                needed[column.group] = max(needed[column.group], used)
+        for place, column in enumerate(self.columns):
+            excess = scales[column.group] - needed[column.group] if column.kind == "exact" else 0
+            if excess:
+                columns[place] //= 10**excess
+        self.scales = needed
+        return dict(zip((column.name for column in self.columns), columns, strict=True))
 
     @property
     def _lines(self) -> Grammar:

@@ -19,44 +19,68 @@ typedef struct {
     int64_t offset, width, base, step;
 } Column;
 
-static const int64_t STEPS[] = {1000000000LL, 1000000LL, 1000LL};
-
 /* Differences wrap around as those of numpy do. */
 static inline int64_t minus(int64_t left, int64_t right) {
     return (int64_t)((uint64_t)left - (uint64_t)right);
 }
 
-static inline int64_t value_of(const void *const *columns, int column, int64_t row) {
-    switch (column) {
-    case SYMBOL: return ((const int16_t *)columns[SYMBOL])[row];
+/* Rows are looked at so many at a time. */
+enum { BATCH = 512 };
+
+static inline int64_t least(int64_t left, int64_t right) { return left < right ? left : right; }
+
+#define LOAD(TYPE)                                                                                \
+    for (int64_t row = 0; row < count; row++) out[row] = ((const TYPE *)columns[name])[start + row]
+
+/* Read some rows of a column: of the last id how far the first is. */
+static void load(const void *const *columns, int name, int64_t start, int64_t count,
+                 int64_t *out) {
+    const int64_t *first = columns[FIRST_ID], *last = columns[LAST_ID];
+    switch (name) {
+    case SYMBOL: LOAD(int16_t); break;
+    case MAKER: LOAD(uint8_t); break;
+    case KIND: LOAD(int8_t); break;
     case LAST_ID:
-        return minus(((const int64_t *)columns[LAST_ID])[row],
-                     ((const int64_t *)columns[FIRST_ID])[row]);
-    case MAKER: return ((const uint8_t *)columns[MAKER])[row];
-    case KIND: return ((const int8_t *)columns[KIND])[row];
-    default: return ((const int64_t *)columns[column])[row];
+        for (int64_t row = 0; row < count; row++)
+            out[row] = minus(last[start + row], first[start + row]);
+        break;
+    default: memcpy(out, (const int64_t *)columns[name] + start, (size_t)count * 8);
     }
 }
 
-static inline void measure(const void *const *columns, int column, int64_t rows, Column *out) {
-    int64_t low = value_of(columns, column, 0), high = low, step = 1;
-    for (int64_t row = 1; row < rows; row++) {
-        int64_t value = value_of(columns, column, row);
-        low = value < low ? value : low;
-        high = value > high ? value : high;
+/* Whether all times are a multiple of `step` from the lowest. */
+static inline bool divides(const int64_t *times, int64_t rows, int64_t low, uint64_t step) {
+    for (int64_t start = 0; start < rows; start += BATCH) {
+        uint64_t rest = 0;
+        for (int64_t row = start; row < least(rows, start + BATCH); row++)
+            rest |= ((uint64_t)times[row] - (uint64_t)low) % step;
+        if (rest) return false;
     }
-    *out = (Column){0, 0, low, 1};
-    if (low == high) return;
-    for (int each = 0; (column == EVENT || column == ARRIVAL) && each < 3 && step == 1; each++) {
-        int64_t row = 0;
-        while (row < rows && minus(value_of(columns, column, row), low) % STEPS[each] == 0) row++;
-        if (row == rows) step = STEPS[each];
+    return true;
+}
+
+static int64_t step_of(const int64_t *times, int64_t rows, int64_t low) {
+    /* Divisions by what is known beforehand are multiplications. */
+    if (divides(times, rows, low, 1000000000ULL)) return 1000000000LL;
+    if (divides(times, rows, low, 1000000ULL)) return 1000000LL;
+    return divides(times, rows, low, 1000ULL) ? 1000 : 1;
+}
+
+static Column measured(const void *const *columns, int name, int64_t rows) {
+    int64_t batch[BATCH], low = INT64_MAX, high = INT64_MIN, step = 1;
+    for (int64_t start = 0; start < rows; start += BATCH) {
+        int64_t count = least(rows - start, BATCH);
+        load(columns, name, start, count, batch);
+        for (int64_t row = 0; row < count; row++) {
+            low = batch[row] < low ? batch[row] : low;
+            high = batch[row] > high ? batch[row] : high;
+        }
     }
+    if (low == high) return (Column){0, 0, low, 1};
+    if (name == EVENT || name == ARRIVAL) step = step_of(columns[name], rows, low);
     uint64_t most = ((uint64_t)high - (uint64_t)low) / (uint64_t)step;
-    if (most > UINT32_MAX)
-        *out = (Column){0, 8, 0, 1};
-    else
-        *out = (Column){0, most > UINT16_MAX ? 4 : most > UINT8_MAX ? 2 : 1, low, step};
+    if (most > UINT32_MAX) return (Column){0, 8, 0, 1};
+    return (Column){0, most > UINT16_MAX ? 4 : most > UINT8_MAX ? 2 : 1, low, step};
 }
 
 static bool is_product(const void *const *columns, int64_t rows) {
@@ -73,59 +97,47 @@ static bool is_product(const void *const *columns, int64_t rows) {
 /* Say how wide each column is to be; a column of Python's integers is given as NULL. There is at
    least one row. */
 EXPORT void kline_measure(int64_t rows, const void *const *columns, Column *layout) {
-    for (int column = 0; column < COLUMNS; column++) {
+    for (int name = 0; name < COLUMNS; name++) {
         int64_t special = 0;
-        if (!columns[column]) special = EXACT;
-        if (column == QUOTE && is_product(columns, rows)) special = FOLLOWS;
-        if (column == ARRIVAL && !memcmp(columns[ARRIVAL], columns[EVENT], (size_t)rows * 8))
+        if (!columns[name]) special = EXACT;
+        if (name == QUOTE && is_product(columns, rows)) special = FOLLOWS;
+        if (name == ARRIVAL && !memcmp(columns[ARRIVAL], columns[EVENT], (size_t)rows * 8))
             special = FOLLOWS;
-        if (special) {
-            layout[column] = (Column){0, special, 0, 1};
-            continue;
-        }
-        /* Each kind of column has a loop of its own. */
-        switch (column) {
-        case SYMBOL: measure(columns, SYMBOL, rows, &layout[column]); break;
-        case LAST_ID: measure(columns, LAST_ID, rows, &layout[column]); break;
-        case MAKER: measure(columns, MAKER, rows, &layout[column]); break;
-        case KIND: measure(columns, KIND, rows, &layout[column]); break;
-        case EVENT: measure(columns, EVENT, rows, &layout[column]); break;
-        case ARRIVAL: measure(columns, ARRIVAL, rows, &layout[column]); break;
-        default: measure(columns, column, rows, &layout[column]);
-        }
+        layout[name] =
+            special ? (Column){0, special, 0, 1} : measured(columns, name, rows);
     }
 }
 
-static inline uint64_t small(int64_t value, const Column *column, int64_t step) {
-    return ((uint64_t)value - (uint64_t)column->base) / (uint64_t)step;
-}
+#define NARROW(TYPE, STEP)                                                                        \
+    for (int64_t row = 0; row < count; row++)                                                     \
+    ((TYPE *)out)[start + row] = (TYPE)(((uint64_t)batch[row] - base) / (STEP))
 
-static inline void narrow(const void *const *columns, int name, int64_t rows, const Column *column,
-                          int64_t step, uint8_t *values) {
-    void *out = values + column->offset;
-    for (int64_t row = 0; row < rows; row++) {
-        uint64_t value = small(value_of(columns, name, row), column, step);
-        switch (column->width) {
-        case 1: ((uint8_t *)out)[row] = (uint8_t)value; break;
-        case 2: ((uint16_t *)out)[row] = (uint16_t)value; break;
-        case 4: ((uint32_t *)out)[row] = (uint32_t)value; break;
-        default: ((uint64_t *)out)[row] = value;
-        }
+#define NARROW_BY(STEP)                                                                           \
+    switch (column->width) {                                                                      \
+    case 1: NARROW(uint8_t, STEP); break;                                                         \
+    case 2: NARROW(uint16_t, STEP); break;                                                        \
+    case 4: NARROW(uint32_t, STEP); break;                                                        \
+    default: NARROW(uint64_t, STEP);                                                              \
     }
-}
 
 /* Write the values of each column to its offset. */
 EXPORT void kline_pack(int64_t rows, const void *const *columns, const Column *layout,
                        uint8_t *values) {
+    int64_t batch[BATCH];
     for (int name = 0; name < COLUMNS; name++) {
         const Column *column = &layout[name];
+        uint64_t base = (uint64_t)column->base;
+        void *out = values + column->offset;
         if (column->width <= 0) continue;
-        /* Divisions by what is known beforehand are multiplications. */
-        switch (column->step) {
-        case 1: narrow(columns, name, rows, column, 1, values); break;
-        case 1000000000LL: narrow(columns, name, rows, column, 1000000000LL, values); break;
-        case 1000000LL: narrow(columns, name, rows, column, 1000000LL, values); break;
-        default: narrow(columns, name, rows, column, 1000LL, values);
+        for (int64_t start = 0; start < rows; start += BATCH) {
+            int64_t count = least(rows - start, BATCH);
+            load(columns, name, start, count, batch);
+            switch (column->step) {
+            case 1: NARROW_BY(1ULL); break;
+            case 1000: NARROW_BY(1000ULL); break;
+            case 1000000: NARROW_BY(1000000ULL); break;
+            default: NARROW_BY(1000000000ULL);
+            }
         }
     }
 }
@@ -165,7 +177,10 @@ static void widen(const Column *column, const uint8_t *values, int64_t start, in
 
 static void widen_bytes(const Column *column, const uint8_t *values, int64_t start, int64_t count,
                         uint8_t *out) {
-    for (int64_t row = 0; row < count; row++) out[row] = (uint8_t)wide(column, values, start + row);
+    const uint8_t *own = values + column->offset + start;
+    if (!column->width) memset(out, (uint8_t)column->base, (size_t)count);
+    for (int64_t row = 0; column->width && row < count; row++)
+        out[row] = (uint8_t)((uint64_t)column->base + own[row]);
 }
 
 /* Make rows of some packed trades wide, those of one after those of the other: of each of `chosen`

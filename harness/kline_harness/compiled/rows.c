@@ -115,8 +115,10 @@ static const char *long_fraction(const char *at, const char *end, int scale, int
 }
 
 /* A decimal scaled by ten to the power of `scale`; more decimals than that, unless they are zeros,
-   are no part of it. */
-static inline const char *exact(const char *at, const char *end, int scale, int64_t *out) {
+   are no part of it. `used` becomes the number of its decimals up to the last that is no zero, if
+   that is more. */
+static inline const char *exact(const char *at, const char *end, int scale, int64_t *out,
+                                int64_t *used) {
     const char *start = at;
     int64_t value = 0;
     at = digits(at, end, DIGITS_MAX - scale, &value);
@@ -132,6 +134,11 @@ static inline const char *exact(const char *at, const char *end, int scale, int6
             if (!at || at - start > LENGTH_MAX) return NULL;
         }
         fraction = (int)(at - point);
+        if (fraction > *used) {
+            const char *last = at;
+            while (last - point > *used && last[-1] == '0') last--;
+            *used = last - point;
+        }
         if (fraction > scale) fraction = scale;
         if (whole + (at - point) == 0) return NULL;
     } else if (!whole) {
@@ -167,13 +174,14 @@ static inline const char *boolean(const char *at, const char *end, uint8_t *out)
 }
 
 /* Parse `length` bytes of `text`, which hold at most `rows` rows, into `out`: for each column of
-   `kinds` an array of `rows` int64, or of bytes for booleans; `scales` counts for decimals.
+   `kinds` an array of `rows` int64, or of bytes for booleans; `scales` counts for decimals, whose
+   decimals that are not zeros at their ends come into `used`.
 
    Returns the number of rows, or -1 - row for the first row that is not plain. A text without a
    line end at its end has a last row all the same. */
 EXPORT int64_t kline_parse_rows(const char *text, int64_t length, int64_t columns,
                                 const uint8_t *kinds, const int64_t *scales, void *const *out,
-                                int64_t rows) {
+                                int64_t rows, int64_t *used) {
     const char *at = text, *end = text + length;
     int lengths[COLUMNS_MAX] = {0};
     int64_t row = 0;
@@ -191,7 +199,8 @@ EXPORT int64_t kline_parse_rows(const char *text, int64_t length, int64_t column
                 at = next;
             }
             else if (kinds[column] == EXACT)
-                at = exact(at, end, (int)scales[column], (int64_t *)out[column] + row);
+                at = exact(at, end, (int)scales[column], (int64_t *)out[column] + row,
+                           &used[column]);
             else
                 at = boolean(at, end, (uint8_t *)out[column] + row);
             if (!at) return -1 - row;
@@ -216,4 +225,27 @@ EXPORT int64_t kline_count_feeds(const char *text, int64_t length) {
     }
     for (; at < length; at++) total += text[at] == '\n';
     return total;
+}
+
+/* Turn the times of trades into nanoseconds and multiply price and quantity (`quote` is NULL where
+   it is stated), if every row is as most are: ids from 0 on, `first` (NULL for raw trades) not
+   above `last`, more than nothing traded at more than nothing, times from `low` to `high`,
+   products within 64 bits. Else return 0. */
+EXPORT int64_t kline_trades(int64_t rows, const int64_t *id, const int64_t *price,
+                            const int64_t *quantity, const int64_t *first, const int64_t *last,
+                            const int64_t *time, int64_t low, int64_t high, int64_t unit,
+                            int64_t *time_ns, int64_t *quote) {
+    int bad = 0;
+    for (int64_t row = 0; row < rows; row++) {
+        bad |= (id[row] < 0) | (price[row] <= 0) | (quantity[row] <= 0);
+        bad |= (time[row] < low) | (time[row] > high);
+    }
+    for (int64_t row = 0; first && row < rows; row++)
+        bad |= (first[row] < 0) | (last[row] < first[row]);
+    if (bad) return 0;
+    for (int64_t row = 0; quote && row < rows; row++)
+        bad |= __builtin_mul_overflow(price[row], quantity[row], &quote[row]);
+    if (bad) return 0;
+    for (int64_t row = 0; row < rows; row++) time_ns[row] = time[row] * unit;
+    return 1;
 }

@@ -16,6 +16,7 @@ from kline_harness.archives.line_count import LinesRead
 from kline_harness.archives.table import ExactTable, Layout, bodies
 from kline_harness.background import in_background
 from kline_harness.columns import Instrument
+from kline_harness.compiled.rows import plain_trades
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.units import ExactArray
 
@@ -88,26 +89,35 @@ class _Reader:
 
     def tape(self, block: bytes, line: int) -> Tape:
         columns = self._table.read(block, line)
-        times = columns["time"]
-        low, high = unit_range(self._unit)
-        if times.min() < low or times.max() > high:
-            row = int(np.argmax((times < low) | (times > high)))
-            expected = f"a timestamp in {unit_name(self._unit)} like the rows before"
-            raise self._table.bad_row(block, line, row, expected, "time")
-        kind = self._kinds(columns, block, line)
+        limits, kind = unit_range(self._unit), None
+        priced = "quote" not in columns and self._market != "cm"
+        made = plain_trades(columns, limits, self._unit.value, priced=priced)
+        if made is None:
+            self._check_times(columns["time"], limits, block, line)
+            kind = self._kinds(columns, block, line)
+            made = {"time": columns["time"] * self._unit.value}
         instrument, quote = self._quote(columns)
         return Tape.of(
             instrument,
             trade_id=columns["id"],
             price=columns["price"],
             quantity=columns["quantity"],
-            quote=quote,
+            quote=made.get("quote", quote),
             first_id=columns.get("first_id"),
             last_id=columns.get("last_id"),
-            event_time_ns=times * self._unit.value,
+            event_time_ns=made["time"],
             buyer_is_maker=columns["maker"],
             kind=kind,
         )
+
+    def _check_times(
+        self, times: Any, limits: tuple[int, int], block: bytes, line: int
+    ) -> None:
+        low, high = limits
+        if times.min() < low or times.max() > high:
+            row = int(np.argmax((times < low) | (times > high)))
+            expected = f"a timestamp in {unit_name(self._unit)} like the rows before"
+            raise self._table.bad_row(block, line, row, expected, "time")
 
     def _kinds(self, columns: dict[str, Any], block: bytes, line: int) -> np.ndarray[Any, Any]:
         ids = columns["id"]
