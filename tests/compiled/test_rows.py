@@ -12,7 +12,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from kline_harness.compiled import library
 from kline_harness.compiled.library import load
-from kline_harness.compiled.rows import BOOLEAN, EXACT, INTEGER, count_lines, parse_rows
+from kline_harness.compiled.rows import (
+    BOOLEAN,
+    EXACT,
+    INTEGER,
+    count_lines,
+    parse_rows,
+    plain_trades,
+)
 
 pytestmark = pytest.mark.skipif(library.LIBRARY is None, reason="nothing was compiled")
 
@@ -56,12 +63,54 @@ def rows_of(block: bytes, kinds: list[int], scales: list[int]) -> list[list[int 
 
 
 def parsed(block: bytes, kinds: list[int], scales: list[int]) -> list[list[int | bool]] | None:
-    columns = parse_rows(block, kinds, scales)
-    if columns is None:
+    found = parse_rows(block, kinds, scales)
+    if found is None:
         return None
+    columns, decimals = found
     for column, kind in zip(columns, kinds, strict=True):
         assert column.dtype == (np.bool_ if kind == BOOLEAN else np.int64)
+    for column, used, kind, scale in zip(columns, decimals, kinds, scales, strict=True):
+        exact = column.tolist() if kind == EXACT else []
+        assert used == max((_decimals(value, scale) for value in exact), default=0)
     return [list(row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+
+
+def _decimals(value: int, scale: int) -> int:
+    """Return the number of decimals of a scaled integer up to the last that is no zero."""
+    return scale - min(scale, len(str(value)) - len(str(value).rstrip("0"))) if value else 0
+
+
+ODD = st.sampled_from([-2, -1, 0, 1, 2, 3, 10**9, 10**18, 2**62])
+
+
+@settings(max_examples=300)
+@given(st.lists(st.tuples(*[ODD] * 6), min_size=1, max_size=3), st.booleans(), st.booleans())
+@example([(0, 1, 1, 0, 0, 2), (1, 2, 3, 1, 4, 3)], True, True)
+@example([(0, 3037000500, 3037000500, 0, 0, 2)], True, True)
+def test_trades_are_plain_or_left_alone(
+    rows: list[tuple[int, ...]], has_raw_ids: bool, priced: bool
+) -> None:
+    names = ("id", "price", "quantity", "first_id", "last_id", "time")
+    columns = {
+        n: np.array(c, np.int64) for n, c in zip(names, zip(*rows, strict=True), strict=True)
+    }
+    if not has_raw_ids:
+        del columns["first_id"], columns["last_id"]
+    made = plain_trades(columns, (2, 2**62), 2, priced=priced)
+    are_plain = all(
+        identity >= 0
+        and price > 0
+        and quantity > 0
+        and 2 <= time <= 2**62
+        and (not has_raw_ids or 0 <= first <= last)
+        and (not priced or price * quantity < 2**63)
+        for identity, price, quantity, first, last, time in rows
+    )
+    assert (made is not None) is are_plain
+    if made is not None and max(time for *_, time in rows) < 2**62:
+        assert made["time"].tolist() == [time * 2 for *_, time in rows]
+        products = [price * quantity for _, price, quantity, *_ in rows] if priced else None
+        assert (made["quote"].tolist() if priced else None) == products
 
 
 KINDS = st.lists(st.sampled_from([INTEGER, EXACT, BOOLEAN]), min_size=1, max_size=4)

@@ -110,9 +110,7 @@ class _Reader:
             kind=kind,
         )
 
-    def _check_times(
-        self, times: Any, limits: tuple[int, int], block: bytes, line: int
-    ) -> None:
+    def _check_times(self, times: Any, limits: tuple[int, int], block: bytes, line: int) -> None:
         low, high = limits
         if times.min() < low or times.max() > high:
             row = int(np.argmax((times < low) | (times > high)))
