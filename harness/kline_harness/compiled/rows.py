@@ -20,10 +20,10 @@ def parse_rows(
     """Return a column for each of `kinds`, and how many decimals its numbers have.
 
     Returns None if a row is not plain or nothing is compiled. Zeros at a number's end are no
-    decimals; what is no decimal has none. Integers and decimals come as int64, decimals scaled by ten to the power of their entry in
-    `scales`; booleans as bool. Plain are digits, at most 18 of a number; decimals with no more
-    after the point than their scale, apart from zeros; and the words of booleans. Lines end with a
-    line feed or with carriage return and line feed.
+    decimals; what is no decimal has none. Integers and decimals come as int64, decimals scaled by
+    ten to the power of their entry in `scales`; booleans as bool. Plain are digits, at most 18 of a
+    number; decimals with no more after the point than their scale, apart from zeros; and the words
+    of booleans. Lines end with a line feed or with carriage return and line feed.
     """
     if library.LIBRARY is None:
         return None
