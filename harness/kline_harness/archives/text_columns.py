@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 
-def cut_columns(block: bytes, columns: Sequence[str], wanted: Sequence[str]) -> Any | None:
-    """Return the wanted of a block's columns as a table of text, None where lines are not rows."""
-    places = [name if name in wanted else f"#{place}" for place, name in enumerate(columns)]
+def cut_columns(block: bytes, columns: Sequence[str], chosen: Sequence[str]) -> Any | None:
+    """Return some of a block's columns as a table of text; None where lines are not rows."""
+    places = [name if name in chosen else f"#{place}" for place, name in enumerate(columns)]
     try:
         table = pacsv.read_csv(
             pa.BufferReader(block),
@@ -21,7 +21,7 @@ def cut_columns(block: bytes, columns: Sequence[str], wanted: Sequence[str]) -> 
             parse_options=pacsv.ParseOptions(quote_char=False, ignore_empty_lines=False),
             convert_options=pacsv.ConvertOptions(
                 column_types=dict.fromkeys(places, pa.string()),
-                include_columns=[name for name in places if name in wanted],
+                include_columns=[name for name in places if name in chosen],
                 null_values=[],
             ),
         )
