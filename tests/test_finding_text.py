@@ -32,3 +32,12 @@ def test_what_an_inspection_shows_is_words(case: str) -> None:
     assert not set("{}'") & set(shown)
     assert "time 2024-05-15T" in shown
     assert "_ns" not in shown
+
+
+def test_what_a_value_is_held_against_stands_with_it() -> None:
+    evidence = {"volume": "61.2", "count": 97, "volume_exact": "61.1", "count_exact": 95}
+    assert evidence_text(evidence) == "volume: exact 61.1, ours 61.2, count: exact 95, ours 97"
+    evidence = {"children": "1m", "low": "5", "low_of_children": "4"}
+    assert evidence_text(evidence) == "children 1m, low: shorter klines 4, ours 5"
+    # Alone it is a value as any other.
+    assert evidence_text({"volume_exact": "61.1"}) == "volume exact 61.1"

@@ -11,6 +11,8 @@ from kline_harness.verdict import Finding
 _ITEMS_SHOWN = 10
 # Names of evidence that are lengths of time and no instants.
 _LENGTHS = ("silence_ns", "within_ns", "longest_ns", "longer_than_ns", "lateness_ns", "latency_ns")
+# What a value is held against has its name and one of these after it.
+_OTHERS = {"_exact": "exact", "_of_children": "shorter klines"}
 _EARLIEST_NS = 100_000_000 * NS_PER_SECOND
 
 
@@ -49,12 +51,28 @@ def _against_exchange(finding: Finding) -> str:
 
 def evidence_text(evidence: Mapping[str, Any]) -> str:
     """Write evidence as words: names with their values, times in UTC, lists cut short."""
-    return ", ".join(_item(name, value) for name, value in evidence.items())
+    said = []
+    for name, value in evidence.items():
+        other = next((suffix for suffix in _OTHERS if f"{name}{suffix}" in evidence), None)
+        if other is not None:
+            said.append(f"{_words(name)}: {_OTHERS[other]} {evidence[name + other]}, ours {value}")
+        elif not _is_other(name, evidence):
+            said.append(_item(name, value))
+    return ", ".join(said)
+
+
+def _is_other(name: str, evidence: Mapping[str, Any]) -> bool:
+    """Tell whether a value stands with that which it is held against."""
+    return any(name.endswith(end) and name.removesuffix(end) in evidence for end in _OTHERS)
+
+
+def _words(name: str) -> str:
+    # A file's name stays as it is.
+    return name.replace("_", " ") if name.isidentifier() else name
 
 
 def _item(name: str, value: Any) -> str:
-    # A file's name stays as it is.
-    words = name.replace("_", " ") if name.isidentifier() else name
+    words = _words(name)
     if isinstance(value, Mapping):
         return f"{words} ({evidence_text(value)})"
     if isinstance(value, Sequence) and not isinstance(value, str):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.report.run_figures import RunOptions
 from tests.report.run_folder import write_run
 from tests.report.test_in_browser import opened, violations
+from tests.run_files import put_run, whole_run
 
 pytestmark = pytest.mark.browser
 NONE = dict.fromkeys(("proved", "consistent", "unexplained", "missing", "extra", "outside"), 0)
@@ -49,11 +49,11 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = write_run(
         tmp_path_factory.mktemp("map") / "run", RunOptions("invalid", differences=900)
     )
-    run = json.loads((folder / "run.json").read_text("utf-8"))
+    run = whole_run(folder)
     series = [line(f"S{n:02}USDT", span, identical=9) for n in range(57) for span in ("1m", "1h")]
     series += [line("OPENUSDT", "1m", identical=7, consistent=2), line("NONEUSDT", "1h", outside=3)]
     run["comparison"]["series"] += series
-    (folder / "run.json").write_text(json.dumps(run))
+    put_run(folder, run)
     build_report(folder)
     return folder
 

@@ -145,7 +145,7 @@
       : `${grouped(trades)} ${trades === 1 ? "trade" : "trades"} in its time, ${grouped(applied)} of them applied` +
         (count === trades ? "." : `. Listed are ${grouped(count)}: the first, the last, the highest and the lowest` +
           (applied === trades ? "." : ", and the first that were not applied."));
-    return el("div", {}, el("p", {}, told), count ? el("div", { class: "scroll trades" }, tree(listed, "trades listed")) : null);
+    return el("div", {}, el("p", {}, told), count ? el("div", { class: count > 8 ? "scroll trades cut" : "scroll trades" }, tree(listed, "trades listed")) : null);
   };
 
   const differenceDetail = (data, row) => {
