@@ -138,11 +138,12 @@ def equal_rows(
 ) -> BoolArray:
     """Tell which rows are the same as their partner; `when` they were published too."""
     equal: BoolArray = partner != NOBODY
-    names = [*_NUMBERS, *DECIMAL_COLUMNS, *(_WHEN if when else ())]
-    for some in chunks(len(ours)):
-        has = some.start + np.flatnonzero(equal[some])
-        if len(has):
-            equal[has] = _same(ours.take(has, names), theirs.take(partner[has], names))
+    # Some columns after the other: of all of them rows of both sides take much memory.
+    for names in (_NUMBERS, DECIMAL_COLUMNS[:4], DECIMAL_COLUMNS[4:], *([_WHEN] if when else [])):
+        for some in chunks(len(ours)):
+            has = some.start + np.flatnonzero(equal[some])
+            if len(has):
+                equal[has] = _same(ours.take(has, names), theirs.take(partner[has], names))
     return equal
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Context, Decimal
 from functools import reduce
 from typing import Any, TypeAlias
@@ -25,10 +25,12 @@ from kline_harness.comparison.extent import (
     period,
     unreached,
 )
+from kline_harness.comparison.looked_at import beyond, first_of, looked_at_most
 from kline_harness.comparison.scale import ROWS_MAX, diagnose_scale
 from kline_harness.comparison.series_rows import SeriesRows, ascending, chunks
 from kline_harness.comparison.shift import diagnose
 from kline_harness.comparison.stored import Stored
+from kline_harness.comparison.without_klines import ends, without_klines
 from kline_harness.decimals import DECIMAL_SCALE
 from kline_harness.kline import FIELDS, PRICE_FIELDS
 from kline_harness.units import NS_PER_MICROSECOND, BoolArray, Int64Array
@@ -76,48 +78,18 @@ def compare_series(
     """
     results: list[SeriesResult] = []
     more: list[NotCompared] = []
+    held = 0
     series = [reference.series for reference in references]
     for reference, mine in zip(references, ours.in_turn(series, _COMPARED), strict=True):
         windows = coverage.get(reference.series, Coverage(()))
         stated = fields.get(reference.series, (*FIELDS, CLOSE_TIME))
         pairs = _Pairs.of(mine, reference, windows, stated)
+        pairs.held = held
         results.append(pairs.result())
+        held += len(results[-1].differences)
         more += pairs.not_compared(ours)
-    more += _without_klines(ours, references, coverage)
+    more += without_klines(ours, references, coverage)
     return Comparison(tuple(results), tuple(more))
-
-
-def _without_klines(
-    ours: Stored, references: Sequence[ReferenceKlines], coverage: Mapping[Series, Coverage]
-) -> Iterator[NotCompared]:
-    """Yield our klines that lie beyond every file of the exchange, or have none at all."""
-    given: dict[tuple[str, str], list[ReferenceKlines]] = {}
-    for reference in references:
-        given.setdefault(reference.series, []).append(reference)
-    symbols = {symbol for symbol, _ in given}
-    for series in sorted(ours.rows):
-        opens = ours.integers(*series, "open_time") * NS_PER_MICROSECOND
-        if series not in given:
-            known = series[0] in symbols
-            reason = "interval_without_klines" if known else "symbol_without_klines"
-            yield from left_out(series, OURS, reason, opens)
-            continue
-        reached = np.zeros(len(opens), dtype=np.bool_)
-        for reference in given[series]:
-            first, last = _ends(reference.rows.opens_ns())
-            reached |= (opens >= first) & (opens <= last)
-        beyond = np.flatnonzero(~reached)
-        if len(beyond) == 0:
-            continue
-        rows, opens = ours.rows[series][beyond], opens[beyond]
-        closes = ours.integers_of(rows, "close_time") * NS_PER_MICROSECOND
-        whole = coverage[series].whole(opens, closes)
-        yield from left_out(series, OURS, "beyond_klines", opens[whole])
-        yield from left_out(series, OURS, "partial", opens[~whole])
-
-
-def _ends(opens: Int64Array) -> tuple[int, int]:
-    return (int(opens.min()), int(opens.max())) if len(opens) else (1, 0)
 
 
 @dataclass(slots=True)
@@ -133,6 +105,9 @@ class _Pairs:
     our_opens: Int64Array
     their_opens: Int64Array
     touched: BoolArray
+    # How many differences other series have, and the klines that differ and are not among them.
+    held: int = 0
+    beyond: list[NotCompared] = field(default_factory=list)
 
     @staticmethod
     def of(
@@ -161,16 +136,26 @@ class _Pairs:
 
     def result(self) -> SeriesResult:
         reference = self.reference
-        first, last = _ends(self.their_opens)
+        first, last = ends(self.their_opens)
         inside = (self.our_opens >= first) & (self.our_opens <= last)
         uncompared = int(np.count_nonzero(~inside))
         inside[self.our_rows] = False
-        found, unequal = self._unequal()
-        identical = len(self.our_rows) - len(found)
-        for rows in _some(self._alone(self.touched)):
+        pairs, unequal = self._unequal()
+        identical = len(self.our_rows) - len(pairs)
+        apart = (pairs, self._alone(self.touched), np.flatnonzero(inside))
+        del pairs, inside
+        compared = len(self.our_rows) + len(apart[1]) + len(apart[2])
+        most = looked_at_most(sum(len(rows) for rows in apart), compared, self.held)
+        self.beyond = beyond(reference, self._opens_of(apart), most)
+        pairs, missing, extra = first_of(apart, most)
+        del apart
+        found: list[Difference] = []
+        for some in _some(pairs):
+            found += self._differing(self.our_rows[some], self.their_rows[some])
+        for rows in _some(missing):
             theirs = self._theirs(rows)
             found += [self._difference(None, (theirs, k), ()) for k in range(len(rows))]
-        for rows in _some(np.flatnonzero(inside)):
+        for rows in _some(extra):
             ours = self._ours(rows)
             found += [self._difference((ours, k), None, ()) for k in range(len(rows))]
         return SeriesResult(
@@ -186,6 +171,12 @@ class _Pairs:
             diagnosis=self._diagnosis(unequal, identical),
         )
 
+    def _opens_of(self, apart: Sequence[NDArray[Any]]) -> list[Int64Array]:
+        """Return the open times of pairs, of rows of theirs, and of rows of ours."""
+        pairs, theirs, ours = apart
+        opens = self.their_opens
+        return [opens[self.their_rows[pairs]], opens[theirs], self.our_opens[ours]]
+
     def _alone(self, marked: BoolArray) -> Int64Array:
         """Return the marked rows of theirs that have none of ours beside them."""
         alone = marked.copy()
@@ -199,15 +190,20 @@ class _Pairs:
     def _theirs(self, rows: NDArray[Any]) -> pa.Table:
         return self.reference.rows.take(rows, ("open_time", "close_time", *self.reference.fields))
 
-    def _unequal(self) -> tuple[list[Difference], set[str]]:
-        """Return the pairs that differ, in order of time, and the fields that do somewhere."""
-        found: list[Difference] = []
+    def _unequal(self) -> tuple[_RowNumbers, set[str]]:
+        """Return the places of the pairs that differ, and the fields that do somewhere."""
+        found = [_NO_ROWS]
         names: set[str] = set()
         for some in chunks(len(self.our_rows)):
-            for one in self._differing(self.our_rows[some], self.their_rows[some]):
-                found.append(one)
-                names.update(one.fields)
-        return found, names
+            differs = self._differs(self.our_rows[some], self.their_rows[some])
+            names.update(name for name, marked in differs.items() if marked.any())
+            rows = some.start + np.flatnonzero(np.any(list(differs.values()), axis=0))
+            found.append(rows.astype(np.int32))
+        return np.concatenate(found), names
+
+    def _differs(self, ours: _RowNumbers, theirs: _RowNumbers) -> dict[str, BoolArray]:
+        mine, other = self._ours(ours), self._theirs(theirs)
+        return {name: unequal(mine[name], other[name]) for name in self.fields}
 
     def _differing(self, ours: _RowNumbers, theirs: _RowNumbers) -> Iterator[Difference]:
         """Yield those of some pairs that differ."""
@@ -246,6 +242,7 @@ class _Pairs:
             )
         else:
             yield from self._outside()
+        yield from self.beyond
         yield from self._cut_short()
         fields = {OURS: self.stated, EXCHANGE: reference.stated}
         lacking = set(FIELDS) - set(reference.fields)
@@ -361,7 +358,7 @@ def _partners(ours: Int64Array, theirs: Int64Array) -> tuple[_RowNumbers, _RowNu
     return np.concatenate([a for a, _ in pairs]), np.concatenate([b for _, b in pairs])
 
 
-def _some(rows: Int64Array) -> Iterator[Int64Array]:
+def _some(rows: NDArray[Any]) -> Iterator[NDArray[Any]]:
     """Yield some rows a few at a time."""
     yield from (rows[some] for some in chunks(len(rows)))
 
@@ -370,7 +367,7 @@ def _volume(reference: ReferenceKlines, touched: BoolArray) -> Decimal | None:
     """Add up the exchange's volume of some rows; None where it states none."""
     if "volume" not in reference.fields:
         return None
-    some = _some(np.flatnonzero(touched))
+    some = (one.start + np.flatnonzero(touched[one]) for one in chunks(len(touched)))
     totals = (total_of(reference.rows.take(rows, ("volume",))["volume"]) for rows in some)
     return reduce(_EXACT.add, totals, _EXACT.scaleb(Decimal(0), -DECIMAL_SCALE))
 

@@ -56,7 +56,8 @@ def _rows(rows: SeriesRows, names: Sequence[str]) -> dict[int, _Key]:
     """Return the compared values of each kline by open time, in nanoseconds."""
     opens = rows.opens_ns()
     order = ascending(opens)
-    first = np.arange(len(opens))[:_ROWS_MAX] if order is None else order[:_ROWS_MAX]
+    first = np.arange(min(len(opens), _ROWS_MAX)) if order is None else order[:_ROWS_MAX].copy()
+    del order
     table, opens = rows.take(first, names), opens[first]
     columns = [table[name] for name in names]
     values = [[value.as_py() for value in column] for column in columns]

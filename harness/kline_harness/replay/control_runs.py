@@ -37,28 +37,34 @@ def control_run(
     return Results.of(log.finals, Stored(run.writer.dataset.readers()), run.channels)
 
 
-def fault_outcomes(
-    run: Run,
-    results: Results,
-    source: TradeSource,
-    findings: Sequence[Finding],
-    accounts: Mapping[str, TradeAccount],
-) -> list[FaultOutcome]:
-    """Say what each fault of a run did, by a control run without it over the same trades.
+def fault_effects(run: Run, results: Results, source: TradeSource) -> list[Effect]:
+    """Return what each fault of a run changed, by a control run without it over the same trades.
 
     A fault that another one hides has no effect: without it nothing would be different.
     """
-    outcomes, scenario = [], run.scenario
+    effects, scenario = [], run.scenario
     grace_ns = scenario.clock.grace_for(source.delay_ns())
-    pairs = zip(scenario.faults, run.injection.records, strict=True)
-    for place, (fault, record) in enumerate(pairs):
+    for place, record in enumerate(run.injection.records):
         effect = Effect()
         if record.acted:
             control = control_run(scenario, place, source, run.substitutions)
             effect = effect_of(results, control, grace_ns)
-        named = named_by(fault, record, findings, accounts)
-        outcomes.append(FaultOutcome(fault, record, effect, named))
-    return outcomes
+        effects.append(effect)
+    return effects
+
+
+def fault_outcomes(
+    run: Run,
+    effects: Sequence[Effect],
+    findings: Sequence[Finding],
+    accounts: Mapping[str, TradeAccount],
+) -> list[FaultOutcome]:
+    """Say what each fault of a run did, given its effect, and which findings name it."""
+    told = zip(run.scenario.faults, run.injection.records, effects, strict=True)
+    return [
+        FaultOutcome(fault, record, effect, named_by(fault, record, findings, accounts))
+        for fault, record, effect in told
+    ]
 
 
 def numbered(faults: Iterable[Fault]) -> tuple[Fault, ...]:

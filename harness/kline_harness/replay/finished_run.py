@@ -10,7 +10,6 @@ from typing import Any
 
 from kline_harness.checks.channels import channels_verdict
 from kline_harness.checks.check_list import answer, of_consumer, question
-from kline_harness.checks.faults import Results
 from kline_harness.checks.files import FileWatch, files_verdict
 from kline_harness.checks.named_ends import with_ends
 from kline_harness.checks.reception import reception_verdict
@@ -26,7 +25,6 @@ from kline_harness.comparison.stored import Stored
 from kline_harness.compiled.memory import give_back_freed_memory
 from kline_harness.id_rule import IdRule
 from kline_harness.interfaces import Check
-from kline_harness.kept_klines import KeptKlines
 from kline_harness.ledger import Equation, Ledger, TradeAccount, judge
 from kline_harness.replay.assembly import trades_again
 from kline_harness.replay.conservation import equations
@@ -115,15 +113,6 @@ class FinishedRun:
         series = () if comparison is None else comparison.series
         compared = {one.symbol for one in series if one.paired}
         return frozenset(self.observed.given.symbols() - compared)
-
-    def results(self) -> Results:
-        """Return what the run came to, for comparing it with others of its scenario.
-
-        It has to have kept what was published.
-        """
-        log = self.observed.log
-        klines = KeptKlines() if log is None else log.finals
-        return Results.of(klines, self.after.stored, self.observed.run.channels)
 
     def checks(self) -> list[Check]:
         """Return the checks that every run makes, as far as it has what they need."""

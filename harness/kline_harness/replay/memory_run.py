@@ -17,7 +17,7 @@ from kline_harness.interfaces import FeedSlice, Observer
 from kline_harness.kline import KlineBatch
 from kline_harness.ledger import Ledger, TradeAccount
 from kline_harness.replay.assembly import NONE, Run, Storage, Substitutions
-from kline_harness.replay.control_runs import fault_outcomes
+from kline_harness.replay.control_runs import fault_effects, fault_outcomes
 from kline_harness.replay.finished_run import FinishedRun, Inputs
 from kline_harness.replay.observations import ObservedRun
 from kline_harness.replay.scenario import Scenario
@@ -84,7 +84,7 @@ def run_in_memory(
     run.observers.append(slices)
     run.simulate()
     finished = FinishedRun(observed, Inputs(rows=len(trade_set.tape)))
-    results = finished.results()
+    results = observed.results()
     checks = finished.checks()
     if opinion:
         # The exact one is held to the reference, which shares nothing with it but the rules.
@@ -102,10 +102,5 @@ def run_in_memory(
 
 def outcomes_of(done: MemoryRun, trade_set: TradeSet) -> list[FaultOutcome]:
     """Say what each fault of a run in memory did."""
-    return fault_outcomes(
-        done.run,
-        done.results,
-        trade_set.source(),
-        done.findings,
-        done.accounts,
-    )
+    effects = fault_effects(done.run, done.results, trade_set.source())
+    return fault_outcomes(done.run, effects, done.findings, done.accounts)

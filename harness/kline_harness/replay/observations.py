@@ -9,9 +9,12 @@ from kline_harness.checks.check_list import CHECK_IDS
 from kline_harness.checks.clock import ClockCheck, DueTicks
 from kline_harness.checks.continuity import ContinuityWatch
 from kline_harness.checks.delivery import DeliveryCheck, Subscription
+from kline_harness.checks.faults import Results
 from kline_harness.checks.feed import FeedCheck
 from kline_harness.checks.stored import StoredCheck
+from kline_harness.comparison.stored import Stored
 from kline_harness.interfaces import FeedSlice, JudgingObserver, Observer
+from kline_harness.kept_klines import KeptKlines
 from kline_harness.replay.assembly import NONE, Run, Storage, Substitutions, TradeSource
 from kline_harness.replay.emission_log import EmissionLog, PublishedFinals
 from kline_harness.replay.own_checks import GuardedWatch, asked
@@ -90,6 +93,14 @@ class ObservedRun:
         kept = (self.published, self.log, self.stored, progress and Progress(progress))
         always = (batches, self.tally, *self.watching.values(), self.watch)
         self.run.observers += [*always, *(one for one in kept if one is not None)]
+
+    def results(self) -> Results:
+        """Return what the run came to, for comparing it with others of its scenario.
+
+        It has to have kept what was published.
+        """
+        klines = KeptKlines() if self.log is None else self.log.finals
+        return Results.of(klines, Stored(self.run.writer.dataset.readers()), self.run.channels)
 
     def _due(self) -> DueTicks:
         scenario = self.run.scenario

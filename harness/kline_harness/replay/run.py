@@ -15,11 +15,12 @@ import pyarrow as pa
 import kline_harness
 from kline_harness.checks.channels import channel_row
 from kline_harness.checks.check_list import CheckList, question
-from kline_harness.checks.faults import FaultOutcome, faults_verdict
+from kline_harness.checks.faults import Effect, FaultOutcome, faults_verdict
 from kline_harness.checks.life_table import TRANSITIONS
 from kline_harness.checks.lifecycle import LifecycleChecker
 from kline_harness.comparison.compare import Comparison
 from kline_harness.comparison.row_numbers import of_rows
+from kline_harness.compiled.memory import trim
 from kline_harness.errors import UsageError
 from kline_harness.expectations import (
     Expectations,
@@ -31,7 +32,7 @@ from kline_harness.expectations import (
 from kline_harness.interfaces import Consumer, Observer
 from kline_harness.replay.assembly import NONE, Run, Storage, Substitutions
 from kline_harness.replay.channel_notice import lifecycle_notice
-from kline_harness.replay.control_runs import fault_outcomes
+from kline_harness.replay.control_runs import fault_effects, fault_outcomes
 from kline_harness.replay.finished_run import FinishedRun, Inputs
 from kline_harness.replay.folder import run_folder, write_json, write_lines, write_record
 from kline_harness.replay.observations import Fed, ObservedRun
@@ -120,11 +121,19 @@ def replay(
         with timings.stage("simulate"):
             of_caller = (substitutions, progress, notice, watch)
             observed, whole = _simulate(scenario, sources, folder, *of_caller)
+        inputs = _inputs(sources, observed.shadow)
+        effects = list[Effect]()
+        if scenario.faults:
+            # Before anything is compared and explained: both take much memory.
+            with timings.stage("faults"):
+                source = sources.trade_set(whole=whole).source()
+                effects = fault_effects(observed.run, observed.results(), source)
         with timings.stage("compare"):
-            run = FinishedRun(observed, _inputs(sources, observed.shadow))
-        last = _Last(run, sources, folder, timings, whole=whole, report=report)
+            run = FinishedRun(observed, inputs)
+        last = _Last(run, effects, folder, timings, report=report)
         outcome = _outcome(run, last.verdicts(asked), out, timings, lacking=lacking)
         with timings.stage("write"):
+            trim()
             _write(folder, sources, run, outcome, command, last.faults)
         if report:
             with timings.stage("report"):
@@ -139,15 +148,14 @@ class _Last:
     def __init__(
         self,
         run: FinishedRun,
-        sources: Sources,
+        effects: Sequence[Effect],
         folder: Path,
         timings: Timings,
         *,
-        whole: bool,
         report: bool,
     ) -> None:
         self.faults: list[FaultOutcome] = []
-        self._run, self._sources, self._whole = run, sources, whole
+        self._run, self._effects = run, effects
         self._folder, self._timings, self._report = folder, timings, report
         self._found: list[Verdict] = []
 
@@ -169,12 +177,10 @@ class _Last:
         return replace(verdict, findings=tuple(findings))
 
     def _struck(self) -> Verdict:
-        """Say what each fault did, by control runs over the same trades in memory."""
+        """Say what each fault did, and which findings of the other checks name it."""
         run, findings = self._run, [one for check in self._found for one in check.findings]
-        with self._timings.stage("faults"):
-            source = self._sources.trade_set(whole=self._whole).source()
-            of_run = (run.observed.run, run.results())
-            self.faults = fault_outcomes(*of_run, source, findings, run.accounts)
+        of_run = (run.observed.run, self._effects)
+        self.faults = fault_outcomes(*of_run, findings, run.accounts)
         return faults_verdict(self.faults, run.uncompared())
 
     def _expected(self, asked: Expectations) -> Verdict:

@@ -20,6 +20,8 @@ from kline_harness.simulation.channels import BROADCAST
 from kline_harness.simulation.records import ChannelRecord, ConsumerRecord
 from kline_harness.units import NS_PER_MICROSECOND, Int64Array
 
+# Differences that are written as plain objects at a time: each takes some kilobytes.
+_ROWS_AT_A_TIME = 1_000
 _EXACT = pa.decimal128(38, 18)
 _NONE: Int64Array = np.empty(0, dtype=np.int64)
 
@@ -47,9 +49,12 @@ def differences_table(differences: Sequence[Difference]) -> pa.Table:
             ("published_at", pa.timestamp("ns", tz="UTC")),
         ]
     )
-    rows = [_row(difference, sides) for difference in differences]
     # Arrow imports pandas to convert Python objects, which an empty table does not need.
-    return pa.Table.from_pylist(rows, schema=schema) if rows else pa.Table.from_batches([], schema)
+    parts = [pa.Table.from_batches([], schema)]
+    for start in range(0, len(differences), _ROWS_AT_A_TIME):
+        some = differences[start : start + _ROWS_AT_A_TIME]
+        parts.append(pa.Table.from_pylist([_row(one, sides) for one in some], schema=schema))
+    return pa.concat_tables(parts).combine_chunks()
 
 
 def write_differences(path: Path, differences: Sequence[Difference]) -> None:
