@@ -122,12 +122,7 @@ def replay(
             of_caller = (substitutions, progress, notice, watch)
             observed, whole = _simulate(scenario, sources, folder, *of_caller)
         inputs = _inputs(sources, observed.shadow)
-        effects = list[Effect]()
-        if scenario.faults:
-            # Before anything is compared and explained: both take much memory.
-            with timings.stage("faults"):
-                source = sources.trade_set(whole=whole).source()
-                effects = fault_effects(observed.run, observed.results(), source)
+        effects = _effects(observed, sources, timings, whole=whole)
         with timings.stage("compare"):
             run = FinishedRun(observed, inputs)
         last = _Last(run, effects, folder, timings, report=report)
@@ -234,6 +229,17 @@ def _simulate(
         for part in storage.directory.iterdir():
             part.unlink()
         return simulated(whole=True), True
+
+
+def _effects(
+    observed: ObservedRun, sources: Sources, timings: Timings, *, whole: bool
+) -> list[Effect]:
+    """Return what each fault changed, before anything is explained: both take much memory."""
+    if not observed.run.scenario.faults:
+        return []
+    with timings.stage("faults"):
+        source = sources.trade_set(whole=whole).source()
+        return fault_effects(observed.run, observed.results(), source)
 
 
 def _inputs(sources: Sources, shadow: ExactShadow | None) -> Inputs:
