@@ -121,14 +121,10 @@ def replay(
         with timings.stage("simulate"):
             of_caller = (substitutions, progress, notice, watch)
             observed, whole = _simulate(scenario, sources, folder, *of_caller)
-        inputs = _inputs(sources, observed.shadow)
-        effects = _effects(observed, sources, timings, whole=whole)
-        with timings.stage("compare"):
-            run = FinishedRun(observed, inputs)
+        run, effects = _finished(observed, sources, timings, whole=whole)
         last = _Last(run, effects, folder, timings, report=report)
         outcome = _outcome(run, last.verdicts(asked), out, timings, lacking=lacking)
         with timings.stage("write"):
-            trim()
             _write(folder, sources, run, outcome, command, last.faults)
         if report:
             with timings.stage("report"):
@@ -163,6 +159,7 @@ class _Last:
             checks.append(question("expectations", lambda: self._expected(asked)))
         for verdict in CheckList(checks).verdicts():
             self._found.append(verdict)
+        trim()
         return tuple(map(self._told, self._found))
 
     def _told(self, verdict: Verdict) -> Verdict:
@@ -231,15 +228,20 @@ def _simulate(
         return simulated(whole=True), True
 
 
-def _effects(
+def _finished(
     observed: ObservedRun, sources: Sources, timings: Timings, *, whole: bool
-) -> list[Effect]:
-    """Return what each fault changed, before anything is explained: both take much memory."""
-    if not observed.run.scenario.faults:
-        return []
-    with timings.stage("faults"):
-        source = sources.trade_set(whole=whole).source()
-        return fault_effects(observed.run, observed.results(), source)
+) -> tuple[FinishedRun, list[Effect]]:
+    """Return the finished run, and what each fault changed.
+
+    That is measured before anything is explained: both take much memory.
+    """
+    inputs, effects = _inputs(sources, observed.shadow), list[Effect]()
+    if observed.run.scenario.faults:
+        with timings.stage("faults"):
+            source = sources.trade_set(whole=whole).source()
+            effects = fault_effects(observed.run, observed.results(), source)
+    with timings.stage("compare"):
+        return FinishedRun(observed, inputs), effects
 
 
 def _inputs(sources: Sources, shadow: ExactShadow | None) -> Inputs:
