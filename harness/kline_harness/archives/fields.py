@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from kline_harness.archives.mapped_values import plain_number
 from kline_harness.units import INT64_MAX, NS_PER_SECOND, TimeUnit, parse_exact
 
@@ -51,6 +53,8 @@ def unit_range(unit: TimeUnit) -> tuple[int, int]:
     return 100_000_000 * ticks, min(10_000_000_000 * ticks - 1, INT64_MAX // unit.value)
 
 
+# Many files have the same few names.
+@lru_cache(maxsize=1_024)
 def plain_name(name: str) -> str:
     """Return a column's name without quotation marks, blanks, underscores and capitals."""
     return name.strip().strip('"').replace("_", "").replace(" ", "").lower()
