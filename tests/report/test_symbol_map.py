@@ -122,3 +122,7 @@ def test_the_map_fits_a_phone(browser: Browser, market: Path) -> None:
             )
             == "table-row"
         )
+        # The map opens to the counts of each series; their sums stay.
+        expect(page.locator("#comparison-table tbody")).to_be_hidden()
+        expect(page.locator("#comparison-table tfoot")).to_be_visible()
+        assert violations(page) == []
