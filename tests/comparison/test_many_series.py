@@ -1,0 +1,71 @@
+"""What was stored is read a few times for a comparison, however many series there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+import pyarrow as pa
+from kline_harness.comparison.compare import ReferenceKlines
+from kline_harness.comparison.coverage import Coverage
+from kline_harness.comparison.pairs import compare
+from kline_harness.comparison.series_rows import RowsInMemory
+from kline_harness.comparison.stored import Stored
+from kline_harness.interval import parse_interval
+from kline_harness.kline import FIELDS, SCHEMA
+
+SYMBOLS = [f"S{number:02}USDT" for number in range(60)]
+MINUTES, PIECES = 20, 5
+START_US = 1_715_731_200_000_000
+
+
+def pieces() -> list[pa.Table]:
+    """Return minute klines of all symbols as they are published: minute by minute, in pieces."""
+    rows = [
+        {
+            "symbol": symbol,
+            "interval": "1m",
+            "open_time": START_US + minute * 60_000_000,
+            "close_time": START_US + (minute + 1) * 60_000_000,
+            **{name: Decimal(100 + place) for name in FIELDS if name != "count"},
+            "count": minute,
+            "first_trade_id": 1,
+            "last_trade_id": 2,
+            "finalized_at": (START_US + (minute + 1) * 60_000_000) * 1_000,
+            "trigger": "tick",
+        }
+        for minute in range(MINUTES)
+        for place, symbol in enumerate(SYMBOLS)
+    ]
+    step = len(rows) // PIECES
+    return [
+        pa.Table.from_pylist(rows[start : start + step], schema=SCHEMA)
+        for start in range(0, len(rows), step)
+    ]
+
+
+def test_the_pieces_are_read_a_few_times_for_all_series() -> None:
+    tables, reads = pieces(), 0
+
+    def reader(table: pa.Table, names: Sequence[str] | None) -> pa.Table:
+        nonlocal reads
+        reads += 1
+        return table if names is None else table.select(list(names))
+
+    ours = Stored([lambda names, one=one: reader(one, names) for one in tables])
+    whole = pa.concat_tables(tables).to_pylist()
+    references = []
+    for symbol in reversed(SYMBOLS):
+        theirs = [row for row in whole if row["symbol"] == symbol]
+        if symbol == SYMBOLS[7]:
+            theirs[3]["volume"] += 1
+        rows = RowsInMemory(pa.Table.from_pylist(theirs, schema=SCHEMA))
+        references.append(ReferenceKlines(symbol, parse_interval("1m"), rows, FIELDS, symbol))
+    span = (START_US * 1_000, (START_US + MINUTES * 60_000_000) * 1_000)
+    covers = {symbol: Coverage((span,)) for symbol in SYMBOLS}
+    before = reads
+    found = compare(ours, references, covers)
+    assert [one.symbol for one in found.series] == list(reversed(SYMBOLS))
+    assert [(one.symbol, one.fields) for one in found.differences] == [(SYMBOLS[7], ("volume",))]
+    assert sum(one.identical for one in found.series) == len(SYMBOLS) * MINUTES - 1
+    assert reads - before <= 4 * PIECES
