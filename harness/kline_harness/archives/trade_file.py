@@ -37,7 +37,7 @@ _PEEK_BYTES = 64 << 10
 # whoever takes the chunks.
 _ROW_BYTES = 64
 # Of all files that are read side by side, as much text as this is looked at in one go.
-_TOGETHER_BYTES = 272 << 20
+_TOGETHER_BYTES = 192 << 20
 _BLOCK_BYTES_MIN = 256 << 10
 
 

@@ -37,7 +37,7 @@ from kline_harness.verdict import Finding, Severity, Verdict
 # What to tell about a row beside the fields of the rule.
 MakeEvidence: TypeAlias = Callable[[int], dict[str, Any]]
 
-BLOCK_ROWS = 65_536
+BLOCK_ROWS = 32_768
 NOT_CHECKED = (
     "whether the trades behind the klines are complete: that is the comparison's part",
     "klines of a symbol before its first and after its last delivered one",
