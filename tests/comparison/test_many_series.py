@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 
 import pyarrow as pa
 from kline_harness.comparison.compare import ReferenceKlines
@@ -52,7 +53,7 @@ def test_the_pieces_are_read_a_few_times_for_all_series() -> None:
         reads += 1
         return table if names is None else table.select(list(names))
 
-    ours = Stored([lambda names, one=one: reader(one, names) for one in tables])
+    ours = Stored([partial(reader, table) for table in tables])
     whole = pa.concat_tables(tables).to_pylist()
     references = []
     for symbol in reversed(SYMBOLS):
