@@ -126,3 +126,14 @@ def test_the_map_fits_a_phone(browser: Browser, market: Path) -> None:
         expect(page.locator("#comparison-table tbody")).to_be_hidden()
         expect(page.locator("#comparison-table tfoot")).to_be_visible()
         assert violations(page) == []
+
+
+def test_one_symbol_is_one_symbol(browser: Browser, tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", RunOptions("valid", symbols=("ALFAUSDT",)))
+    build_report(folder)
+    with opened(browser, folder / "report.html") as page:
+        page.get_by_text("1 symbol by interval").click()
+        viewer = page.locator("[data-viewer=series]")
+        expect(viewer.get_by_role("status")).to_have_text("1 symbol")
+        # Nothing is folded where all is the same.
+        expect(viewer.locator("tbody tr.row")).to_have_count(1)

@@ -1,7 +1,7 @@
 "use strict";
 // The candles of a report, and one moment that all its pictures over time, its findings and its candles share.
 window.KlineMoments = (report) => {
-  const { el, grouped, words, utc, sides, sentenceOf } = report;
+  const { el, shape, grouped, words, utc, sides, sentenceOf } = report;
   const LISTED = 5;
   const STEPS = 2000;
   const LEAST_MS = 60000;
@@ -100,7 +100,6 @@ window.KlineMoments = (report) => {
 
   // --- the moment --------------------------------------------------------------------------------
 
-  const SVG = "http://www.w3.org/2000/svg";
   const pictures = () => [...document.querySelectorAll("figure[data-from]")].map((figure) => {
     const [from, to, left, right] = ["from", "to", "left", "right"].map((name) => Number(figure.dataset[name]));
     return { svg: figure.querySelector("svg"), from, to, left, right };
@@ -109,8 +108,7 @@ window.KlineMoments = (report) => {
   const driveMoments = (root, data, chosen) => {
     const { from, to } = data, each = (to - from) / data.columns, drawn = pictures();
     const lines = drawn.map(({ svg }) => {
-      const line = document.createElementNS(SVG, "path");
-      line.setAttribute("class", "moment-line");
+      const line = shape("path", { class: "moment-line" });
       svg.append(line);
       return line;
     });

@@ -370,7 +370,7 @@
       body.replaceChildren(...matches.slice(page * size, (page + 1) * size).flatMap(rowsOf));
       const all = data.rows.length;
       const what = spec.many || name;
-      status.textContent = matches.length === all ? `${grouped(all)} ${what}` : `${grouped(matches.length)} of ${grouped(all)} ${what}`;
+      status.textContent = matches.length === all ? `${grouped(all)} ${all === 1 ? what.replace(/s$/, "") : what}` : `${grouped(matches.length)} of ${grouped(all)} ${what}`;
       const step = (text, to) => el("button", { type: "button", disabled: to < 0 || to >= pages || to === page,
         onclick: () => { page = to; draw(); root.scrollIntoView({ block: "nearest" }); } }, text);
       pager.hidden = pages === 1;
@@ -453,7 +453,7 @@
     });
   };
 
-  window.KlineReport = { el, grouped, words, utc, sides, sentenceOf };
+  window.KlineReport = { el, shape, grouped, words, utc, sides, sentenceOf };
   document.documentElement.classList.add("scripted");
   const parsed = new Map();
   window.KlineReport.block = (name) => {
