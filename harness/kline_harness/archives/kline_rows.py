@@ -101,6 +101,8 @@ class KlineRows:
     def end(self) -> None:
         """Take the rows for complete; those of a file with the newest first are turned round."""
         self._store(whole=True)
+        # What is left of it has no rows, but would keep all that were read.
+        self._waiting.clear()
         self._starts = np.cumsum([0, *(block.rows for block in self._blocks)], dtype=np.int64)
 
     def turn_round(self) -> None:
