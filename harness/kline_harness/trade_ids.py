@@ -200,14 +200,18 @@ class IdBook:
     def __init__(self) -> None:
         self._runs: dict[str, IdRuns] = {}
         # By code of these instruments, where each symbol's highest run ends: id, time and row.
-        # The runs themselves lag behind it (`_settle`).
+        # The runs themselves lag behind it (`_settle`) where they are not `_settled`.
         self._instruments: tuple[Instrument, ...] = ()
         self._ends: NDArray[np.int64] = np.empty((3, 0), dtype=np.int64)
+        self._settled = True
 
     @property
     def runs(self) -> dict[str, IdRuns]:
         """Return the runs of each symbol."""
-        self._settle(range(len(self._instruments)))
+        # Asked for once for each symbol: not all of them anew each time.
+        if not self._settled:
+            self._settle(range(len(self._instruments)))
+            self._settled = True
         return self._runs
 
     def _settle(self, codes: Iterable[int]) -> None:
@@ -232,6 +236,7 @@ class IdBook:
                 self._note_end(code)
         if not symbols.codes:
             return
+        self._settled = False
         trades, starts = symbols.table, symbols.starts
         first_id, last_id, times_ns = trades.first_id, trades.last_id, trades.event_time_ns
         numbers = trades.trade_id

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import partial
+from itertools import pairwise
 
 import pyarrow as pa
 from kline_harness.comparison.compare import ReferenceKlines
 from kline_harness.comparison.coverage import Coverage
 from kline_harness.comparison.pairs import compare
 from kline_harness.comparison.series_rows import RowsInMemory
-from kline_harness.comparison.stored import Stored
+from kline_harness.comparison.stored import Stored, in_memory
 from kline_harness.interval import parse_interval
 from kline_harness.kline import FIELDS, SCHEMA
 
@@ -70,3 +71,21 @@ def test_the_pieces_are_read_a_few_times_for_all_series() -> None:
     assert [(one.symbol, one.fields) for one in found.differences] == [(SYMBOLS[7], ("volume",))]
     assert sum(one.identical for one in found.series) == len(SYMBOLS) * MINUTES - 1
     assert reads - before <= 4 * PIECES
+
+
+def test_series_are_found_whatever_their_names_numbers_are_in_each_piece() -> None:
+    """Each piece has a dictionary of its own: in the order in which its symbols come."""
+    rows = [row for table in pieces() for row in table.to_pylist()]
+    mixed = [
+        {**row, "interval": ("1m", "1h", "5m")[place * 7 % 11 % 3], "count": place}
+        for place, row in enumerate(rows)
+    ]
+    cuts = [0, 7, 50, 51, 400, len(mixed)]
+    tables = [pa.Table.from_pylist(mixed[a:b], schema=SCHEMA) for a, b in pairwise(cuts)]
+    ours = Stored([in_memory(table) for table in tables])
+    assert len(ours) == len(mixed)
+    # In the order in which they come.
+    assert list(ours.rows) == list(dict.fromkeys((r["symbol"], r["interval"]) for r in mixed))
+    for symbol, interval in ours.rows:
+        mine = [r["count"] for r in mixed if (r["symbol"], r["interval"]) == (symbol, interval)]
+        assert ours.integers(symbol, interval, "count").tolist() == mine

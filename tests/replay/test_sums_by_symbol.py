@@ -6,12 +6,14 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kline_harness.columns import by_symbol, concat
 from kline_harness.replay.tallies import COLUMNS, TradeTally, trade_sums
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.trade_ids import IdBook, IdRuns
+from numpy.typing import NDArray
 
 from tests.tapes import Event, events, feed_slice
 
@@ -40,7 +42,7 @@ def test_a_tally_is_the_sum_of_its_trades(feed: list[Event], cuts: list[int], al
     tally = TradeTally()
     for place, tape in enumerate(tapes):
         tally.add(tape)
-        if place == 1:
+        if place < 2:
             # Whoever asks in between changes nothing.
             assert tally.symbols() <= {"AAA", "BBB", "CCC"}
     every = whole(tapes)
@@ -78,8 +80,11 @@ def test_runs_of_ids_are_those_of_each_symbol(
     if alike:
         tapes = [tape.over(whole(tapes).instruments) for tape in tapes]
     book, expected = IdBook(), dict[str, IdRuns]()
-    for tape in tapes:
+    for place, tape in enumerate(tapes):
         book.add(tape)
+        if place < 2:
+            # Whoever asks in between changes nothing.
+            assert set(book.runs) <= {"AAA", "BBB", "CCC"}
         for code, mine in by_symbol(tape):
             runs = expected.setdefault(tape.instruments[code].symbol, IdRuns())
             runs.add(mine.trade_id, mine.first_id, mine.last_id, mine.event_time_ns)
@@ -88,3 +93,22 @@ def test_runs_of_ids_are_those_of_each_symbol(
         # Asked twice: nothing is put there again.
         assert np.array_equal(book.runs[symbol]._runs, runs._runs)
         assert np.array_equal(book.runs[symbol]._runs, runs._runs)
+
+
+def test_asking_for_each_symbol_puts_the_ends_of_runs_there_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    symbols = [f"S{number:02}" for number in range(40)]
+    book, calls, end_at = IdBook(), 0, IdRuns.end_at
+    for piece in range(3):
+        rows = [Event(piece * 10**9, piece * 10**9, symbol, piece + 1) for symbol in symbols]
+        book.add(feed_slice(rows).trades)
+
+    def counted(runs: IdRuns, end: NDArray[np.int64]) -> None:
+        nonlocal calls
+        calls += 1
+        end_at(runs, end)
+
+    monkeypatch.setattr(IdRuns, "end_at", counted)
+    assert [book.runs[symbol].count() for symbol in symbols] == [3] * 40
+    assert calls == len(symbols)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,6 +17,7 @@ from kline_harness.comparison.series_rows import (
     ascending,
 )
 from kline_harness.compiled.memory import trim
+from kline_harness.interval import INTERVALS
 from kline_harness.kline import SCHEMA
 from kline_harness.units import NS_PER_MICROSECOND, BoolArray, Int64Array
 
@@ -49,17 +50,17 @@ class Stored:
         # Whether there is one series, in order of time.
         self._in_order = False
         self.rows: dict[tuple[str, str], NDArray[np.int32]] = {}
-        codes: dict[tuple[str, str], int] = {}
-        parts = [_series(table, codes) for table in self.pieces(("symbol", "interval"))]
+        numbers = _SeriesNumbers()
+        parts = [numbers.of(table) for table in self.pieces(("symbol", "interval"))]
         # Where the rows of each reader begin, and how many there are.
         self.starts: Int64Array = np.cumsum([0, *map(len, parts)])
         self._rows = int(self.starts[-1])
         if self._rows == 0:
             return
-        if len(codes) == 1:
-            self._take_one(*codes)
+        if len(numbers.keys) == 1:
+            self._take_one(*numbers.keys)
         else:
-            self._take_many(codes, parts)
+            self._take_many(numbers.keys, parts)
 
     def _take_one(self, key: tuple[str, str]) -> None:
         order = ascending(self._whole("open_time"))
@@ -69,19 +70,19 @@ class Stored:
             self.rows[key] = order.astype(np.int32)
 
     def _take_many(
-        self, codes: Mapping[tuple[str, str], int], parts: list[NDArray[np.int32]]
+        self, series_keys: Sequence[tuple[str, str]], parts: list[NDArray[np.int32]]
     ) -> None:
         # Narrow keys and early frees: a month of seconds has millions of rows.
         series = np.concatenate(parts)
         parts.clear()
         # Small numbers are sorted by radix, ten times as fast.
-        keys = series.astype(np.uint16) if len(codes) <= 1 << 16 else series
+        keys = series.astype(np.uint16) if len(series_keys) <= 1 << 16 else series
         order = np.argsort(keys, kind="stable").astype(np.int32)
         starts = np.cumsum([0, *np.bincount(series)[:-1].tolist()]).tolist()
         stops = [*starts[1:], len(series)]
         del series
         opens = self._whole("open_time")
-        for key, start, stop in zip(codes, starts, stops, strict=True):
+        for key, start, stop in zip(series_keys, starts, stops, strict=True):
             rows = order[start:stop]
             # Published in order, as a rule.
             if (by_time := ascending(opens[rows])) is not None:
@@ -248,18 +249,48 @@ class StoredRows:
         return self._last[2]
 
 
-def _series(table: pa.Table, codes: dict[tuple[str, str], int]) -> NDArray[np.int32]:
-    """Return a code for the symbol and interval of each row; `codes` grows by new ones."""
-    (symbols, own), (intervals, texts) = (texts_of(table[n]) for n in ("symbol", "interval"))
-    width = max(1, len(intervals))
-    pairs, rows = own * width + texts, np.arange(len(own))
-    # The first row of each pair is the last that is put there.
-    of_pair = np.full(len(symbols) * width, len(rows))
-    of_pair[pairs[::-1]] = rows[::-1]
-    found = np.flatnonzero(of_pair < len(rows))
-    # New ones in the order in which they come.
-    for pair in found[np.argsort(of_pair[found])].tolist():
-        symbol, interval = divmod(pair, width)
-        of_pair[pair] = codes.setdefault((symbols[symbol], intervals[interval]), len(codes))
-    series: NDArray[np.int32] = of_pair[pairs].astype(np.int32)
-    return series
+class _SeriesNumbers:
+    """The numbers of series, in the order in which tables show them.
+
+    What a table costs beyond its rows grows with its symbols, not with its series: of many
+    symbols every table has nearly all series.
+    """
+
+    def __init__(self) -> None:
+        self.keys: list[tuple[str, str]] = []
+        # Places of symbols and intervals, and the number of each pair of them, -1 without any.
+        self._symbols: dict[str, int] = {}
+        self._intervals: dict[str, int] = {}
+        self._of_pair: NDArray[np.int32] = np.empty(0, dtype=np.int32)
+
+    def of(self, table: pa.Table) -> NDArray[np.int32]:
+        """Return the number of each row's series; new series get the next ones."""
+        symbols, intervals = self._symbols, self._intervals
+        pairs = _places(table["symbol"], symbols) * len(INTERVALS)
+        pairs += _places(table["interval"], intervals)
+        more = len(symbols) * len(INTERVALS) - len(self._of_pair)
+        self._of_pair = np.append(self._of_pair, np.full(more, -1, dtype=np.int32))
+        numbers: NDArray[np.int32] = self._of_pair[pairs]
+        new = np.flatnonzero(numbers < 0)
+        if len(new) == 0:
+            return numbers
+        # The first row of each pair is the last that is put there.
+        rows = np.full(len(self._of_pair), len(pairs))
+        rows[pairs[new[::-1]]] = new[::-1]
+        found = np.flatnonzero(rows < len(pairs))
+        found = found[np.argsort(rows[found])]
+        self._of_pair[found] = np.arange(len(self.keys), len(self.keys) + len(found))
+        names, texts = list(symbols), list(intervals)
+        for pair in found.tolist():
+            symbol, interval = divmod(pair, len(INTERVALS))
+            self.keys.append((names[symbol], texts[interval]))
+        again: NDArray[np.int32] = self._of_pair[pairs]
+        return again
+
+
+def _places(column: pa.ChunkedArray, known: dict[str, int]) -> Int64Array:
+    """Return the place of each row's text among those known, which grow by new ones."""
+    texts, own = texts_of(column)
+    places = np.array([known.setdefault(text, len(known)) for text in texts], dtype=np.int64)
+    found: Int64Array = places[own]
+    return found

@@ -150,6 +150,8 @@ class TradeTally:
         self._instruments: tuple[Instrument, ...] = ()
         self._recorded: Int64Array = np.empty(0, dtype=np.int64)
         self._sums: dict[TradeKind, Int64Array] = {}
+        # Whether there is nothing of it: asked for once for each symbol.
+        self._settled = True
 
     def add(self, tape: Tape) -> None:
         """Take the next trades."""
@@ -159,6 +161,7 @@ class TradeTally:
             self._recorded = np.zeros(len(tape.instruments), dtype=np.int64)
         symbols = grouped(tape)
         self._recorded[symbols.codes] += symbols.table.recorded(symbols.starts)
+        self._settled = False
         if not tape.kind.any():
             self._add(symbols, TradeKind.MARKET)
             return
@@ -176,6 +179,7 @@ class TradeTally:
             self._settle()
             held = self._sums[kind] = nothing
         held[:, symbols.codes] += sums
+        self._settled = False
 
     def _put(self, kind: TradeKind, codes: Sequence[int], sums: ExactArray) -> None:
         for code, one in zip(codes, sums.T.tolist(), strict=True):
@@ -186,6 +190,8 @@ class TradeTally:
 
     def _settle(self) -> None:
         """Put what was added up by code to what is known of each symbol."""
+        if self._settled:
+            return
         for kind, held in self._sums.items():
             codes = np.flatnonzero(held.any(axis=0))
             self._put(kind, codes.tolist(), held[:, codes])
@@ -193,6 +199,7 @@ class TradeTally:
         for code in np.flatnonzero(self._recorded).tolist():
             self._rows[self._instruments[code].symbol] += int(self._recorded[code])
         self._recorded[:] = 0
+        self._settled = True
 
     @property
     def rows(self) -> Counter[str]:
