@@ -89,3 +89,36 @@ def test_series_are_found_whatever_their_names_numbers_are_in_each_piece() -> No
     for symbol, interval in ours.rows:
         mine = [r["count"] for r in mixed if (r["symbol"], r["interval"]) == (symbol, interval)]
         assert ours.integers(symbol, interval, "count").tolist() == mine
+
+
+def test_the_pieces_are_read_a_few_times_for_the_klines_of_symbols_that_ours_lack() -> None:
+    tables, reads = pieces(), 0
+
+    def reader(table: pa.Table, names: Sequence[str] | None) -> pa.Table:
+        nonlocal reads
+        reads += 1
+        return table if names is None else table.select(list(names))
+
+    ours = Stored([partial(reader, table) for table in tables])
+    mine = [row for row in pa.concat_tables(tables).to_pylist() if row["symbol"] == SYMBOLS[7]]
+    for minute, row in enumerate(mine):
+        row["close"] += minute
+    references = []
+    for number in range(200):
+        # One of them is the exchange's file of a symbol of ours under another name.
+        theirs = mine if number != 150 else [dict(row, close=Decimal(107)) for row in mine]
+        rows = RowsInMemory(pa.Table.from_pylist(theirs, schema=SCHEMA))
+        symbol = f"OTHER{number:03}USDT"
+        references.append(ReferenceKlines(symbol, parse_interval("1m"), rows, FIELDS, symbol))
+    before = reads
+    found = compare(ours, references, {})
+    said = {
+        one.symbol: one.detail for one in found.not_compared if one.reason == "nothing_compared"
+    }
+    assert len(said) == 200
+    assert [symbol for symbol, text in said.items() if "at the same times" in text] == [
+        "OTHER150USDT"
+    ]
+    assert f"theirs are our {SYMBOLS[7]} klines at the same times: 20 of 20" in said["OTHER150USDT"]
+    # Twenty symbols are looked at, each once, and the one that agrees once more.
+    assert reads - before <= 30 * PIECES

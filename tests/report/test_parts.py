@@ -131,6 +131,30 @@ def test_every_equation_is_part_of_one_flow() -> None:
     assert drawn == len(LEDGER)
 
 
+def test_the_ledger_of_a_thousand_series_is_joined_by_looking_at_each_equation_a_few_times() -> (
+    None
+):
+    looks = 0
+
+    class Looked(dict[str, object]):
+        def __getitem__(self, key: str) -> object:
+            nonlocal looks
+            looks += 1
+            return super().__getitem__(key)
+
+    ledger = [
+        Looked(row)
+        for number in range(1_000)
+        for row in (
+            _equation("sent", f"klines of S{number} to W{number}", 9, delivered=9),
+            _equation("klines delivered", f"W{number}", 9, written=9),
+        )
+    ]
+    joined = flows(ledger)  # type: ignore[arg-type]
+    assert [len(flow.chain) for flow in joined] == [2] * 1_000
+    assert looks < 100 * len(ledger)
+
+
 def test_what_does_not_balance_is_said() -> None:
     drawing = draw_ledger(LEDGER)
     assert drawing is not None

@@ -43,7 +43,8 @@ def files_given(
         if not meant:
             raise InputError(path, "a directory with files of trades or klines", "none")
         files += meant
-        left_out |= {one.name: _NEITHER for one in within if one not in meant}
+        known = set(meant)
+        left_out |= {one.name: _NEITHER for one in within if one not in known}
     return files, left_out
 
 

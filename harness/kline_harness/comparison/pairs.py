@@ -26,6 +26,7 @@ from kline_harness.comparison.extent import (
     unreached,
 )
 from kline_harness.comparison.looked_at import beyond, first_of, looked_at_most
+from kline_harness.comparison.other_names import OtherNames
 from kline_harness.comparison.scale import ROWS_MAX, diagnose_scale
 from kline_harness.comparison.series_rows import SeriesRows, ascending, chunks
 from kline_harness.comparison.shift import diagnose
@@ -44,9 +45,6 @@ _NO_ROWS = np.empty(0, dtype=np.int32)
 # The columns of ours that are looked at.
 _COMPARED = ("open_time", CLOSE_TIME, *FIELDS, "finalized_at")
 _EXACT = Context(prec=80)
-_SYMBOLS_SHOWN = 5
-# Of so many symbols it is looked for whose klines a file without partners may hold.
-_SYMBOLS_TRIED = 20
 
 
 def compare(
@@ -79,6 +77,7 @@ def compare_series(
     results: list[SeriesResult] = []
     more: list[NotCompared] = []
     held = 0
+    names = OtherNames(ours)
     series = [reference.series for reference in references]
     for reference, mine in zip(references, ours.in_turn(series, _COMPARED), strict=True):
         windows = coverage.get(reference.series, Coverage(()))
@@ -87,7 +86,7 @@ def compare_series(
         pairs.held = held
         results.append(pairs.result())
         held += len(results[-1].differences)
-        more += pairs.not_compared(ours)
+        more += pairs.not_compared(names)
     more += without_klines(ours, references, coverage)
     return Comparison(tuple(results), tuple(more))
 
@@ -227,11 +226,11 @@ class _Pairs:
             found = diagnose_scale(mine, theirs, names, prices)
         return found
 
-    def not_compared(self, ours: Stored) -> Iterator[NotCompared]:
+    def not_compared(self, names: OtherNames) -> Iterator[NotCompared]:
         """Yield what of the reference was not compared, and which fields were not."""
         reference, series = self.reference, self.reference.series
         if len(self.our_rows) == 0:
-            detail, others = self._nearest(ours)
+            detail, others = self._nearest(names)
             yield from left_out(
                 series,
                 EXCHANGE,
@@ -248,8 +247,8 @@ class _Pairs:
         lacking = set(FIELDS) - set(reference.fields)
         yield from one_sided(series, fields, (*FIELDS, CLOSE_TIME))
         if reference.unread and lacking:
-            names, source = reference.unread, reference.source
-            yield NotCompared(*series, EXCHANGE, "columns_not_read", names=names, source=source)
+            unread, source = reference.unread, reference.source
+            yield NotCompared(*series, EXCHANGE, "columns_not_read", names=unread, source=source)
 
     def _cut_short(self) -> Iterator[NotCompared]:
         """Yield the klines that the file's name claims and it lacks at an end, if ours claim them.
@@ -284,23 +283,13 @@ class _Pairs:
         times = (opens, reference.interval.close_times_ns(opens))
         yield from unreached(reference.series, reference.source, times, quiet, self.coverage)
 
-    def _nearest(self, ours: Stored) -> tuple[str, str]:
+    def _nearest(self, names: OtherNames) -> tuple[str, str]:
         """Say why no kline has one of ours beside it, and which change would pair them."""
         reference = self.reference
         if len(self.mine):
             here, there = period(self.our_opens), period(self.their_opens)
             return f"ours open from {here}, the exchange's from {there}", ""
-        others = sorted(symbol for symbol, text in ours.rows if text == reference.interval.text)
-        if not others:
-            return "there are no klines of ours of this series", ""
-        some = ", ".join(others[:_SYMBOLS_SHOWN])
-        more = f" and {len(others) - _SYMBOLS_SHOWN:,} more" if others[_SYMBOLS_SHOWN:] else ""
-        detail = f"there are no klines of ours of {reference.symbol}, only of {some}{more}"
-        for symbol in others[:_SYMBOLS_TRIED]:
-            mine = ours.rows_of(symbol, reference.interval.text)
-            if found := diagnose(mine, reference.rows, self.fields, named=symbol):
-                return detail, found
-        return detail, ""
+        return names.nearest(reference, self.fields)
 
     def _difference(
         self, mine: _Row | None, theirs: _Row | None, fields: tuple[str, ...]

@@ -10,7 +10,13 @@ import numpy as np
 
 from kline_harness.arrow import int64_of
 from kline_harness.comparison.series_rows import SeriesRows, ascending
-from kline_harness.units import NS_PER_HOUR, NS_PER_MICROSECOND, NS_PER_MINUTE, NS_PER_SECOND
+from kline_harness.units import (
+    NS_PER_HOUR,
+    NS_PER_MICROSECOND,
+    NS_PER_MINUTE,
+    NS_PER_SECOND,
+    Int64Array,
+)
 
 _Key: TypeAlias = tuple[Any, ...]
 # Enough rows to tell a shift by, and so few that a month of seconds costs nothing.
@@ -29,7 +35,7 @@ def diagnose(
     `named` is the symbol of ours where it is another than theirs: then they may also be equal as
     they are. Empty where no shift pairs at least nine in ten of the klines that it makes overlap.
     """
-    names = [name for name in fields if name not in _OTHER_FIELDS]
+    names = _names(fields)
     mine, other = _rows(ours, names), _rows(theirs, names)
     places: dict[_Key, list[int]] = {}
     for open_ns, key in mine.items():
@@ -50,6 +56,21 @@ def diagnose(
             is_part = max(len(ours), len(theirs)) > _ROWS_MAX
             return f"{sentence} (of the first {_ROWS_MAX:,} klines)" if is_part else sentence
     return ""
+
+
+def hashes(rows: SeriesRows, fields: Sequence[str]) -> Int64Array:
+    """Return a hash of the compared values of each kline that `diagnose` looks at."""
+    keys = _rows(rows, _names(fields)).values()
+    return np.fromiter((hash(key) for key in keys), dtype=np.int64, count=len(keys))
+
+
+def may_agree(ours: Int64Array, theirs: Int64Array) -> bool:
+    """Say whether enough klines have the same hash for `diagnose` to find that they are equal."""
+    return len(np.intersect1d(ours, theirs)) >= _DISTINCT_MIN
+
+
+def _names(fields: Sequence[str]) -> list[str]:
+    return [name for name in fields if name not in _OTHER_FIELDS]
 
 
 def _rows(rows: SeriesRows, names: Sequence[str]) -> dict[int, _Key]:

@@ -33,7 +33,8 @@ class FlowFigure:
 
 def flows(ledger: Sequence[EquationRow]) -> list[FlowFigure]:
     """Join the ledger's equations into chains, alike ones into one flow; unbalanced first."""
-    followers = {id(row): _follower(row, ledger) for row in ledger}
+    stages = _by_stage(ledger)
+    followers = {id(row): _follower(row, stages) for row in ledger}
     followed = {id(row) for row in followers.values() if row is not None}
     groups: dict[str, tuple[tuple[EquationRow, ...], list[str]]] = {}
     for row in ledger:
@@ -76,18 +77,30 @@ def _chain(
     return tuple(chain)
 
 
-def _follower(row: EquationRow, ledger: Sequence[EquationRow]) -> EquationRow | None:
+def _by_stage(ledger: Sequence[EquationRow]) -> Mapping[tuple[str, str], Sequence[EquationRow]]:
+    """Return the equations by the part that their total continues and their subject."""
+    found: dict[tuple[str, str], list[EquationRow]] = {}
+    for row in ledger:
+        stage = str(row["law"]).rsplit(" ", 1)[-1]
+        found.setdefault((stage, str(row["subject"])), []).append(row)
+    return found
+
+
+def _follower(
+    row: EquationRow, stages: Mapping[tuple[str, str], Sequence[EquationRow]]
+) -> EquationRow | None:
     """Return the one equation whose total is a part of this one.
 
     "klines delivered" of a writer continues the part "delivered" of what was sent to that writer.
     """
     subject = str(row["subject"])
+    ends = [subject.split(" to ", place)[-1] for place in range(subject.count(" to ") + 1)]
     found = [
         other
-        for other in ledger
+        for part in row["parts"]
+        for end in ends
+        for other in stages.get((part, end), ())
         if other is not row
-        and str(other["law"]).rsplit(" ", 1)[-1] in row["parts"]
-        and (subject == other["subject"] or subject.endswith(f" to {other['subject']}"))
     ]
     return found[0] if len(found) == 1 else None
 
