@@ -8,13 +8,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from kline_harness.gate.equality import difference as kline_difference
-from kline_harness.report.data import ReportData, read_run
+from kline_harness.gate.equality import differing
+from kline_harness.report.data import ReportData, count_klines, read_run
 from kline_harness.report.differences import DifferenceRow
 from kline_harness.report.format import flatten
 from kline_harness.units import utc_text
 
 _SHOWN = 20
+# Lines about klines that are listed; all are counted.
+_KLINES_LISTED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,8 @@ class RunDifference:
     checks: tuple[str, ...]
     differences: tuple[str, ...]
     klines: tuple[str, ...]
+    # Lines about klines, after the first ten thousand.
+    klines_not_listed: int = 0
 
     @property
     def same(self) -> bool:
@@ -36,12 +40,13 @@ class RunDifference:
     def lines(self, shown: int = _SHOWN) -> Iterator[str]:
         """Yield the lines for a terminal, no more than `shown` of each part."""
         for name, found in asdict(self).items():
-            if not found:
+            if not isinstance(found, tuple) or not found:
                 continue
             yield f"{name}:"
             yield from (f"  {line}" for line in found[:shown])
-            if len(found) > shown:
-                yield f"  and {len(found) - shown:,} more"
+            hidden = max(0, len(found) - shown) + self.klines_not_listed * (name == "klines")
+            if hidden:
+                yield f"  and {hidden:,} more"
         if self.same:
             yield "no difference"
 
@@ -55,24 +60,31 @@ def difference_of(before: Path, after: Path) -> RunDifference:
 
     Raises InputError for a folder that holds no run.
     """
-    old, new = read_run(before), read_run(after)
-    was, now = _stored(old), _stored(new)
+    old, new = (read_run(folder, with_klines=False) for folder in (before, after))
+    was, now = count_klines(before), count_klines(after)
     if was != now:
-        klines = f"{was:,} klines before, {now:,} now"
+        klines, hidden = [f"{was:,} klines before, {now:,} now"], 0
     else:
-        klines = kline_difference(after, before, 1 << 62, ("after", "before")) if now else ""
+        klines, hidden = _klines(before, after) if now else ([], 0)
     return RunDifference(
         tuple(_pairs({"verdict": old.run.verdict}, {"verdict": new.run.verdict})),
         tuple(_pairs(dict(flatten(old.run.scenario)), dict(flatten(new.run.scenario)))),
         tuple(_pairs(_files(old), _files(new))),
         tuple(_pairs(_figures(old), _figures(new))),
         tuple(_differences(old, new)),
-        tuple(line.strip() for line in klines.splitlines()),
+        tuple(klines),
+        hidden,
     )
 
 
-def _stored(data: ReportData) -> int:
-    return sum(len(series) for series in data.klines)
+def _klines(before: Path, after: Path) -> tuple[list[str], int]:
+    """Return the first lines about klines that differ, and how many more there are."""
+    found = differing(after, before, _KLINES_LISTED, ("after", "before"))
+    if not found.total:
+        return [], 0
+    head = f"klines are not identical: {found.ours:,} after, {found.theirs:,} before"
+    lines = [head, *(line.strip() for line in found.lines)]
+    return lines, found.total - len(found.lines)
 
 
 def _pairs(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:

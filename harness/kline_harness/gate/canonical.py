@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kline_harness.kline import FIELDS
-from kline_harness.units import decimal_text
+from kline_harness.units import Int64Array, decimal_text
 
 # "ALFAUSDT,1m,2024-05-15" to the lines of that day.
 Days: TypeAlias = Mapping[str, tuple[str, ...]]
@@ -35,11 +35,24 @@ def days_of(table: pa.Table) -> Days:
     """
     if table.num_rows == 0:
         return {}
-    columns = [_names(table["symbol"]), _names(table["interval"]), _times(table["open_time"])]
-    columns += [_numbers(table[name]) for name in FIELDS]
-    lines = pc.binary_join_element_wise(*columns, ",").to_pylist()
+    lines = lines_of(table)
     lines.sort(key=lambda line: line.split(",", 3)[:3])
     return group(lines)
+
+
+def lines_of(table: pa.Table) -> list[str]:
+    """Return the line of each row of a table of finals, in its order."""
+    columns = [_names(table["symbol"]), _names(table["interval"]), _times(table["open_time"])]
+    columns += [_numbers(table[name]) for name in FIELDS]
+    lines: list[str] = pc.binary_join_element_wise(*columns, ",").to_pylist()
+    return lines
+
+
+def microseconds_of(column: pa.ChunkedArray) -> Int64Array:
+    """Return a column of times as microseconds of the epoch."""
+    whole = column.cast(pa.timestamp("us")).cast(pa.int64()).combine_chunks()
+    times: Int64Array = whole.to_numpy()
+    return times
 
 
 def group(lines: Iterable[str]) -> Days:
@@ -82,8 +95,7 @@ def _names(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _times(column: pa.ChunkedArray) -> pa.Array:
-    whole = column.cast(pa.timestamp("us")).cast(pa.int64()).combine_chunks().to_numpy()
-    texts = np.datetime_as_string(whole.astype("datetime64[us]")).tolist()
+    texts = np.datetime_as_string(microseconds_of(column).astype("datetime64[us]")).tolist()
     return pa.array([_short(text) for text in texts], pa.string())
 
 

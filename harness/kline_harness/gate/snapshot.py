@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from kline_harness.comparison.compare import Difference, text_of
+from kline_harness.errors import InputError
 from kline_harness.gate.canonical import DIGEST_DIGITS, Days, days_of, digest, escape, time_text
 from kline_harness.gate.counters import counters_of
 from kline_harness.kline import FIELDS
@@ -25,6 +26,8 @@ DIFFERENCE = "difference"
 INPUT = "input"
 SERIES = "series"
 DIGEST = "sha256"
+# Klines of a case: their text is held whole, twice where there is a baseline.
+KLINES_MAX = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +49,15 @@ class Snapshot:
 
 
 def take(outcome: Outcome) -> Snapshot:
-    """Return the snapshot of a finished run."""
+    """Return the snapshot of a finished run.
+
+    Raises InputError where it has more klines than a baseline can hold.
+    """
     folder = outcome.directory
+    stored = KlineDataset(folder / "klines").rows()
+    if stored > KLINES_MAX:
+        expected = f"at most {KLINES_MAX:,} klines of a case, which a baseline holds as text"
+        raise InputError(folder / "klines", expected, f"{stored:,}: fewer intervals or days")
     run = read_record(folder / RECORD_FILE)
     klines = days_of(KlineDataset(folder / "klines").read())
     differences = [] if outcome.comparison is None else outcome.comparison.differences

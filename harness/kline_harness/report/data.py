@@ -17,6 +17,7 @@ from kline_harness.report.klines import Series, numbers, read_klines, read_table
 from kline_harness.run_record import LEDGER_FILE, RECORD_FILE, RunRecord, read_ledger, read_record
 from kline_harness.run_rows import EquationRow, ExpectationRows, FindingRow
 from kline_harness.run_shape import misfit
+from kline_harness.storage.dataset import KlineDataset
 from kline_harness.units import Int64Array
 
 T = TypeVar("T")
@@ -69,15 +70,16 @@ class ReportData:
         }
 
 
-def read_run(run_dir: Path) -> ReportData:
-    """Read a run folder.
+def read_run(run_dir: Path, *, with_klines: bool = True) -> ReportData:
+    """Read a run folder; `with_klines` says whether the stored klines, which may be many, too.
 
     Raises InputError for a folder without a run.json of the known schema, or with a file that
     is not what it should be.
     """
-    run, klines = read_record(run_dir / RECORD_FILE), _read(run_dir / "klines", read_klines)
+    run = read_record(run_dir / RECORD_FILE)
+    klines = _read(run_dir / "klines", read_klines) if with_klines else ()
     writers = [check for check in run.checks if check["check"] == "writer"]
-    if not klines and any(check["counts"].get("committed") for check in writers):
+    if not count_klines(run_dir) and any(check["counts"].get("committed") for check in writers):
         raise InputError(run_dir / "klines", "the stored klines, part-*.parquet", "none")
     return ReportData(
         run=run,
@@ -88,6 +90,14 @@ def read_run(run_dir: Path) -> ReportData:
         timeline=_read(run_dir / "timeline.parquet", _read_timeline),
         ledger=_read(run_dir / LEDGER_FILE, _read_ledger) if run.ledger else (),
     )
+
+
+def count_klines(run_dir: Path) -> int:
+    """Return how many klines a run stored.
+
+    Raises InputError for a part that is not a table of klines.
+    """
+    return _read(run_dir / "klines", lambda folder: KlineDataset(folder).rows())
 
 
 def _read(path: Path, read: Callable[[Path], T]) -> T:
