@@ -151,31 +151,33 @@ class _Known:
     def __init__(
         self, comparison: Comparison | None, references: Sequence[ReferenceKlines]
     ) -> None:
-        self._opens: dict[tuple[str, str], Int64Array] = {}
-        self._differing: dict[tuple[str, str], Int64Array] = {}
+        # By symbol and interval: one symbol is asked for at a time, and there may be many.
+        self._opens: dict[str, dict[str, Int64Array]] = {}
+        self._differing: dict[str, dict[str, Int64Array]] = {}
         series = () if comparison is None else comparison.series
         for result, reference in zip(series, references, strict=True):
             if "count" not in reference.fields:
                 continue
-            key = (result.symbol, result.interval.text)
+            text = result.interval.text
             differing = [d.open_time_ns for d in result.differences]
             for book, times in (
                 (self._opens, reference.rows.opens_ns()),
                 (self._differing, np.array(differing, dtype=np.int64)),
             ):
-                known = book.get(key, _NO_TIMES)
-                book[key] = np.union1d(known, times) if len(known) else distinct(times)
+                mine = book.setdefault(result.symbol, {})
+                known = mine.get(text, _NO_TIMES)
+                mine[text] = np.union1d(known, times) if len(known) else distinct(times)
 
     def clears(self, symbol: str, interval: Interval, opens: Int64Array) -> bool:
         """Tell whether every kline is as the exchange has it.
 
         So it is where a longer kline around it is, for that has the same trades.
         """
-        for (other, text), known in self._opens.items():
+        for text, known in self._opens.get(symbol, {}).items():
             frame = parse_interval(text)
-            if other == symbol and interval.refines(frame):
+            if interval.refines(frame):
                 wider = frame.open_times_ns(opens)
-                if np.all(among(wider, known) & ~among(wider, self._differing[other, text])):
+                if np.all(among(wider, known) & ~among(wider, self._differing[symbol][text])):
                     return True
         return False
 
@@ -183,11 +185,11 @@ class _Known:
         """Mark the gaps over which every kline of some interval is as the exchange has it."""
         found = np.zeros(len(gaps), dtype=np.bool_)
         low, high = np.minimum(gaps.from_ns, gaps.to_ns), np.maximum(gaps.from_ns, gaps.to_ns)
-        for (other, text), known in self._opens.items():
+        for text, known in self._opens.get(symbol, {}).items():
             frame = parse_interval(text)
-            if other != symbol or frame.length_ns is None or len(known) == 0:
+            if frame.length_ns is None or len(known) == 0:
                 continue
-            differing = self._differing[other, text]
+            differing = self._differing[symbol][text]
             differing = differing[among(differing, known)]
             first, last = frame.open_times_ns(low), frame.open_times_ns(high)
             there = _between(known, first, last) - _between(differing, first, last)

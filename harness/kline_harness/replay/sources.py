@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import chain
@@ -121,7 +121,7 @@ class Sources:
         """
         self.receptions.clear()
         self.numbering.clear()
-        watches: list[FileWatch] = []
+        watches: dict[str, list[FileWatch]] = {}
         recordings = [file for file in self.trades if file.info.receive_unit]
         archives: dict[str, list[TradeFile]] = {}
         for file in self.trades:
@@ -134,7 +134,7 @@ class Sources:
         self,
         recordings: list[TradeFile],
         archives: list[list[TradeFile]],
-        watches: list[FileWatch],
+        watches: dict[str, list[FileWatch]],
         whole: bool,
     ) -> Iterator[Tape]:
         groups = [*([file] for file in recordings), *archives]
@@ -151,10 +151,12 @@ class Sources:
                     sources.append(_sorted(joined) if whole else streamed(joined))
             yield from merged(sources, soon=lambda source: lines[source].prepare())
 
-    def _whole(self, tapes: Iterator[Tape], watches: list[FileWatch]) -> Iterator[Tape]:
+    def _whole(
+        self, tapes: Iterator[Tape], watches: Mapping[str, list[FileWatch]]
+    ) -> Iterator[Tape]:
         yield from tapes
         # A pass that is not read to its end says nothing new of the files.
-        self._watches = watches
+        self._watches = list(chain.from_iterable(watches.values()))
 
     def claimed(self) -> tuple[int, int] | None:
         """Return the time that the files' names claim together, if each of them claims some."""
@@ -261,8 +263,9 @@ class Sources:
             yield tape
 
     def _watched(
-        self, file: TradeFile, chunks: Iterator[Tape], watches: list[FileWatch]
+        self, file: TradeFile, chunks: Iterator[Tape], watches: dict[str, list[FileWatch]]
     ) -> Iterator[Tape]:
+        """Return a file's chunks; once they are read, `watches` by symbol have what was seen."""
         info = file.peek()
         mine: dict[str, FileWatch] = {}
 
@@ -276,7 +279,7 @@ class Sources:
 
         yield from map(watched, self.numbering.tapes(file, chunks))
         for watch in mine.values():
-            for other in [one for one in watches if one.symbol == watch.symbol]:
+            for other in watches.get(watch.symbol, ()):
                 if watch.overlaps(other):
                     one, two = sorted((watch, other), key=lambda w: w.is_aggregated)
                     raise UsageError(
@@ -284,7 +287,8 @@ class Sources:
                         f"{watch.symbol} trades and time, which would count twice: give one of "
                         "them (inspect holds one against the other)"
                     )
-        watches += mine.values()
+        for symbol, watch in mine.items():
+            watches.setdefault(symbol, []).append(watch)
 
     def _refuse_overlap(self) -> None:
         """Refuse two files that hold the same symbol's trades of the same time."""
