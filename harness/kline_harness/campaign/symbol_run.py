@@ -189,10 +189,11 @@ class DigestedSources(Sources):
         return digested
 
     def _watched(
-        self, file: TradeFile, chunks: Iterator[Tape], watches: list[FileWatch]
+        self, file: TradeFile, chunks: Iterator[Tape], watches: dict[str, list[FileWatch]]
     ) -> Iterator[Tape]:
         if isinstance(file, DigestedFile) and file.fresh:
             yield from chunks
-            watches.append(file.watch())
+            seen = file.watch()
+            watches.setdefault(seen.symbol, []).append(seen)
         else:
             yield from Sources._watched(self, file, chunks, watches)
