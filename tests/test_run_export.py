@@ -7,11 +7,15 @@ import io
 import json
 import re
 import zipfile
+from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from kline_harness.cli import run
 from kline_harness.errors import UserError
+from kline_harness.kline import FIELDS, SCHEMA
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 DAY, STREAM = FIXTURES / "um-day", FIXTURES / "um-stream"
@@ -51,6 +55,24 @@ def test_klines_are_the_text_of_the_exchanges_own_files(folder: Path, tmp_path: 
         ours = (tmp_path / "csv" / f"BRAVOUSDT-{interval}.csv").read_text()
         # The exchange ends some decimals with zeros; everything else is the same text.
         assert ours.split() == [plain(line) for line in exchange.split()]
+
+
+def test_the_files_of_many_series_are_said_as_a_count(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kline: dict[str, object] = dict.fromkeys(FIELDS, Decimal(1))
+    kline |= {"interval": "1m", "open_time": 0, "close_time": 60_000_000, "count": 1}
+    kline |= dict.fromkeys(("first_trade_id", "last_trade_id", "finalized_at"), 1)
+    rows = [{**kline, "symbol": f"S{number:02}USDT", "trigger": "tick"} for number in range(40)]
+    table = pa.Table.from_pylist(rows, schema=SCHEMA)
+    (tmp_path / "klines").mkdir()
+    pq.write_table(table, tmp_path / "klines" / "part-00000.parquet")
+    out = tmp_path / "csv"
+    assert run(["export", str(tmp_path), "klines", "--out", str(out)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == [str(out / "S00USDT-1m.csv"), str(out / "S01USDT-1m.csv")]
+    assert lines[24:] == ["and 16 more; 40 files in all"]
+    assert len(list(out.iterdir())) == 40
 
 
 def test_klines_are_read_back_as_the_runs_own(

@@ -23,6 +23,8 @@ from kline_harness.units import utc_text
 KLINES, FINDINGS = "klines", "findings"
 _STORED = ("symbol", "interval", *(name for name in KLINE_COLUMNS if name != "ignore"))
 _US_PER_MS = 1_000
+# The paths of more files are a count.
+_PATHS_SHOWN = 24
 
 
 def export(given: argparse.Namespace) -> None:
@@ -32,8 +34,11 @@ def export(given: argparse.Namespace) -> None:
     """
     try:
         if given.what == KLINES:
-            for path in export_klines(given.run, given.out, given.symbol, given.interval):
+            paths = list(export_klines(given.run, given.out, given.symbol, given.interval))
+            for path in paths[:_PATHS_SHOWN]:
                 print(path)
+            if (more := len(paths) - _PATHS_SHOWN) > 0:
+                print(f"and {more:,} more; {len(paths):,} files in all")
             return
         rows = [row for row in _rows(given.run, given.what) if _is_asked(row, given)]
         text = _json(rows) if given.format == "json" else _csv(rows)

@@ -142,3 +142,24 @@ def test_a_name_that_nothing_has_and_an_empty_folder_are_bad_input(tmp_path: Pat
     (tmp_path / "empty").mkdir()
     code, output = inspect(tmp_path / "empty")
     assert (code, "expected a directory with files, found none" in output) == (2, True)
+
+
+def test_klines_stored_by_a_run_are_not_looked_at_and_said_as_such(tmp_path: Path) -> None:
+    """A part holds every symbol and interval, which is no fault of it."""
+    trades = [str(DAY / f"{name}USDT-aggTrades-2024-05-15.zip") for name in ("ALFA", "BRAVO")]
+    folder = tmp_path / "run"
+    options = ["--intervals", "1h", "--no-report", "--quiet", "--out", str(folder)]
+    replayed = subprocess.run(
+        [sys.executable, "-m", "kline_harness", "replay", *trades, *options], check=False
+    )
+    assert replayed.returncode == 0
+    for given in (folder / "klines", folder / "klines" / "part-00000.parquet"):
+        done = subprocess.run(
+            [sys.executable, "-m", "kline_harness", "inspect", str(given)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "klines stored by a run" in done.stdout
+        assert "broken" not in done.stdout
+        assert done.returncode == 3

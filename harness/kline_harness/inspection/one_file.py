@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from kline_harness.archives import (
     EMPTY,
@@ -42,6 +44,7 @@ from kline_harness.verdict import Verdict
 
 CHECK = "file"
 BROKEN = "broken"
+_STORED = "klines stored by a run: compare and export read its folder"
 _TRADES_NOT_CHECKED = ("ids before the first and after the last row", "prices against a market")
 _KLINES_NOT_CHECKED = (
     "whether rows are right: that takes their trades (replay)",
@@ -66,7 +69,17 @@ def kind_of(path: Path) -> str:
         if path.is_file() and (claims or isinstance(error, Damaged)):
             return BROKEN
         raise
+    if kind == "klines" and _is_stored(path):
+        return _STORED
     return BROKEN if kind == EMPTY and claims else kind
+
+
+def _is_stored(path: Path) -> bool:
+    """Tell a part of a run's stored klines, which are of all its symbols and intervals."""
+    try:
+        return {"finalized_at", "trigger"} <= set(pq.read_schema(path).names)
+    except (OSError, pa.ArrowException):
+        return False
 
 
 def inspect_broken(path: Path) -> FileReport:

@@ -14,7 +14,7 @@ _WIDTH, _STAGE, _BAR = 960.0, 280.0, 7.0
 _HEIGHT, _STUB, _LEAST, _TITLE = 44.0, 18.0, 3.0, 22.0
 # What is drawn of a ledger that balances; every line that does not comes before.
 _SHOWN = 10
-_SUBJECTS_NAMED = 4
+_SUBJECTS_NAMED, _LONG = 4, 24
 # Right of the last stage, and a letter of a title.
 _STAGE_REST, _LETTER = 100.0, 7.4
 
@@ -107,8 +107,7 @@ def _follower(
 
 def _shape(chain: Sequence[EquationRow]) -> str:
     """Return what two chains must share to be drawn as one."""
-    symbols = {str(row["subject"]).rsplit(" ", 1)[0] for row in chain[:1]}
-    return repr([symbols, [(row["law"], row["total"], row["parts"]) for row in chain]])
+    return repr([(row["law"], row["total"], row["parts"]) for row in chain])
 
 
 def draw_ledger(ledger: Sequence[EquationRow]) -> Drawing | None:
@@ -189,8 +188,9 @@ def _title(flow: FlowFigure) -> str:
     tails = [subject.rpartition(" ")[2] for subject in flow.subjects]
     if len(set(heads)) == 1 and heads[0]:
         return f"{law} · {heads[0]} {', '.join(tails)}: the same in each"
-    more = len(flow.subjects) - _SUBJECTS_NAMED
-    named = ", ".join(flow.subjects[:_SUBJECTS_NAMED])
+    # Names of files are long.
+    shown = 1 if len(flow.subjects[0]) > _LONG else _SUBJECTS_NAMED
+    more, named = len(flow.subjects) - shown, ", ".join(flow.subjects[:shown])
     return f"{law} · {named}{f' and {number(more)} more' if more > 0 else ''}: the same in each"
 
 

@@ -203,7 +203,10 @@ def _painter(
         left, right = edges[np.maximum(column - 1, 0)], edges[column + 1]
         low = np.full(len(column), top * 0.8)
         paint(axes, boxes(left, right, low, low * 0 + top), facecolor=tone("invalid"), linewidth=0)
-        ticks = [0, *(10**power for power in range(2, 8, 2) if 10**power * 3 < (limit or highest))]
+        # A label of a tick closer to that of the limit would lie over it.
+        room = 10 if limit else 3
+        steps = (10**power for power in range(2, 8, 2))
+        ticks = [0, *(step for step in steps if step * room < (limit or highest))]
         if limit:
             ticks.append(limit)
             dash = {"color": tone("invalid"), "linewidth": 0.8, "linestyle": (0, (4, 3))}

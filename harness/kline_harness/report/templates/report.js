@@ -360,7 +360,7 @@
       const button = el("button", { type: "button", class: "expand number", "aria-expanded": String(open.has(at)),
         "aria-label": `Evidence of ${spec.one} ${number}`, onclick: () => toggle(at, button, row) }, grouped(number));
       const row = el("tr", { class: "row", id: `${spec.one}-${number}` }, el("th", { scope: "row" }, spec.detail ? button : grouped(number)),
-        ...spec.cells(data, data.rows[at]).map((content, at) => (content instanceof HTMLTableCellElement ? content : el("td", { class: spec.long.includes(at) ? null : "time" }, content))));
+        ...spec.cells(data, data.rows[at]).map((content, at) => (content instanceof HTMLTableCellElement ? content : el("td", { class: content === "–" ? "none" : spec.long.includes(at) ? null : "time" }, content))));
       return open.has(at) ? [row, detail(at)] : [row];
     };
 
