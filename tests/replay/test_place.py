@@ -65,6 +65,18 @@ def test_another_run_is_not_replaced_unless_forced(tmp_path: Path) -> None:
     assert (tmp_path / "run" / "run.json").read_bytes() != before
 
 
+def test_a_run_of_another_version_is_not_replaced_unless_forced(tmp_path: Path) -> None:
+    first = replay(tmp_path / "run", ALFA, *QUICK)
+    record = tmp_path / "run" / "run.json"
+    record.write_text(record.read_text().replace("kline-harness/run/", "kline-harness/run/0", 1))
+    before = record.read_bytes()
+    refused = replay(tmp_path / "run", ALFA, *QUICK)
+    assert refused.exit_code == 2
+    assert "a run that is not one of this version" in " ".join(refused.output.split())
+    assert record.read_bytes() == before
+    assert replay(tmp_path / "run", ALFA, *QUICK, "--force").exit_code == first.exit_code
+
+
 def test_json_is_the_whole_of_stdout(tmp_path: Path) -> None:
     ran = replay(tmp_path / "run", ALFA, *QUICK, "--json")
     found = json.loads(ran.output)

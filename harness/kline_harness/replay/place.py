@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from kline_harness.archives import FileInfo
-from kline_harness.errors import OutputError
+from kline_harness.errors import InputError, OutputError
 from kline_harness.replay.scenario import Scenario
 from kline_harness.replay.sources import Sources
-from kline_harness.run_record import RECORD_FILE
+from kline_harness.run_record import RECORD_FILE, read_record
 from kline_harness.units import NS_PER_DAY, utc_text
 
 # The folder of run folders: a replay written there keeps its index up to date.
 REPORTS = Path("reports")
 _NAMED = 3
+_REPLACING = "give another --out, or --force to replace it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +85,18 @@ def _refuse_another(
 ) -> None:
     """Refuse the place of a run of other files or another scenario."""
     try:
-        found = json.loads((target / RECORD_FILE).read_text("utf-8"))
-        had = sorted((row["role"], row["path"]) for row in found["inputs"])
-        before = found["scenario"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return  # no run is there, or one that nobody can read any more
+        is_run = "schema" in json.loads((target / RECORD_FILE).read_text("utf-8"))
+    except (OSError, ValueError, TypeError):
+        is_run = False  # no run is there, or one that nobody can read any more
+    if not is_run:
+        return
+    try:
+        found = read_record(target / RECORD_FILE)
+    except InputError as error:
+        why = f"a run that is not one of this version ({error})"
+        raise OutputError(f"{target}: holds {why}: {_REPLACING}") from error
+    had = [(row["role"], row["path"]) for row in found.inputs]
+    before = found.scenario
     now = json.loads(json.dumps(scenario))
     why = ""
     if _names(had) != _names(inputs):
@@ -99,9 +107,7 @@ def _refuse_another(
             return  # only what another version of the scenario says besides
         why = f"of the same files and another scenario ({', '.join(names)})"
     if why:
-        raise OutputError(
-            f"{target}: holds another run, {why}: give another --out, or --force to replace it"
-        )
+        raise OutputError(f"{target}: holds another run, {why}: {_REPLACING}")
 
 
 def _of_other_files(had: list[tuple[str, str]], given: list[tuple[str, str]]) -> str:
