@@ -267,3 +267,24 @@ def test_messages_are_read_in_whatever_form_a_recorder_writes_them(
     assert tape.arrival_ns.tolist() == expected
     assert (file.info.receive_unit is None) is silent
     assert all(equation.balanced for equation in file.equations)
+
+
+@pytest.mark.parametrize("first", ["aggTrade", "trade"])
+def test_a_kind_that_ends_a_minute_before_the_other_is_refused(tmp_path: Path, first: str) -> None:
+    of = {"aggTrade": aggregate, "trade": trade}
+    other = "trade" if first == "aggTrade" else "aggTrade"
+    path = tmp_path / "rec.txt"
+    for apart_ms, refused in ((60_000, False), (60_001, True)):
+        last = of[other](7, T=START_MS + apart_ms)
+        events = [of[first](1, T=START_MS), of[other](1, T=START_MS), last]
+        path.write_text("".join(line(event) for event in events))
+        if not refused:
+            assert len(only(path)) == 1
+            continue
+        with pytest.raises(InputError, match=f"rec.txt, line 3: expected {first} events of") as e:
+            only(path)
+        assert "events of the other kind until" in str(e.value)
+    fund = trade(8, T=START_MS + 120_000, X="INSURANCE_FUND")
+    if first == "aggTrade":
+        path.write_text("".join(line(event) for event in (aggregate(1, T=START_MS), fund)))
+        assert len(only(path)) == 1

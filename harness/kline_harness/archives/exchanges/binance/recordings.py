@@ -25,7 +25,7 @@ from kline_harness.columns import Instrument, concat
 from kline_harness.errors import InputError
 from kline_harness.ledger import Equation
 from kline_harness.tape import Tape, TradeKind
-from kline_harness.units import INT64_MAX, TimeUnit, parse_exact
+from kline_harness.units import INT64_MAX, NS_PER_SECOND, TimeUnit, parse_exact, utc_text
 
 _KINDS = {
     "MARKET": TradeKind.MARKET,
@@ -33,6 +33,8 @@ _KINDS = {
     "ADL": TradeKind.ADL,
 }
 _TRADE_EVENTS = ("trade", "aggTrade")
+# An aggregate spans 100 ms: trades so long after the last one of the other kind lack there.
+_APART_NS = 60 * NS_PER_SECOND
 
 
 class Recording:
@@ -65,6 +67,9 @@ class Recording:
         self.clock = ReceiveClock()
         self._only = symbol
         self._event_of: dict[str, str] = {}
+        # When a symbol's last trade was, and its last of the kind that is not read: time and line.
+        self._last_ns: dict[str, int] = {}
+        self._other_kind: dict[str, tuple[int, int]] = {}
         self._scales: dict[str, tuple[int, int]] = {}
         # For the laws: lines by what they are, and trades as the text shows them.
         self._lines = {"of messages": 0, "blank": 0}
@@ -99,6 +104,7 @@ class Recording:
                     self._lines["blank"] += 1
             if rows:
                 yield self._tape(rows)
+        self._check_ends()
 
     def equations(self, name: str, lines: int, rows: int) -> list[Equation]:
         """Return the laws of the lines and of the trades in them.
@@ -129,11 +135,30 @@ class Recording:
                 continue
             message = _Message(line, event)
             if self.accepts(message.symbol(), kind):
-                rows.append(message.row(self))
+                row = message.row(self)
+                rows.append(row)
+                symbol = row["symbol"]
+                if row["kind"] == TradeKind.MARKET:
+                    last = self._last_ns.get(symbol, 0)
+                    self._last_ns[symbol] = max(last, row["event_time_ns"])
             else:
                 self.skipped += 1
                 self._left_out += 1
+                if message.symbol() in self._event_of and message.is_market():
+                    time = message.time_ns(self.unit)
+                    before = self._other_kind.get(message.symbol(), (0, 0))
+                    self._other_kind[message.symbol()] = max(before, (time, line.number))
         return rows
+
+    def _check_ends(self) -> None:
+        """Refuse a symbol whose trades of the kind that is read end before those of the other."""
+        for symbol, (other_ns, number) in self._other_kind.items():
+            last_ns = self._last_ns.get(symbol, 0)
+            if other_ns > last_ns + _APART_NS:
+                kind = self._event_of[symbol]
+                expected = f"{kind} events of {symbol}, the kind read here, to the end"
+                found = f"the last at {utc_text(last_ns)}, events of the other kind until"
+                raise InputError(self.path, expected, f"{found} {utc_text(other_ns)}", line=number)
 
     def accepts(self, symbol: str, event: str) -> bool:
         """Tell whether a trade is to be read; one that is not counts as skipped."""
@@ -207,6 +232,16 @@ class _Message:
         if not isinstance(symbol, str) or not symbol:
             self._line.fail("a trade with a symbol s", self._line.text)
         return symbol
+
+    def is_market(self) -> bool:
+        """Tell whether the trade belongs to klines."""
+        quantity = str(self._event.get("q", ""))
+        return self._event.get("X", "MARKET") == "MARKET" and quantity.strip("0.") != ""
+
+    def time_ns(self, unit: TimeUnit | None) -> int:
+        """Return when the trade was, in the unit of the recording's trades."""
+        assert unit is not None  # a trade of the symbol was read before
+        return in_unit(self._line, self._integer("T"), unit, "T")
 
     def row(self, recording: Recording) -> dict[str, Any]:
         """Return the trade as a row."""
