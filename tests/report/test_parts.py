@@ -155,6 +155,18 @@ def test_the_ledger_of_a_thousand_series_is_joined_by_looking_at_each_equation_a
     assert looks < 100 * len(ledger)
 
 
+def test_the_parts_of_hundreds_of_symbols_are_drawn_as_a_few() -> None:
+    parts = {f"S{number:03}USDT": 10 + number for number in range(500)}
+    drawing = draw_ledger([_equation("trades read", "all files", sum(parts.values()) + 1, **parts)])
+    assert drawing is not None
+    svg = drawing.__html__()
+    # The largest flows on, six more are named, and what is lost is never among the rest.
+    assert svg.count("USDT") == 7
+    rest = sum(range(10, 10 + 493))
+    assert f"{rest:,} in 493 more" in svg
+    assert "1 unaccounted for" in svg
+
+
 def test_what_does_not_balance_is_said() -> None:
     drawing = draw_ledger(LEDGER)
     assert drawing is not None

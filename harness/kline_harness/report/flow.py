@@ -15,6 +15,7 @@ _HEIGHT, _STUB, _LEAST, _TITLE = 44.0, 18.0, 3.0, 22.0
 # What is drawn of a ledger that balances; every line that does not comes before.
 _SHOWN = 10
 _SUBJECTS_NAMED, _LONG = 4, 24
+_STUBS_SHOWN = 6
 # Right of the last stage, and a letter of a title.
 _STAGE_REST, _LETTER = 100.0, 7.4
 
@@ -173,6 +174,12 @@ def _stubs(row: EquationRow, main: str | None) -> list[tuple[str, int, str]]:
         for name, count in row["parts"].items()
         if name != main and count
     ]
+    if len(stubs) > _STUBS_SHOWN + 1:
+        # A part for each symbol would be a picture of thousands of pixels.
+        stubs.sort(key=lambda stub: -abs(stub[1]))
+        rest = stubs[_STUBS_SHOWN:]
+        total = sum(count for _, count, _ in rest)
+        stubs[_STUBS_SHOWN:] = [(f"in {number(len(rest))} more", total, "uncompared")]
     gap = row["total"] - sum(row["parts"].values())
     if gap:
         stubs.append(("unaccounted for" if gap > 0 else "too many", gap, "unexplained"))
