@@ -111,3 +111,21 @@ def test_a_size_that_is_none(tmp_path: Path, words: tuple[str, ...], told: str) 
     ran = replay(tmp_path / "run", trades, *words)
     assert ran.exit_code == 2
     assert told in ran.output
+
+
+@pytest.mark.parametrize("size", ["10", "100", "0.1"])
+@pytest.mark.parametrize("wrong", [None, 0, 33, -1])
+def test_a_base_quantity_of_another_size(tmp_path: Path, size: str, wrong: int | None) -> None:
+    tape = contracts(75, "GNUUSD_PERP")
+    rows = ["id,price,qty,base_qty,time,is_buyer_maker"]
+    odd = None if wrong is None else tape[wrong]
+    for one in tape:
+        base = (one.quantity * Decimal(size) / one.price).quantize(UNIT, ROUND_HALF_UP)
+        base *= 2 if one is odd else 1
+        words = (one.id, one.price, one.quantity, base, one.time_ns // 1_000_000)
+        rows.append(",".join([*map(str, words), str(one.buyer_is_maker).lower()]))
+    trades = tmp_path / "GNUUSD_PERP-trades.csv"
+    trades.write_text("\n".join(rows) + "\n")
+    ran = replay(tmp_path / "run", trades, "--intervals=1m", "--audit=off")
+    assert ran.exit_code == (0 if wrong is None else 3), ran.output
+    assert ("contract size" in " ".join(ran.output.split())) == (wrong is not None)

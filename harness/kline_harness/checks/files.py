@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kline_harness.checks.row_laws import contradicted, not_products, shared_raw_ids
+from kline_harness.checks import row_laws
 from kline_harness.comparison.compare import Comparison, ReferenceKlines
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.units import (
@@ -30,12 +30,6 @@ SAME_SIDE_MIN = 32
 _NAMED = 4
 # Exchanges number a symbol's trades from 0 or 1.
 _FIRST_ID = 1
-# What a broken law of rows says, and the field of klines that bears them out.
-_LAWS = {
-    "time_backwards": ("are later by id and earlier by time than the row before", "volume"),
-    "overlapping_aggregates": ("have raw trades of the aggregate before them", "count"),
-    "quote_not_product": ("state a quote quantity that is not price x quantity", "quote_volume"),
-}
 NOT_CHECKED = (
     "trades before the first and after the last row of a file without a day in its name",
 )
@@ -69,6 +63,8 @@ class FileWatch:
     is_aggregated: bool = False
     is_recorded: bool = False
     quotes_stated: bool = False
+    # Of inverse contracts whose base quantity is stated.
+    size: row_laws.ContractSize | None = None
     broken: dict[str, int] = field(default_factory=dict)
     first_broken_ns: dict[str, int] = field(default_factory=dict)
     last_row: tuple[int, int, int] | None = None
@@ -110,7 +106,9 @@ class FileWatch:
     def _hold_to_laws(self, tape: Tape) -> None:
         if self.quotes_stated:
             instrument = tape.instruments[int(tape.symbol[0])]
-            self._break("quote_not_product", not_products(tape, instrument)[0], tape, 0)
+            self._break("quote_not_product", row_laws.not_products(tape, instrument)[0], tape, 0)
+        if self.size is not None:
+            self._break("contract_sizes", self.size.others(tape), tape, 0)
         if not self.ids_stated or self.is_recorded:
             return
         first = tape.first_id
@@ -127,9 +125,9 @@ class FileWatch:
         self, ids: Int64Array, times: Int64Array, last: Int64Array, first: Int64Array, *at: Any
     ) -> None:
         """Hold rows to those before them; `at` is their tape and the row that is judged first."""
-        self._break("time_backwards", contradicted(ids, times), *at)
+        self._break("time_backwards", row_laws.contradicted(ids, times), *at)
         if self.is_aggregated:
-            self._break("overlapping_aggregates", shared_raw_ids(ids, first, last), *at)
+            self._break("overlapping_aggregates", row_laws.shared_raw_ids(ids, first, last), *at)
 
     def _break(self, kind: str, rows: BoolArray, tape: Tape, start: int) -> None:
         count = int(np.count_nonzero(rows))
@@ -351,7 +349,7 @@ def _edges(watch: FileWatch, reached: tuple[int, int] | None) -> Iterable[Findin
 def _broken(watch: FileWatch, compared: set[str]) -> Iterator[Finding]:
     """Yield what rows contradict each other in, unless klines of the exchange bear them out."""
     for kind, count in sorted(watch.broken.items()):
-        words, field_name = _LAWS[kind]
+        words, field_name = row_laws.LAWS[kind]
         first = utc_text(watch.first_broken_ns[kind])
         rows = f"{count:,} of {watch.rows:,} rows of {watch.name}"
         sentence = f"{rows} {words}; the first is of {first}"

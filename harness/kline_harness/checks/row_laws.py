@@ -5,11 +5,22 @@ Each returns the rows that break it.
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 import numpy as np
 
 from kline_harness.columns import Instrument
-from kline_harness.tape import Tape
+from kline_harness.tape import Tape, TradeKind
 from kline_harness.units import BoolArray, ExactArray, Int64Array, multiply, rescale
+
+# What a broken law of rows says, and the field of klines that bears them out.
+LAWS = {
+    "time_backwards": ("are later by id and earlier by time than the row before", "volume"),
+    "overlapping_aggregates": ("have raw trades of the aggregate before them", "count"),
+    "quote_not_product": ("state a quote quantity that is not price x quantity", "quote_volume"),
+    "contract_sizes": ("state a base quantity of another contract size", "quote_volume"),
+}
 
 
 def contradicted(ids: Int64Array, times: Int64Array) -> BoolArray:
@@ -49,3 +60,39 @@ def not_products(
     unit = 10 ** (finest - min(scale, instrument.quote_scale)) if rounded else 0
     wrong = np.asarray(abs(stated - exact) > unit, dtype=np.bool_)
     return wrong, stated, exact, finest
+
+
+@dataclass(slots=True)
+class ContractSize:
+    """The one size of an inverse contract that the base quantities of a file leave possible."""
+
+    least: float = 0.0
+    most: float = math.inf
+
+    def others(self, tape: Tape) -> BoolArray:
+        """Return which rows, of one symbol, state a base quantity of another size.
+
+        It is size x contracts / price, rounded to one unit. Where the rows contradict each other,
+        those are wrong that most of the others, or the rows before, are not.
+        """
+        wrong = np.zeros(len(tape), dtype=np.bool_)
+        rows = (tape.kind == TradeKind.MARKET) & (tape.quantity > 0) & (tape.price > 0)
+        if not rows.any():
+            return wrong
+        one = tape.instruments[int(tape.symbol[0])]
+        worth = tape.price[rows].astype(np.float64) / tape.quantity[rows].astype(np.float64)
+        worth *= 10.0 ** (one.quantity_scale - one.price_scale - one.quote_scale)
+        base = tape.quote[rows].astype(np.float64)
+        # The last digits of a float are none of the file's.
+        least, most = (base - 1) * worth * (1 - 1e-12), (base + 1) * worth * (1 + 1e-12)
+        if max(self.least, least.max()) > min(self.most, most.min()):
+            lowest = max(self.least, float(np.median(least)))
+            highest = min(self.most, float(np.median(most)))
+            odd = (least > highest) | (most < lowest)
+            if not odd.any():
+                odd[int(np.argmax(least))] = True
+            wrong[np.flatnonzero(rows)[odd]] = True
+            least, most = least[~odd], most[~odd]
+        self.least = max(self.least, float(least.max(initial=0.0)))
+        self.most = min(self.most, float(most.min(initial=math.inf)))
+        return wrong

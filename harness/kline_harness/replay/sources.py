@@ -21,6 +21,7 @@ from kline_harness.archives import (
 )
 from kline_harness.archives.read_ahead import ReadAhead
 from kline_harness.checks.files import FileWatch
+from kline_harness.checks.row_laws import ContractSize
 from kline_harness.columns import by_symbol, concat
 from kline_harness.comparison.compare import ReferenceKlines
 from kline_harness.comparison.coverage import Coverage, FileTime
@@ -340,6 +341,7 @@ def watch_of(info: FileInfo, symbol: str) -> FileWatch:
         is_aggregated=info.layout == "aggTrades",
         is_recorded=info.layout == "stream",
         quotes_stated=info.layout == "trades" and info.market != "cm",
+        size=ContractSize() if info.layout == "trades" and info.market == "cm" else None,
     )
 
 
