@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -165,6 +166,22 @@ def test_the_parts_of_hundreds_of_symbols_are_drawn_as_a_few() -> None:
     rest = sum(range(10, 10 + 493))
     assert f"{rest:,} in 493 more" in svg
     assert "1 unaccounted for" in svg
+
+
+def test_a_long_chain_fits_in_the_drawing() -> None:
+    laws = ["sent", "klines delivered", "klines taken", "klines written"]
+    parts = [law.rsplit(" ", 1)[-1] for law in laws[1:]] + ["disk"]
+    chain = [
+        _equation(law, "writer", 9, **{part: 9}) for law, part in zip(laws, parts, strict=True)
+    ]
+    drawing = draw_ledger(chain)
+    assert drawing is not None
+    svg = drawing.__html__()
+    assert len(flows(chain)) == 1
+    places = [float(x) for x in re.findall(r'<text[^>]* x="([0-9.]+)"', svg)]
+    assert len(places) == 6
+    # "= balanced" needs some room to the right of where it begins.
+    assert max(places) <= 960 - 75
 
 
 def test_what_does_not_balance_is_said() -> None:

@@ -137,7 +137,7 @@ def _lines(drawn: Sequence[FlowFigure]) -> Iterator[list[tuple[FlowFigure, float
     line: list[tuple[FlowFigure, float]] = []
     x = 0.0
     for flow in drawn:
-        wide = max(len(flow.chain) * _STAGE + _STAGE_REST, len(_title(flow)) * _LETTER)
+        wide = max(len(flow.chain) * _stage(flow) + _STAGE_REST, len(_title(flow)) * _LETTER)
         if line and x + wide > _WIDTH:
             yield line
             line, x = [], 0.0
@@ -186,6 +186,11 @@ def _stubs(row: EquationRow, main: str | None) -> list[tuple[str, int, str]]:
     return stubs
 
 
+def _stage(flow: FlowFigure) -> float:
+    """Return the width of a stage: a long chain fits, too, with what is said at its end."""
+    return min(_STAGE, (_WIDTH - _STAGE_REST) / len(flow.chain))
+
+
 def _title(flow: FlowFigure) -> str:
     head = flow.chain[0]
     law = f"{law_name(head['law'])} {amount(head['law'], head['total'])}"
@@ -203,25 +208,31 @@ def _title(flow: FlowFigure) -> str:
 
 def _draw_flow(drawing: Drawing, flow: FlowFigure, left: float, top: float) -> None:
     drawing.text(left, top + 14, _title(flow), size=12, bold=True)
-    y, height = top + _TITLE, _HEIGHT
+    y, height, stage = top + _TITLE, _HEIGHT, _stage(flow)
     drawing.rect(left, y, _BAR, height, "theirs")
     for place, row in enumerate(flow.chain):
-        height = _draw_stage(drawing, row, _main(flow, place), left + place * _STAGE, y, height)
+        x = left + place * stage
+        height = _draw_stage(drawing, row, _main(flow, place), (x, x + stage), y, height)
     if all(row["balanced"] for row in flow.chain):
-        end = left + len(flow.chain) * _STAGE
+        end = left + len(flow.chain) * stage
         drawing.text(end + 20, y + height / 2 + 4, "= balanced", tone="valid", size=12, bold=True)
 
 
 def _draw_stage(
-    drawing: Drawing, row: EquationRow, main: str | None, x: float, y: float, height: float
+    drawing: Drawing,
+    row: EquationRow,
+    main: str | None,
+    across: tuple[float, float],
+    y: float,
+    height: float,
 ) -> float:
     """Draw how one total splits; return the height of the part that flows on."""
+    x, target = across
     total = row["total"]
     stubs = _stubs(row, main)
     scale = height / total if total else 0.0
     lost = [max(_LEAST, abs(count) * scale) for _, count, _ in stubs]
     kept = max(_LEAST, height - sum(lost)) if main is not None else 0.0
-    target = x + _STAGE
     if main is not None:
         _ribbon(drawing, x + _BAR, target, y, y, kept, "area")
         drawing.rect(target, y, _BAR, kept, "theirs")
@@ -229,7 +240,7 @@ def _draw_stage(
         drawing.text(target - 8, y + 14, told, size=12, anchor="end")
     start, place = y + kept, y + height + _STUB * 0.6
     for (name, count, tone), thick in zip(stubs, lost, strict=True):
-        end = x + _STAGE * 0.36
+        end = x + (target - x) * 0.36
         _ribbon(drawing, x + _BAR, end, start, place, thick, tone)
         tone_of_text = "invalid" if tone == "unexplained" else "ink"
         drawing.text(
