@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
 from tests.gate.suites import replace_text
 from tests.replays import UM_STREAM, command, replay
 
@@ -18,6 +20,17 @@ def test_a_run_and_its_repetition_differ_in_nothing(tmp_path: Path) -> None:
         replay(tmp_path / name, TRADES, "--klines", KLINES, *QUICK)
     ran = command("diff", tmp_path / "a", tmp_path / "b")
     assert (ran.exit_code, ran.output) == (0, "no difference\n")
+
+
+def test_stored_klines_without_a_column_are_one_sentence(tmp_path: Path) -> None:
+    for name in "ab":
+        replay(tmp_path / name, TRADES, *QUICK)
+    [part] = (tmp_path / "b" / "klines").glob("part-*.parquet")
+    pq.write_table(pq.read_table(part).drop(["close"]), part)
+    for sides in ("ab", "ba"):
+        ran = command("diff", *(tmp_path / name for name in sides))
+        assert ran.exit_code == 2, ran.output
+        assert "expected klines in Parquet as a replay stores them" in " ".join(ran.output.split())
 
 
 def test_a_changed_kline_of_the_exchange_is_a_new_difference(tmp_path: Path) -> None:

@@ -265,17 +265,22 @@ def _of_path(path: Path) -> Iterator[_Reader]:
         for folder in (path / "klines", path):
             if readers := KlineDataset(folder).readers():
                 yield from (
-                    (partial(_read, folder, partial(read, _COLUMNS)), FIELDS) for read in readers
+                    (partial(_table, folder, partial(read, _COLUMNS)), FIELDS) for read in readers
                 )
                 return
         raise InputError(path, "a run folder or a dataset of klines", "no part-*.parquet in it")
     if path.suffix == ".parquet":
         for group in range(_read(path, lambda: pq.read_metadata(path).num_row_groups)):
-            yield partial(_read, path, partial(_row_group, path, group)), FIELDS
+            yield partial(_table, path, partial(_row_group, path, group)), FIELDS
         return
     klines = read_klines(path)
     for number in range(klines.rows.blocks):
         yield partial(_block, klines.rows.piece, number), klines.fields
+
+
+def _table(path: Path, read: Callable[[], pa.Table]) -> pa.Table:
+    # Columns that a file lacks are left out without a word by the reader, not here.
+    return _read(path, lambda: read().select(_COLUMNS))
 
 
 def _read(path: Path, read: Callable[[], _T]) -> _T:
