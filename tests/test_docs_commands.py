@@ -24,6 +24,7 @@ from tests.test_docs import COMMANDS, words_of
 
 CASE = ROOT / "fixtures" / "cases" / "case03"
 DAY = "BTCUSDT-aggTrades-2024-05-15.zip"
+OWN = f"{ROOT / 'docs/examples/own_aggregator.py'}:Klines"
 PROGRAM = f'process:"{sys.executable}" "{ROOT / "docs/examples/subjects/aggregator.py"}"'
 
 
@@ -92,6 +93,10 @@ TABLE: dict[str, Runs | Skipped] = {
     'replay TRADES --aggregator "process:COMMAND"': Runs(
         words={"TRADES": [DAY], "process:COMMAND": [PROGRAM, "--intervals", "1h", "--out", "own"]},
         leaves="own/report.html",
+    ),
+    "replay TRADES --aggregator mine.py:Klines": Runs(
+        words={"TRADES": [DAY], "mine.py:Klines": [OWN, "--intervals", "1h", "--out", "mine"]},
+        leaves="mine/report.html",
     ),
     "replay TRADES... --scenario FILE.toml": Runs(
         words={"TRADES": [DAY], "FILE.toml": ["FILE.toml", "--out", "scenario"]}
