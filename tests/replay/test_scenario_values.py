@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from kline_harness.errors import UserError
 from kline_harness.faults.catalogue import CATALOGUE
@@ -165,6 +165,7 @@ PATTERNS = ["**", "a/**b", "[", "/", "/etc/passwd", "..", "../..", "~", "x" * 30
     key=st.sampled_from([*SUITE_KEYS, *CASE_KEYS]),
     value=VALUES | st.sampled_from(PATTERNS) | st.lists(st.sampled_from(PATTERNS), min_size=1),
 )
+@example(key="max_ratio", value=10**400)
 def test_a_suite_is_taken_or_refused(key: str, value: Any, tmp_path: Path) -> None:
     (tmp_path / "s.csv").touch()
     suite: dict[str, Any] = {"case": [{"name": "a", "trades": "s.csv"}]}

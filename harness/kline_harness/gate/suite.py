@@ -29,6 +29,8 @@ _CASE_KEYS = (
 # What only a replay knows.
 _REPLAY_KEYS = ("trades", "intervals", "aggregator", "scenario", "audit", "market")
 # Names are file names of baselines and run folders on every system, and test ids.
+# Of a ratio; more digits than a float holds would be no number to compare with.
+_MOST = 10**15
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 # What may stand before the name of a cause; nothing allows it in both classes.
 _WORDS = ("", Class.PROVED.value, Class.CONSISTENT.value)
@@ -233,6 +235,8 @@ class _Table:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
             raise self.wrong(key, "a number above 0", value)
+        if isinstance(value, int) and value > _MOST:
+            raise self.wrong(key, f"at most {_MOST:,}", value)
         return float(value)
 
     def texts(self, key: str) -> list[str]:
