@@ -9,7 +9,7 @@ from decimal import Decimal
 import numpy as np
 from hypothesis import strategies as st
 from kline_harness.columns import Instrument, concat
-from kline_harness.interfaces import FeedSlice, Tick
+from kline_harness.interfaces import Aggregator, FeedSlice, Tick
 from kline_harness.interval import INTERVALS, Interval
 from kline_harness.kline import Emission, KlineBatch, Trigger
 from kline_harness.tape import Tape, TradeKind
@@ -181,3 +181,14 @@ def finals_by_series(
             trigger = Trigger(int(batch.trigger[row])).name.lower()
             out.setdefault(key, []).append((as_oracle_kline(batch, row), trigger))
     return out
+
+
+def advanced(aggregator: Aggregator, feed: FeedSlice, cuts: Sequence[int]) -> list[Emission]:
+    """Return what an aggregator gives for a feed that is cut at some places, and for its end."""
+    emissions, done = [], 0
+    for cut in [*sorted(cuts), len(feed)]:
+        head, feed = feed.cut(max(0, cut - done))
+        done = max(done, cut)
+        emissions.append(aggregator.advance(head))
+    emissions.append(aggregator.finish(10**19 // 10))
+    return emissions

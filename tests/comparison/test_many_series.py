@@ -46,15 +46,21 @@ def pieces() -> list[pa.Table]:
     ]
 
 
-def test_the_pieces_are_read_a_few_times_for_all_series() -> None:
-    tables, reads = pieces(), 0
+class Reads:
+    """Reads pieces, and counts how often."""
 
-    def reader(table: pa.Table, names: Sequence[str] | None) -> pa.Table:
-        nonlocal reads
-        reads += 1
+    def __init__(self) -> None:
+        self.count = 0
+
+    def read(self, table: pa.Table, names: Sequence[str] | None) -> pa.Table:
+        self.count += 1
         return table if names is None else table.select(list(names))
 
-    ours = Stored([partial(reader, table) for table in tables])
+
+def test_the_pieces_are_read_a_few_times_for_all_series() -> None:
+    tables = pieces()
+    reads = Reads()
+    ours = Stored([partial(reads.read, table) for table in tables])
     whole = pa.concat_tables(tables).to_pylist()
     references = []
     for symbol in reversed(SYMBOLS):
@@ -65,12 +71,12 @@ def test_the_pieces_are_read_a_few_times_for_all_series() -> None:
         references.append(ReferenceKlines(symbol, parse_interval("1m"), rows, FIELDS, symbol))
     span = (START_US * 1_000, (START_US + MINUTES * 60_000_000) * 1_000)
     covers = {symbol: Coverage((span,)) for symbol in SYMBOLS}
-    before = reads
+    before = reads.count
     found = compare(ours, references, covers)
     assert [one.symbol for one in found.series] == list(reversed(SYMBOLS))
     assert [(one.symbol, one.fields) for one in found.differences] == [(SYMBOLS[7], ("volume",))]
     assert sum(one.identical for one in found.series) == len(SYMBOLS) * MINUTES - 1
-    assert reads - before <= 4 * PIECES
+    assert reads.count - before <= 4 * PIECES
 
 
 def test_series_are_found_whatever_their_names_numbers_are_in_each_piece() -> None:
@@ -92,14 +98,9 @@ def test_series_are_found_whatever_their_names_numbers_are_in_each_piece() -> No
 
 
 def test_the_pieces_are_read_a_few_times_for_the_klines_of_symbols_that_ours_lack() -> None:
-    tables, reads = pieces(), 0
-
-    def reader(table: pa.Table, names: Sequence[str] | None) -> pa.Table:
-        nonlocal reads
-        reads += 1
-        return table if names is None else table.select(list(names))
-
-    ours = Stored([partial(reader, table) for table in tables])
+    tables = pieces()
+    reads = Reads()
+    ours = Stored([partial(reads.read, table) for table in tables])
     mine = [row for row in pa.concat_tables(tables).to_pylist() if row["symbol"] == SYMBOLS[7]]
     for minute, row in enumerate(mine):
         row["close"] += minute
@@ -110,7 +111,7 @@ def test_the_pieces_are_read_a_few_times_for_the_klines_of_symbols_that_ours_lac
         rows = RowsInMemory(pa.Table.from_pylist(theirs, schema=SCHEMA))
         symbol = f"OTHER{number:03}USDT"
         references.append(ReferenceKlines(symbol, parse_interval("1m"), rows, FIELDS, symbol))
-    before = reads
+    before = reads.count
     found = compare(ours, references, {})
     said = {
         one.symbol: one.detail for one in found.not_compared if one.reason == "nothing_compared"
@@ -121,4 +122,4 @@ def test_the_pieces_are_read_a_few_times_for_the_klines_of_symbols_that_ours_lac
     ]
     assert f"theirs are our {SYMBOLS[7]} klines at the same times: 20 of 20" in said["OTHER150USDT"]
     # Twenty symbols are looked at, each once, and the one that agrees once more.
-    assert reads - before <= 30 * PIECES
+    assert reads.count - before <= 30 * PIECES

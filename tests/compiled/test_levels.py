@@ -19,7 +19,7 @@ from kline_harness.interfaces import FeedSlice
 from kline_harness.interval import INTERVALS, parse_interval
 from kline_harness.kline import Emission
 
-from tests.tapes import NS, START_NS, Event, events, feed_slice
+from tests.tapes import NS, START_NS, Event, advanced, events, feed_slice
 
 pytestmark = pytest.mark.skipif(library.LIBRARY is None, reason="nothing was compiled")
 CHOICES = [
@@ -48,13 +48,7 @@ class Made:
         aggregator = ExactAggregator([parse_interval(text) for text in intervals])
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(exact, "advance_in_rows", counted)
-            emissions, done = [], 0
-            for cut in [*sorted(cuts), len(feed)]:
-                head, feed = feed.cut(max(0, cut - done))
-                done = max(done, cut)
-                emissions.append(aggregator.advance(head))
-            emissions.append(aggregator.finish(10**19 // 10))
-        self.emissions = [every(one) for one in emissions]
+            self.emissions = [every(one) for one in advanced(aggregator, feed, cuts)]
         self.accounts = aggregator.accounts()
 
 

@@ -11,7 +11,7 @@ from kline_harness.kline import Emission
 from kline_harness.ledger import trade_equations
 
 from tests.oracle import feed_klines
-from tests.tapes import Event, events, feed_slice, finals_by_series, oracle_events
+from tests.tapes import Event, advanced, events, feed_slice, finals_by_series, oracle_events
 
 CHOICES = [
     ("1m",),
@@ -28,13 +28,7 @@ def run(
     feed: FeedSlice, intervals: tuple[str, ...], cuts: list[int]
 ) -> tuple[ExactAggregator, list[Emission]]:
     aggregator = ExactAggregator([parse_interval(text) for text in intervals])
-    emissions, done = [], 0
-    for cut in [*sorted(cuts), len(feed)]:
-        head, feed = feed.cut(max(0, cut - done))
-        done = max(done, cut)
-        emissions.append(aggregator.advance(head))
-    emissions.append(aggregator.finish(10**19 // 10))
-    return aggregator, emissions
+    return aggregator, advanced(aggregator, feed, cuts)
 
 
 @settings(max_examples=400, deadline=None)
