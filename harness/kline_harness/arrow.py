@@ -140,15 +140,19 @@ def take_rows(table: pa.Table, rows: NDArray[Any]) -> pa.Table:
 
 
 def array_of(values: NDArray[Any], kind: pa.DataType, stated: BoolArray | None = None) -> pa.Array:
-    """Return a column of numpy's as Arrow's: int32 as such, any other type on 64 bits.
+    """Return a column of numpy's as Arrow's: booleans and int32 as such, any other on 64 bits.
 
     Where `stated` is given and false, the value is null.
     """
-    column = np.ascontiguousarray(values, dtype=np.int32 if kind == pa.int32() else np.int64)
+    # By their bits: Arrow's cast is in a module that costs more to import than most replays.
     bits = None
     if stated is not None and not stated.all():
         bits = pa.py_buffer(np.packbits(stated, bitorder="little"))
-    return pa.Array.from_buffers(kind, len(column), [bits, pa.py_buffer(column)])
+    if kind == pa.bool_():
+        column = np.packbits(values, bitorder="little")
+    else:
+        column = np.ascontiguousarray(values, dtype=np.int32 if kind == pa.int32() else np.int64)
+    return pa.Array.from_buffers(kind, len(values), [bits, pa.py_buffer(column)])
 
 
 def dictionary_text(

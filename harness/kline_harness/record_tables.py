@@ -43,8 +43,8 @@ def _column(values: Sequence[Any], shape: Any) -> pa.Array:
     # Not of Python's objects: Arrow imports pandas to convert them.
     stated = np.array([value is not None for value in values], dtype=np.bool_)
     if _is_scalar(shape, bool):
-        bits = [np.packbits(some, bitorder="little").tobytes() for some in (stated, _true(values))]
-        return pa.Array.from_buffers(pa.bool_(), len(values), [pa.py_buffer(one) for one in bits])
+        truths = np.array([bool(value) for value in values], dtype=np.bool_)
+        return array_of(truths, pa.bool_(), stated)
     if _is_scalar(shape, int):
         numbers = np.array([value or 0 for value in values], dtype=np.int64)
         return array_of(numbers, pa.int64(), stated)
@@ -52,10 +52,6 @@ def _column(values: Sequence[Any], shape: Any) -> pa.Array:
         values = [None if value is None else _json(value) for value in values]
     texts = ["" if value is None else value for value in values]
     return dictionary_text(np.arange(len(texts)), texts, stated)
-
-
-def _true(values: Sequence[Any]) -> Any:
-    return np.array([bool(value) for value in values], dtype=np.bool_)
 
 
 def _is_scalar(shape: Any, kind: type) -> bool:

@@ -307,8 +307,6 @@ class _LedgerRows:
     def columns(self) -> dict[str, pa.Array]:
         """Return the columns of the table."""
         balanced = np.concatenate([np.empty(0, dtype=np.bool_), *self._balanced])
-        # By their bits: Arrow's cast is in a module that costs more to import than most replays.
-        bits = np.packbits(balanced, bitorder="little").tobytes()
         none = np.empty((0, 2), dtype=np.uint64)
 
         def wide(parts: list[_Words]) -> pa.Array:
@@ -327,9 +325,7 @@ class _LedgerRows:
             "total": wide(self._totals),
             "part": texts("part"),
             "count": wide(self._counts),
-            "balanced": pa.Array.from_buffers(
-                pa.bool_(), len(balanced), [None, pa.py_buffer(bits)]
-            ),
+            "balanced": array_of(balanced, pa.bool_()),
         }
 
 

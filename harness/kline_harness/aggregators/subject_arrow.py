@@ -57,8 +57,7 @@ def _column(tape: Tape, instrument: Instrument, name: str) -> pa.Array:
     if name == "kind":
         return pa.array([_KINDS[kind] for kind in tape.kind.tolist()], pa.string())
     if name == "buyer_is_maker":
-        bits = np.packbits(tape.buyer_is_maker, bitorder="little")
-        return pa.Array.from_buffers(pa.bool_(), len(tape), [None, pa.py_buffer(bits)])
+        return array_of(tape.buyer_is_maker, pa.bool_())
     return array_of(getattr(tape, "trade_id" if name == "id" else name), pa.int64())
 
 
