@@ -133,6 +133,30 @@ raise SystemExit(exit_codes.run_to_exit(verb))
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("number", "code", "line"),
+    [("SIGINT", 130, "interrupted\n"), ("SIGTERM", 143, "terminated\n")],
+)
+@pytest.mark.parametrize(
+    "where",
+    ["exec({kill!r})", "type('', (), {{'__del__': lambda self: {kill}}})() and None"],
+    ids=["executed text", "a finalizer"],
+)
+def test_a_signal_ends_the_command_wherever_it_comes(
+    where: str, number: str, code: int, line: str, tmp_path: Path
+) -> None:
+    kill = f"os.kill(os.getpid(), signal.{number})"
+    program = f"""
+import os, signal
+from kline_harness import exit_codes
+raise SystemExit(exit_codes.run_to_exit(lambda: {where.format(kill=kill)} or 0))
+"""
+    (tmp_path / "program.py").write_text(program)
+    command = [sys.executable, "-m", "program"]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (code, "", line)
+
+
 VERBS = {
     "inspect": ["inspect", str(STREAM)],
     "inspect --json": ["inspect", "--json", str(STREAM)],

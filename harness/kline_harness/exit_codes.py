@@ -26,6 +26,15 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _came: list[int] = []
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, in a class of its own.
+
+    Source: Py_RunMain of CPython. Where text is executed (`exec`, as dataclasses and named tuples
+    do) and KeyboardInterrupt itself leaves it, a module that is run by `python -m` ends by the
+    signal in the end, whatever it then returns.
+    """
+
+
 class Terminated(SystemExit):
     """SIGTERM or SIGHUP, raised where the program stands so that it clears away what it began."""
 
@@ -46,6 +55,7 @@ def run_to_exit(verb: Callable[[], int]) -> int:
             signal.signal(number, _end)
     if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
         signal.signal(signal.SIGINT, _end)
+    sys.unraisablehook = _unraisable
     try:
         code = _ended(verb)
         # A process without a standard output has printed nothing.
@@ -111,7 +121,7 @@ def _leave_output(stream: int = 1) -> None:
 def raise_what_came() -> None:
     """Raise for a signal whose exception was lost on the way.
 
-    Raises KeyboardInterrupt or Terminated.
+    Raises Interrupted or Terminated.
     """
     number = _first_to_end()
     if number is not None:
@@ -125,7 +135,7 @@ def _first_to_end() -> int | None:
 
 def ending(number: int) -> BaseException:
     """Return what is raised for a signal that ends the program."""
-    return KeyboardInterrupt() if number == signal.SIGINT else Terminated(128 + number)
+    return Interrupted() if number == signal.SIGINT else Terminated(128 + number)
 
 
 def crash_sentence(error: BaseException) -> str:
@@ -157,6 +167,12 @@ def _say(line: str, code: int) -> int:
 def _say_ended(number: int) -> int:
     # A shell's rule for what a signal ended: 128 and its number.
     return _say("interrupted" if number == signal.SIGINT else "terminated", 128 + number)
+
+
+def _unraisable(lost: sys.UnraisableHookArgs) -> None:
+    """Say nothing of a signal that came inside of a finalizer: `raise_what_came` has it later."""
+    if not isinstance(lost.exc_value, Interrupted | Terminated):
+        sys.__unraisablehook__(lost)
 
 
 def _end(number: int, frame: object) -> None:
