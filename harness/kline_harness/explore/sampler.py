@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
+from typing import Any
 
 from kline_harness.faults.consumers import (
     CrashedConsumer,
@@ -17,6 +18,7 @@ from kline_harness.faults.fault import Fault
 from kline_harness.faults.ticks import (
     ClockDrift,
     ClockJump,
+    TickFault,
     TicksCoalesced,
     TicksMissed,
     TicksRepeated,
@@ -29,6 +31,7 @@ from kline_harness.faults.trades import (
     ReorderTrades,
     SentinelRows,
     ShutdownMidBurst,
+    TradeFault,
     WrongTime,
     ZeroQuantity,
 )
@@ -47,6 +50,7 @@ SILENCE_SHARE = 0.1
 CONSUMERS = ("writer", "completeness", "lifecycle")
 _REACHES_NS = (1, 80, 700, 4_000, 61_000, 130_000)
 _RATES = (0.003, 0.03, 0.2, 1.0)
+Draw = Callable[[Random], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,9 @@ class Span:
         length = self.heal_ns - self.from_ns
         first = self.from_ns + rng.randrange(length)
         return first, first + 1 + rng.randrange(self.heal_ns - first)
+
+
+Make = Callable[[Random, Span, int], Fault]
 
 
 def draw_scenario(seed: int, base: Scenario, trade_set: TradeSet) -> Scenario:
@@ -128,90 +135,31 @@ def _reach(rng: Random) -> int:
     return rng.choice(_REACHES_NS) * NS_PER_MILLISECOND
 
 
-def _drop(rng: Random, span: Span, number: int) -> Fault:
-    first, last = span.window(rng)
-    return DropTrades(from_ns=first, until_ns=last, rate=rng.choice(_RATES), number=number)
+def _none_or_reach(rng: Random) -> int:
+    return rng.choice((0, _reach(rng)))
 
 
-def _duplicate(rng: Random, span: Span, number: int) -> Fault:
-    first, last = span.window(rng)
-    after_ns, altered = rng.choice((0, _reach(rng))), rng.random() < 0.3
-    rate = rng.choice(_RATES)
-    return DuplicateTrades(
-        from_ns=first, until_ns=last, rate=rate, number=number, after_ns=after_ns, altered=altered
-    )
+def _one_of(*values: float) -> Draw:
+    return lambda rng: rng.choice(values)
 
 
-def _reorder(rng: Random, span: Span, number: int) -> Fault:
-    first, last = span.window(rng)
-    within_ns, rate = _reach(rng), rng.choice(_RATES)
-    return ReorderTrades(
-        from_ns=first, until_ns=last, rate=rate, number=number, within_ns=within_ns
-    )
+def _with_chance(chance: float) -> Draw:
+    return lambda rng: rng.random() < chance
 
 
-def _delay(rng: Random, span: Span, number: int) -> Fault:
-    first, last = span.window(rng)
-    by_ns, jitter_ns = _reach(rng), rng.choice((0, _reach(rng)))
-    rate = rng.choice(_RATES)
-    return DelayTrades(
-        from_ns=first, until_ns=last, rate=rate, number=number, by_ns=by_ns, jitter_ns=jitter_ns
-    )
+def _in_window(kind: type[TradeFault | TickFault], **draws: Draw) -> Make:
+    """Return what draws a fault of a window; its other fields are drawn in the order given."""
 
+    def make(rng: Random, span: Span, number: int) -> Fault:
+        first, last = span.window(rng)
+        drawn: dict[str, Any] = {name: draw(rng) for name, draw in draws.items()}
+        return kind(from_ns=first, until_ns=last, number=number, **drawn)
 
-def _wrong_time(rng: Random, span: Span, number: int) -> Fault:
-    first, last = span.window(rng)
-    by_ns, backwards = _reach(rng), rng.random() < 0.5
-    rate = rng.choice(_RATES[:3])
-    return WrongTime(
-        from_ns=first, until_ns=last, rate=rate, number=number, by_ns=by_ns, backwards=backwards
-    )
-
-
-def _sentinel(rng: Random, span: Span, number: int) -> Fault:
-    first, last = span.window(rng)
-    return SentinelRows(from_ns=first, until_ns=last, rate=rng.choice(_RATES), number=number)
-
-
-def _zero(rng: Random, span: Span, number: int) -> Fault:
-    first, last = span.window(rng)
-    return ZeroQuantity(from_ns=first, until_ns=last, rate=rng.choice(_RATES), number=number)
-
-
-def _disconnect(rng: Random, span: Span, number: int) -> Fault:
-    first, last = span.window(rng)
-    return Disconnect(from_ns=first, until_ns=last, number=number)
+    return make
 
 
 def _shutdown(rng: Random, span: Span, number: int) -> Fault:
     return ShutdownMidBurst(at_ns=span.window(rng)[1], number=number)
-
-
-def _ticks_missed(rng: Random, span: Span, number: int) -> Fault:
-    first, last = span.window(rng)
-    return TicksMissed(from_ns=first, until_ns=last, rate=rng.choice((0.5, 1.0)), number=number)
-
-
-def _ticks_repeated(rng: Random, span: Span, number: int) -> Fault:
-    first, last = span.window(rng)
-    return TicksRepeated(from_ns=first, until_ns=last, number=number)
-
-
-def _jump(rng: Random, span: Span, number: int) -> Fault:
-    first, last = span.window(rng)
-    by_ns, backwards = _reach(rng), rng.random() < 0.5
-    return ClockJump(from_ns=first, until_ns=last, by_ns=by_ns, backwards=backwards, number=number)
-
-
-def _drift(rng: Random, span: Span, number: int) -> Fault:
-    first, last = span.window(rng)
-    ppm, backwards = rng.choice((20, 5_000, 200_000)), rng.random() < 0.5
-    return ClockDrift(from_ns=first, until_ns=last, ppm=ppm, backwards=backwards, number=number)
-
-
-def _coalesced(rng: Random, span: Span, number: int) -> Fault:
-    first, last = span.window(rng)
-    return TicksCoalesced(from_ns=first, until_ns=last, number=number)
 
 
 def _slow(rng: Random, span: Span, number: int) -> Fault:
@@ -247,8 +195,21 @@ def _kill(rng: Random, span: Span, number: int) -> Fault:
     )
 
 
-_MAKERS: tuple[Callable[[Random, Span, int], Fault], ...] = (
-    *(_drop, _duplicate, _reorder, _delay, _wrong_time, _sentinel, _zero, _disconnect, _shutdown),
-    *(_ticks_missed, _ticks_repeated, _jump, _drift, _coalesced),
+_RATE, _EVEN = _one_of(*_RATES), _with_chance(0.5)
+_MAKERS: tuple[Make, ...] = (
+    _in_window(DropTrades, rate=_RATE),
+    _in_window(DuplicateTrades, after_ns=_none_or_reach, altered=_with_chance(0.3), rate=_RATE),
+    _in_window(ReorderTrades, within_ns=_reach, rate=_RATE),
+    _in_window(DelayTrades, by_ns=_reach, jitter_ns=_none_or_reach, rate=_RATE),
+    _in_window(WrongTime, by_ns=_reach, backwards=_EVEN, rate=_one_of(*_RATES[:3])),
+    _in_window(SentinelRows, rate=_RATE),
+    _in_window(ZeroQuantity, rate=_RATE),
+    _in_window(Disconnect),
+    _shutdown,
+    _in_window(TicksMissed, rate=_one_of(0.5, 1.0)),
+    _in_window(TicksRepeated),
+    _in_window(ClockJump, by_ns=_reach, backwards=_EVEN),
+    _in_window(ClockDrift, ppm=_one_of(20, 5_000, 200_000), backwards=_EVEN),
+    _in_window(TicksCoalesced),
     *(_slow, _stalled, _late, _crashed, _disk, _kill),
 )
