@@ -18,7 +18,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("contracts", "errors", "exit_codes", "units", "interval", "run_rows"),
     (
         *("arrow", "background", "column_spool", "columns", "compiled"),
-        *("id_rule", "kline_rule", "quote_rule", "ranges", "verdict"),
+        *("id_rule", "kline_rule", "quote_rule", "ranges", "toml_file", "verdict"),
     ),
     ("decimals", "tabular", "ledger", "arguments", "project_defaults", "finding_text"),
     ("tape", "kline"),

@@ -9,7 +9,7 @@ from typing import Any, Generic, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from kline_harness.units import BoolArray, ExactArray, rescale
+from kline_harness.units import BoolArray, ExactArray, mask, rescale
 
 T = TypeVar("T", bound="Columns")
 
@@ -179,15 +179,15 @@ class Columns:
             for names, digits in shifts:
                 if digits == 0:
                     continue
-                mask = moved.symbol == index[old.symbol]
+                mine = moved.symbol == index[old.symbol]
                 for name in names:
                     column = scaled.get(name, getattr(moved, name))
-                    finer = rescale(column[mask], digits)
+                    finer = rescale(column[mine], digits)
                     if finer.dtype == object and column.dtype != object:
                         column = column.astype(object)
                     elif column is getattr(self, name):
                         column = column.copy()
-                    column[mask] = finer
+                    column[mine] = finer
                     scaled[name] = column
         return moved.with_columns(scaled)
 
@@ -218,6 +218,17 @@ def same_rows(left: T, right: T) -> bool:
     both = join_instruments([left, right])
     one, other = left.over(both), right.over(both)
     return all(np.array_equal(getattr(one, n), getattr(other, n)) for n in one.column_names())
+
+
+def unequal_rows(one: T, other: T, names: Iterable[str]) -> BoolArray:
+    """Mark the rows in which two tables of one length differ in some of the columns named.
+
+    The tables have one list of instruments.
+    """
+    unequal: BoolArray = np.zeros(len(one), dtype=np.bool_)
+    for name in names:
+        unequal |= mask(getattr(one, name) != getattr(other, name))
+    return unequal
 
 
 def concat(tables: list[T]) -> T:

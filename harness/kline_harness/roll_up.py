@@ -13,7 +13,7 @@ import numpy as np
 from kline_harness.columns import concat
 from kline_harness.interval import CODE, INTERVALS, Interval
 from kline_harness.kline import FIELDS, PRICE_FIELDS, KlineBatch, Trigger
-from kline_harness.units import BoolArray, Int64Array, sum_groups
+from kline_harness.units import BoolArray, Int64Array, mask, sum_groups
 
 _SUMS = tuple(name for name in FIELDS if name not in PRICE_FIELDS)
 
@@ -55,7 +55,7 @@ def _added_up(
     opens = interval.open_times_ns(parts.open_time_ns)
     starts = np.flatnonzero(np.append(True, opens[1:] != opens[:-1]))
     sizes = np.diff(starts, append=len(parts))
-    traded = np.asarray((parts.count > 0) | (parts.volume > 0), dtype=np.bool_)
+    traded = mask((parts.count > 0) | (parts.volume > 0))
     priced = traded | ~np.repeat(np.logical_or.reduceat(traded, starts), sizes)
     rows = np.arange(len(parts))
     first = np.minimum.reduceat(np.where(priced, rows, len(parts)), starts)

@@ -120,6 +120,14 @@ def mask(values: object) -> BoolArray:
     return np.asarray(values, dtype=np.bool_)
 
 
+def is_among(values: Int64Array, known: Int64Array) -> BoolArray:
+    """Tell which values are among known ones, which are in order."""
+    place = np.searchsorted(known, values)
+    there: BoolArray = place < len(known)
+    there[there] = known[place[there]] == values[there]
+    return there
+
+
 def narrow(values: ExactArray) -> ExactArray:
     """Return the column as int64 if every value fits, unchanged otherwise."""
     if values.dtype == np.int64 or magnitude(values) > INT64_MAX:

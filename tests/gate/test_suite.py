@@ -47,7 +47,7 @@ def test_a_scenario_file_is_the_ground_for_the_case(tmp_path: Path) -> None:
 
 
 BAD = {
-    "no TOML": ("[[case]\n", "not TOML: "),
+    "no TOML": ("[[case]\n", "expected TOML, found "),
     "no case": ("", "expected at least one table [[case]], found none"),
     "case is no table": ("case = 3\n", "expected at least one table [[case]]"),
     "unknown key of the suite": ("max_ration = 3\n" + CASE, "key 'max_ration': unknown"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from kline_harness.archives.file_names import check_market
 from kline_harness.errors import UsageError
+from kline_harness.toml_file import read_toml
 
 _NAMES = ("price", "quantity", "time", "id", "quote", "receive", "symbol", "maker", "side")
 _NEEDED = ("price", "quantity", "time")
@@ -42,15 +42,9 @@ class ColumnMap:
     def read(path: Path | str) -> ColumnMap:
         """Read a map such as `price = "px"`, `quantity = "size"`, `time = "ts"`.
 
-        Raises UsageError for anything it does not know.
+        Raises UserError for what is no TOML file, and for a key or value that no map has.
         """
-        try:
-            stated = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise UsageError(f"{path}: expected a column map, found {error.strerror}") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise UsageError(f"{path}: expected TOML, found {error}") from None
-        return _checked(str(path), stated)
+        return _checked(str(path), read_toml(Path(path)))
 
 
 def _checked(path: str, stated: dict[str, Any]) -> ColumnMap:

@@ -20,7 +20,8 @@ from kline_harness.history.selection import is_selection, parse_selection
 from kline_harness.interval import parse_intervals
 from kline_harness.replay import Scenario
 from kline_harness.replay.decode import decode
-from kline_harness.replay.scenario_file import read_toml, scenario_of
+from kline_harness.replay.scenario_file import scenario_of
+from kline_harness.toml_file import read_toml
 
 TASK_SECONDS = 5
 RETRIES = 2

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import kline_harness
 from kline_harness.campaign.campaign_folder import CampaignFolder
 from kline_harness.campaign.campaign_run import CampaignProgress
 from kline_harness.campaign.dataset import write_manifest
-from kline_harness.campaign.day_cache import replacing
+from kline_harness.campaign.day_cache import write_json
 from kline_harness.campaign.tasks import Failure, RunAnswer
 from kline_harness.exit_codes import EXIT_CRASH, EXIT_INVALID, EXIT_USAGE
 from kline_harness.report import build_campaign
@@ -84,7 +82,7 @@ class CampaignResults:
 
     def write(self, places: CampaignFolder) -> None:
         """Write the results, the report, and the datasets' lists of files."""
-        _write_json(places.out / RESULTS_FILE, self.to_dict())
+        write_json(places.out / RESULTS_FILE, self.to_dict())
         files: dict[str, list[dict[str, Any]]] = {
             place.name: [] for place in places.dataset("").glob("*") if place.is_dir()
         }
@@ -126,7 +124,7 @@ def write_timings(
         "tasks": progress.done_tasks,
         "planned_work_seconds": round(progress.work_seconds, 3),
     }
-    _write_json(places.out / "timings.json", timings)
+    write_json(places.out / "timings.json", timings)
 
 
 # What of a day is bad: findings by severity, klines by class.
@@ -135,8 +133,3 @@ BAD = ("error", "doubt", "unexplained", "missing", "extra")
 
 def _troubles(run: dict[str, Any]) -> int:
     return sum(counts.get(kind, 0) for counts in run["days"].values() for kind in BAD)
-
-
-def _write_json(place: Path, content: dict[str, Any]) -> None:
-    with replacing(place) as part:
-        part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

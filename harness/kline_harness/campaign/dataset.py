@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kline_harness.arrow import decimal_words, int64_of, texts_of
-from kline_harness.campaign.day_cache import replacing
+from kline_harness.campaign.day_cache import replacing, write_json
 from kline_harness.errors import InputError
 from kline_harness.kline import DECIMAL_COLUMNS, SCHEMA
 from kline_harness.storage.dataset import KlineDataset
@@ -145,8 +145,7 @@ def write_manifest(
         "files": listed,
     }
     place = root / MANIFEST
-    with replacing(place) as part:
-        part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write_json(place, content)
     return place
 
 

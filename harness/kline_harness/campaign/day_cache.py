@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from decimal import Decimal
@@ -278,6 +278,12 @@ def replacing(place: Path) -> Iterator[Path]:
         os.replace(part, place)
     finally:
         part.unlink(missing_ok=True)
+
+
+def write_json(place: Path, content: Mapping[str, Any]) -> None:
+    """Write one JSON object, whole or not at all."""
+    with replacing(place) as part:
+        part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def _digested(file: TradeFile, watch: FileWatch, frame: Interval) -> tuple[Digest, TradeSummary]:

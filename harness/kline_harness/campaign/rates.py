@@ -15,7 +15,7 @@ import numpy as np
 
 from kline_harness.campaign.campaign_file import Campaign, SymbolFiles, bytes_of
 from kline_harness.campaign.campaign_folder import CampaignFolder
-from kline_harness.campaign.day_cache import replacing
+from kline_harness.campaign.day_cache import write_json
 from kline_harness.campaign.tasks import Failure, digest_shard, run_symbol
 from kline_harness.errors import UsageError
 from kline_harness.replay.timings import Timings
@@ -113,8 +113,7 @@ class Rates:
     def store(self, place: Path) -> None:
         """Keep the rates for the next plan."""
         plain = {name: value for name, value in asdict(self).items() if name != "costs"}
-        with replacing(place) as part:
-            part.write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
+        write_json(place, plain)
 
     @staticmethod
     def load(place: Path, variants: Sequence[str]) -> Rates | None:

@@ -19,7 +19,7 @@ from kline_harness.arrow import int64_of
 from kline_harness.campaign.campaign_file import SymbolFiles, Variant
 from kline_harness.campaign.campaign_folder import CampaignFolder
 from kline_harness.campaign.dataset import write_series
-from kline_harness.campaign.day_cache import Day, Reading, replacing
+from kline_harness.campaign.day_cache import Day, Reading, replacing, write_json
 from kline_harness.campaign.program import program_key
 from kline_harness.campaign.summary import TradeSummary
 from kline_harness.campaign.symbol_run import replay_symbol, takes_digests
@@ -178,8 +178,7 @@ def _run(
         _series(one["path"]): one["values_sha256"][:DIGEST_DIGITS] for one in stored
     }
     plain = {"format": FORMAT, "key": key, **result, "dataset": stored, "folder": folder}
-    with replacing(places.done(name)) as part:
-        part.write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
+    write_json(places.done(name), plain)
     return plain
 
 

@@ -31,7 +31,7 @@ from kline_harness.columns import Rows, gather
 from kline_harness.interval import INTERVALS
 from kline_harness.kline import FIELDS, KlineBatch, Trigger
 from kline_harness.quote_rule import no_quote_rule
-from kline_harness.units import BoolArray
+from kline_harness.units import BoolArray, mask
 from kline_harness.verdict import Finding, Severity, Verdict
 
 # What to tell about a row beside the fields of the rule.
@@ -171,7 +171,7 @@ class CompletenessAuditor(QueuedAudit[KlineBatch]):
         self._no_rule.update(symbols_of_no_rule(klines, FIELDS, self._contract_size))
         followed = places.advancing & (places.previous != NONE)
         followed &= block.close_time_ns[places.previous] == klines.open_time_ns
-        moved = np.asarray(klines.open != klines.close[places.previous], dtype=np.bool_)
+        moved = mask(klines.open != klines.close[places.previous])
         wrong = quiet_not_level(klines) | ((klines.count == 0) & followed & moved)
 
         def previous_close(row: int) -> dict[str, Any]:

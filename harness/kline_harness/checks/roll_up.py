@@ -19,6 +19,7 @@ from kline_harness.units import (
     BoolArray,
     ExactArray,
     Int64Array,
+    mask,
     sum_groups,
 )
 
@@ -85,9 +86,7 @@ class RollUpResult:
     def differing(self) -> dict[str, BoolArray]:
         """Mark, per field, where the two differ."""
         return {
-            name: np.asarray(
-                getattr(self.klines, name)[self.rows] != getattr(self.roll_ups, name), np.bool_
-            )
+            name: mask(getattr(self.klines, name)[self.rows] != getattr(self.roll_ups, name))
             for name in FIELDS
         }
 

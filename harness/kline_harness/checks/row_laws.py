@@ -12,7 +12,7 @@ import numpy as np
 
 from kline_harness.columns import Instrument
 from kline_harness.tape import Tape, TradeKind
-from kline_harness.units import BoolArray, ExactArray, Int64Array, multiply, rescale
+from kline_harness.units import BoolArray, ExactArray, Int64Array, mask, multiply, rescale
 
 # What a broken law of rows says, and the field of klines that bears them out.
 LAWS = {
@@ -58,7 +58,7 @@ def not_products(
     exact: ExactArray = rescale(product, finest - scale)
     rounded = rounded or instrument.quote_scale < scale
     unit = 10 ** (finest - min(scale, instrument.quote_scale)) if rounded else 0
-    wrong = np.asarray(abs(stated - exact) > unit, dtype=np.bool_)
+    wrong = mask(abs(stated - exact) > unit)
     return wrong, stated, exact, finest
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from kline_harness.columns import concat
 from kline_harness.interval import open_times_by_code
 from kline_harness.kline import KlineBatch
-from kline_harness.units import BoolArray, Int64Array
+from kline_harness.units import BoolArray, Int64Array, mask
 
 # Interval codes are 0 to 15.
 INTERVAL_CODES = 16
@@ -143,4 +143,4 @@ def starts_of(key: NDArray[np.int32]) -> BoolArray:
 
 def _aligned(klines: KlineBatch) -> BoolArray:
     opens = klines.open_time_ns
-    return np.asarray(open_times_by_code(klines.interval, opens) == opens, dtype=np.bool_)
+    return mask(open_times_by_code(klines.interval, opens) == opens)

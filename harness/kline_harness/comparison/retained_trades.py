@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kline_harness.columns import Instrument, concat
+from kline_harness.columns import Instrument, concat, unequal_rows
 from kline_harness.comparison.recompute import NAMES, SUMS, Part, Sums, rescaled, sums_of, total
 from kline_harness.comparison.retention import RetentionPlan, among
 from kline_harness.tape import Tape, TradeKind
@@ -205,10 +205,7 @@ class _Kept:
         repeats, first = both[:count], both[count:]
         order = np.argsort(first.trade_id)
         first = first.take(order[np.searchsorted(first.trade_id[order], repeats.trade_id)])
-        differs = np.zeros(count, dtype=np.bool_)
-        for name in _STATED:
-            differs |= np.asarray(getattr(repeats, name) != getattr(first, name), dtype=np.bool_)
-        return np.unique(repeats.trade_id[differs])
+        return np.unique(repeats.trade_id[unequal_rows(repeats, first, _STATED)])
 
     def _joined_cells(self, instrument: Instrument) -> tuple[Int64Array, Sums]:
         if not self.cells:

@@ -1,6 +1,6 @@
 /* What the exact aggregator publishes, put in the order of the feed's events.
 
-   The twin in numpy is aggregators/emission.py. Of one event klines come in the order of symbol,
+   The same in numpy is aggregators/emission.py. Of one event klines come in the order of symbol,
    interval and open time, and so do the events of their life, with each kline's in their order;
    a tick's own comes last. Rows are visited in that order and put behind those of earlier events,
    which are counted before. */

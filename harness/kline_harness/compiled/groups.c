@@ -1,6 +1,6 @@
 /* Rows of int64 columns put together group by group, and integers multiplied into 128 bits.
 
-   The twins in numpy are aggregators/partials.py (`add_up`), checks/roll_up.py (`_reduce`) and
+   The same in numpy are aggregators/partials.py (`add_up`), checks/roll_up.py (`_reduce`) and
    decimals.py (`scale_to_words`). */
 
 #include <stdbool.h>

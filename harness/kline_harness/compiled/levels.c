@@ -1,7 +1,7 @@
 /* Klines of the exact aggregator: the finest interval's from trades and ticks, any other's from
    those of its child.
 
-   The twins in numpy are aggregators/exact.py (`_advance_base`) and aggregators/levels.py
+   The same in numpy are aggregators/exact.py (`_advance_base`) and aggregators/levels.py
    (`roll_up_in_columns`). What those know and this does not ends with a number below zero: late
    trades, sums beyond 64 bits. */
 

@@ -1,6 +1,6 @@
 /* The order of rows by one number, equal ones as they stand.
 
-   The twin in numpy is simulation/packed.py (`stable_order`). */
+   The same in numpy is simulation/packed.py (`stable_order`). */
 
 #include <stdint.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Trades packed into as few bytes as their values need, found by time, and made wide again.
 
-   The twin in numpy is simulation/packed.py. A packed column is `base + step * value`, its values
+   The same in numpy is simulation/packed.py. A packed column is `base + step * value`, its values
    unsigned and `width` bytes wide; of width 0 all are the base, and of width 8 they are the
    column's own. A column that follows from others, or is of Python's integers, has no bytes. */
 

@@ -1,6 +1,6 @@
 /* Klines of many series put together to those of longer intervals.
 
-   The twin in numpy is checks/roll_up.py (`_levels`): each longer interval is made of the nearest
+   The same in numpy is checks/roll_up.py (`_levels`): each longer interval is made of the nearest
    that was made already. Sums beyond 64 bits, and series that do not go forward, are left to it. */
 
 #include <stdbool.h>

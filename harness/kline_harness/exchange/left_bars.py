@@ -14,7 +14,7 @@ from kline_harness.columns import concat
 from kline_harness.comparison.compare import Class, Comparison, Difference
 from kline_harness.kline import PRICE_FIELDS, QUANTITY_FIELDS, QUOTE_FIELDS
 from kline_harness.tape import Tape, TradeKind
-from kline_harness.units import BoolArray, ExactArray, utc_text, widen
+from kline_harness.units import BoolArray, ExactArray, mask, utc_text, widen
 from kline_harness.verdict import Finding, Verdict
 
 CHECK = "left_bars"
@@ -124,7 +124,7 @@ def _prefix(one: Difference, trades: Tape) -> dict[str, Any] | None:
         scaled = Decimal(one.ours[name]) * 10**scale
         if scaled != int(scaled):
             return None
-        same &= np.asarray(after[name] == int(scaled), dtype=np.bool_)
+        same &= mask(after[name] == int(scaled))
     places = np.flatnonzero(same)
     # The last trade makes the whole kline: then something else differs.
     if len(places) == 0 or places[-1] == len(trades) - 1:

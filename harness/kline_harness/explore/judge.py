@@ -66,7 +66,7 @@ class Judged:
 
 
 class Judge:
-    """Holds runs on one market to every invariant; the runs without faults are made once."""
+    """Holds runs of the same trades to every invariant; the runs without faults are made once."""
 
     def __init__(self, trade_set: TradeSet, substitutions: Substitutions = NONE) -> None:
         self.trade_set = trade_set

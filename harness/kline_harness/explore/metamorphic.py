@@ -9,7 +9,7 @@ import numpy as np
 from kline_harness.aggregators.exact import ExactAggregator
 from kline_harness.aggregators.loader import called
 from kline_harness.checks.reference import run_through
-from kline_harness.columns import Instrument, same_rows
+from kline_harness.columns import Instrument, same_rows, unequal_rows
 from kline_harness.interfaces import Aggregator, FeedSlice
 from kline_harness.interval import INTERVALS, Interval
 from kline_harness.kline import FIELDS, PRICE_FIELDS, QUOTE_FIELDS, KlineBatch
@@ -20,7 +20,7 @@ from kline_harness.roll_up import roll_up
 from kline_harness.simulation.feed import Feed
 from kline_harness.simulation.signals import SignalOptions
 from kline_harness.tape import Tape
-from kline_harness.units import NS_PER_DAY
+from kline_harness.units import NS_PER_DAY, is_among
 from kline_harness.verdict import Finding, Severity, Verdict
 
 CHECK = "metamorphic"
@@ -32,7 +32,7 @@ Make = Callable[[], Aggregator]
 
 
 def metamorphic(scenario: Scenario, trade_set: TradeSet, substitutions: Substitutions) -> Verdict:
-    """Hold an aggregator to every law on a market."""
+    """Hold an aggregator to every law on some trades."""
     intervals = scenario.intervals
     symbols = [instrument.symbol for instrument in trade_set.tape.instruments]
 
@@ -122,10 +122,8 @@ def _adds_up(finals: KlineBatch, low: Interval, high: Interval) -> bool:
         longs = mine.take(mine.interval == code_high)
         made, whole = roll_up(mine.take(mine.interval == code_low), high)
         made = made.take(whole)
-        place = np.searchsorted(made.open_time_ns, longs.open_time_ns)
-        there = place < len(made)
-        there[there] = made.open_time_ns[place[there]] == longs.open_time_ns[there]
-        sums, longs = made.take(place[there]), longs.take(there)
-        if any((getattr(longs, name) != getattr(sums, name)).any() for name in FIELDS):
+        longs = longs.take(is_among(longs.open_time_ns, made.open_time_ns))
+        sums = made.take(np.searchsorted(made.open_time_ns, longs.open_time_ns))
+        if unequal_rows(longs, sums, FIELDS).any():
             return False
     return True

@@ -63,7 +63,7 @@ class Span:
 
     @staticmethod
     def of(trade_set: TradeSet) -> Span:
-        """Return the span of a market."""
+        """Return the span of some trades."""
         start, end = int(trade_set.tape.arrival_ns[0]), int(trade_set.tape.arrival_ns[-1]) + 1
         part, whole = TROUBLED_PART
         return Span(start, start + max(1, (end - start) * part // whole), end)

@@ -98,7 +98,7 @@ def explore(
     out: Path | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Exploration:
-    """Run seeds of a subject on a market, shrink what is found, and write it to `out`.
+    """Run seeds of a subject on some trades, shrink what is found, and write it to `out`.
 
     The result does not depend on `workers`. With `seconds_max` it stops after the seeds begun
     by then, all of which count.
@@ -176,14 +176,14 @@ class _Worker:
 
     @classmethod
     def begin_process(cls, subject: Explored, base: Scenario, trade_set: TradeSet) -> None:
-        """Take the market in a process of its own."""
+        """Take the trades in a process of its own."""
         # Ctrl-C reaches every process of the terminal; the one that asked ends the others.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         cls.begin(subject, base, trade_set)
 
     @classmethod
     def begin(cls, subject: Explored, base: Scenario, trade_set: TradeSet) -> None:
-        """Take the market, once."""
+        """Take the trades and make the judge of them, once a process."""
         pa.set_cpu_count(1)
         cls.scenario = subject.scenario(base)
         cls.trade_set, cls.judge = trade_set, Judge(trade_set, subject.substitutions)

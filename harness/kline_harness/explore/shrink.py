@@ -30,7 +30,7 @@ RUNS_MAX = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Shrunk:
-    """The least found: scenario, market, and the violation as it shows there."""
+    """The least found: scenario, trades, and the violation as it shows there."""
 
     scenario: Scenario
     trade_set: TradeSet

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -17,8 +17,10 @@ from kline_harness.history.held_files import files_of
 from kline_harness.history.selection import is_selection
 from kline_harness.interval import Interval, parse_intervals
 from kline_harness.replay import Audit, Scenario
+from kline_harness.replay.decode import decode
 from kline_harness.replay.scenario_file import scenario_of
 from kline_harness.run_record import RECORD_FILE
+from kline_harness.toml_file import read_toml
 from kline_harness.verdict import Validity
 
 _SUITE_KEYS = ("baseline", "max_ratio", "case")
@@ -29,8 +31,6 @@ _CASE_KEYS = (
 # What only a replay knows.
 _REPLAY_KEYS = ("trades", "intervals", "aggregator", "scenario", "audit", "market")
 # Names are file names of baselines and run folders on every system, and test ids.
-# Of a ratio; more digits than a float holds would be no number to compare with.
-_MOST = 10**15
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 # What may stand before the name of a cause; nothing allows it in both classes.
 _WORDS = ("", Class.PROVED.value, Class.CONSISTENT.value)
@@ -78,7 +78,7 @@ def load_suite(path: Path) -> Suite:
 
     Raises UsageError, one sentence with file, table and key, for anything that is wrong.
     """
-    content = _parse(path)
+    content = read_toml(path)
     top = _Table(str(path), path.parent, content)
     top.refuse_unknown(_SUITE_KEYS)
     tables = content.get("case")
@@ -110,17 +110,6 @@ def chosen(suite: Suite, names: Sequence[str]) -> Suite:
             raise UsageError(f"{suite.path}: no case {name!r}; expected one of {known}")
     cases = (one for one in suite.cases if any(fnmatchcase(one.name, name) for name in names))
     return replace(suite, cases=tuple(cases), whole=False)
-
-
-def _parse(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: expected UTF-8 text, found other bytes") from error
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: not TOML: {error}") from error
 
 
 def _case_lines(path: Path, cases: int) -> list[int]:
@@ -188,7 +177,7 @@ def _scenario(table: _Table) -> tuple[Scenario, tuple[str, ...]]:
 def _refuse_repeated(path: Path, cases: Sequence[SuiteCase]) -> None:
     seen: set[str] = set()
     for case in cases:
-        # SuiteCase does not count in file names everywhere.
+        # Upper and lower case are one in the file names of some systems.
         if case.name.lower() in seen:
             raise UsageError(f"{path}, case {case.name}: expected a name of its own, found twice")
         seen.add(case.name.lower())
@@ -233,11 +222,10 @@ class _Table:
         value = self.content.get(key)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-            raise self.wrong(key, "a number above 0", value)
-        if isinstance(value, int) and value > _MOST:
-            raise self.wrong(key, f"at most {_MOST:,}", value)
-        return float(value)
+        ratio: float = decode(float, value, f"{self.label}, key {key}")
+        if not 0 < ratio < math.inf:
+            raise self.wrong(key, "a number above 0 and up to 2**62", value)
+        return ratio
 
     def texts(self, key: str) -> list[str]:
         value = self.content.get(key, [])

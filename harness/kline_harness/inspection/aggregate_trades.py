@@ -12,7 +12,7 @@ from kline_harness.inspection.tally import Tally
 from kline_harness.inspection.trade_reader import TradeReader
 from kline_harness.ranges import Ranges, common, size, without
 from kline_harness.tape import Tape, TradeKind
-from kline_harness.units import NS_PER_SECOND, BoolArray, Int64Array, format_exact, sum_groups
+from kline_harness.units import NS_PER_SECOND, BoolArray, Int64Array, format_exact, mask, sum_groups
 
 # Trades are compressed that fill within 100 ms; files round times, and servers' clocks differ.
 _APART_NS = NS_PER_SECOND
@@ -94,7 +94,7 @@ def _compare(aggregates: Tape, raw: Tape, names: tuple[str, str], tally: Tally) 
     differs = {
         "price": _any(inner.price != np.repeat(ours.price, counts), starts),
         "side": _any(inner.buyer_is_maker != np.repeat(ours.buyer_is_maker, counts), starts),
-        "quantity": np.asarray(quantity != ours.quantity, dtype=np.bool_),
+        "quantity": mask(quantity != ours.quantity),
         "time": _any(
             np.abs(inner.event_time_ns - np.repeat(ours.event_time_ns, counts)) > _APART_NS, starts
         ),
@@ -116,5 +116,5 @@ def _compare(aggregates: Tape, raw: Tape, names: tuple[str, str], tally: Tally) 
 
 
 def _any(marks: object, starts: Int64Array) -> BoolArray:
-    found: BoolArray = np.logical_or.reduceat(np.asarray(marks, dtype=np.bool_), starts)
+    found: BoolArray = np.logical_or.reduceat(mask(marks), starts)
     return found

@@ -18,13 +18,14 @@ from kline_harness.checks.quote_sanity import (
     quote_rounds_to_nothing,
     rules_of,
 )
+from kline_harness.columns import unequal_rows
 from kline_harness.comparison.series_rows import chunks, distinct
 from kline_harness.inspection.kline_series import KlineSeries, shown
 from kline_harness.inspection.tally import Tally
 from kline_harness.kline import PRICE_FIELDS, KlineBatch
 from kline_harness.kline_rule import QuietRule
 from kline_harness.quote_rule import QuoteRules, no_quote_rule
-from kline_harness.units import BoolArray, Int64Array
+from kline_harness.units import BoolArray, Int64Array, mask
 
 # What only the exchange's own files have; others leave quiet intervals out.
 _OWN_FIELDS = {"quote_volume", "taker_buy_volume"}
@@ -88,12 +89,9 @@ class KlineAudit:
             if series.order is not None:
                 rows, first = series.order[rows], series.order[first]
             one, other = (self._klines.rows.take(side)[0] for side in (rows, first))
-            same = np.ones(len(again), dtype=np.bool_)
-            for name in self._klines.fields:
-                equal = getattr(one, name) == getattr(other, name)
-                same &= np.asarray(equal, dtype=np.bool_)
-            found["duplicate_rows"].append(rows[same])
-            found["conflicting_rows"].append(rows[~same])
+            unequal = unequal_rows(one, other, self._klines.fields)
+            found["duplicate_rows"].append(rows[~unequal])
+            found["conflicting_rows"].append(rows[unequal])
         for kind, parts in found.items():
             if parts:
                 self._note(kind, np.sort(np.concatenate(parts)))
@@ -114,7 +112,7 @@ class KlineAudit:
         """Return which of some rows break which rule, and the fields that show it."""
         fields = self._series.fields
         prices = (batch.open, batch.high, batch.low, batch.close)
-        free = np.logical_or.reduce([np.asarray(price <= 0, dtype=np.bool_) for price in prices])
+        free = np.logical_or.reduce([mask(price <= 0) for price in prices])
         order = ohlc_order(batch)
         broken: dict[str, tuple[BoolArray, tuple[str, ...]]] = {"ohlc_order": (order, PRICE_FIELDS)}
         if not premium:
@@ -130,7 +128,7 @@ class KlineAudit:
         broken["quote_outside_of_prices"] = (wrong, shown_fields)
         amounts = tuple(name for name in ("count", "volume", "quote_volume") if name in fields)
         if len(amounts) > 1:
-            zero = [np.asarray(getattr(batch, name) == 0, dtype=np.bool_) for name in amounts]
+            zero = [mask(getattr(batch, name) == 0) for name in amounts]
             some = np.logical_or.reduce(zero) & ~np.logical_and.reduce(zero)
             if {"volume", "quote_volume"} <= set(amounts):
                 # Only the quote is 0, and could be nothing else.
@@ -155,12 +153,12 @@ class KlineAudit:
             rows = np.arange(some.start, min(some.stop + 1, len(series)))
             batch, quiet = series.take(rows), series.quiet[rows]
             same = (batch.high == batch.low) & (batch.open == batch.close)
-            level = np.asarray(same, dtype=np.bool_)
+            level = mask(same)
             uneven = (quiet & ~level)[: some.stop - some.start]
             self._examples("quiet_not_level", uneven, batch, PRICE_FIELDS)
             opens = batch.open_time_ns
             next_to = series.interval.close_times_ns(opens[:-1]) == opens[1:]
-            moved = np.asarray(batch.open[1:] != batch.close[:-1], dtype=np.bool_)
+            moved = mask(batch.open[1:] != batch.close[:-1])
             forming = next_to & moved & (quiet & level)[1:]
             self._examples("forming_row", forming, batch, (), partial(_next_row, batch))
 

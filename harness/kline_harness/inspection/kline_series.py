@@ -13,7 +13,7 @@ from kline_harness.archives import ExchangeKlines
 from kline_harness.comparison.series_rows import ascending, chunks
 from kline_harness.interval import Interval
 from kline_harness.kline import FIELDS, KlineBatch
-from kline_harness.units import BoolArray, ExactArray, Int64Array, format_exact
+from kline_harness.units import BoolArray, ExactArray, Int64Array, format_exact, mask
 
 
 class KlineSeries:
@@ -85,7 +85,7 @@ def quiet_rows(batch: KlineBatch, fields: Iterable[str]) -> BoolArray:
     """Find the klines in which nothing traded, by count, else by volume."""
     for name in ("count", "volume"):
         if name in fields:
-            return np.asarray(getattr(batch, name) == 0, dtype=np.bool_)
+            return mask(getattr(batch, name) == 0)
     return np.zeros(len(batch), dtype=np.bool_)
 
 

@@ -6,12 +6,12 @@ from itertools import combinations
 
 import numpy as np
 
-from kline_harness.columns import concat
+from kline_harness.columns import concat, unequal_rows
 from kline_harness.comparison.series_rows import chunks
 from kline_harness.inspection.kline_series import KlineSeries, shown
 from kline_harness.inspection.tally import Tally
 from kline_harness.kline import KlineBatch
-from kline_harness.units import BoolArray, Int64Array
+from kline_harness.units import is_among
 
 
 def check_versions(series: list[KlineSeries], tally: Tally) -> int:
@@ -35,7 +35,7 @@ def _compare(one: KlineSeries, other: KlineSeries, tally: Tally) -> int:
     for some in chunks(len(one)):
         opens = one.opens[some]
         place = np.searchsorted(other.opens, opens)
-        there = np.flatnonzero(_among(opens, other.opens))
+        there = np.flatnonzero(is_among(opens, other.opens))
         if len(there):
             compared += len(there)
             pair = (one.take(there + some.start), other.take(place[there]))
@@ -48,10 +48,7 @@ def _judge(
 ) -> None:
     both = concat([one, other])
     ours, theirs = both[: len(one)], both[len(one) :]
-    differs = np.zeros(len(ours), dtype=np.bool_)
-    for name in fields:
-        differs |= np.asarray(getattr(ours, name) != getattr(theirs, name), dtype=np.bool_)
-    found = np.flatnonzero(differs)
+    found = np.flatnonzero(unequal_rows(ours, theirs, fields))
     examples = []
     for row in found[: tally.room("versions_conflict")].tolist():
         unequal = [n for n in fields if getattr(ours, n)[row] != getattr(theirs, n)[row]]
@@ -65,19 +62,11 @@ def _judge(
     tally.add("versions_conflict", len(found), *examples)
 
 
-def _among(opens: Int64Array, known: Int64Array) -> BoolArray:
-    """Tell which open times are among some known ones, in order."""
-    place = np.searchsorted(known, opens)
-    there: BoolArray = place < len(known)
-    there[there] = known[place[there]] == opens[there]
-    return there
-
-
 def _only_in(one: KlineSeries, other: KlineSeries, low: int, high: int, tally: Tally) -> None:
     first, stop = np.searchsorted(one.opens, (low, high + 1)).tolist()
     opens = one.opens[first:stop]
     for some in chunks(len(opens)):
-        alone = opens[some][~_among(opens[some], other.opens)]
+        alone = opens[some][~is_among(opens[some], other.opens)]
         examples = [
             {"open_time_ns": time, "in": one.name, "not_in": other.name}
             for time in alone[: tally.room("rows_only_in_one")].tolist()

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from kline_harness.columns import concat
+from kline_harness.columns import concat, unequal_rows
 from kline_harness.inspection.kline_series import KlineSeries, shown
 from kline_harness.inspection.tally import Tally
 from kline_harness.kline import PRICE_FIELDS, KlineBatch
 from kline_harness.roll_up import roll_up_pieces
-from kline_harness.units import BoolArray, Int64Array
+from kline_harness.units import BoolArray, Int64Array, mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +72,7 @@ def _compare(lower: KlineSeries, higher: KlineSeries, done: BoolArray, tally: Ta
 
 def _judge(pair: _Pair, tally: Tally) -> None:
     ours, theirs = pair.made, pair.higher
-    differs = np.zeros(len(ours), dtype=np.bool_)
-    for name in pair.fields:
-        differs |= np.asarray(getattr(ours, name) != getattr(theirs, name), dtype=np.bool_)
+    differs = unequal_rows(ours, theirs, pair.fields)
     forming = differs & _looks_forming(ours, theirs, pair.fields)
     for kind, rows in (("forming_row", forming), ("levels_disagree", differs & ~forming)):
         found = np.flatnonzero(rows)
@@ -102,9 +100,7 @@ def _looks_forming(ours: KlineBatch, theirs: KlineBatch, fields: tuple[str, ...]
         theirs.high <= ours.high,
         theirs.low >= ours.low,
         *(getattr(theirs, name) <= getattr(ours, name) for name in amounts),
-        np.logical_or.reduce(
-            [np.asarray(getattr(theirs, n) < getattr(ours, n), dtype=np.bool_) for n in amounts]
-        ),
+        np.logical_or.reduce([mask(getattr(theirs, n) < getattr(ours, n)) for n in amounts]),
     ]
-    kept: BoolArray = np.logical_and.reduce([np.asarray(side, dtype=np.bool_) for side in sides])
+    kept: BoolArray = np.logical_and.reduce([mask(side) for side in sides])
     return kept

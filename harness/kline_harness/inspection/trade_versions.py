@@ -8,13 +8,12 @@ import numpy as np
 
 from kline_harness.archives import id_rule_of
 from kline_harness.checks.files import is_one_sided
-from kline_harness.columns import concat
+from kline_harness.columns import concat, unequal_rows
 from kline_harness.id_rule import IdRule, are_too_many
 from kline_harness.inspection.subject import FileReport
 from kline_harness.inspection.tally import Tally
 from kline_harness.inspection.trade_reader import TradeReader
 from kline_harness.ranges import Ranges, common, size, without
-from kline_harness.tape import Tape
 
 _COMPARED = ("price", "quantity", "first_id", "last_id", "event_time_ns", "buyer_is_maker")
 
@@ -137,18 +136,16 @@ def _contents(one: FileReport, other: FileReport, symbol: str, tally: Tally) -> 
         compared += len(ids)
         both = concat([ours.take(i), theirs.take(j)])
         first, second = both[: len(ids)], both[len(ids) :]
-        differs = np.zeros(len(ids), dtype=np.bool_)
-        for name in _COMPARED:
-            differs |= np.asarray(getattr(first, name) != getattr(second, name), dtype=np.bool_)
-        rows = np.flatnonzero(differs)
+        rows = np.flatnonzero(unequal_rows(first, second, _COMPARED))
         examples = [
-            {"trade_id": int(ids[row]), "files": [one.name, other.name], "fields": names}
+            {
+                "trade_id": int(ids[row]),
+                "files": [one.name, other.name],
+                "fields": [
+                    n for n in _COMPARED if getattr(first, n)[row] != getattr(second, n)[row]
+                ],
+            }
             for row in rows[: tally.room("trades_conflict")].tolist()
-            if (names := _differing(first, second, row))
         ]
         tally.add("trades_conflict", len(rows), *examples)
     return compared
-
-
-def _differing(first: Tape, second: Tape, row: int) -> list[str]:
-    return [name for name in _COMPARED if getattr(first, name)[row] != getattr(second, name)[row]]

@@ -13,7 +13,15 @@ from kline_harness.comparison.series_rows import CHUNK_ROWS, chunks
 from kline_harness.inspection.kline_series import KlineSeries
 from kline_harness.inspection.subject import FileReport
 from kline_harness.inspection.tally import Tally
-from kline_harness.units import BoolArray, ExactArray, Int64Array, rescale, to_decimal
+from kline_harness.units import (
+    BoolArray,
+    ExactArray,
+    Int64Array,
+    is_among,
+    mask,
+    rescale,
+    to_decimal,
+)
 
 
 def check_traded(
@@ -55,7 +63,7 @@ def check_traded(
         for some in chunks(len(at)):
             stated = rescale(series.take(first + at[some]).volume, finest - own)
             differs = stated != rescale(amount[some], finest - scale)
-            rest = np.asarray(differs, dtype=np.bool_) & ~idle[some]
+            rest = mask(differs) & ~idle[some]
             found.note("volume_differs", held[at[some]], rest)
     _explain_gaps(series, opens, span, found)
     return len(held)
@@ -75,16 +83,10 @@ def _note_untraded(
     for some in chunks(len(quiet)):
         places = first + some.start + np.flatnonzero(~quiet[some])
         opens = series.opens[places]
-        missing = ~_among(opens, traded)
+        missing = ~is_among(opens, traded)
         if missing.any():
             counts = series.take(places).count
             found.note("no_trades_though_volume", opens, missing, count=counts)
-
-
-def _among(times: Int64Array, ordered: Int64Array) -> BoolArray:
-    """Tell which of some times are among others, which are in order."""
-    at = np.searchsorted(ordered, times)
-    return np.searchsorted(ordered, times, side="right") > at
 
 
 def _hold_ends(
@@ -138,7 +140,7 @@ def _explain_gaps(
     step = max(last - first, 1) if length is None else CHUNK_ROWS * length
     for start in range(first, last, step):
         due = series.interval.opens_between(start, min(start + step, last))
-        empty = due[~_among(due, series.opens) & ~_among(due, traded)]
+        empty = due[~is_among(due, series.opens) & ~is_among(due, traded)]
         found.note("nothing_traded_in_gap", empty, np.ones(len(empty), dtype=np.bool_))
 
 

@@ -14,7 +14,7 @@ from kline_harness.errors import InputError, OutputError
 from kline_harness.replay.scenario import Scenario
 from kline_harness.replay.sources import Sources
 from kline_harness.run_record import RECORD_FILE, read_record
-from kline_harness.units import NS_PER_DAY, utc_text
+from kline_harness.units import NS_PER_DAY, day_of
 
 # The folder of run folders: a replay written there keeps its index up to date.
 REPORTS = Path("reports")
@@ -73,9 +73,7 @@ def _days(inputs: list[FileInfo]) -> str:
     spans = [one.coverage for one in inputs if one.coverage]
     if not spans:
         return ""
-    first, last = (
-        utc_text(ns)[:10] for ns in (min(s[0] for s in spans), max(s[1] for s in spans) - 1)
-    )
+    first, last = day_of(min(s[0] for s in spans)), day_of(max(s[1] for s in spans) - 1)
     whole_month = first[:7] == last[:7] and max(s[1] - s[0] for s in spans) > NS_PER_DAY
     return first[:7] if whole_month else first if first == last else f"{first}_{last}"
 

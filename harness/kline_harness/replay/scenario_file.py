@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from kline_harness.aggregators.loader import NamedFactory
 from kline_harness.aggregators.names import EXACT
-from kline_harness.errors import InputError, UsageError
+from kline_harness.errors import UsageError
 from kline_harness.faults.fault import Fault
 from kline_harness.faults.presets import PRESETS
 from kline_harness.interfaces import Subject
 from kline_harness.replay.decode import decode, keys_of
 from kline_harness.replay.scenario import Scenario
+from kline_harness.toml_file import read_toml
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,8 @@ class PresetChoice:
 def load_scenario(path: Path) -> Scenario:
     """Read a scenario; what it leaves out has the default of `Scenario`.
 
-    Raises InputError when it is not TOML, UsageError for a key or value that does not fit.
+    Raises UsageError or InputError for a file that cannot be read or is not TOML, and UsageError
+    for a key or value that does not fit.
     """
     return decode_scenario(read_toml(path), str(path))
 
@@ -112,16 +113,3 @@ def _without_stated(
         stated.append(decode(states, own, place) if "add" in given else None)
         rest.append({k: v for k, v in given.items() if k not in theirs} if given else command)
     return table | {"commands": rest}, stated
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file.
-
-    Raises InputError when it cannot be read or is not TOML.
-    """
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(path, "TOML", str(error)) from error

@@ -1,4 +1,4 @@
-"""A market in memory: what trials run on."""
+"""Trades in memory: what exploration and control runs replay."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from kline_harness.exchange.stores.content import (
 from kline_harness.exchange.stores.postgres import SCHEMES, read_postgres, row_table
 from kline_harness.exchange.stores.sqlite import is_sqlite, read_sqlite
 from kline_harness.interval import Interval
+from kline_harness.toml_file import read_toml
 
 _FIELDS = ("symbol", "timeframe", *(name for name in KLINE_COLUMNS if name != "ignore"))
 
@@ -74,14 +74,9 @@ def read_store(address: str, symbols: Sequence[str], options: StoreOptions) -> S
 def read_columns(path: Path) -> tuple[tuple[str, str], ...]:
     """Read a map of columns, such as ``open_time = "ts"``.
 
-    Raises UsageError for anything it does not know.
+    Raises UserError for what is no TOML file, and for a key or value that no map has.
     """
-    try:
-        stated = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path}: expected a column map, found {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: expected TOML, found {error}") from None
+    stated = read_toml(path)
     for name, column in stated.items():
         if name not in _FIELDS:
             raise UsageError(f"{path}: expected one of {' '.join(_FIELDS)}, found {name!r}")
