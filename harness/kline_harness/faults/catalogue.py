@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, TypeVar
+from typing import Any
 
 from kline_harness.faults.consumers import (
     ConsumerFault,
@@ -70,7 +70,6 @@ KINDS: tuple[type[Fault], ...] = (
     *WIRE_KINDS,
 )
 CATALOGUE: dict[str, type[Fault]] = {kind.KIND: kind for kind in KINDS}
-F = TypeVar("F", TradeFault, TickFault, ConsumerFault, DiskFault)
 
 
 @dataclass(slots=True)

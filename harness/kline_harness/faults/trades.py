@@ -40,6 +40,9 @@ class TradeFault(Fault):
     strikes the same trades when others are taken away.
     """
 
+    # The time that the window is of.
+    TIME: ClassVar[str] = "event_time_ns"
+
     symbol: str | None = None
     from_ns: int | None = None
     until_ns: int | None = None
@@ -83,9 +86,9 @@ class TradeFault(Fault):
     def _in_time(self, tape: Tape) -> BoolArray:
         rows = np.ones(len(tape), dtype=np.bool_)
         if self.from_ns is not None:
-            rows &= tape.event_time_ns >= self.from_ns
+            rows &= getattr(tape, self.TIME) >= self.from_ns
         if self.until_ns is not None:
-            rows &= tape.event_time_ns < self.until_ns
+            rows &= getattr(tape, self.TIME) < self.until_ns
         return rows
 
     def _amounts(self, tape: Tape, rows: BoolArray, draw: Draw, limit: int) -> Int64Array:
@@ -98,15 +101,21 @@ class TradeFault(Fault):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DropTrades(TradeFault):
-    """Trades that never arrive."""
+class _LeftOut(TradeFault):
+    """A fault whose trades never arrive."""
 
-    KIND: ClassVar[str] = "drop_trades"
     TOLD_BY: ClassVar[tuple[str, ...]] = ("feed.trade_id_gap", "feed.trades_missing_at_edge")
 
     def strike(self, ordered: OrderedTrades, rows: BoolArray, draw: Draw) -> OrderedTrades:
         """Leave the rows out."""
         return ordered.take(~rows)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropTrades(_LeftOut):
+    """Trades that never arrive."""
+
+    KIND: ClassVar[str] = "drop_trades"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,29 +236,17 @@ class ZeroQuantity(TradeFault):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Disconnect(TradeFault):
+class Disconnect(_LeftOut):
     """A connection that is down: no trade that would arrive in [from_ns, until_ns) ever does."""
 
     KIND: ClassVar[str] = "disconnect"
-    TOLD_BY: ClassVar[tuple[str, ...]] = ("feed.trade_id_gap", "feed.trades_missing_at_edge")
+    TIME: ClassVar[str] = "arrival_ns"
 
     rate: float = field(default=1.0, metadata={"most": 1})
 
-    def strike(self, ordered: OrderedTrades, rows: BoolArray, draw: Draw) -> OrderedTrades:
-        """Leave the rows out."""
-        return ordered.take(~rows)
-
-    def _in_time(self, tape: Tape) -> BoolArray:
-        rows = np.ones(len(tape), dtype=np.bool_)
-        if self.from_ns is not None:
-            rows &= tape.arrival_ns >= self.from_ns
-        if self.until_ns is not None:
-            rows &= tape.arrival_ns < self.until_ns
-        return rows
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShutdownMidBurst(TradeFault):
+class ShutdownMidBurst(_LeftOut):
     """An aggregator that is shut down at `at_ns`: what would arrive or tick later never does.
 
     What is published until then is drained, and the open klines with it.
@@ -260,10 +257,6 @@ class ShutdownMidBurst(TradeFault):
 
     rate: float = field(default=1.0, metadata={"most": 1})
     at_ns: int
-
-    def strike(self, ordered: OrderedTrades, rows: BoolArray, draw: Draw) -> OrderedTrades:
-        """Leave the rows out."""
-        return ordered.take(~rows)
 
     def _in_time(self, tape: Tape) -> BoolArray:
         rows: BoolArray = tape.arrival_ns >= self.at_ns
