@@ -1,1 +1,1 @@
-"""Kline aggregators behind one seam: the exact one and models of real services."""
+"""Kline aggregators behind one seam: the exact one, a readable one, and what others are made of."""

@@ -83,20 +83,22 @@ class ExactAggregator:
         ticks = [(k, s) for k, s in enumerate(feed.signals) if isinstance(s, Tick)]
         tick_rows = np.array([k for k, _ in ticks], dtype=np.int64)
         tick_seq = start + tick_rows + positions[tick_rows]
-        told = TickColumns(
+        tick_columns = TickColumns(
             tick_seq,
             np.array([tick.time_ns for _, tick in ticks], dtype=np.int64),
             np.array([tick.at_ns for _, tick in ticks], dtype=np.int64),
         )
-        if not advance_in_rows(self._levels, trades, start + place, told):
+        if not advance_in_rows(self._levels, trades, start + place, tick_columns):
             late = self._advance_base(
                 trades,
                 start + place,
                 tick_cuts(trades.symbol, rows, positions[tick_rows]),
-                self._tick_rows(trades, told),
+                self._tick_rows(trades, tick_columns),
             )
             self._roll_up(late, None)
-        return emission_of(self._instruments, self._visible(), range(start, self._sequence), told)
+        return emission_of(
+            self._instruments, self._visible(), range(start, self._sequence), tick_columns
+        )
 
     def finish(self, at_ns: int) -> Emission:
         """Publish every open kline that has trades, with trigger END."""

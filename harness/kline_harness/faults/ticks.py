@@ -12,6 +12,7 @@ from kline_harness.faults.draw import Draw
 from kline_harness.faults.fault import Fault
 from kline_harness.faults.record import FaultRecord
 from kline_harness.interfaces import FeedSlice, Signal, Tick
+from kline_harness.simulation.feed import with_signals
 from kline_harness.simulation.signals import processing_order
 from kline_harness.tape import Tape
 from kline_harness.units import NS_PER_DAY, NS_PER_SECOND
@@ -146,9 +147,10 @@ class FaultyTicks:
             else:
                 limit_ns = max((s.at_ns for s in piece.signals), default=0) + 1
             came = self._released(ticks, limit_ns)
-            yield _slice(piece.trades, [*others, *came])
+            yield with_signals(piece.trades, sorted([*others, *came], key=processing_order))
         if self._held:
-            yield _slice(Tape.empty(), [*self._released([], None)])
+            rest = sorted(self._released([], None), key=processing_order)
+            yield with_signals(Tape.empty(), rest)
 
     def _released(self, ticks: list[Tick], limit_ns: int | None) -> list[Tick]:
         """Strike ticks and return those, with the ones held before, that come before a limit."""
@@ -184,11 +186,3 @@ class FaultyTicks:
                 record.add_tick(tick.at_ns)
                 ticks = [struck for one in ticks for struck in fault.strike(one)]
         return ticks
-
-
-def _slice(trades: Tape, signals: list[Signal]) -> FeedSlice:
-    """Put signals between trades, in the order of an event loop that prefers trades."""
-    signals.sort(key=processing_order)
-    at_ns = np.array([signal.at_ns for signal in signals], dtype=np.int64)
-    positions = np.searchsorted(trades.arrival_ns, at_ns, side="right")
-    return FeedSlice(trades, tuple(signals), tuple(positions.tolist()))

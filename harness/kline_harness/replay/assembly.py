@@ -29,7 +29,7 @@ from kline_harness.replay.own_checks import asked
 from kline_harness.replay.own_consumers import GuardedConsumer, MakeConsumer, make_own
 from kline_harness.replay.scenario import CONSUMERS, Audit, Scenario
 from kline_harness.simulation.crash import CrashingConsumer
-from kline_harness.simulation.feed import Feed
+from kline_harness.simulation.feed import Feed, symbol_alone
 from kline_harness.simulation.listener import ListenerOptions, Listening
 from kline_harness.simulation.outlet import Outlet
 from kline_harness.simulation.records import ChannelRecord
@@ -53,11 +53,6 @@ def _never() -> None:
     """Return no time: the source claims none."""
 
 
-def _nowhere(symbol: str, trade_id: int, event_time_ns: int) -> str:
-    """Return the symbol alone: the source has no files."""
-    return symbol
-
-
 @dataclass(frozen=True, slots=True)
 class TradeSource:
     """Where the trades of a run come from: `tapes` reads them, in order of arrival.
@@ -72,7 +67,7 @@ class TradeSource:
     delay_ns: Callable[[], int]
     latency_max_ns: Callable[[], int]
     until_ns: Callable[[], int | None] = _never
-    place_of: Callable[[str, int, int], str] = _nowhere
+    place_of: Callable[[str, int, int], str] = symbol_alone
 
 
 @dataclass(frozen=True, slots=True)

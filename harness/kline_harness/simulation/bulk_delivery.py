@@ -1,4 +1,4 @@
-"""Consumers that nothing holds up, served without an event for each publication.
+"""Delivery to consumers that are always ready: many instants at once, not an event for each.
 
 A consumer that is always ready takes everything at the instant of its publication. Between two
 timers nothing tells whether it was woken for each or handed all of them at once, so that is what
@@ -110,15 +110,15 @@ class BulkListener:
         """Tell whether it has to be served in virtual time."""
         return self.consumer.timer_period_ns is not None
 
-    def take(self, stretch: TimedBatch) -> None:
+    def take(self, batch: TimedBatch) -> None:
         """Hand over everything at once: it has no timer that could come in between."""
-        self._hand_over(stretch, 0, len(stretch), self._note_depths(stretch))
+        self._hand_over(batch, 0, len(batch), self._note_depths(batch))
 
-    def serve(self, stretch: TimedBatch) -> Generator[simpy.Event, Any, None]:
+    def serve(self, batch: TimedBatch) -> Generator[simpy.Event, Any, None]:
         """Hand over the values up to the next timer, wait for what comes after it, and so on."""
         env, begin = self.env, 0
-        instants = stretch.instants.tolist()
-        overfull = self._note_depths(stretch)
+        instants = batch.instants.tolist()
+        overfull = self._note_depths(batch)
         while begin < len(instants):
             # Before its timer nothing happens to it but what is handed over.
             is_due = self._timer_ns is None or instants[begin] > self._timer_ns
@@ -126,7 +126,7 @@ class BulkListener:
                 yield Due(env, instants[begin] - int(env.now), CONSUMER)
             # A value of the timer's own instant comes before it.
             stop = bisect_right(instants, self._planned_timer_ns(), begin)
-            self._hand_over(stretch, begin, stop, overfull)
+            self._hand_over(batch, begin, stop, overfull)
             begin = stop
 
     def _planned_timer_ns(self) -> int:
@@ -144,37 +144,37 @@ class BulkListener:
         if not self._closed:
             self.consumer.on_timer(int(self.env.now))
 
-    def _note_depths(self, stretch: TimedBatch) -> list[int]:
+    def _note_depths(self, batch: TimedBatch) -> list[int]:
         """Note how many values each instant brought; return where that is too many."""
-        depths = np.diff(stretch.ends, prepend=0)
+        depths = np.diff(batch.ends, prepend=0)
         # One of each instant is kept to the end: in as few bytes as it needs.
         small = depths.astype(np.uint16) if int(depths.max()) < 1 << 16 else depths
-        self._depths.append((stretch.instants, small))
+        self._depths.append((batch.instants, small))
         self.depth_peak = max(self.depth_peak, min(int(depths.max()), self.capacity))
         places: list[int] = np.flatnonzero(depths > self.capacity).tolist()
         return places
 
-    def _hand_over(self, stretch: TimedBatch, begin: int, stop: int, overfull: list[int]) -> None:
+    def _hand_over(self, batch: TimedBatch, begin: int, stop: int, overfull: list[int]) -> None:
         """Deliver some instants; the channel has overwritten what one brought above its room."""
         for place in overfull:
             if begin <= place < stop:
-                self._deliver(stretch, begin, place)
-                self._deliver_rest(stretch.cut(place, place + 1))
+                self._deliver(batch, begin, place)
+                self._deliver_rest(batch.cut(place, place + 1))
                 begin = place + 1
-        self._deliver(stretch, begin, stop)
+        self._deliver(batch, begin, stop)
 
-    def _deliver(self, stretch: TimedBatch, begin: int, stop: int) -> None:
+    def _deliver(self, batch: TimedBatch, begin: int, stop: int) -> None:
         """Deliver some instants, as many at once as the consumer takes."""
         while begin < stop:
-            before = int(stretch.ends[begin - 1]) if begin else 0
+            before = int(batch.ends[begin - 1]) if begin else 0
             more = self.consumer.rows_until_flush() or 1
             room = before + min(more, INT64_MAX - before)
             end = stop
-            if stretch.ends[stop - 1] >= room:
+            if batch.ends[stop - 1] >= room:
                 # The value that fills the buffer comes with its own instant alone.
-                end = max(begin + 1, bisect_left(stretch.ends, room, begin, stop))
-            rows = stretch.between(before, int(stretch.ends[end - 1]))
-            self._give(int(stretch.instants[end - 1]), rows)
+                end = max(begin + 1, bisect_left(batch.ends, room, begin, stop))
+            rows = batch.between(before, int(batch.ends[end - 1]))
+            self._give(int(batch.instants[end - 1]), rows)
             begin = end
 
     def _deliver_rest(self, instant: TimedBatch) -> None:
@@ -233,14 +233,14 @@ class BulkChannel:
         """Subscribe a consumer, before anything is published."""
         self.listeners.append(BulkListener(env, consumer, deliver, self.capacity, self.remembers))
 
-    def publish(self, stretch: TimedBatch) -> list[Generator[simpy.Event, Any, None]]:
+    def publish(self, batch: TimedBatch) -> list[Generator[simpy.Event, Any, None]]:
         """Send the values of some instants; return what has to go on in virtual time."""
-        self.published += int(stretch.ends[-1])
+        self.published += int(batch.ends[-1])
         for listener in self.listeners:
             if not listener.has_timer:
-                listener.take(stretch)
+                listener.take(batch)
         timed = [listener for listener in self.listeners if listener.has_timer]
-        return [listener.serve(stretch) for listener in timed]
+        return [listener.serve(batch) for listener in timed]
 
     def close(self) -> None:
         """End it: every consumer has been given everything."""
@@ -303,22 +303,22 @@ class BulkProducer:
         for place, (table, at_ns) in enumerate(((klines, klines.at_ns), (events, events.at_ns))):
             if len(table) == 0:
                 continue
-            stretch = TimedBatch.of(table, np.maximum(at_ns, now_ns))
-            last_ns = max(last_ns, int(stretch.instants[-1]))
+            batch = TimedBatch.of(table, np.maximum(at_ns, now_ns))
+            last_ns = max(last_ns, int(batch.instants[-1]))
             if table is klines or self.life_published:
-                self._waiting[place] = self._waiting[place].then(stretch)
+                self._waiting[place] = self._waiting[place].then(batch)
         return last_ns
 
     def _publish(self, before_ns: int) -> Generator[simpy.Event, Any, None]:
         """Publish what waits of instants before one, and wait until it was taken."""
         serving = []
         for place, channel in enumerate(self.channels):
-            stretch = self._waiting[place]
-            stop = int(np.searchsorted(stretch.instants, before_ns))
+            batch = self._waiting[place]
+            stop = int(np.searchsorted(batch.instants, before_ns))
             if stop:
-                self._waiting[place] = stretch.cut(stop, len(stretch))
+                self._waiting[place] = batch.cut(stop, len(batch))
                 self.meter.batches += stop
-                ready = stretch.cut(0, stop)
+                ready = batch.cut(0, stop)
                 for observer in self.observers:
                     for rows in ready.pieces:
                         observer.on_published(channel.name, rows)

@@ -116,7 +116,8 @@ def in_order(tape: Tape) -> Tape:
     return tape.take(np.lexsort((ids, times)))
 
 
-def _symbol_alone(symbol: str, trade_id: int, event_time_ns: int) -> str:
+def symbol_alone(symbol: str, trade_id: int, event_time_ns: int) -> str:
+    """Return the symbol alone, where a trade is in no file."""
     return symbol
 
 
@@ -144,7 +145,7 @@ class Feed:
     observers: Sequence[Observer] = ()
     lengths_ns: Sequence[int] = (NS_PER_MINUTE,)
     silence_max: int = SILENCE_MAX
-    place_of: Callable[[str, int, int], str] = _symbol_alone
+    place_of: Callable[[str, int, int], str] = symbol_alone
     start_ns: int = 0
     end_ns: int = 0
     trades: int = 0
@@ -239,14 +240,14 @@ class Feed:
         return [signal for signal in signals if signal.at_ns < shutdown_ns]
 
     def _shown(self, trades: Tape, signals: list[Signal]) -> FeedSlice:
-        whole = _slice_of(trades, signals)
+        whole = with_signals(trades, signals)
         for observer in self.observers:
             observer.on_offered(whole)
         delivered = self.trade_filter.connected(trades)
-        return whole if delivered is trades else _slice_of(delivered, signals)
+        return whole if delivered is trades else with_signals(delivered, signals)
 
 
-def _slice_of(trades: Tape, signals: list[Signal]) -> FeedSlice:
+def with_signals(trades: Tape, signals: Sequence[Signal]) -> FeedSlice:
     """Put signals between trades; what arrives at the instant of a signal goes before it."""
     at_ns = np.array([signal.at_ns for signal in signals], dtype=np.int64)
     positions = np.searchsorted(trades.arrival_ns, at_ns, side="right")
