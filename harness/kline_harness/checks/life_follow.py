@@ -10,7 +10,7 @@ from kline_harness.units import BoolArray, Int64Array
 
 
 class NextInSeries:
-    """Finds, for some events, the next event of their series that is that answers one."""
+    """Finds, for some events, the next event of their series that answers it."""
 
     def __init__(self) -> None:
         self._waiting = Events.empty()

@@ -1,8 +1,7 @@
 """What state each kline was in before each of its events.
 
-Two ways to the same answer. A series that follows the regular pattern (open the next kline when
-the one before is final; then only events of that kline) is answered column by column. Any other
-is taken through `OneSeries.step`, event by event: that is the version to read.
+`OneSeries.step` has the rule, one event after the other. A series of the regular pattern (the next
+kline opens when the one before is final, then come only its own events) is answered by columns.
 """
 
 from __future__ import annotations

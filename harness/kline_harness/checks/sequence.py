@@ -1,4 +1,4 @@
-"""The place of every kline in its series: first, next, after a gap, again, backwards, aside."""
+"""The place of every kline in its series: first, next, after a gap, repeated, backwards, misaligned."""
 
 from __future__ import annotations
 

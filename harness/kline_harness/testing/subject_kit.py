@@ -1,4 +1,4 @@
-"""What any aggregator must bear: the specification, other cuts, a second run, and a rough life."""
+"""What any aggregator must pass: the specification, other cuts, a second run, kills and bad input."""
 
 from __future__ import annotations
 
