@@ -1,4 +1,4 @@
-"""The place of every kline in its series: first, next, after a gap, repeated, backwards, misaligned."""
+"""The place of every kline in its series: next, after a gap, repeated, backwards, and so on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What any aggregator must pass: the specification, other cuts, a second run, kills and bad input."""
+"""What any aggregator must pass: the specification, other cuts, a second run, bad input."""
 
 from __future__ import annotations
 
