@@ -11,7 +11,7 @@ from kline_harness.simulation.listener import Listening
 
 
 @dataclass(slots=True)
-class _End:
+class End:
     """An end that hands everything on; a defect changes one of its acts."""
 
     consumer: Listening
@@ -44,7 +44,7 @@ class _End:
 def lag_not_told(consumer: Listening, deliver: Deliver) -> tuple[Listening, Deliver]:
     """Make an end that keeps its lags to itself."""
 
-    class Silent(_End):
+    class Silent(End):
         def on_lag(self, now_ns: int, missed: int) -> None:
             pass
 
@@ -55,7 +55,7 @@ def lag_not_told(consumer: Listening, deliver: Deliver) -> tuple[Listening, Deli
 def lag_miscounted(consumer: Listening, deliver: Deliver) -> tuple[Listening, Deliver]:
     """Make an end that tells one value less than it lost."""
 
-    class Miscounting(_End):
+    class Miscounting(End):
         def on_lag(self, now_ns: int, missed: int) -> None:
             super().on_lag(now_ns, missed - 1)
 
@@ -66,7 +66,7 @@ def lag_miscounted(consumer: Listening, deliver: Deliver) -> tuple[Listening, De
 def newest_kept(consumer: Listening, deliver: Deliver) -> tuple[Listening, Deliver]:
     """Make an end that after a lag begins with the newest retained value, not the oldest."""
 
-    class Newest(_End):
+    class Newest(End):
         def on_lag(self, now_ns: int, missed: int) -> None:
             self.lagged = True
             super().on_lag(now_ns, missed)
@@ -85,7 +85,7 @@ def newest_kept(consumer: Listening, deliver: Deliver) -> tuple[Listening, Deliv
 def delivered_twice(consumer: Listening, deliver: Deliver) -> tuple[Listening, Deliver]:
     """Make an end that hands every second delivery on twice."""
 
-    class Twice(_End):
+    class Twice(End):
         def on_rows(self, now_ns: int, rows: Rows[Any]) -> None:
             super().on_rows(now_ns, rows)
             self.lagged = not self.lagged
@@ -99,7 +99,7 @@ def delivered_twice(consumer: Listening, deliver: Deliver) -> tuple[Listening, D
 def value_lost(consumer: Listening, deliver: Deliver) -> tuple[Listening, Deliver]:
     """Make an end that loses the last value of a delivery of several."""
 
-    class Losing(_End):
+    class Losing(End):
         def on_rows(self, now_ns: int, rows: Rows[Any]) -> None:
             super().on_rows(now_ns, rows[:-1] if len(rows) > 1 else rows)
 
@@ -110,7 +110,7 @@ def value_lost(consumer: Listening, deliver: Deliver) -> tuple[Listening, Delive
 def late_sees_old(consumer: Listening, deliver: Deliver) -> tuple[Listening, Deliver]:
     """Make an end whose first delivery begins with what was sent before it subscribed."""
 
-    class Old(_End):
+    class Old(End):
         def on_rows(self, now_ns: int, rows: Rows[Any]) -> None:
             if not self.earlier and rows.start:
                 rows = Rows(rows.base, 0, rows.stop)
@@ -124,7 +124,7 @@ def late_sees_old(consumer: Listening, deliver: Deliver) -> tuple[Listening, Del
 def order_swapped(consumer: Listening, deliver: Deliver) -> tuple[Listening, Deliver]:
     """Make an end that hands the two halves of a delivery on in the wrong order."""
 
-    class Swapping(_End):
+    class Swapping(End):
         def on_rows(self, now_ns: int, rows: Rows[Any]) -> None:
             half = len(rows) // 2
             for part in (rows[half:], rows[:half]):

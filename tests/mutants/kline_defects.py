@@ -14,12 +14,14 @@ from kline_harness.units import NS_PER_DAY, NS_PER_MINUTE
 _OPEN, _HIGH, _LOW, _CLOSE, _VOLUME, _COUNT = 0, 1, 2, 3, 4, 6
 
 
+# Symbol, interval and open time of a kline.
+Key = tuple[int, int, int]
+
+
 class _Altered(ReferenceAggregator):
     """Publishes what `alter` makes of each kline's nine fields; nothing for None."""
 
-    def alter(
-        self, symbol: int, interval: int, open_time_ns: int, fields: list[Amount]
-    ) -> list[Amount] | None:
+    def alter(self, key: Key, fields: list[Amount]) -> list[Amount] | None:
         """Return the fields to publish."""
         raise NotImplementedError
 
@@ -32,7 +34,7 @@ class _Altered(ReferenceAggregator):
         trade_ids: tuple[int, int],
     ) -> None:
         """Publish the altered kline."""
-        altered = self.alter(symbol, interval, open_time_ns, list(fields))
+        altered = self.alter((symbol, interval, open_time_ns), list(fields))
         if altered is not None:
             super().publish_kline(symbol, interval, open_time_ns, altered, trade_ids)
 
@@ -40,9 +42,7 @@ class _Altered(ReferenceAggregator):
 class NoGapFill(_Altered):
     """Quiet klines are not published."""
 
-    def alter(
-        self, symbol: int, interval: int, open_time_ns: int, fields: list[Amount]
-    ) -> list[Amount] | None:
+    def alter(self, key: Key, fields: list[Amount]) -> list[Amount] | None:
         """Leave a quiet kline out."""
         return fields if fields[_COUNT] else None
 
@@ -50,9 +50,7 @@ class NoGapFill(_Altered):
 class HighLowSwappedOnTies(_Altered):
     """High and low are swapped where a kline closes at its open."""
 
-    def alter(
-        self, symbol: int, interval: int, open_time_ns: int, fields: list[Amount]
-    ) -> list[Amount] | None:
+    def alter(self, key: Key, fields: list[Amount]) -> list[Amount] | None:
         """Swap them."""
         if fields[_OPEN] == fields[_CLOSE]:
             fields[_HIGH], fields[_LOW] = fields[_LOW], fields[_HIGH]
@@ -66,12 +64,10 @@ class OpenIsPreviousClose(_Altered):
         super().__init__(intervals)
         self._closes: dict[tuple[int, int], Amount] = {}
 
-    def alter(
-        self, symbol: int, interval: int, open_time_ns: int, fields: list[Amount]
-    ) -> list[Amount] | None:
+    def alter(self, key: Key, fields: list[Amount]) -> list[Amount] | None:
         """Replace the open, and widen high and low to hold it."""
-        opened = self._closes.get((symbol, interval), fields[_OPEN])
-        self._closes[symbol, interval] = fields[_CLOSE]
+        opened = self._closes.get(key[:2], fields[_OPEN])
+        self._closes[key[:2]] = fields[_CLOSE]
         fields[_OPEN] = opened
         fields[_HIGH], fields[_LOW] = max(fields[_HIGH], opened), min(fields[_LOW], opened)
         return fields
@@ -82,7 +78,7 @@ class FloatVolume(_Altered):
 
     def __init__(self, intervals: Sequence[Interval]) -> None:
         super().__init__(intervals)
-        self._sums: dict[tuple[int, int, int], float] = {}
+        self._sums: dict[Key, float] = {}
 
     def on_trade(self, trade: TradeRow, at_ns: int) -> None:
         """Sum beside the exact sum."""
@@ -95,12 +91,10 @@ class FloatVolume(_Altered):
                 key = (trade.symbol, series.code, opened)
                 self._sums[key] = self._sums.get(key, 0.0) + trade.quantity / scale
 
-    def alter(
-        self, symbol: int, interval: int, open_time_ns: int, fields: list[Amount]
-    ) -> list[Amount] | None:
+    def alter(self, key: Key, fields: list[Amount]) -> list[Amount] | None:
         """Publish the float, cut off after its last decimal."""
-        total = self._sums.pop((symbol, interval, open_time_ns), 0.0)
-        fields[_VOLUME] = int(total * 10 ** self.instruments[symbol].quantity_scale)
+        total = self._sums.pop(key, 0.0)
+        fields[_VOLUME] = int(total * 10 ** self.instruments[key[0]].quantity_scale)
         return fields
 
 
@@ -109,7 +103,7 @@ class CloseByArrival(_Altered):
 
     def __init__(self, intervals: Sequence[Interval]) -> None:
         super().__init__(intervals)
-        self._last: dict[tuple[int, int, int], Amount] = {}
+        self._last: dict[Key, Amount] = {}
 
     def on_trade(self, trade: TradeRow, at_ns: int) -> None:
         """Remember the price last seen in each bucket."""
@@ -120,11 +114,9 @@ class CloseByArrival(_Altered):
                 opened = series.interval.open_time_ns(trade.event_time_ns)
                 self._last[trade.symbol, series.code, opened] = trade.price
 
-    def alter(
-        self, symbol: int, interval: int, open_time_ns: int, fields: list[Amount]
-    ) -> list[Amount] | None:
+    def alter(self, key: Key, fields: list[Amount]) -> list[Amount] | None:
         """Publish that price."""
-        fields[_CLOSE] = self._last.pop((symbol, interval, open_time_ns), fields[_CLOSE])
+        fields[_CLOSE] = self._last.pop(key, fields[_CLOSE])
         return fields
 
 

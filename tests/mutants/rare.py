@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from kline_harness.aggregators.per_event import Amount, TradeRow
 from kline_harness.aggregators.reference import ReferenceAggregator
@@ -16,26 +15,18 @@ from kline_harness.simulation.listener import Listening
 from kline_harness.storage.parquet_writer import ParquetWriter
 from kline_harness.tape import TradeKind
 
-_FOREIGN_IDS = 10**15
+from tests.mutants.channel_defects import End
+from tests.mutants.trade_defects import DuplicateApplied
+
+_SMALLEST_RING = 2
 _COUNT = 6
 
 
-class DuplicateAfterFinal(ReferenceAggregator):
+class DuplicateAfterFinal(DuplicateApplied):
     """A copy that comes when its minute is final, but not its longest kline, counts again."""
 
-    def __init__(self, intervals: Sequence[Interval]) -> None:
-        super().__init__(intervals)
-        self._ids: set[tuple[int, int]] = set()
-
-    def on_trade(self, trade: TradeRow, at_ns: int) -> None:
-        """Give such a copy an id of its own."""
-        identity = (trade.symbol, trade.trade_id)
-        if identity in self._ids and self._is_between(trade):
-            trade = trade._replace(trade_id=_FOREIGN_IDS + trade.trade_id)
-        self._ids.add(identity)
-        super().on_trade(trade, at_ns)
-
-    def _is_between(self, trade: TradeRow) -> bool:
+    def counts_again(self, trade: TradeRow) -> bool:
+        """Tell whether the copy comes in between."""
         klines = [series.kline for series in self._series_of(trade.symbol)]
         first, last = klines[0], klines[-1]
         if first is None or last is None:
@@ -91,39 +82,13 @@ class FillsTwo(ReferenceAggregator):
             super().publish_kline(symbol, interval, open_time_ns, fields, trade_ids)
 
 
-@dataclass(slots=True)
-class LagTwiceAround:
+class LagTwiceAround(End):
     """The writer's end loses count when it missed more than twice the smallest ring."""
-
-    consumer: Listening
-    deliver: Deliver
-    capacity: int = 2
-    name: str = field(init=False)
-    timer_period_ns: int | None = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.name = self.consumer.name
-        self.timer_period_ns = self.consumer.timer_period_ns
-
-    def on_rows(self, now_ns: int, rows: Rows[Any]) -> None:
-        """Hand rows on."""
-        self.deliver(now_ns, rows)
 
     def on_lag(self, now_ns: int, missed: int) -> None:
         """Tell one less of a long lag."""
-        is_long = self.name == "writer" and missed > 2 * self.capacity
-        self.consumer.on_lag(now_ns, missed - is_long)
-
-    def rows_until_flush(self) -> None:
-        """Every value is handed over at its own instant."""
-
-    def on_timer(self, now_ns: int) -> None:
-        """Hand the timer on."""
-        self.consumer.on_timer(now_ns)
-
-    def on_close(self, now_ns: int) -> None:
-        """Hand the close on."""
-        self.consumer.on_close(now_ns)
+        is_long = self.name == "writer" and missed > 2 * _SMALLEST_RING
+        super().on_lag(now_ns, missed - is_long)
 
 
 def lag_twice_around(consumer: Listening, deliver: Deliver) -> tuple[Listening, Deliver]:

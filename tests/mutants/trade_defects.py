@@ -65,10 +65,14 @@ class DuplicateApplied(ReferenceAggregator):
     def on_trade(self, trade: TradeRow, at_ns: int) -> None:
         """Give a copy an id of its own."""
         identity = (trade.symbol, trade.trade_id)
-        if identity in self._ids:
+        if identity in self._ids and self.counts_again(trade):
             trade = trade._replace(trade_id=_FOREIGN_IDS + trade.trade_id)
         self._ids.add(identity)
         super().on_trade(trade, at_ns)
+
+    def counts_again(self, trade: TradeRow) -> bool:
+        """Tell whether a copy does: here every one."""
+        return True
 
 
 class FirstTradeLost(ReferenceAggregator):
