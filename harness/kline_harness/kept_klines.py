@@ -14,6 +14,7 @@ from kline_harness.column_spool import ColumnPlace, ColumnSpool
 from kline_harness.columns import Instrument, Rows, concat
 from kline_harness.kline import KlineBatch
 from kline_harness.pending_rows import Pending
+from kline_harness.units import inverse
 
 # Rows that are kept together on disk; fewer stay in memory.
 BLOCK_ROWS = 32_768
@@ -90,11 +91,7 @@ class KeptKlines:
                 for start, stop in pairwise(cuts)
             ]
         )
-        if order is None:
-            return found
-        back = np.empty_like(order)
-        back[order] = np.arange(len(order))
-        return found.take(back)
+        return found if order is None else found.take(inverse(order))
 
     def _read(self, number: int) -> KlineBatch:
         if number < len(self._blocks):

@@ -128,6 +128,13 @@ def is_among(values: Int64Array, known: Int64Array) -> BoolArray:
     return there
 
 
+def inverse(order: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return where each row comes in an order of all of them."""
+    places = np.empty_like(order)
+    places[order] = np.arange(len(order))
+    return places
+
+
 def narrow(values: ExactArray) -> ExactArray:
     """Return the column as int64 if every value fits, unchanged otherwise."""
     if values.dtype == np.int64 or magnitude(values) > INT64_MAX:

@@ -14,7 +14,7 @@ from kline_harness.column_spool import ColumnPlace, ColumnSpool
 from kline_harness.columns import Instrument, concat
 from kline_harness.interval import CODE, Interval
 from kline_harness.kline import FIELDS, KlineBatch, Trigger
-from kline_harness.units import ExactArray, Int64Array
+from kline_harness.units import ExactArray, Int64Array, inverse
 
 # Rows that are in memory at a time; a file of fewer than the least is kept there, as long as so
 # many files together have no more than the most.
@@ -171,8 +171,7 @@ class KlineRows:
         times = np.concatenate([closes for _, closes in parts])
         if order is None:
             return found, times
-        back = np.empty_like(order)
-        back[order] = np.arange(len(order))
+        back = inverse(order)
         return found.take(back), times[back]
 
     def _store(self, *, whole: bool = False) -> None:

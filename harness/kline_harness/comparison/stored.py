@@ -19,7 +19,7 @@ from kline_harness.comparison.series_rows import (
 from kline_harness.compiled.memory import trim
 from kline_harness.interval import INTERVALS
 from kline_harness.kline import SCHEMA
-from kline_harness.units import NS_PER_MICROSECOND, BoolArray, Int64Array
+from kline_harness.units import NS_PER_MICROSECOND, BoolArray, Int64Array, inverse
 
 _NO_ROWS = np.empty(0, dtype=np.int32)
 # So many rows of short series are read together: every series has some in every piece.
@@ -225,11 +225,7 @@ class StoredRows:
         if order is not None:
             wanted = wanted[order]
         found = pa.concat_tables(self._parts(wanted, names)).unify_dictionaries()
-        if order is None:
-            return found
-        back = np.empty_like(order)
-        back[order] = np.arange(len(order))
-        return take_rows(found, back)
+        return found if order is None else take_rows(found, inverse(order))
 
     def _parts(self, wanted: Int64Array, names: Sequence[str] | None) -> Iterator[pa.Table]:
         starts = self._stored.starts

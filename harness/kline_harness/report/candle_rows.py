@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from kline_harness.arrow import take_rows
 from kline_harness.report.coverage import compared_windows
 from kline_harness.report.differences import CLASSES, DifferenceRow, plain_decimal
 from kline_harness.report.evidence import script_json
@@ -103,20 +104,14 @@ def _series(klines: Path, symbols: Sequence[str]) -> list[_Stored]:
             for code in np.unique(interval_codes[own]).tolist():
                 rows = np.flatnonzero(own & (interval_codes == code))
                 key = symbol, interval_names[code]
-                found.setdefault(key, []).append(table.take(_indices(rows)))
+                found.setdefault(key, []).append(take_rows(table, rows))
     return [_Stored(key, *_in_order(pa.concat_tables(found[key]))) for key in found]
 
 
 def _in_order(table: pa.Table) -> tuple[Int64Array, pa.Table]:
     opens = times_ns(table["open_time"])
     order = np.argsort(opens, kind="stable")
-    return opens[order], table.take(_indices(order))
-
-
-def _indices(rows: Int64Array) -> pa.Array:
-    """Return row numbers for Arrow, which would import pandas to convert an array."""
-    buffer = pa.py_buffer(np.ascontiguousarray(rows, dtype=np.int64))
-    return pa.Int64Array.from_buffers(pa.int64(), len(rows), [None, buffer])
+    return opens[order], take_rows(table, order)
 
 
 def _chosen(one: _Stored, differing: Iterable[int], limit: int) -> Int64Array:
@@ -137,7 +132,7 @@ def _chosen(one: _Stored, differing: Iterable[int], limit: int) -> Int64Array:
 
 
 def _encoded(one: _Stored, chosen: Int64Array, window: tuple[int, int] | None) -> dict[str, Any]:
-    table = one.table.take(_indices(chosen))
+    table = take_rows(one.table, chosen)
     columns = [
         [plain_decimal(text) for text in table[name].cast(pa.string()).to_pylist()]
         for name in _VALUES

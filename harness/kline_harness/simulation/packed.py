@@ -19,6 +19,7 @@ from kline_harness.units import (
     NS_PER_MILLISECOND,
     NS_PER_SECOND,
     Int64Array,
+    inverse,
     multiply,
     narrow,
 )
@@ -268,6 +269,4 @@ def stable_order(keys: Int64Array) -> tuple[Int64Array, Int64Array]:
     if found is not None:
         return found
     rows = np.argsort(keys, kind="stable")
-    places_of = np.empty(len(rows), dtype=np.int64)
-    places_of[rows] = np.arange(len(rows), dtype=np.int64)
-    return rows, places_of
+    return rows, inverse(rows)
