@@ -132,7 +132,9 @@ class Columns:
 
     def take(self, rows: NDArray[Any]) -> Self:
         """Return the rows of an index array or a boolean mask."""
-        return self._map(lambda column: column[rows])
+        # A mask is gone over once, not once for each column.
+        chosen = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
+        return self._map(lambda column: column[chosen])
 
     def _map(self, change: Any) -> Self:
         return type(self)(
@@ -199,16 +201,27 @@ def places(instruments: Iterable[Instrument]) -> dict[str, int]:
 
 def join_instruments(tables: Iterable[Columns]) -> tuple[Instrument, ...]:
     """Return one instrument per symbol of all tables, at the finest scales, in order seen."""
+    return finest_of(table.instruments for table in tables)
+
+
+def finest_of(lists: Iterable[tuple[Instrument, ...]]) -> tuple[Instrument, ...]:
+    """Return one instrument per symbol of all lists, at the finest scales, in order seen."""
     joined: dict[str, Instrument] = {}
     previous: tuple[Instrument, ...] | None = None
-    for table in tables:
-        if table.instruments == previous:
+    for instruments in lists:
+        if instruments == previous:
             continue
-        previous = table.instruments
-        for instrument in table.instruments:
+        previous = instruments
+        for instrument in instruments:
             known = joined.get(instrument.symbol)
             joined[instrument.symbol] = instrument.finest(known) if known else instrument
     return tuple(joined.values())
+
+
+def run_starts(values: NDArray[Any]) -> NDArray[np.int64]:
+    """Return where each run of equal values begins."""
+    changes = np.flatnonzero(values[1:] != values[:-1])
+    return np.concatenate([np.zeros(min(1, len(values)), dtype=np.int64), changes + 1])
 
 
 def same_rows(left: T, right: T) -> bool:
@@ -279,10 +292,12 @@ def grouped(table: T) -> Grouped[T]:
     known: Grouped[T] | None = table.__dict__.get("_grouped")
     if known is None:
         rows, ordered = np.arange(len(table), dtype=np.int64), table
-        if len(table) and (len(table.instruments) > 1) and table.symbol.min() != table.symbol.max():
-            rows = np.argsort(table.symbol, kind="stable")
-            ordered = table.take(rows)
-        starts = np.flatnonzero(np.diff(ordered.symbol, prepend=-2))
+        starts = rows[:1]
+        if len(table) and table.symbol.min() != table.symbol.max():
+            if len(table.instruments) > 1:
+                rows = np.argsort(table.symbol, kind="stable")
+                ordered = table.take(rows)
+            starts = run_starts(ordered.symbol)
         known = Grouped(ordered, rows, starts, ordered.symbol[starts].tolist())
         if ordered is not table:
             table.__dict__["_grouped"] = known
@@ -298,7 +313,7 @@ def reordered(table: T, rows: NDArray[np.int64], places_of: NDArray[np.int64]) -
     lazy: T = object.__new__(_lazy(type(table)))
     lazy.__dict__.update(instruments=table.instruments, _reordered=(table, rows))
     if bool(np.all(table.symbol[1:] >= table.symbol[:-1])):
-        starts = np.flatnonzero(np.diff(table.symbol, prepend=-2))
+        starts = run_starts(table.symbol)
         codes = table.symbol[starts].tolist()
         lazy.__dict__["_grouped"] = Grouped(table, places_of, starts, codes)
     return lazy

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
 import numpy as np
 
-from kline_harness.columns import Instrument, join_instruments, places, reordered
+from kline_harness.columns import Instrument, finest_of, places, reordered
 from kline_harness.simulation.packed import Packed, PackedChunks, stable_order
 from kline_harness.tape import Tape
 from kline_harness.units import INT64_MAX, Int64Array
@@ -71,15 +72,21 @@ def merged(
     yield from waiting.ready(INT64_MAX)
 
 
-class _Waiting:
-    """What was read of each source and not yet handed on: chunks, and the row each goes on at.
+@dataclass(slots=True, eq=False)
+class _Part:
+    """A chunk that waits, and the row it goes on at; `fits` are instruments that it is known to."""
 
-    `rows` are those of all sources that wait.
-    """
+    packed: Packed
+    start: int = 0
+    fits: tuple[Instrument, ...] | None = None
+
+
+class _Waiting:
+    """What was read of each source and not yet handed on; `rows` are those of all sources."""
 
     def __init__(self, slice_rows: int, sources: int) -> None:
         self.rows = 0
-        self._chunks: list[list[tuple[Packed, int]]] = [[] for _ in range(sources)]
+        self._parts: list[list[_Part]] = [[] for _ in range(sources)]
         self._slice_rows = slice_rows
         # Those of all sources that were handed on, in that order, and their places.
         self._instruments: tuple[Instrument, ...] = ()
@@ -88,49 +95,50 @@ class _Waiting:
     def add(self, source: int, more: Tape) -> int:
         """Take the next chunk of a source; return when the last of it arrives."""
         packed = Packed.of(more)
-        self._chunks[source].append((packed, 0))
+        self._parts[source].append(_Part(packed))
         self.rows += packed.rows
         return packed.last_ns
 
     def rows_before(self, instant_ns: int) -> int:
         """Return how many rows that wait arrive before an instant."""
-        chunks, starts = self._all()
+        _, chunks, starts = self._all()
         found = chunks.before(np.array([instant_ns], dtype=np.int64))[:, 0]
         return int((found - starts).clip(0).sum())
 
     def ready(self, until_ns: int) -> Iterator[Tape]:
         """Yield what arrives before an instant, in pieces of about a slice."""
-        chunks, starts = self._all()
+        parts, chunks, starts = self._all()
         ends = self._piece_ends(chunks, starts, until_ns)
         # Of each chunk, how many of its rows come before the end of each piece.
         stops = np.maximum(chunks.before(ends), starts[:, None])
-        sources = np.repeat(np.arange(len(self._chunks)), [len(mine) for mine in self._chunks])
-        self._chunks = [[] for _ in self._chunks]
-        fitting: dict[int, tuple[Instrument, ...]] = {}
+        sources = np.repeat(np.arange(len(self._parts)), [len(mine) for mine in self._parts])
+        self._parts = [[] for _ in self._parts]
         for piece in range(len(ends)):
             stop = stops[:, piece]
             chosen = np.flatnonzero(stop > starts)
             if not len(chosen):
                 continue
-            self._align(chunks, chosen.tolist(), fitting)
+            self._align(chunks, parts, chosen.tolist())
             given = (chosen, starts[chosen], stop[chosen], self._instruments, self._places)
             whole = chunks.tape(*given)
             starts = stop
             for place in chosen[stop[chosen] == chunks.rows[chosen]].tolist():
                 chunks.let_go(place)
+                del parts[place].packed
             self.rows -= len(whole)
             if sources[chosen[0]] != sources[chosen[-1]]:
                 whole = reordered(whole, *stable_order(whole.arrival_ns))
             held, whole = [whole], Tape.empty()
             yield held.pop()
         for place in np.flatnonzero(starts < chunks.rows).tolist():
-            self._chunks[sources[place]].append((chunks[place], int(starts[place])))
+            parts[place].start = int(starts[place])
+            self._parts[sources[place]].append(parts[place])
 
-    def _all(self) -> tuple[PackedChunks, Int64Array]:
-        """Return the chunks of one source after the other, and the row that each goes on at."""
-        every = [one for mine in self._chunks for one in mine]
-        starts = np.array([start for _, start in every], dtype=np.int64)
-        return PackedChunks([packed for packed, _ in every]), starts
+    def _all(self) -> tuple[list[_Part], PackedChunks, Int64Array]:
+        """Return the parts of one source after the other, their chunks, and where they go on."""
+        every = [one for mine in self._parts for one in mine]
+        starts = np.array([one.start for one in every], dtype=np.int64)
+        return every, PackedChunks([one.packed for one in every]), starts
 
     def _piece_ends(self, chunks: PackedChunks, starts: Int64Array, until_ns: int) -> Int64Array:
         """Return the instants before which pieces of about three quarters of a slice arrive."""
@@ -138,33 +146,34 @@ class _Waiting:
         rows = int((chunks.before(until)[:, 0] - starts).clip(0).sum())
         if rows <= self._slice_rows:
             return until
-        step = max(1, self._slice_rows // (_SAMPLES * len(self._chunks)))
-        seen = np.sort(chunks.arrivals_ns(starts, step))
-        seen = seen[: np.searchsorted(seen, until_ns)]
+        step = max(1, self._slice_rows // (_SAMPLES * len(self._parts)))
+        seen = chunks.arrivals_ns(starts, step)
+        # Most of what waits comes later: only what does not is put in order.
+        seen = np.sort(seen[seen < until_ns])
         pieces = -(-rows * 4 // (self._slice_rows * 3))
         inner = seen[np.arange(1, pieces) * len(seen) // pieces]
         return np.append(np.unique(inner), until_ns)
 
-    def _align(
-        self, chunks: PackedChunks, chosen: list[int], fitting: dict[int, tuple[Instrument, ...]]
-    ) -> None:
+    def _align(self, chunks: PackedChunks, parts: list[_Part], chosen: list[int]) -> None:
         """Bring chunks to common instruments: those of the ones before, and what is new in these.
 
-        `fitting` are those that chunks are known to fit, until there are others.
+        Whoever did fit is not asked again until there are others.
         """
-        others = [place for place in chosen if fitting.get(place) is not self._instruments]
+        others = [place for place in chosen if parts[place].fits is not self._instruments]
         if not others:
             return
-        tapes = [Tape.empty(chunks[place].instruments) for place in others]
-        together = join_instruments([Tape.empty(self._instruments), *tapes])
+        own = (parts[place].packed.instruments for place in others)
+        together = finest_of([self._instruments, *own])
         if together != self._instruments:
             self._instruments, self._places = together, places(together)
             others = chosen
         for place in others:
-            if not self._fits(chunks[place]):
-                tape = chunks[place].tape().over(self._instruments, self._places)
-                chunks.replace(place, Packed.of(tape))
-            fitting[place] = self._instruments
+            part = parts[place]
+            if not self._fits(part.packed):
+                tape = part.packed.tape().over(self._instruments, self._places)
+                part.packed = Packed.of(tape)
+                chunks.replace(place, part.packed)
+            part.fits = self._instruments
 
     def _fits(self, packed: Packed) -> bool:
         """Tell whether packed trades have the scales that their symbols have in common."""

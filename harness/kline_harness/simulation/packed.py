@@ -56,6 +56,8 @@ class Packed:
     layout: Int64Array
     values: NDArray[np.uint8]
     exact: Mapping[str, NDArray[Any]]
+    # Where `values` are, which takes longer to ask for than a look at it takes.
+    address: int
 
     @staticmethod
     def of(tape: Tape) -> Packed:
@@ -69,7 +71,8 @@ class Packed:
         values = _placed(layout, len(tape))
         if is_compiled:
             loops.pack(columns, layout, values)
-        packed = Packed(tape.instruments, len(tape), layout, values, exact)
+        address = values.ctypes.data
+        packed = Packed(tape.instruments, len(tape), layout, values, exact, address)
         if not is_compiled:
             packed._fill(columns)
         return packed
@@ -169,11 +172,10 @@ class PackedChunks:
 
     def __init__(self, chunks: Sequence[Packed]) -> None:
         self._chunks: list[Packed | None] = list(chunks)
-        layouts = [one.layout for one in chunks]
-        self._layouts = np.array(layouts, dtype=np.int64).reshape(-1, len(_NAMES), 4)
+        layouts = [np.empty((0, 4), dtype=np.int64), *(one.layout for one in chunks)]
+        self._layouts = np.concatenate(layouts).reshape(-1, len(_NAMES), 4)
         self._has_exact = any(one.exact for one in chunks)
-        addresses = [one.values.ctypes.data for one in chunks]
-        self._addresses = np.array(addresses, dtype=np.int64)
+        self._addresses = np.array([one.address for one in chunks], dtype=np.int64)
         self.rows = np.array([one.rows for one in chunks], dtype=np.int64)
 
     def __getitem__(self, place: int) -> Packed:
@@ -185,7 +187,7 @@ class PackedChunks:
         """Take a chunk with as many rows in place of another."""
         self._chunks[place] = chunk
         self._layouts[place] = chunk.layout
-        self._addresses[place] = chunk.values.ctypes.data
+        self._addresses[place] = chunk.address
         self._has_exact = self._has_exact or bool(chunk.exact)
 
     def let_go(self, place: int) -> None:
