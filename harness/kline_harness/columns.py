@@ -23,7 +23,6 @@ _DTYPES: dict[str, type[np.generic]] = {
     "buyer_is_maker": np.bool_,
 }
 
-
 _COLUMN_NAMES: dict[Any, tuple[str, ...]] = {}
 _LAZY: dict[Any, Any] = {}
 
@@ -131,8 +130,7 @@ class Columns:
         return self.build(self.instruments, kept | dict(columns))
 
     def take(self, rows: NDArray[Any]) -> Self:
-        """Return the rows of an index array or a boolean mask."""
-        # A mask is gone over once, not once for each column.
+        """Return the rows of an index array or a boolean mask, which is gone over once."""
         chosen = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
         return self._map(lambda column: column[chosen])
 
@@ -216,12 +214,6 @@ def finest_of(lists: Iterable[tuple[Instrument, ...]]) -> tuple[Instrument, ...]
             known = joined.get(instrument.symbol)
             joined[instrument.symbol] = instrument.finest(known) if known else instrument
     return tuple(joined.values())
-
-
-def run_starts(values: NDArray[Any]) -> NDArray[np.int64]:
-    """Return where each run of equal values begins."""
-    changes = np.flatnonzero(values[1:] != values[:-1])
-    return np.concatenate([np.zeros(min(1, len(values)), dtype=np.int64), changes + 1])
 
 
 def same_rows(left: T, right: T) -> bool:

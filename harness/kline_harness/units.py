@@ -167,6 +167,12 @@ def _products_fit(left: ExactArray, right: ExactArray) -> bool:
     return bool(estimate.max() < _SAFE)
 
 
+def run_starts(values: NDArray[Any]) -> Int64Array:
+    """Return where each run of equal values begins."""
+    changes = np.flatnonzero(values[1:] != values[:-1])
+    return np.concatenate([np.zeros(min(1, len(values)), dtype=np.int64), changes + 1])
+
+
 def sum_groups(values: ExactArray, starts: Int64Array) -> ExactArray:
     """Sum each run of a column that begins at `starts` (ascending, first 0), exactly."""
     if len(starts) == 0:
