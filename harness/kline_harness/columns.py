@@ -9,7 +9,7 @@ from typing import Any, Generic, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from kline_harness.units import BoolArray, ExactArray, rescale, run_starts
+from kline_harness.units import BoolArray, ExactArray, mask, rescale, run_starts
 
 T = TypeVar("T", bound="Columns")
 
