@@ -41,6 +41,7 @@ class InputRow(TypedDict):
     source: NotRequired[str]
     not_stated: NotRequired[Sequence[str]]
     unread_columns: NotRequired[Sequence[str]]
+    contradictions: NotRequired[Sequence[str]]
     ids_stated: NotRequired[bool]
 
 

@@ -53,8 +53,9 @@ class TextFile:
     """A file of lines, whatever it is packed in; the packing is known by its first bytes.
 
     `size` is the file's size on disk, `compression` plain, gz or zip, `member` the name inside a
-    zip. `sha256` of the file on disk and `lines`, the number of lines of the text, are None until
-    a pass over `blocks` has reached the end. Lines are counted as the bytes come, for holding
+    zip, or the one that a gz file stores of what was packed. `sha256` of the file on disk and
+    `lines`, the number of lines of the text, are None until a pass over `blocks` has reached the
+    end. Lines are counted as the bytes come, for holding
     against what a reader made of them.
 
     Raises InputError for what cannot be opened or is no such file.
@@ -77,7 +78,8 @@ class TextFile:
             if not magic:
                 raise OtherKind(self.path, "trades or klines", EMPTY)
             self._member = _find_member(self.path, file) if self.compression == "zip" else None
-        self.member = self._member.name if self._member else None
+            stored = _stored_name(file) if self.compression == "gz" else None
+        self.member = self._member.name if self._member else stored
 
     def _open(self) -> BinaryIO:
         try:
@@ -224,6 +226,22 @@ def _compression(magic: bytes) -> str:
     if magic[:2] == b"\x1f\x8b":
         return "gz"
     return "zip" if magic in (b"PK\x03\x04", b"PK\x05\x06") else "plain"
+
+
+def _stored_name(file: BinaryIO) -> str | None:
+    """Return the name that the header of a gz file has of what was packed, if it has one.
+
+    Source: RFC 1952, 2.3.
+    """
+    file.seek(0)
+    header = file.read(_READ_BYTES_MIN)
+    flags, start = header[3:4], 10
+    if not flags or not flags[0] & 0x08:
+        return None
+    if flags[0] & 0x04:
+        start += 2 + int.from_bytes(header[10:12], "little")
+    name, end, _ = header[start:].partition(b"\0")
+    return name.decode("latin-1") or None if end else None
 
 
 def _reason(error: Exception) -> str:

@@ -70,6 +70,11 @@ def name_coverage(name: str) -> tuple[int, int] | None:
     return _epoch_ns(start), _epoch_ns(end)
 
 
+def named_time(path: str, member: str | None) -> tuple[int, int] | None:
+    """Return what a file's name claims; where it claims nothing, the name inside of its packing."""
+    return name_coverage(path) or name_coverage(member or "")
+
+
 def _epoch_ns(moment: datetime) -> int:
     since = moment - datetime(1970, 1, 1, tzinfo=UTC)
     return since // timedelta(seconds=1) * NS_PER_SECOND

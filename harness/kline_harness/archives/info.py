@@ -22,7 +22,8 @@ class FileInfo:
     what the file does not say and the reader filled in: "trade ids" are then numbers given in the
     order of the file (and not listed here), without "sides" every buyer counts as the taker,
     without "exact numbers" klines were floats, of which the shortest text was taken;
-    `unread_columns` the names of columns whose meaning is not known, which nothing was read from.
+    `unread_columns` the names of columns whose meaning is not known, which nothing was read from;
+    `contradictions` a sentence for each thing of which its names, or its name and rows, differ.
     """
 
     path: str
@@ -45,6 +46,7 @@ class FileInfo:
     source: str
     not_stated: tuple[str, ...] = ()
     unread_columns: tuple[str, ...] = ()
+    contradictions: tuple[str, ...] = ()
 
     @property
     def ids_stated(self) -> bool:

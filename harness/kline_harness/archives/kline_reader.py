@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -73,6 +73,13 @@ class KlineReader:
         if not len(kept):
             raise InputError(self._file.path, "klines", "no rows")
         return kept
+
+    def stated(self) -> dict[str, Sequence[str]]:
+        """Return the symbol and the interval, those that the rows read have in columns."""
+        found = {"symbol": self._symbol or ""}
+        found["interval"] = self._interval.text if self._interval else ""
+        names = {"symbol": "symbol", "interval": "timeframe"}
+        return {name: (text,) for name, text in found.items() if names[name] in self._stated}
 
     def _rows(self, block_bytes: int) -> Iterator[RowBlock]:
         line = self._layout.first_line

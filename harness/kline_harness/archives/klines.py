@@ -11,11 +11,13 @@ import pyarrow as pa
 from kline_harness.archives.compressed import TextFile
 from kline_harness.archives.exchanges.binance.recorded_klines import RecordedKlines
 from kline_harness.archives.fields import unit_name
-from kline_harness.archives.file_names import market_of, name_coverage
+from kline_harness.archives.file_names import market_of, named_time
 from kline_harness.archives.info import FileInfo
 from kline_harness.archives.kline_reader import KlineReader
 from kline_harness.archives.kline_rows import KlineRows, RowSpool
+from kline_harness.archives.name_claims import contradictions
 from kline_harness.archives.recognition import open_text, sniff
+from kline_harness.archives.registry import exchange_of
 from kline_harness.archives.table import Layout
 from kline_harness.arrow import array_of
 from kline_harness.errors import InputError
@@ -176,12 +178,23 @@ def klines_of(
         fields=rows.fields,
         interval=rows.interval,
         symbol=rows.instrument.symbol,
-        info=_describe(file, layout, rows, opens),
+        info=replace(
+            _describe(file, layout, rows, opens),
+            contradictions=_contradictions(file, layout, reader, symbol),
+        ),
         first_line=layout.first_line,
         closes_stated="close_time" in layout.columns,
         equations=(equation,),
         newest_first=newest_first,
     )
+
+
+def _contradictions(
+    file: TextFile, layout: Layout, reader: KlineReader, given: str | None
+) -> tuple[str, ...]:
+    pattern = exchange_of(layout.source).symbol_in_name
+    names = (file.path, file.member)
+    return contradictions(*names, pattern=pattern, stated=reader.stated(), given=given)
 
 
 def _describe(file: TextFile, layout: Layout, rows: KlineRows, opens: Int64Array) -> FileInfo:
@@ -204,7 +217,7 @@ def _describe(file: TextFile, layout: Layout, rows: KlineRows, opens: Int64Array
         last_trade_id=None,
         first_event_time_ns=int(opens.min()),
         last_event_time_ns=int(opens.max()),
-        coverage=name_coverage(file.path),
+        coverage=named_time(file.path, file.member),
         receive_unit=None,
         source=layout.source,
         not_stated=("exact numbers",) if file.has_floats else (),

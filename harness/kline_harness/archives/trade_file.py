@@ -16,14 +16,16 @@ from kline_harness.archives.file_names import (
     check_contracts,
     check_market,
     market_of,
-    name_coverage,
     name_symbol,
+    named_time,
 )
 from kline_harness.archives.foreign_trades import ForeignTrades
 from kline_harness.archives.info import FileInfo
 from kline_harness.archives.line_count import LinesRead
 from kline_harness.archives.mapped_text import MappedText
+from kline_harness.archives.name_claims import contradictions
 from kline_harness.archives.recognition import Opened, open_text, sniff
+from kline_harness.archives.registry import exchange_of
 from kline_harness.archives.table import Layout
 from kline_harness.background import in_background
 from kline_harness.columns import gathered
@@ -77,7 +79,7 @@ class TradeFile:
             self._layout = table.layout
         self._block_bytes = block_bytes
         self._lenient = lenient
-        self._symbol = symbol
+        self._symbol = self._given = symbol
         self._market = market
         self._info: FileInfo | None = None
         self.equations: tuple[Equation, ...] = ()
@@ -210,11 +212,26 @@ class TradeFile:
             last_trade_id=span.ids[1] if known else None,
             first_event_time_ns=span.times[0] if span.rows else None,
             last_event_time_ns=span.times[1] if span.rows else None,
-            coverage=None if dialect else name_coverage(self.path),
+            coverage=None if dialect else named_time(self.path, self._file.member),
             receive_unit=unit_name(receive) if receive else None,
             source=self._layout.source,
             not_stated=not_stated,
             unread_columns=self._layout.unread,
+            contradictions=self._contradictions(recording),
+        )
+
+    def _contradictions(self, recording: Recording | None) -> tuple[str, ...]:
+        stated: tuple[str, ...] = ()
+        if recording is not None:
+            stated = tuple(recording.symbols)
+        elif self._foreign is not None and "symbol" in self._layout.columns:
+            stated = (self._foreign.symbol or "",)
+        return contradictions(
+            self.path,
+            self._file.member,
+            pattern=exchange_of(self._layout.source).symbol_in_name,
+            stated={"symbol": stated},
+            given=self._given,
         )
 
 

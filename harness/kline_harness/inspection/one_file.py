@@ -140,6 +140,7 @@ def _inspected(path: Path, klines: ExchangeKlines, size: Decimal | None) -> File
     audit = KlineAudit(series, tally, size)
     audit.run()
     _lines(tally, klines.equations)
+    _names(tally, klines.info)
     before = klines.first_line - 1 - klines.info.header
     tally.add("lines_before_header", before, {"line": 1})
     if klines.newest_first:
@@ -187,6 +188,7 @@ def inspect_trades(
     for audit in reader.audits.values():
         audit.finish()
     _lines(own, file.equations)
+    _names(own, info)
     own.add("klines_not_compared", file.closed_klines, {"klines": file.closed_klines})
     if info.unread_columns:
         names = {"columns": list(info.unread_columns)}
@@ -228,6 +230,11 @@ def _lines(tally: Tally, equations: Sequence[Equation]) -> None:
         if not law.balanced:
             lost = abs(law.total - sum(law.parts.values()))
             tally.add("lines_not_read", lost, {"law": law.law, "total": law.total, **law.parts})
+
+
+def _names(tally: Tally, info: FileInfo) -> None:
+    for words in info.contradictions:
+        tally.add("names_contradict", 1, {"sentence": f"{words}; one of them is wrong"})
 
 
 class _TradesOfFile:

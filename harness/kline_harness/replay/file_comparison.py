@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from kline_harness.archives import ExchangeKlines, KlineFiles, files_given, read_all_klines
+from kline_harness.checks.contradicting_names import names_contradict
 from kline_harness.checks.files import file_without_klines
 from kline_harness.checks.quote_sanity import quote_outside_of_prices, rules_of
 from kline_harness.comparison.compare import CHECK, Comparison
@@ -103,8 +104,10 @@ def files_compared(
     notes = [note for one in (*files, *theirs) for note in _quotes(one, contract_size)]
     left_out = sorted((others | read.left_out).items())
     notes += [file_without_klines(CHECK, name, holds) for name, holds in left_out]
+    inputs = list(_inputs(folders, files, theirs))
+    notes += names_contradict(CHECK, inputs)
     comparison = replace(found, not_compared=(*kept, *_unread(files)), notes=(*found.notes, *notes))
-    return FilesCompared(comparison, stored, list(_inputs(folders, files, theirs)))
+    return FilesCompared(comparison, stored, inputs)
 
 
 def _inputs(

@@ -10,6 +10,7 @@ from typing import Any
 
 from kline_harness.checks.channels import channels_verdict
 from kline_harness.checks.check_list import answer, of_consumer, question
+from kline_harness.checks.contradicting_names import with_names
 from kline_harness.checks.files import FileWatch, files_verdict
 from kline_harness.checks.named_ends import with_ends
 from kline_harness.checks.reception import reception_verdict
@@ -30,6 +31,7 @@ from kline_harness.replay.assembly import trades_again
 from kline_harness.replay.conservation import equations
 from kline_harness.replay.observations import ObservedRun
 from kline_harness.replay.scenario import Scenario
+from kline_harness.run_rows import InputRow
 from kline_harness.simulation.feed import Reception
 from kline_harness.simulation.trade_filter import AFTER_SHUTDOWN
 from kline_harness.verdict import Verdict
@@ -46,7 +48,8 @@ class Inputs:
     `id_rules` say, by symbol, what an id means that no trade has. `files` are what was seen of
     each file and symbol, and `claimed` is the time that the files' names claim; `lines` hold each
     file's lines against what was read of it; `left_out` are files given as klines that hold none;
-    `closed_klines` are how many of the exchange's a recording holds that was given for its trades.
+    `closed_klines` are how many of the exchange's a recording holds that was given for its trades;
+    `misnamed` are files whose names contradict each other, or their rows.
     """
 
     rows: int
@@ -61,6 +64,7 @@ class Inputs:
     lines: Sequence[Equation] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
     closed_klines: Mapping[str, int] = field(default_factory=dict)
+    misnamed: Sequence[InputRow] = ()
 
 
 class FinishedRun:
@@ -219,7 +223,8 @@ class FinishedRun:
         found = self.after.comparison or Comparison()
         given = self.inputs
         verdict = files_verdict(given.files, given.left_out, found, self.after.references)
-        return with_ends(with_closed_klines(verdict, given.closed_klines), given.files)
+        verdict = with_names(with_closed_klines(verdict, given.closed_klines), given.misnamed)
+        return with_ends(verdict, given.files)
 
     def _continuity(self) -> Verdict:
         after, watch = self.after, self.observed.continuity

@@ -266,6 +266,7 @@ def _inputs(sources: Sources, shadow: ExactShadow | None) -> Inputs:
         sources.equations(),
         sources.left_out,
         sources.closed_klines(),
+        sources.misnamed(),
     )
 
 

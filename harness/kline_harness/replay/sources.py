@@ -212,6 +212,10 @@ class Sources:
         others = [file for file in self.trades if file.closed_klines and file.path not in given]
         return {Path(file.path).name: file.closed_klines for file in others}
 
+    def misnamed(self) -> list[InputRow]:
+        """Return the files whose names contradict each other, or their rows."""
+        return [row for row in self.rows() if row["contradictions"]]
+
     def references(self) -> list[ReferenceKlines]:
         """Return the exchange's klines as tables to compare with."""
         return [reference_of(klines) for klines in self.klines]
