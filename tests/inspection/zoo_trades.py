@@ -346,6 +346,14 @@ def packing() -> Iterator[Case]:
     right = checksum(name, whole)
     beside = f"{name}.CHECKSUM"
     yield case(
+        "zip-of-another-symbol",
+        "The zip is named for one symbol, the file in it for another.",
+        "",
+        {name: zipped(name.replace("ALFA", "BRAVO"), aggregates(day()))},
+        {name: "names_contradict"},
+        "unknown",
+    )
+    yield case(
         "checksum-matches",
         "A clean file with its CHECKSUM file.",
         "",

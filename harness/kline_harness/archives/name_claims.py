@@ -24,6 +24,7 @@ _PAIR = re.compile(
     r"[A-Z0-9]{2,}?[-_]?(?:USDT|USDC|BUSD|FDUSD|TUSD|USD|EUR|GBP|JPY|KRW|TRY|BRL|BTC|XBT|ETH|BNB)"
     r"(?:[-_](?:PERP|SWAP|\d{6}))?"
 )
+_CONTRACT = re.compile(r"_(?:PERP|\d{6})(?=[-_.])")
 
 
 def contradictions(
@@ -108,7 +109,10 @@ def _symbol(name: str, pattern: re.Pattern[str] | None) -> str | None:
     if (found := name_symbol(name) or pair_of_klines(name)) is not None:
         return found
     found = symbol_of_name(name, pattern)
-    return found if found is not None and _PAIR.fullmatch(found) else None
+    if found is None or not _PAIR.fullmatch(found):
+        return None
+    contract = _CONTRACT.match(name, len(found))
+    return found + contract[0] if contract else found
 
 
 def _interval(name: str) -> str | None:

@@ -139,8 +139,7 @@ def _inspected(path: Path, klines: ExchangeKlines, size: Decimal | None) -> File
     series = KlineSeries(klines, path.name)
     audit = KlineAudit(series, tally, size)
     audit.run()
-    _lines(tally, klines.equations)
-    _names(tally, klines.info)
+    _lines_and_names(tally, klines.equations, klines.info)
     before = klines.first_line - 1 - klines.info.header
     tally.add("lines_before_header", before, {"line": 1})
     if klines.newest_first:
@@ -187,8 +186,7 @@ def inspect_trades(
         _unreadable(own, unreadable)
     for audit in reader.audits.values():
         audit.finish()
-    _lines(own, file.equations)
-    _names(own, info)
+    _lines_and_names(own, file.equations, info)
     own.add("klines_not_compared", file.closed_klines, {"klines": file.closed_klines})
     if info.unread_columns:
         names = {"columns": list(info.unread_columns)}
@@ -224,15 +222,12 @@ def _unreadable(tally: Tally, error: InputError) -> None:
     )
 
 
-def _lines(tally: Tally, equations: Sequence[Equation]) -> None:
-    """Find lines of the file that became nothing the reader knows of."""
+def _lines_and_names(tally: Tally, equations: Sequence[Equation], info: FileInfo) -> None:
+    """Find lines of a file that became nothing the reader knows of, and names that contradict."""
     for law in equations:
         if not law.balanced:
             lost = abs(law.total - sum(law.parts.values()))
             tally.add("lines_not_read", lost, {"law": law.law, "total": law.total, **law.parts})
-
-
-def _names(tally: Tally, info: FileInfo) -> None:
     for words in info.contradictions:
         tally.add("names_contradict", 1, {"sentence": f"{words}; one of them is wrong"})
 
