@@ -82,24 +82,27 @@ class QuoteRules:
     """What the quote volumes of symbols are held to, once all of their klines were seen.
 
     A name such as BTCUSD is of a spot market or of contracts: it is of contracts, of a size that
-    nobody gave, where no kline's quote volume is volume x price, and one size would do for all.
+    nobody gave, where no kline's quote volume is volume x price, and one size would do for all. So
+    are contracts such as BTCUSD_PERP where no kline is of the size that the documents say.
     """
 
     def __init__(self, size: Decimal | None = None) -> None:
         self._size = size
-        self._is_quote: set[str] = set()
+        self._as_named: set[str] = set()
         self._sizes: dict[str, tuple[Fraction, Fraction]] = {}
 
     def add(self, symbol: str, klines: Amounts) -> None:
         """Look at further klines of a symbol."""
-        given = size_of(symbol, self._size) is not None
-        if given or symbol in self._is_quote or _EITHER.fullmatch(symbol) is None:
+        if self._size is not None or symbol in self._as_named:
+            return
+        named = size_of(symbol, None)
+        if named is None and _EITHER.fullmatch(symbol) is None:
             return
         traded = np.flatnonzero(mask(klines.volume > 0))
         some, nothing = klines.take(traded), np.zeros(len(traded), dtype=np.int64)
-        for slack in (nothing, _slack(some, None)):
-            if not _wrong(some, some.volume, some.quote, slack, None).all():
-                self._is_quote.add(symbol)
+        for slack in (nothing, _slack(some, named)):
+            if not _wrong(some, some.volume, some.quote, slack, named).all():
+                self._as_named.add(symbol)
                 return
         if len(traded):
             low, high = _sizes(some)
@@ -109,7 +112,7 @@ class QuoteRules:
     def unknown(self) -> list[str]:
         """Return the symbols of contracts whose size nobody gave: their quotes are not checked."""
         one_size = (symbol for symbol, (low, high) in self._sizes.items() if low <= high)
-        return sorted(symbol for symbol in one_size if symbol not in self._is_quote)
+        return sorted(symbol for symbol in one_size if symbol not in self._as_named)
 
     def outside(self, symbol: str, klines: Amounts) -> BoolArray:
         """Find where a quote volume is not within its prices; see `outside_of_prices`."""

@@ -9,9 +9,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from tests.cases.made import traded, write_aggregates
+from tests.cases.made import candles, traded, write_aggregates, write_klines
 from tests.oracle import OracleTrade
-from tests.replays import UM_STREAM, replay
+from tests.replays import UM_STREAM, command, replay
 
 BYBIT = "timestamp,symbol,side,size,price,tickDirection,trdMatchID,grossValue,homeNotional,"
 UNIT = Decimal("0.00000001")
@@ -28,9 +28,18 @@ def base_amounts(tape: list[OracleTrade], size: Decimal) -> dict[int, Decimal]:
     sums: dict[int, Decimal] = {}
     for one in tape:
         minute = one.time_ns // 60_000_000_000
-        amount = (one.quantity * size / one.price).quantize(UNIT, ROUND_HALF_UP)
-        sums[minute] = sums.get(minute, Decimal(0)) + amount
+        sums[minute] = sums.get(minute, Decimal(0)) + base_of(one, size)
     return sums
+
+
+def base_of(one: OracleTrade, size: Decimal) -> Decimal:
+    """Return the base amount of a trade of contracts, rounded half up to 8 decimals."""
+    return (one.quantity * size / one.price).quantize(UNIT, ROUND_HALF_UP)
+
+
+def write_rows(path: Path, rows: list[str]) -> Path:
+    path.write_text("\n".join(rows) + "\n")
+    return path
 
 
 def stored(folder: Path) -> dict[int, Decimal]:
@@ -55,8 +64,40 @@ def test_aggregates_of_coin_margined_contracts(
     tape = contracts(71, "GNUUSD_PERP")
     trades = write_aggregates(tmp_path / "GNUUSD_PERP-aggTrades.csv", tape)
     ran = replay(tmp_path / "run", trades, "--intervals=1m", *given)
-    assert ran.exit_code == 0, ran.output
+    # A size that nobody gave is the documents', and nothing here bears it out.
+    assert ran.exit_code == (0 if given else 3), ran.output
+    assert ("contract_size_assumed" in ran.output) == (not given)
     assert stored(ran.folder) == base_amounts(tape, Decimal(size))
+
+
+@pytest.mark.parametrize("size", [1, 10, 100])
+def test_a_size_that_is_not_the_documents(tmp_path: Path, size: int) -> None:
+    tape = [
+        replace(one, quote_quantity=base_of(one, Decimal(size)))
+        for one in contracts(76, "GNUUSD_PERP")
+    ]
+    rows = ["id,price,qty,base_qty,time,is_buyer_maker"]
+    for one in tape:
+        maker, time = str(one.buyer_is_maker).lower(), one.time_ns // 1_000_000
+        rows.append(f"{one.id},{one.price},{one.quantity},{one.quote},{time},{maker}")
+    raw = write_rows(tmp_path / "GNUUSD_PERP-trades.csv", rows)
+    klines = write_klines(tmp_path / "GNUUSD_PERP-1m.csv", candles(tape))
+    aggregates = write_aggregates(tmp_path / "GNUUSD_PERP-aggTrades.csv", tape)
+    for file in (raw, klines):
+        assert command("inspect", file).exit_code == 0
+    for words in ((), ("--contract-size", str(size))):
+        given = ["--klines", klines, "--intervals=1m", "--force", *words]
+        ran = replay(tmp_path / "run", aggregates, *given)
+        assert ran.exit_code == (0 if words or size == 10 else 1), ran.output
+        assert replay(tmp_path / "run", raw, *given).exit_code == 0
+    # One row of another size than all the others is still found.
+    for file, name in ((raw, "base_qty"), (klines, "quote_volume")):
+        rows = file.read_text().splitlines()
+        place, fields = rows[0].split(",").index(name), rows[5].split(",")
+        fields[place] = str(Decimal(fields[place]) * 10)
+        write_rows(file, [*rows[:5], ",".join(fields), *rows[6:]])
+    assert "quote_not_product x 1:" in command("inspect", raw).output
+    assert "quote_outside_of_prices" in command("inspect", klines).output
 
 
 @pytest.mark.parametrize("size", [1, 10, 50])

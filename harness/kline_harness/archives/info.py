@@ -21,6 +21,7 @@ class FileInfo:
     column map, "not stated" where it could be anybody's); `not_stated`
     what the file does not say and the reader filled in: "trade ids" are then numbers given in the
     order of the file (and not listed here), without "sides" every buyer counts as the taker,
+    without a "contract size" base quantities were made by the exchange's documents,
     without "exact numbers" klines were floats, of which the shortest text was taken;
     `unread_columns` the names of columns whose meaning is not known, which nothing was read from;
     `contradictions` a sentence for each thing of which its names, or its name and rows, differ.

@@ -193,7 +193,8 @@ class TradeFile:
         if foreign and "receive" in self._layout.columns:
             receive = unit
         symbol = foreign.symbol if foreign else self._symbol
-        not_stated = foreign.not_stated if foreign else ()
+        market = recording.market if recording else self._market
+        not_stated = foreign.not_stated if foreign else self._sizes_not_stated(market)
         known = span.rows > 0 and "trade ids" not in not_stated
         # Only Binance's names are known to mean days in UTC, cut by the trade time.
         return FileInfo(
@@ -201,7 +202,7 @@ class TradeFile:
             sha256=None,
             bytes=self._file.size,
             layout=self._layout.kind,
-            market=recording.market if recording else self._market,
+            market=market,
             symbols=tuple(recording.symbols) if recording else (symbol or "",),
             unit=unit_name(unit) if unit else "",
             header=self._layout.header,
@@ -219,6 +220,11 @@ class TradeFile:
             unread_columns=self._layout.unread,
             contradictions=self._contradictions(recording),
         )
+
+    def _sizes_not_stated(self, market: str | None) -> tuple[str, ...]:
+        is_stated = "base" in self._layout.columns or "quote" in self._layout.columns
+        is_assumed = market == "cm" and not is_stated and self._contract_size is None
+        return ("contract size",) if is_assumed else ()
 
     def _contradictions(self, recording: Recording | None) -> tuple[str, ...]:
         stated: tuple[str, ...] = ()

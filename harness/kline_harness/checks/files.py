@@ -63,6 +63,7 @@ class FileWatch:
     is_aggregated: bool = False
     is_recorded: bool = False
     quotes_stated: bool = False
+    size_assumed: bool = False
     # Of inverse contracts whose base quantity is stated.
     size: row_laws.ContractSize | None = None
     broken: dict[str, int] = field(default_factory=dict)
@@ -109,6 +110,8 @@ class FileWatch:
             self._break("quote_not_product", row_laws.not_products(tape, instrument)[0], tape, 0)
         if self.size is not None:
             self._break("contract_sizes", self.size.others(tape), tape, 0)
+        if self.size_assumed:
+            self._break("contract_size_assumed", np.ones(len(tape), dtype=np.bool_), tape, 0)
         if not self.ids_stated or self.is_recorded:
             return
         first = tape.first_id

@@ -19,6 +19,10 @@ LAWS = {
     "time_backwards": ("are later by id and earlier by time than the row before", "volume"),
     "overlapping_aggregates": ("have raw trades of the aggregate before them", "count"),
     "quote_not_product": ("state a quote quantity that is not price x quantity", "quote_volume"),
+    "contract_size_assumed": (
+        "state no base quantity; 100 USD of BTCUSD contracts, 10 of others (no --contract-size)",
+        "quote_volume",
+    ),
     "contract_sizes": ("state a base quantity of another contract size", "quote_volume"),
 }
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from kline_harness.archives.coin_margined import coin_margined
 from kline_harness.checks.files import FileWatch, is_one_sided
-from kline_harness.checks.row_laws import not_products
+from kline_harness.checks.row_laws import ContractSize, not_products
 from kline_harness.columns import Instrument
 from kline_harness.id_rule import IdRule, are_too_many
 from kline_harness.inspection.tally import EXAMPLES_MAX, Tally
@@ -50,6 +50,7 @@ class TradeAudit:
         self._id_rule = id_rule
         self._is_aggregated = layout == "aggTrades"
         self._contract_size = contract_size
+        self._size = ContractSize()
         self.ids = RangeSet()
         self._raw_ids = RangeSet()
         self._last: Tape | None = None
@@ -142,6 +143,15 @@ class TradeAudit:
 
     def _quotes(self, tape: Tape, instrument: Instrument) -> None:
         product, scale = None, None
+        if self._market == "cm" and self._contract_size is None:
+            # Nobody knows better than the rows how large a contract is.
+            wrong, stated, finest = self._size.others(tape), tape.quote, instrument.quote_scale
+            self._note(
+                "quote_not_product",
+                wrong,
+                lambda row: self._place(row, tape) | {"stated": format_exact(stated[row], finest)},
+            )
+            return
         if self._market == "cm":
             derived, product = coin_margined(
                 instrument, tape.price, tape.quantity, self._contract_size

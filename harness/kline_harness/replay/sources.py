@@ -345,6 +345,7 @@ def watch_of(info: FileInfo, symbol: str) -> FileWatch:
         is_aggregated=info.layout == "aggTrades",
         is_recorded=info.layout == "stream",
         quotes_stated=info.layout == "trades" and info.market != "cm",
+        size_assumed="contract size" in info.not_stated,
         size=ContractSize() if info.layout == "trades" and info.market == "cm" else None,
     )
 
