@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -123,7 +123,6 @@ class Replayed(Result):
     """
 
     outcome: Outcome
-    _owner: Any = field(default=None)
 
     @property
     def directory(self) -> Path:

@@ -22,7 +22,7 @@ from kline_harness.explore.shrink import ddmin
 from kline_harness.explore.subjects import Explored
 from kline_harness.faults.trades import DelayTrades, DropTrades
 from kline_harness.interval import parse_intervals
-from kline_harness.replay.memory_run import outcomes_of, run_in_memory
+from kline_harness.replay.memory_run import run_in_memory
 from kline_harness.replay.scenario import Scenario
 from kline_harness.replay.scenario_file import load_scenario
 from kline_harness.replay.trade_set import TradeSet
@@ -33,6 +33,7 @@ from tests.contracts.aggregator import plain_rows
 from tests.mutants.rare import RARE
 from tests.mutants.registry import MUTANTS
 from tests.mutants.stage import MINUTES, START_NS, minutes
+from tests.mutants.tables import outcomes_of
 
 BASE = Scenario(intervals=parse_intervals("1m,3m,5m"))
 MARKET = TradeSet(minutes(), until_ns=START_NS + MINUTES * NS_PER_MINUTE)

@@ -26,7 +26,8 @@ from kline_harness.faults.ticks import (
 )
 from kline_harness.faults.trades import DelayTrades, ShutdownMidBurst, TradeFault, WrongTime
 from kline_harness.interval import parse_intervals
-from kline_harness.replay.memory_run import outcomes_of, run_in_memory
+from kline_harness.replay.control_runs import fault_effects, fault_outcomes
+from kline_harness.replay.memory_run import MemoryRun, run_in_memory
 from kline_harness.replay.scenario import Scenario
 from kline_harness.replay.trade_set import TradeSet
 from kline_harness.simulation.channels import ChannelOptions
@@ -125,6 +126,12 @@ def preset_table(scenario: Scenario, trade_set: TradeSet) -> tuple[str, int, int
         missed += sum(outcome.missed for outcome in outcomes)
         lines.append(_row(f"{preset.name} | {preset.what} | {preset.issue}", outcomes))
     return "\n".join(lines) + "\n", effective, missed
+
+
+def outcomes_of(done: MemoryRun, trade_set: TradeSet) -> list[FaultOutcome]:
+    """Say what each fault of a run in memory did."""
+    effects = fault_effects(done.run, done.results, trade_set.source())
+    return fault_outcomes(done.run, effects, done.findings, done.accounts)
 
 
 def _outcomes(

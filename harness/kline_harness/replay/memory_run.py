@@ -10,14 +10,13 @@ import pyarrow as pa
 from kline_harness.aggregators.exact import ExactAggregator
 from kline_harness.aggregators.reference import ReferenceAggregator
 from kline_harness.checks.check_list import CheckList, question
-from kline_harness.checks.faults import FaultOutcome, Results
+from kline_harness.checks.faults import Results
 from kline_harness.checks.reference import reference_check
 from kline_harness.faults.record import FaultRecord
 from kline_harness.interfaces import FeedSlice, Observer
 from kline_harness.kline import KlineBatch
 from kline_harness.ledger import Ledger, TradeAccount
 from kline_harness.replay.assembly import NONE, Run, Storage, Substitutions
-from kline_harness.replay.control_runs import fault_effects, fault_outcomes
 from kline_harness.replay.finished_run import FinishedRun, Inputs
 from kline_harness.replay.observations import ObservedRun
 from kline_harness.replay.scenario import Scenario
@@ -98,9 +97,3 @@ def run_in_memory(
     return MemoryRun(
         run, results, tuple(CheckList(checks).verdicts()), finished.accounts, finished.equations
     )
-
-
-def outcomes_of(done: MemoryRun, trade_set: TradeSet) -> list[FaultOutcome]:
-    """Say what each fault of a run in memory did."""
-    effects = fault_effects(done.run, done.results, trade_set.source())
-    return fault_outcomes(done.run, effects, done.findings, done.accounts)
