@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -25,7 +26,14 @@ _FLAGS = (
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name the marker for tests whose replays lose something on purpose."""
+    """Name the marker for tests whose replays lose something on purpose; let programs be ended.
+
+    What runs in the background ignores Ctrl-C, and so would every program that it starts; a
+    signal that is caught has its default there. Source: execve(2).
+    """
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, lambda number, frame: None)
     config.addinivalue_line("markers", "unbalanced: a replay's ledger does not balance, as planned")
 
 
