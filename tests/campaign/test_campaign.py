@@ -35,7 +35,7 @@ def write_campaign(folder: Path, days: int, per_day: int, *more: str) -> Path:
 
 def run(*words: object, expected: tuple[int, ...] = (0, 1, 3)) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
-        [*HARNESS, *map(str, words)], capture_output=True, text=True, timeout=300, check=False
+        [*HARNESS, *map(str, words)], capture_output=True, text=True, timeout=900, check=False
     )
     assert done.returncode in expected, done.stderr
     return done
@@ -139,7 +139,7 @@ def test_whatever_is_killed_the_same_bytes(whole: tuple[Path, Path], tmp_path: P
                 killed[what] += 1
         except (FileNotFoundError, ProcessLookupError):
             pass
-        campaign.wait(timeout=300)
+        campaign.wait(timeout=900)
         run("campaign", file, "--out", out, "--workers", 2)
         assert results(out) == expected, f"after kill {number}, of a {what}"
     print(f"killed: {killed}")

@@ -179,7 +179,7 @@ def main() -> None:
             if MODE == "after done":
                 final()
             if MODE == "floods after done":
-                for _ in range(300):
+                for _ in range(24):
                     raw(b"x" * (1 << 20) + b"\n")
             if MODE == "half a line after done":
                 raw(b'{"type":"fi')

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from kline_harness.aggregators import subject_process
 from kline_harness.aggregators.process import ProcessAggregator
 from kline_harness.aggregators.process_options import ProcessOptions
 from kline_harness.errors import UsageError
@@ -87,7 +88,9 @@ MODES = {
 
 def run(mode: str, token: str = "") -> tuple[ProcessAggregator, Verdict]:
     command = f"{sys.executable} {SCRIPT} {mode!r} {token}"
-    options = ProcessOptions(answer_ns=10**9)
+    # What is not late on purpose may be slow on a busy machine.
+    is_late = MODES.get(mode, ("", None, ""))[0] == "late"
+    options = ProcessOptions(answer_ns=(1 if is_late else 60) * 10**9)
     subject = ProcessAggregator(command, [MINUTE], ["X"], options=options)
     for text in ("X 0:10 100x1; X 0:20 101x2; tick 1:00", "X 1:10 100x1; tick 2:00"):
         subject.advance(feed(text))
@@ -110,7 +113,8 @@ def left(token: str) -> list[str]:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_it_is_named(mode: str) -> None:
+def test_it_is_named(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subject_process, "_WAITING_BYTES_MAX", 16 << 20)
     kind, validity, word = MODES[mode]
     begin = time.monotonic()
     subject, verdict = run(mode)
@@ -118,7 +122,7 @@ def test_it_is_named(mode: str) -> None:
     assert verdict.findings
     assert verdict.validity is validity
     assert word in str(verdict.findings[0].evidence)
-    assert time.monotonic() - begin < 30
+    assert time.monotonic() - begin < 60
     assert (subject.failed_at_ns is None) == (kind in _GOES_ON)
 
 

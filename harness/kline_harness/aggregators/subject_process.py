@@ -25,7 +25,8 @@ Buffer: TypeAlias = Any
 STDERR_LINES = 64
 # Beyond that much output that nobody has read yet, a program is taken to flood.
 _WAITING_BYTES_MAX = 256 << 20
-_GRACE_S = 2.0
+# What a program is given to end by itself: an interpreter on a busy machine takes seconds.
+_GRACE_S = 5.0
 _POLL_S = 0.005
 # Characters of a line of stderr.
 _SHOWN = 1_000
