@@ -39,7 +39,7 @@ def table(rows: Sequence[Mapping[str, object]]) -> pa.Table:
 
 
 def line(**row: object) -> str:
-    ((found,),) = days_of(table([row])).values()
+    ((found,),) = days_of([table([row])]).values()
     return found
 
 
@@ -65,28 +65,31 @@ def test_the_table_may_be_cut_sorted_and_packed_in_any_way(tmp_path: Path) -> No
         for interval in ("1m", "1h")
         for k in range(3)
     ]
-    expected = days_of(table(rows))
+    expected = days_of([table(rows)])
     assert list(expected) == sorted(expected)
     pieces = pa.concat_tables([table(rows[7:]), table(rows[:7][::-1])]).unify_dictionaries()
-    assert days_of(pieces) == expected
+    assert days_of([pieces]) == expected
+    assert days_of(table([row]) for row in reversed(rows)) == expected
+    assert days_of([table(rows[:-1])]) != expected
+    assert days_of([table([*rows[:-1], {**rows[-1], "count": 7}])]) != expected
     pq.write_table(table(rows), tmp_path / "k.parquet", compression="none", use_dictionary=False)
-    assert days_of(pq.read_table(tmp_path / "k.parquet")) == expected
+    assert days_of([pq.read_table(tmp_path / "k.parquet")]) == expected
 
 
 def test_each_day_has_its_own_digest() -> None:
     rows = [{"open_time": OPEN_US - MINUTE_US}, {"open_time": OPEN_US}]
-    days = days_of(table(rows))
+    days = days_of([table(rows)])
     assert list(days) == ["AUSDT,1m,2024-05-14", "AUSDT,1m,2024-05-15"]
     assert len({digest(lines) for lines in days.values()}) == 2
 
 
 def test_a_kline_that_is_there_twice_is_two_lines() -> None:
-    (lines,) = days_of(table([{"count": 1}, {"count": 2}])).values()
+    (lines,) = days_of([table([{"count": 1}, {"count": 2}])]).values()
     assert [text.split(",")[9] for text in lines] == ["1", "2"]
 
 
 def test_no_klines_are_no_days() -> None:
-    assert days_of(SCHEMA.empty_table()) == {}
+    assert not days_of([SCHEMA.empty_table()])
 
 
 def test_hostile_names_stay_one_word() -> None:

@@ -22,13 +22,12 @@ from kline_harness.gate.results import (
     GateResult,
     Problem,
     ProblemKind,
-    worst,
+    Problems,
 )
 from kline_harness.gate.suite import Suite, SuiteCase
 from kline_harness.replay import Scenario
 from kline_harness.verdict import Validity
 
-_LISTED_MAX = 200
 _CHANGED_OUTPUT = "our output changed: the same inputs now give another result"
 _CHANGED_INPUTS = "the inputs are not those of the baseline"
 
@@ -52,7 +51,7 @@ def judge(file: Path, baseline: Path, results: CampaignResults) -> GateResult:
             problems = [Problem(ProblemKind.NO_BASELINE, what)]
         else:
             problems = list(_problems(before, now[name]))
-        cases.append(_case(name, before, now.get(name), problems))
+        cases.append(_case(name, before, now.get(name), Problems(problems)))
     orphans = tuple(name for name in sorted(old) if name not in now and name not in failed)
     suite = Suite(file, place, tuple(case.case for case in cases))
     return GateResult(suite, tuple(cases), orphans)
@@ -74,18 +73,15 @@ def _case(
     name: str,
     before: Mapping[str, Any] | None,
     run: Mapping[str, Any] | None,
-    problems: list[Problem],
+    problems: Problems,
 ) -> CaseResult:
     expected = Validity(before["verdict"]) if before else Validity.VALID
     verdict = Validity(run["verdict"]) if run else None
-    more = f" (and {len(problems) - 1:,} more)" if len(problems) > 1 else ""
     klines = f"{run['klines']:,} klines, as in the baseline" if run else ""
-    sentence = f"{problems[0].message}{more}" if problems else f"{expected.value}, {klines}"
+    sentence = problems.sentence or f"{expected.value}, {klines}"
     case = SuiteCase(name, (), (), Scenario(), verdict=expected)
-    listed = tuple(problems[:_LISTED_MAX])
-    return CaseResult(
-        case, worst(tuple(problems)), sentence, verdict, listed, len(problems) - len(listed)
-    )
+    listed = tuple(problems.listed)
+    return CaseResult(case, problems.status, sentence, verdict, listed, problems.more)
 
 
 def _failed(failure: Failure) -> Problem:

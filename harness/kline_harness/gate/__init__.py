@@ -2,6 +2,7 @@
 
 suite.py          suite.toml to a frozen Suite of Cases
 canonical.py      finals as exact text, a line each; days of them and their digests
+days.py           those lines by day, on disk
 snapshot.py       what a case comes to: figures line by line, klines day by day
 baseline.py       a snapshot on disk, made for git; reading, writing, what a write changes
 judge.py          a snapshot against its baseline: every difference as a Problem

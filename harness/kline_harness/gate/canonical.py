@@ -9,35 +9,37 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from collections.abc import Iterable
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kline_harness.gate.days import Days
 from kline_harness.kline import FIELDS
 from kline_harness.units import Int64Array, decimal_text
 
-# "ALFAUSDT,1m,2024-05-15" to the lines of that day.
-Days: TypeAlias = Mapping[str, tuple[str, ...]]
-HEADER = ",".join(("symbol", "interval", "open_time", *FIELDS))
+COLUMNS = ("symbol", "interval", "open_time", *FIELDS)
+HEADER = ",".join(COLUMNS)
 # The first half of a SHA-256 in hex digits: 128 bits.
 DIGEST_DIGITS = 32
 _UNSAFE = re.compile(r"[\s\x00-\x1f\x7f%=,#]")
-_DATE_LENGTH = len("2024-05-15")
+# Rows whose lines are made at once.
+_ROWS_AT_ONCE = 20_000
 
 
-def days_of(table: pa.Table) -> Days:
-    """Return a table of finals as lines by day, sorted by symbol, interval and open time.
+def days_of(tables: Iterable[pa.Table]) -> Days:
+    """Return tables of finals as lines by day, sorted by symbol, interval and open time.
 
-    A kline that is there twice has two lines, in the order of the table.
+    A kline that is there twice has two lines, in the order of the tables.
     """
-    if table.num_rows == 0:
-        return {}
-    lines = lines_of(table)
-    lines.sort(key=lambda line: line.split(",", 3)[:3])
-    return group(lines)
+    days = Days()
+    for table in tables:
+        for start in range(0, table.num_rows, _ROWS_AT_ONCE):
+            lines = lines_of(table.slice(start, _ROWS_AT_ONCE))
+            days.add(sorted(lines, key=lambda line: line.split(",", 3)[:3]))
+    days.put_in_order()
+    return days
 
 
 def lines_of(table: pa.Table) -> list[str]:
@@ -53,15 +55,6 @@ def microseconds_of(column: pa.ChunkedArray) -> Int64Array:
     whole = column.cast(pa.timestamp("us")).cast(pa.int64()).combine_chunks()
     times: Int64Array = whole.to_numpy()
     return times
-
-
-def group(lines: Iterable[str]) -> Days:
-    """Return lines by their day: symbol, interval and date of the open time."""
-    days: dict[str, list[str]] = {}
-    for line in lines:
-        symbol, interval, open_time, _ = line.split(",", 3)
-        days.setdefault(f"{symbol},{interval},{open_time[:_DATE_LENGTH]}", []).append(line)
-    return {day: tuple(lines) for day, lines in days.items()}
 
 
 def digest(lines: Iterable[str]) -> str:

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from kline_harness.archives import read_klines
 from kline_harness.errors import InputError, UsageError
-from kline_harness.gate.canonical import fields_of, lines_of, microseconds_of
+from kline_harness.gate.canonical import COLUMNS, fields_of, lines_of, microseconds_of
 from kline_harness.interval import interval_named
 from kline_harness.kline import FIELDS, KlineBatch
 from kline_harness.results import KlineTable
@@ -32,7 +32,6 @@ _ROWS_AT_ONCE = 20_000
 _ROWS_KEPT = 300_000
 # What is never cut: rows that close in the same ten minutes are compared together.
 _BUCKET_US = 600_000_000
-_COLUMNS = ["symbol", "interval", "open_time", *FIELDS]
 
 _T = TypeVar("_T")
 # symbol, interval, open time
@@ -179,7 +178,7 @@ class _Side:
                     yield chosen, part.fields
 
     def _add(self, read: Callable[[], pa.Table], fields: tuple[str, ...]) -> None:
-        closes = _buckets(read().select(_COLUMNS[:3]))
+        closes = _buckets(read().select(COLUMNS[:3]))
         if not len(closes):
             return
         part = _Part(read, fields, len(closes), int(closes.min()), int(closes.max()))
@@ -197,7 +196,7 @@ class _Side:
         room = _ROWS_KEPT // 2 - self.parts[number].rows
         while self._kept and sum(len(closes) for _, closes in self._kept.values()) > room:
             self._kept.popitem(last=False)
-        table = self.parts[number].read().select(_COLUMNS)
+        table = self.parts[number].read().select(COLUMNS)
         self._kept[number] = table, _buckets(table)
         return self._kept[number]
 
@@ -265,7 +264,7 @@ def _of_path(path: Path) -> Iterator[_Reader]:
         for folder in (path / "klines", path):
             if readers := KlineDataset(folder).readers():
                 yield from (
-                    (partial(_table, folder, partial(read, _COLUMNS)), FIELDS) for read in readers
+                    (partial(_table, folder, partial(read, COLUMNS)), FIELDS) for read in readers
                 )
                 return
         raise InputError(path, "a run folder or a dataset of klines", "no part-*.parquet in it")
@@ -280,7 +279,7 @@ def _of_path(path: Path) -> Iterator[_Reader]:
 
 def _table(path: Path, read: Callable[[], pa.Table]) -> pa.Table:
     # Columns that a file lacks are left out without a word by the reader, not here.
-    return _read(path, lambda: read().select(_COLUMNS))
+    return _read(path, lambda: read().select(COLUMNS))
 
 
 def _read(path: Path, read: Callable[[], _T]) -> _T:
@@ -293,7 +292,7 @@ def _read(path: Path, read: Callable[[], _T]) -> _T:
 
 def _row_group(path: Path, group: int) -> pa.Table:
     with pq.ParquetFile(path) as file:
-        return file.read_row_group(group, _COLUMNS, use_threads=False)
+        return file.read_row_group(group, COLUMNS, use_threads=False)
 
 
 def _block(piece: Callable[[int], tuple[KlineBatch, Int64Array]], number: int) -> pa.Table:

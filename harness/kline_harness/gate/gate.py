@@ -6,10 +6,11 @@ import json
 import multiprocessing
 import shlex
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 from kline_harness.comparison.summary import summary
 from kline_harness.errors import ContractError, UserError
@@ -29,7 +30,7 @@ from kline_harness.gate.results import (
     GateStatus,
     Problem,
     ProblemKind,
-    worst,
+    Problems,
 )
 from kline_harness.gate.snapshot import COUNTERS, DIGEST, INPUT, Snapshot, take
 from kline_harness.gate.suite import Suite, SuiteCase
@@ -38,8 +39,8 @@ from kline_harness.replay import Outcome, replay
 from kline_harness.replay.file_comparison import compare_files
 from kline_harness.report import build_report
 
-# Listed per case; the rest is counted. A changed aggregator can change every kline of a suite.
-LISTED_MAX = 200
+# Where a problem is: whether it is the verdict, symbol, interval, open time.
+_Place: TypeAlias = tuple[bool, str | None, str | None, str | None]
 
 
 class Gate:
@@ -71,11 +72,10 @@ class Gate:
         except UserError as error:
             return _failed(case, ProblemKind.BROKEN, str(error))
         validity, found = comparison.verdict().validity, summary(comparison)
-        problems = list(judge_expectations(case, validity, found, comparison))
-        listed = tuple(problems[:LISTED_MAX])
-        said = _first_of(problems) if problems else f"{validity.value}, {found}"
-        status, hidden = worst(tuple(problems)), len(problems) - len(listed)
-        return CaseResult(case, status, said, validity, listed, hidden)
+        problems = Problems(judge_expectations(case, validity, found, comparison))
+        said = problems.sentence or f"{validity.value}, {found}"
+        listed = tuple(problems.listed)
+        return CaseResult(case, problems.status, said, validity, listed, problems.more)
 
     def _replayed(self, case: SuiteCase) -> CaseResult:
         try:
@@ -90,11 +90,15 @@ class Gate:
         except Exception as error:  # an aggregator under test may raise anything
             return _failed(case, ProblemKind.CRASH, self._crash(case, error))
         ratio = self._in_yardsticks(_work_s(outcome))
-        expectations = [
-            *judge_expectations(case, outcome.validity, outcome.sentence, outcome.comparison),
-            *_too_slow(ratio, self.suite.max_ratio),
-        ]
-        changes = _changes(stored, now, outcome, expectations, earlier)
+        known: set[_Place] = set()
+        expectations = Problems(
+            _noted(
+                judge_expectations(case, outcome.validity, outcome.sentence, outcome.comparison),
+                known,
+            ),
+            _too_slow(ratio, self.suite.max_ratio),
+        )
+        changes = Problems(_changes(stored, now, outcome, known, earlier))
         try:
             result = self._result(case, outcome, stored, now, expectations, changes, ratio)
             if result.status is not GateStatus.GREEN:
@@ -164,25 +168,24 @@ class Gate:
         outcome: Outcome,
         stored: Snapshot | None,
         now: Snapshot,
-        expectations: list[Problem],
-        changes: list[Problem],
+        expectations: Problems,
+        changes: Problems,
         ratio: float,
     ) -> CaseResult:
-        updated = self._update and not expectations and bool(changes)
+        updated = self._update and not expectations.total and changes.total > 0
         if updated:
             baseline.write(self.suite.baseline, case.name, now, stored)
         problems = expectations if updated else expectations + changes
-        listed = tuple(problems[:LISTED_MAX])
-        status = worst(tuple(problems))
+        written = changes if updated else Problems()
         return CaseResult(
             case,
-            status,
-            _sentence(outcome, problems, changes if updated else []),
+            problems.status,
+            problems.sentence or _sentence(outcome, written.total),
             outcome.validity,
-            listed,
-            len(problems) - len(listed),
-            tuple(changes[:LISTED_MAX]) if updated else (),
-            max(0, len(changes) - LISTED_MAX) if updated else 0,
+            tuple(problems.listed),
+            problems.more,
+            tuple(written.listed),
+            written.more,
             updated,
             {name: int(count) for name, count in now.figures[COUNTERS].items()},
             ratio,
@@ -258,24 +261,28 @@ def _changes(
     stored: Snapshot | None,
     now: Snapshot,
     outcome: Outcome,
-    found: list[Problem],
+    known: Collection[_Place],
     earlier: Earlier,
-) -> list[Problem]:
-    """Return what is not as in the baseline, without the verdict and differences found already."""
+) -> Iterator[Problem]:
+    """Yield what is not as in the baseline, but for the verdict and differences known already."""
     if stored is None:
-        klines = sum(len(lines) for lines in now.klines.values())
-        what = f"{klines:,} klines of {len(now.klines)} series and days"
-        return [Problem(ProblemKind.NO_BASELINE, f"no baseline; this run has {what}")]
-    known = {_place(problem) for problem in found}
-    return [
-        problem
-        for problem in judge_baseline(stored, now, outcome, earlier)
-        if problem.kind not in (ProblemKind.DIFFERENCE, ProblemKind.VERDICT)
-        or _place(problem) not in known
-    ]
+        what = f"{now.klines.klines:,} klines of {len(now.klines)} series and days"
+        yield Problem(ProblemKind.NO_BASELINE, f"no baseline; this run has {what}")
+        return
+    for problem in judge_baseline(stored, now, outcome, earlier):
+        is_its = problem.kind in (ProblemKind.DIFFERENCE, ProblemKind.VERDICT)
+        if not is_its or _place(problem) not in known:
+            yield problem
 
 
-def _place(problem: Problem) -> tuple[object, ...]:
+def _noted(problems: Iterable[Problem], places: set[_Place]) -> Iterator[Problem]:
+    """Yield problems, and note where they are."""
+    for problem in problems:
+        places.add(_place(problem))
+        yield problem
+
+
+def _place(problem: Problem) -> _Place:
     is_verdict = problem.kind is ProblemKind.VERDICT
     return is_verdict, problem.symbol, problem.interval, problem.open_time
 
@@ -310,18 +317,11 @@ def _where(error: Exception) -> str:
     return f"{type(error).__name__}: {error} ({place})"
 
 
-def _sentence(outcome: Outcome, problems: list[Problem], changes: list[Problem]) -> str:
-    if problems:
-        return _first_of(problems)
+def _sentence(outcome: Outcome, written: int) -> str:
     shown = f"{outcome.validity.value}, {outcome.klines:,} klines"
-    if changes:
-        return f"{shown}; baseline written, {len(changes):,} changes"
+    if written:
+        return f"{shown}; baseline written, {written:,} changes"
     return f"{shown}, as in the baseline"
-
-
-def _first_of(problems: list[Problem]) -> str:
-    more = f" (and {len(problems) - 1:,} more)" if len(problems) > 1 else ""
-    return f"{problems[0].message}{more}"
 
 
 def _command(case: SuiteCase) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import Enum
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from kline_harness.gate.suite import Suite, SuiteCase
 from kline_harness.verdict import Validity
 
 SCHEMA = "kline-harness/gate/1"
+# Problems of a case that are listed; the rest is counted.
+LISTED_MAX = 200
 
 
 class GateStatus(Enum):
@@ -79,6 +82,40 @@ class Problem:
     def to_dict(self) -> dict[str, Any]:
         """Return the problem as a JSON object."""
         return asdict(self) | {"kind": self.kind.value}
+
+
+class Problems:
+    """Problems of a case: the first are listed, as many as there are; all are counted.
+
+    A changed aggregator can change every kline of a suite.
+    """
+
+    def __init__(self, *found: Iterable[Problem]) -> None:
+        self.listed: list[Problem] = []
+        self.total = 0
+        self.status = GateStatus.GREEN
+        for problem in chain(*found):
+            self.total += 1
+            self.status = max(self.status, problem.status, key=_WORSE.index)
+            if self.total <= LISTED_MAX:
+                self.listed.append(problem)
+
+    def __add__(self, other: Problems) -> Problems:
+        both = Problems(self.listed, other.listed)
+        both.total = self.total + other.total
+        both.status = max(self.status, other.status, key=_WORSE.index)
+        return both
+
+    @property
+    def more(self) -> int:
+        """How many are not listed."""
+        return self.total - len(self.listed)
+
+    @property
+    def sentence(self) -> str:
+        """Say the first, and how many there are beyond it; nothing where there is none."""
+        more = f" (and {self.total - 1:,} more)" if self.total > 1 else ""
+        return f"{self.listed[0].message}{more}" if self.listed else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +208,3 @@ class GateResult:
             "orphans": list(self.orphans),
             "removed": list(self.removed),
         }
-
-
-def worst(problems: tuple[Problem, ...]) -> GateStatus:
-    """Return what the problems make of their case."""
-    merged = max((_WORSE.index(problem.status) for problem in problems), default=0)
-    return _WORSE[merged]

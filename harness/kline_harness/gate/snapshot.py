@@ -8,9 +8,16 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from kline_harness.comparison.compare import Difference, text_of
-from kline_harness.errors import InputError
-from kline_harness.gate.canonical import DIGEST_DIGITS, Days, days_of, digest, escape, time_text
+from kline_harness.gate.canonical import (
+    COLUMNS,
+    DIGEST_DIGITS,
+    days_of,
+    digest,
+    escape,
+    time_text,
+)
 from kline_harness.gate.counters import counters_of
+from kline_harness.gate.days import Days
 from kline_harness.kline import FIELDS
 from kline_harness.replay import Outcome
 from kline_harness.run_record import LEDGER_FILE, RECORD_FILE, RunRecord, read_ledger, read_record
@@ -26,8 +33,6 @@ DIFFERENCE = "difference"
 INPUT = "input"
 SERIES = "series"
 DIGEST = "sha256"
-# Klines of a case: their text is held whole, twice where there is a baseline.
-KLINES_MAX = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +54,11 @@ class Snapshot:
 
 
 def take(outcome: Outcome) -> Snapshot:
-    """Return the snapshot of a finished run.
-
-    Raises InputError where it has more klines than a baseline can hold.
-    """
+    """Return the snapshot of a finished run."""
     folder = outcome.directory
-    stored = KlineDataset(folder / "klines").rows()
-    if stored > KLINES_MAX:
-        expected = f"at most {KLINES_MAX:,} klines of a case, which a baseline holds as text"
-        raise InputError(folder / "klines", expected, f"{stored:,}: fewer intervals or days")
     run = read_record(folder / RECORD_FILE)
-    klines = days_of(KlineDataset(folder / "klines").read())
+    readers = KlineDataset(folder / "klines").readers()
+    klines = days_of(read(COLUMNS) for read in readers)
     differences = [] if outcome.comparison is None else outcome.comparison.differences
     figures: dict[str, Mapping[str, str]] = {CASE: {"verdict": run.verdict}}
     counters = counters_of(outcome, run)
@@ -122,9 +121,9 @@ def _add_days(
         if difference.proof is not None:
             name += f":{escape(difference.proof.cause)}"
         classes.setdefault(day, Counter())[name] += 1
-    lines = {key.replace(",", " "): day for key, day in klines.items()}
-    for day in sorted(lines.keys() | classes.keys()):
-        found = lines.get(day, ())
+    places = {key.replace(",", " "): key for key in klines}
+    for day in sorted(places.keys() | classes.keys()):
+        found = klines[places[day]] if day in places else ()
         counts = [int(line.split(",")[3 + FIELDS.index("count")]) for line in found]
         figures[f"{DAY} {day}"] = {
             "klines": str(len(found)),
