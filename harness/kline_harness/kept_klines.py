@@ -62,6 +62,10 @@ class KeptKlines:
         """How many pieces there are."""
         return len(self._blocks) + (self._waiting.rows > 0)
 
+    def rows_of(self, number: int) -> int:
+        """Count the klines of one of the pieces."""
+        return BLOCK_ROWS if number < len(self._blocks) else self._waiting.rows
+
     def piece(self, number: int) -> KlineBatch:
         """Return one of the pieces; the last one read is kept."""
         if self._last is None or self._last[0] != number:

@@ -73,6 +73,23 @@ def test_klines_of_seconds_that_are_given(tmp_path: Path) -> None:
     assert tops[1] < tops[0] + 20, tops
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs the kernel's peaks")
+def test_klines_of_seconds_that_are_watched(tmp_path: Path) -> None:
+    """The page's own finals and the exchange's are on disk: 679 MB for a month in memory."""
+    klines = quiet_seconds(tmp_path / "GNUUSDT-1s.csv")
+    trades = write_trades(tmp_path / "GNUUSDT-trades.csv", traded_seconds())
+    words: list[str | Path] = [sys.executable, "-m", "kline_harness", "watch", trades]
+    words += ["--klines", klines, "--intervals=1s", "--audit=off", "--no-report", "--no-open"]
+    words += ["--speed=max", "--linger=0", "--out", tmp_path / "run"]
+    code, peaks, output = peaks_mb(words)
+    # The file says that takers sold, which they did in every second trade.
+    assert code == 1, output
+    odd = (DAYS * 86_400 // 1000 + 1) // 2
+    assert f"{odd:,} unexplained" in output
+    assert max(peaks.values()) < LIMIT_MB, peaks
+
+
 FAULT = """intervals = ["1s"]
 audit = "off"
 [[faults]]

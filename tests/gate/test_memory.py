@@ -30,8 +30,8 @@ def test_a_baseline_of_days_of_seconds_is_not_held(tmp_path: Path) -> None:
     trades = [one for one in sparse() if one.time_ns < MAY_NS + DAYS * 86_400 * SECOND]
     write_trades(tmp_path / "GNUUSDT-trades.csv", trades)
     (tmp_path / "suite.toml").write_text(SUITE, encoding="utf-8")
-    words = [sys.executable, "-m", "kline_harness", "gate", tmp_path / "suite.toml", "--update"]
-    code, peaks, output = peaks_mb([*words, "--work", tmp_path / "work"])
+    words: list[str | Path] = [sys.executable, "-m", "kline_harness", "gate", "--update"]
+    code, peaks, output = peaks_mb([*words, tmp_path / "suite.toml", "--work", tmp_path / "work"])
     assert code == 0, output
     # 412 MB where all lines were held as text, and xz looked back on 64 MB of them.
     assert max(peaks.values()) < LIMIT_MB, peaks

@@ -188,6 +188,38 @@ def test_a_stored_row_is_left_alone_until_the_service_has_had_its_time(tmp_path:
     assert found == {1: [], 119: [], 121: [("differs", T0 // SECOND)]}
 
 
+def test_the_exchanges_klines_are_found_across_files_and_copies(tmp_path: Path) -> None:
+    given = []
+    # The later minutes come first, their second is there twice, and a third file repeats it.
+    for name, minutes in (("b", (3, 2, 2)), ("a", (0, 1)), ("c", (2,))):
+        path = tmp_path / name / "ABCUSDT-1m-2024-01-01.csv"
+        path.parent.mkdir()
+        rows = []
+        for nth, minute in enumerate(minutes):
+            at, trades = (T0 + minute * MINUTE) // 1_000_000, 10 * minute + nth
+            price = f"1.{trades + 5 * (name == 'c')}"
+            rows.append(f"{at},{price},9,1,2,{trades},{at + 59_999},{trades},{trades},0,0,0\n")
+        path.write_text("".join(rows))
+        given.append(replace(read_klines(path), symbol="ABC"))
+    theirs = TheirKlines(given)
+    opens = [(T0 + minute * MINUTE) // SECOND for minute in (0, 1, 2, 2, 2, 3)]
+    shown = theirs.between("ABC", "1m", 0, T0 + 9 * MINUTE)
+    assert [row[0] for row in shown] == opens
+    assert [row[1] for row in shown] == ["1", "1.11", "1.21", "1.22", "1.25", "1.3"]
+    assert [row[0] for row in theirs.between("ABC", "1m", T0 + MINUTE, T0 + 2 * MINUTE)] == [
+        opens[1]
+    ]
+    assert theirs.between("DEF", "1m", 0, T0 + 9 * MINUTE) == []
+    one = exact(TRADES).take(np.array([0, 0, 0, 0]))
+    asked = T0 + np.array([3, 7, 2, 0]) * MINUTE
+    ours = one.with_columns({"open_time_ns": asked})
+    first = theirs.beside(ours, "ABC", "1m")
+    last = theirs.beside(ours, "ABC", "1m", "right")
+    for (mine, other), price in ((first, "1.21"), (last, "1.25")):
+        assert np.array_equal(mine.open_time_ns, asked[[0, 2, 3]])
+        assert [rows_of(other[row : row + 1])[0][1] for row in range(3)] == ["1.3", price, "1"]
+
+
 class _Counted(FinalsLog):
     """Counts the batches that it gives."""
 

@@ -19,6 +19,7 @@ from kline_harness.interfaces import FeedSlice
 from kline_harness.interval import CODE, Interval, parse_interval
 from kline_harness.kline import Emission, KlineBatch
 from kline_harness.live.klines import TheirKlines
+from kline_harness.pending_rows import Pending
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.trade_ids import Gap, IdBook
 from kline_harness.units import NS_PER_SECOND
@@ -27,6 +28,8 @@ from kline_harness.verdict import OMITTED, Finding, Severity
 TRADES = "trades"
 # Of each check and kind so many are listed; all are counted.
 LISTED_MAX = 1_000
+# Finals that are held to the exchange's klines at once.
+_ROWS_AT_ONCE = 8_192
 _GAPS_PER_SYMBOL = 200
 # Of the candles that a gap touches so many are marked.
 _MARKED_MAX = 120
@@ -208,9 +211,13 @@ class LiveFindings:
                 self._ids.add(piece.trades)
                 touched |= _symbols(piece.trades)
                 self._find_late(piece.trades, emission.klines)
-        finals = [emission.klines for _, emission in waiting if len(emission.klines)]
-        if finals and self._theirs.series():
-            self._compare(concat(finals))
+        if self._theirs.series():
+            finals = Pending[KlineBatch]()
+            for _, emission in waiting:
+                if len(emission.klines):
+                    finals.add(Rows.all(emission.klines))
+            while finals.rows:
+                self._compare(finals.take(min(finals.rows, _ROWS_AT_ONCE)))
         for symbol in sorted(touched):
             self._find_gaps(symbol)
         for name, audit in self.audits.items():
@@ -283,15 +290,11 @@ class LiveFindings:
     def _compare(self, finals: KlineBatch) -> None:
         """Hold finals to the exchange's klines of the same open times."""
         for symbol, text in self._theirs.series():
-            theirs = self._theirs.table(symbol, text)
             code = CODE[parse_interval(text)]
             mine = finals.take(finals.of_symbol(symbol) & (finals.interval == code))
             if not len(mine):
                 continue
-            place = np.searchsorted(theirs.open_time_ns, mine.open_time_ns)
-            place = np.minimum(place, len(theirs) - 1)
-            both = theirs.open_time_ns[place] == mine.open_time_ns
-            ours, other = mine.take(both), theirs.take(place[both])
+            ours, other = self._theirs.beside(mine, symbol, text)
             for finding in differences(ours, other, self._theirs, symbol, text):
                 self.entries.add(finding)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from kline_harness.checks.lifecycle import LifecycleChecker
-from kline_harness.columns import concat
 from kline_harness.interval import Interval
 from kline_harness.live.balance import lines
 from kline_harness.live.klines import Row, rows_of
@@ -158,15 +157,20 @@ def _window(
     model: LiveRun, symbol: str, interval: Interval, at_ns: int | None
 ) -> tuple[list[Row], bool]:
     """Return the newest finals of a series, or those around a time; whether they are the newest."""
-    batches = list(model.finals.since(0, symbol, interval))
-    if not batches:
-        return [], True
-    klines = concat(batches)
-    start = max(0, len(klines) - CANDLES_MAX)
+    count = place = 0
+    for batch in model.finals.since(0, symbol, interval):
+        count += len(batch)
+        place += 0 if at_ns is None else int((batch.open_time_ns <= at_ns).sum())
+    start = max(0, count - CANDLES_MAX)
     if at_ns is not None:
-        place = int((klines.open_time_ns <= at_ns).sum())
         start = min(start, max(0, place - CANDLES_MAX // 2))
-    return rows_of(klines[start : start + CANDLES_MAX]), start + CANDLES_MAX >= len(klines)
+    stop = start + CANDLES_MAX
+    found: list[Row] = []
+    for batch in model.finals.since(0, symbol, interval):
+        first = max(0, start)
+        found += rows_of(batch[first : first + CANDLES_MAX - len(found)])
+        start -= len(batch)
+    return found, stop >= count
 
 
 def hello(model: LiveRun, pace: FeedGate) -> dict[str, Any]:

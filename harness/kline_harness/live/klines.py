@@ -4,66 +4,73 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from kline_harness.archives import ExchangeKlines
-from kline_harness.columns import concat
+from kline_harness.archives.kline_rows import KlineRows
+from kline_harness.columns import Rows, concat
 from kline_harness.interval import CODE, Interval
+from kline_harness.kept_klines import KeptKlines
 from kline_harness.kline import KlineBatch
 from kline_harness.tape import Tape, TradeKind
-from kline_harness.units import NS_PER_SECOND, format_exact
+from kline_harness.units import NS_PER_SECOND, Int64Array, format_exact
 
-# Finals kept for the page: a day of 500 symbols. What is older is in the run folder.
+# Finals kept on disk for the page: a day of 500 symbols. What is older is in the run folder.
 ROWS_MAX = 2_000_000
 # Trades kept for the kline that is forming.
 TRADES_MAX = 2_000_000
 
 # Of the page: [open time in s, open, high, low, close, volume, trades, final].
 Row = list[Any]
+_Side: TypeAlias = Literal["left", "right"]
 
 
 class FinalsLog:
-    """Finals as they were published; the oldest are let go where there are too many.
+    """Finals as they were published, on disk; the oldest are let go where there are too many.
 
-    A cursor says how much of it was seen: `end` is that of everything.
+    A cursor says how many of them were seen: `end` is that of everything.
     """
 
     def __init__(self, rows_max: int = ROWS_MAX) -> None:
+        # They are let go some at a time, as the disk gets its room back.
+        self._rows_of_part = max(1, rows_max // 4)
         self._rows_max = rows_max
-        self._batches: list[KlineBatch] = []
-        # Until when each of them, and those before it, were published.
-        self._latest: list[int] = []
+        self._parts = [KeptKlines()]
         self._first = 0
-        self._rows = 0
-
-    @property
-    def end(self) -> int:
-        """Return the cursor after everything that is here."""
-        return self._first + len(self._batches)
+        self.end = 0
+        # Where each batch begins, and until when it, and those before it, were published.
+        self._begins: list[int] = []
+        self._latest: list[int] = []
 
     def add(self, klines: KlineBatch) -> None:
         """Keep what was published at once."""
-        self._batches.append(klines)
+        self._begins.append(self.end)
         self._latest.append(max([int(klines.at_ns.max()), *self._latest[-1:]]))
-        self._rows += len(klines)
-        while self._rows > self._rows_max and len(self._batches) > 1:
-            oldest = self._batches.pop(0)
-            del self._latest[0]
-            self._first += 1
-            self._rows -= len(oldest)
+        if len(self._parts[-1]) >= self._rows_of_part:
+            self._parts.append(KeptKlines())
+        self._parts[-1].add(Rows.all(klines))
+        self.end += len(klines)
+        while self.end - self._first > self._rows_max and len(self._parts) > 1:
+            self._first += len(self._parts.pop(0))
 
     def since_ns(self, at_ns: int) -> int:
         """Return the cursor before everything that was published at an instant or later."""
-        return self._first + bisect_left(self._latest, at_ns)
+        place = bisect_left(self._latest, at_ns)
+        return self._begins[place] if place < len(self._begins) else self.end
 
     def since(self, cursor: int, symbol: str, interval: Interval) -> Iterator[KlineBatch]:
         """Yield the finals of a series that came after a cursor."""
-        for batch in self._batches[max(0, cursor - self._first) :]:
-            chosen = batch.of_symbol(symbol) & (batch.interval == CODE[interval])
-            if chosen.any():
-                yield batch.take(chosen)
+        start = self._first
+        for part in self._parts:
+            for number in range(part.blocks):
+                if start + part.rows_of(number) > cursor:
+                    batch = part.piece(number)[max(0, cursor - start) :]
+                    chosen = batch.of_symbol(symbol) & (batch.interval == CODE[interval])
+                    if chosen.any():
+                        yield batch.take(chosen)
+                start += part.rows_of(number)
 
 
 class RecentTrades:
@@ -132,14 +139,14 @@ def rows_of(klines: KlineBatch, fields: Sequence[str] | None = None) -> list[Row
 
 
 class TheirKlines:
-    """The exchange's klines by series, where they were given."""
+    """The exchange's klines by series, where they were given; their rows stay where they are."""
 
     def __init__(self, given: Sequence[ExchangeKlines]) -> None:
         found: dict[tuple[str, str], list[ExchangeKlines]] = {}
         for one in given:
             found.setdefault((one.symbol, one.interval.text), []).append(one)
         self._given = found
-        self._tables: dict[tuple[str, str], KlineBatch] = {}
+        self._rows: dict[tuple[str, str], _Series] = {}
 
     def series(self) -> list[tuple[str, str]]:
         """Return the symbol and interval of every series."""
@@ -154,20 +161,67 @@ class TheirKlines:
         """Return the path of the first file of a series."""
         return self._given[symbol, interval][0].info.path
 
-    def table(self, symbol: str, interval: str) -> KlineBatch:
-        """Return the klines of a series by open time; none where there are none."""
-        key = (symbol, interval)
-        if key not in self._given:
-            return KlineBatch.empty()
-        if key not in self._tables:
-            whole = concat([one.batch for one in self._given[key]])
-            self._tables[key] = whole.take(np.argsort(whole.open_time_ns, kind="stable"))
-        return self._tables[key]
+    def opens_ns(self, symbol: str, interval: str) -> Int64Array:
+        """Return the open times of a series in order; none where there are none."""
+        return self._series(symbol, interval).opens_ns
+
+    def beside(
+        self, ours: KlineBatch, symbol: str, interval: str, side: _Side = "left"
+    ) -> tuple[KlineBatch, KlineBatch]:
+        """Return those of our klines that the series has, and the series' own.
+
+        Of rows of one open time it is the first, or with "right" the last.
+        """
+        series = self._series(symbol, interval)
+        opens = series.opens_ns
+        if not len(opens):
+            return ours[:0], ours[:0]
+        place = np.searchsorted(opens, ours.open_time_ns, side) - (side == "right")
+        place = np.clip(place, 0, len(opens) - 1)
+        both = opens[place] == ours.open_time_ns
+        if not both.any():
+            return ours[:0], ours[:0]
+        return ours.take(both), series.take(place[both])
 
     def between(self, symbol: str, interval: str, from_ns: int, until_ns: int) -> list[Row]:
         """Return the rows of a series that open from an instant on and before another."""
-        table = self.table(symbol, interval)
-        first, last = np.searchsorted(table.open_time_ns, [from_ns, until_ns]).tolist()
+        series = self._series(symbol, interval)
+        first, last = np.searchsorted(series.opens_ns, [from_ns, until_ns]).tolist()
         if first >= last:
             return []
-        return rows_of(table[first:last], self.fields(symbol, interval))
+        return rows_of(series.take(np.arange(first, last)), self.fields(symbol, interval))
+
+    def _series(self, symbol: str, interval: str) -> _Series:
+        key = (symbol, interval)
+        if key not in self._rows:
+            self._rows[key] = _Series([one.rows for one in self._given.get(key, ())])
+        return self._rows[key]
+
+
+class _Series:
+    """The klines of some files of one series by open time, equal ones as the files follow."""
+
+    def __init__(self, files: Sequence[KlineRows]) -> None:
+        self._files = files
+        self._starts = np.cumsum([0, *map(len, files)], dtype=np.int64)
+        times = [file.opens_ns() for file in files] or [np.empty(0, np.int64)]
+        opens = times[0] if len(times) == 1 else np.concatenate(times)
+        self._order = None
+        if np.any(opens[1:] < opens[:-1]):
+            self._order = np.argsort(opens, kind="stable")
+            opens = opens[self._order]
+        self.opens_ns: Int64Array = opens
+
+    def take(self, places: Int64Array) -> KlineBatch:
+        """Return klines by their places in the order of open times."""
+        rows = places if self._order is None else self._order[places]
+        file = np.searchsorted(self._starts, rows, side="right") - 1
+        order = np.argsort(file, kind="stable")
+        parts: list[KlineBatch] = [
+            self._files[number].take(rows[file == number] - self._starts[number])[0]
+            for number in np.unique(file).tolist()
+        ]
+        back = np.empty_like(order)
+        back[order] = np.arange(len(order))
+        found: KlineBatch = concat(parts)
+        return found.take(back)

@@ -33,7 +33,7 @@ from kline_harness.tape import Tape
 from kline_harness.units import NS_PER_MINUTE
 
 # Rows that may wait before they are looked at, where no page asks for them.
-_WAITING_MAX = 500_000
+_WAITING_MAX = 100_000
 
 
 class Consumed:

@@ -8,8 +8,7 @@ import numpy as np
 
 from kline_harness.archives import ExchangeKlines
 from kline_harness.checks.finding_log import kline_finding
-from kline_harness.columns import concat
-from kline_harness.interval import INTERVALS, Interval
+from kline_harness.interval import Interval
 from kline_harness.kline import KlineBatch
 from kline_harness.live.findings import Entries, differences
 from kline_harness.live.klines import FinalsLog, TheirKlines
@@ -59,33 +58,22 @@ class StoredSide:
     def _judged(
         self, symbol: str, interval: Interval, finals: FinalsLog, now_ns: int
     ) -> Iterator[Finding]:
-        parts = list(finals.since(0, symbol, interval))
-        stored = self.klines.table(symbol, interval.text)
-        if not parts or not len(stored):
+        opens = self.klines.opens_ns(symbol, interval.text)
+        if not len(opens):
             return
-        exact = concat(parts)
-        exact = exact.take(np.argsort(exact.open_time_ns, kind="stable"))
-        # Until then a row may still be what the kline was while it formed.
-        exact = exact.take(exact.at_ns < now_ns - SETTLE_NS)
-        # Of rows of one open time the last is what the store says.
-        last = np.append(stored.open_time_ns[1:] != stored.open_time_ns[:-1], True)
-        stored = stored.take(last)
-        shared, mine, theirs = np.intersect1d(
-            exact.open_time_ns, stored.open_time_ns, assume_unique=True, return_indices=True
-        )
-        pairs = (exact.take(mine), stored.take(theirs))
-        yield from differences(*pairs, self.klines, symbol, interval.text, STORE)
-        yield from _absent(exact, shared, int(stored.open_time_ns[0]))
+        for exact in finals.since(0, symbol, interval):
+            # Until then a row may still be what the kline was while it formed.
+            settled = exact.take(exact.at_ns < now_ns - SETTLE_NS)
+            # Of rows of one open time the last is what the store says.
+            pairs = self.klines.beside(settled, symbol, interval.text, "right")
+            yield from differences(*pairs, self.klines, symbol, interval.text, STORE)
+            yield from _absent(settled, opens)
 
 
-def _absent(exact: KlineBatch, shared: Int64Array, first_ns: int) -> Iterator[Finding]:
+def _absent(exact: KlineBatch, stored_ns: Int64Array) -> Iterator[Finding]:
     """Yield the klines that should have been stored by now, after the first that was."""
-    due = exact.open_time_ns > first_ns
-    rows = np.flatnonzero(due & ~np.isin(exact.open_time_ns, shared))
+    due = exact.open_time_ns > stored_ns[0]
+    rows = np.flatnonzero(due & ~np.isin(exact.open_time_ns, stored_ns))
     for row in rows.tolist():
         evidence = {"sentence": "final, and not in the store"}
         yield kline_finding(STORE, "not_stored", exact, row, evidence)
-
-
-def _text(table: KlineBatch, row: int) -> str:
-    return INTERVALS[int(table.interval[row])].text
