@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import kline_harness
+from kline_harness.versions import installed
 
 # Where one of these changes, the same klines may become other bytes.
 _LIBRARIES = ("numpy", "pyarrow", "great-expectations", "matplotlib", "jinja2")
@@ -20,18 +20,10 @@ def program_key() -> str:
     A working copy has one version for many programs: its files tell them apart.
     """
     root = Path(kline_harness.__file__).parent
-    digest = hashlib.sha256(kline_harness.__version__.encode())
-    for name in _LIBRARIES:
-        digest.update(f"\n{name} {_version(name)}".encode())
+    made_by = (kline_harness.__version__, installed(*_LIBRARIES))
+    digest = hashlib.sha256(repr(made_by).encode())
     for path in sorted(root.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
             digest.update(f"\n{path.relative_to(root)}\n".encode())
             digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-from importlib.metadata import version
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
-import kline_harness
 from kline_harness.comparison.summary import summary
 from kline_harness.exchange.judged import CollectOptions, JudgedStore
 from kline_harness.exchange.served import Served
@@ -21,6 +18,7 @@ from kline_harness.run_record import LEDGER_FILE, RunRecord, ledger_sums, write_
 from kline_harness.simulation.work import Work
 from kline_harness.units import utc_text
 from kline_harness.verdict import Validity, Verdict, worst
+from kline_harness.versions import versions_of
 
 _PACKAGES = ("numpy", "pyarrow")
 
@@ -118,11 +116,7 @@ def _record(judged: JudgedStore, outcome: Outcome, command: str) -> RunRecord:
             "settle_ns": judged.options.settle_ns,
             "rebase_days_undone": judged.rebase_days,
         },
-        versions={
-            "kline-harness": kline_harness.__version__,
-            "python": ".".join(map(str, sys.version_info[:3])),
-            **{name: version(name) for name in _PACKAGES},
-        },
+        versions=versions_of(*_PACKAGES),
         inputs=judged.trades.sources.rows(),
         checks=[check.to_dict() for check in outcome.checks],
         ledger=ledger_sums(judged.equations),

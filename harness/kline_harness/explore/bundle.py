@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import platform
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-import kline_harness
 from kline_harness.columns import Instrument
 from kline_harness.errors import InputError, UsageError
 from kline_harness.explore.judge import Judge
@@ -25,6 +23,7 @@ from kline_harness.replay.scenario_file import load_scenario
 from kline_harness.replay.trade_set import TradeSet
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.units import format_exact, parse_exact, rescale
+from kline_harness.versions import versions_of
 
 SCHEMA = "kline-harness/bundle/1"
 COLUMNS = (
@@ -67,10 +66,7 @@ def write_bundle(directory: Path, name: str, shrunk: Shrunk) -> None:
         "delay_ns": trade_set.delay_ns,
         "latency_max_ns": trade_set.latency_max_ns,
         "until_ns": trade_set.until_ns,
-        "versions": {
-            "kline-harness": kline_harness.__version__,
-            "python": platform.python_version(),
-        },
+        "versions": versions_of(),
     }
     text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
     (directory / "bundle.json").write_text(text, encoding="utf-8")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from kline_harness.faults.fault import Fault
-from kline_harness.units import INT64_MAX, NS_PER_MINUTE, NS_PER_SECOND
+from kline_harness.units import INT64_MAX, NS_PER_MINUTE, NS_PER_SECOND, Window
 
 # What is said of a fault whose trades a service did not get, or took wrongly, and did not mend.
 _NOT_MENDED = ("wire_faults.not_mended",)
@@ -36,8 +36,7 @@ class _Windowed(WireFault):
     symbol: str | None = None
 
     def __post_init__(self) -> None:
-        if self.until_ns <= self.from_ns:
-            raise ValueError("expected a window that ends after it begins")
+        Window(self.from_ns, self.until_ns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

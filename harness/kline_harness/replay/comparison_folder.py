@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
-import kline_harness
 from kline_harness.comparison.summary import summary
 from kline_harness.replay.file_comparison import FilesCompared
 from kline_harness.replay.folder import run_folder, write_lines, write_record
 from kline_harness.replay.tables import write_differences
 from kline_harness.report import build_report
 from kline_harness.run_record import RunRecord
+from kline_harness.versions import versions_of
 
 
 def write_comparison(target: Path, compared: FilesCompared, command: str) -> None:
@@ -35,10 +34,7 @@ def write_comparison(target: Path, compared: FilesCompared, command: str) -> Non
             sentence=f"{verdict.validity.value.capitalize()}: {summary(compared.comparison)}.",
             command=command,
             scenario={"aggregator": "klines of files, nothing was replayed"},
-            versions={
-                "kline-harness": kline_harness.__version__,
-                "python": ".".join(map(str, sys.version_info[:3])),
-            },
+            versions=versions_of(),
             inputs=compared.inputs,
             checks=[verdict.to_dict()],
             comparison=compared.comparison.to_dict(),

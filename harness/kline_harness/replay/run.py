@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TypeAlias
 
 import pyarrow as pa
 
-import kline_harness
 from kline_harness.checks.channels import channel_row
 from kline_harness.checks.check_list import CheckList, question
 from kline_harness.checks.faults import Effect, FaultOutcome, faults_verdict
@@ -54,6 +51,7 @@ from kline_harness.run_record import (
 from kline_harness.run_rows import TransitionRow
 from kline_harness.simulation.work import Work
 from kline_harness.verdict import Validity, Verdict, worst
+from kline_harness.versions import versions_of
 
 OpenSources: TypeAlias = Callable[[Sequence[Path], Sequence[Path], Scenario], Sources]
 
@@ -323,11 +321,7 @@ def _write(
         scenario=scenario.to_dict(),
         changed_options=scenario.changed(),
         seed=scenario.seed,
-        versions={
-            "kline-harness": kline_harness.__version__,
-            "python": ".".join(map(str, sys.version_info[:3])),
-            **{name: _version(name) for name in _PACKAGES},
-        },
+        versions=versions_of(*_PACKAGES),
         inputs=sources.rows(),
         receptions=[reception.to_dict() for reception in sources.receptions],
         checks=[check.to_dict() for check in outcome.checks],
@@ -341,13 +335,6 @@ def _write(
         faults=[fault.to_dict() for fault in faults],
     )
     write_record(folder, record)
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def transition_rows(lifecycle: LifecycleChecker) -> list[TransitionRow]:

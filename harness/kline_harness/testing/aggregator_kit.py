@@ -49,9 +49,9 @@ def check_empty(make: MakeAggregator) -> None:
         emissions, accounts = run(make(), pieces)
         check_rows(emissions)
         received = any(account.received for account in accounts.values())
-        _hold(not received, "a feed without trades: expected no trade in the accounts")
+        hold(not received, "a feed without trades: expected no trade in the accounts")
         early = any(len(emission.klines) for emission in emissions[:-1])
-        _hold(not early, "a feed without events: expected no klines before the end")
+        hold(not early, "a feed without events: expected no klines before the end")
 
 
 def check_every_cut(make: MakeAggregator, whole: FeedSlice, *, balances: bool = True) -> None:
@@ -80,7 +80,7 @@ def _hold_cuts(
     expected = outcome(make(), [whole], balances=balances)
     for cuts in every:
         same = outcome(make(), cut_at(whole, cuts), balances=balances) == expected
-        _hold(same, f"the slice law: expected the same outcome for slices cut at events {cuts}")
+        hold(same, f"the slice law: expected the same outcome for slices cut at events {cuts}")
 
 
 def cut_at(whole: FeedSlice, cuts: Sequence[int]) -> Iterator[FeedSlice]:
@@ -99,7 +99,7 @@ def outcome(aggregator: Aggregator, pieces: Iterable[FeedSlice], *, balances: bo
     check_rows(emissions)
     if balances:
         found = judge(trade_equations(accounts)).findings
-        _hold(not found, f"accounts that balance: expected no finding, found {found[:1]}")
+        hold(not found, f"accounts that balance: expected no finding, found {found[:1]}")
     return emission_rows(emissions), {
         symbol: asdict(account) for symbol, account in accounts.items()
     }
@@ -130,21 +130,21 @@ def check_rows(emissions: Sequence[Emission]) -> None:
     for emission in emissions:
         klines, events = emission.klines, emission.events
         same = klines.instruments == events.instruments
-        _hold(same, "an emission: expected klines and events of the same instruments")
+        hold(same, "an emission: expected klines and events of the same instruments")
         known = range(len(klines.instruments))
         for row in range(len(klines)):
-            _hold(int(klines.symbol[row]) in known, f"kline {row}: expected a known instrument")
+            hold(int(klines.symbol[row]) in known, f"kline {row}: expected a known instrument")
             ordered = klines_at <= klines.at_ns[row]
-            _hold(ordered, f"kline {row}: expected an instant not before the last one's")
+            hold(ordered, f"kline {row}: expected an instant not before the last one's")
             klines_at = klines.at_ns[row]
         for row in range(len(events)):
             is_tick = events.life[row] == Life.TICK
             names = (events.symbol[row] == -1) == (events.interval[row] == -1) == is_tick
-            _hold(names, f"event {row}: expected a symbol and an interval, of a tick neither")
+            hold(names, f"event {row}: expected a symbol and an interval, of a tick neither")
             of_known = is_tick or int(events.symbol[row]) in known
-            _hold(of_known, f"event {row}: expected a known instrument")
+            hold(of_known, f"event {row}: expected a known instrument")
             ordered = events_at <= events.at_ns[row]
-            _hold(ordered, f"event {row}: expected an instant not before the last one's")
+            hold(ordered, f"event {row}: expected an instant not before the last one's")
             events_at = events.at_ns[row]
 
 
@@ -177,7 +177,7 @@ def plain_rows(table: Columns) -> list[tuple[Any, ...]]:
     return rows
 
 
-def _hold(right: Any, said: str) -> None:
+def hold(right: Any, said: str) -> None:
     """Fail as a test does, under python -O too."""
     if not right:
         raise AssertionError(said)

@@ -14,6 +14,7 @@ from kline_harness.columns import Rows, concat
 from kline_harness.interfaces import Consumer
 from kline_harness.interval import parse_intervals
 from kline_harness.kline import KlineBatch
+from kline_harness.testing.aggregator_kit import hold
 from kline_harness.testing.specification import slice_of
 from kline_harness.testing.subject_kit import rough_feed
 from kline_harness.verdict import Validity, Verdict
@@ -63,12 +64,12 @@ def check_empty(make: MakeConsumer) -> None:
     consumer.on_timer(NOW_NS)
     consumer.on_rows(NOW_NS, Rows.all(KlineBatch.empty()))
     rows = consumer.rows_until_flush()
-    _hold(rows > 0, f"rows_until_flush: expected a number above 0, found {rows!r}")
+    hold(rows > 0, f"rows_until_flush: expected a number above 0, found {rows!r}")
     consumer.on_close(NOW_NS)
     verdict = consumer.verdict()
     named = verdict.check == consumer.name
-    _hold(named, f"verdict: expected that of {consumer.name!r}, found {verdict.check!r}")
-    _hold(verdict.validity is Validity.VALID, f"nothing delivered: expected valid, found {verdict}")
+    hold(named, f"verdict: expected that of {consumer.name!r}, found {verdict.check!r}")
+    hold(verdict.validity is Validity.VALID, f"nothing delivered: expected valid, found {verdict}")
 
 
 def check_cuts(make: MakeConsumer, klines: KlineBatch, random: Random) -> None:
@@ -83,7 +84,7 @@ def check_cuts(make: MakeConsumer, klines: KlineBatch, random: Random) -> None:
     for deliveries in (pieces(klines, cuts), single, copies):
         sizes = [len(rows) for rows in deliveries]
         same = verdict_rows(run(make, deliveries)) == whole
-        _hold(same, f"expected the same verdict for deliveries of {sizes} klines")
+        hold(same, f"expected the same verdict for deliveries of {sizes} klines")
 
 
 def check_lag(make: MakeConsumer, klines: KlineBatch) -> None:
@@ -98,7 +99,7 @@ def check_lag(make: MakeConsumer, klines: KlineBatch) -> None:
     consumer.on_rows(NOW_NS, Rows(klines, middle, len(klines)))
     consumer.on_close(NOW_NS)
     doubted = consumer.verdict().validity is not Validity.VALID
-    _hold(doubted, "klines missed: expected a verdict that is not valid")
+    hold(doubted, "klines missed: expected a verdict that is not valid")
 
 
 def check_second_close(make: MakeConsumer, klines: KlineBatch) -> None:
@@ -111,7 +112,7 @@ def check_second_close(make: MakeConsumer, klines: KlineBatch) -> None:
     consumer.on_rows(NOW_NS, Rows.all(klines))
     consumer.on_close(NOW_NS)
     consumer.on_close(NOW_NS + 1)
-    _hold(verdict_rows(consumer.verdict()) == once, "a second close: expected the same verdict")
+    hold(verdict_rows(consumer.verdict()) == once, "a second close: expected the same verdict")
 
 
 def run(make: MakeConsumer, deliveries: Iterable[Rows[KlineBatch]]) -> Verdict:
@@ -132,9 +133,3 @@ def pieces(klines: KlineBatch, cuts: Iterable[int]) -> list[Rows[KlineBatch]]:
 def verdict_rows(verdict: Verdict) -> list[Any]:
     """Return everything a verdict says, as data that can be compared."""
     return [verdict.to_dict(), [finding.to_dict() for finding in verdict.findings]]
-
-
-def _hold(right: bool, said: str) -> None:
-    """Fail as a test does, under python -O too."""
-    if not right:
-        raise AssertionError(said)
