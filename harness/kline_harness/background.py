@@ -75,6 +75,11 @@ class _Relay(Generic[T]):
                     self._ended = True
                     self._changed.notify_all()
 
+    def narrow(self, depth: int) -> None:
+        """Hold no more than `depth` items from now on."""
+        with self._changed:
+            self._depth = depth
+
     def take(self) -> T | None:
         """Return the next item, None after the last; raise what the source raised."""
         with self._changed:
@@ -99,19 +104,40 @@ class _Relay(Generic[T]):
             self._changed.notify_all()
 
 
+class Begun(Generic[T]):
+    """What `source` yields, produced in a thread from now on, at most `early` items ahead.
+
+    As soon as somebody takes them it is `depth` items. The thread ends with the source, or when
+    this is closed, or the iteration over it.
+    """
+
+    def __init__(self, source: Iterator[T], early: int, depth: int = 1) -> None:
+        self._relay: _Relay[T] = _Relay(early)
+        self._depth = depth
+        self._thread = threading.Thread(
+            target=self._relay.fill, args=(source,), name="reader", daemon=True
+        )
+        self._thread.start()
+
+    def __iter__(self) -> Iterator[T]:
+        self._relay.narrow(self._depth)
+        try:
+            while (item := self._relay.take()) is not None:
+                yield item
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End the thread; what was produced and not taken is let go."""
+        self._relay.abandon()
+        # The collector of garbage may close a dropped generator in any thread.
+        if self._thread is not threading.current_thread():
+            self._thread.join()
+
+
 def in_background(source: Iterator[T], depth: int = 1) -> Iterator[T]:
     """Yield what `source` yields, produced in another thread at most `depth` items ahead.
 
     The thread ends with the source or when this generator is closed or dropped.
     """
-    relay: _Relay[T] = _Relay(depth)
-    thread = threading.Thread(target=relay.fill, args=(source,), name="reader", daemon=True)
-    thread.start()
-    try:
-        while (item := relay.take()) is not None:
-            yield item
-    finally:
-        relay.abandon()
-        # The collector of garbage may close a dropped generator in any thread.
-        if thread is not threading.current_thread():
-            thread.join()
+    yield from Begun(source, depth, depth)

@@ -6,6 +6,8 @@ import argparse
 import gc
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,19 +95,27 @@ def watch(given: argparse.Namespace) -> int:
 
 def _replay(given: argparse.Namespace, expectations: Any, watched: Any = None) -> int:
     gc.disable()
+    from kline_harness.archives.early_trades import EarlyTrades
     from kline_harness.compiled.memory import keep_freed_memory
-    from kline_harness.replay import replay as run
-    from kline_harness.replay.assembly import Substitutions
-    from kline_harness.replay.place import RunPlace
-    from kline_harness.terminal_progress import progress_of_trades
 
     keep_freed_memory()
-    options = _options(given)
-    gc.freeze()
-    gc.enable()
     trades, klines = history.files_of(given.trades, given.klines)
-    name = given.scenario.stem if given.scenario else None
-    with progress_of_trades() as progress:
+    with ExitStack() as stack:
+        early = None
+        if len(trades) == 1 and given.columns is None:
+            asked = (trades[0], given.symbol, given.market, given.contract_size)
+            early = stack.enter_context(EarlyTrades(*asked))
+        from kline_harness.replay import replay as run
+        from kline_harness.replay.assembly import Substitutions
+        from kline_harness.replay.place import RunPlace
+        from kline_harness.replay.sources import Sources
+        from kline_harness.terminal_progress import progress_of_trades
+
+        options = _options(given)
+        gc.freeze()
+        gc.enable()
+        name = given.scenario.stem if given.scenario else None
+        progress = stack.enter_context(progress_of_trades())
         outcome = run(
             options,
             trades,
@@ -117,6 +127,7 @@ def _replay(given: argparse.Namespace, expectations: Any, watched: Any = None) -
             report=not given.no_report,
             expectations=expectations,
             substitutions=Substitutions(feed=watched and watched.pace.pieces),
+            open_sources=partial(Sources.open, early=early),
             watch=watched and watched.observer,
         )
     if watched is not None:

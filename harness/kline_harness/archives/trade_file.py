@@ -27,7 +27,7 @@ from kline_harness.archives.name_claims import contradictions
 from kline_harness.archives.recognition import Opened, open_text, sniff
 from kline_harness.archives.registry import exchange_of
 from kline_harness.archives.table import Layout
-from kline_harness.background import in_background
+from kline_harness.background import Begun, in_background
 from kline_harness.columns import gathered
 from kline_harness.errors import InputError
 from kline_harness.ledger import Equation
@@ -41,6 +41,8 @@ _ROW_BYTES = 64
 # Of all files that are read side by side, as much text as this is looked at in one go.
 _TOGETHER_BYTES = 192 << 20
 _BLOCK_BYTES_MIN = 256 << 10
+# Chunks that are made before anybody asks for them: of 8 MB each.
+_EARLY_CHUNKS = 4
 
 
 class TradeFile:
@@ -86,6 +88,7 @@ class TradeFile:
         # Of a recording that was read to its end.
         self.closed_klines = 0
         self._peeked: FileInfo | None = None
+        self._begun: Begun[Tape] | None = None
         if self._layout.kind == "klines":
             raise InputError(self.path, "trades", "klines")
         self._foreign: ForeignTrades | None = None
@@ -121,13 +124,32 @@ class TradeFile:
             self._file.forget_head()
         return self._peeked
 
+    def begin(self) -> None:
+        """Have the first chunks made in a thread from now on; the next pass goes on with them."""
+        self._begun = Begun(self._chunks(), _EARLY_CHUNKS)
+
+    def forget_begun(self) -> None:
+        """Let go of the chunks that were made and not asked for."""
+        begun, self._begun = self._begun, None
+        if begun is not None:
+            begun.close()
+
     def chunks(self, *, beside: int = 0) -> Iterator[Tape]:
-        """Yield the trades as tapes of some hundred thousand rows, each call from the start.
+        """Return the trades as tapes of some hundred thousand rows, each call from the start.
 
         With many files that are read `beside` it tapes are smaller, and nothing is read ahead.
 
         Raises InputError for the first bad row, or where the file breaks its packing's promise.
         """
+        if self._begun is not None and not beside:
+            begun, self._begun = self._begun, None
+            return iter(begun)
+        self.forget_begun()
+        chunks = self._chunks(beside)
+        # Parsed in a thread of its own, one tape ahead: it runs outside the interpreter lock.
+        return chunks if beside else in_background(chunks, depth=1)
+
+    def _chunks(self, beside: int = 0) -> Iterator[Tape]:
         block_bytes = min(self._block_bytes, max(_BLOCK_BYTES_MIN, _TOGETHER_BYTES // (beside + 1)))
         if beside:
             # A small rest would keep all that decompressing needs between two blocks; so would a
@@ -137,8 +159,7 @@ class TradeFile:
         recording, read, tapes = self._read(block_bytes, background=not beside)
         span = _Span()
         joined = tapes if beside else gathered(tapes, block_bytes // _ROW_BYTES)
-        # Parsed in a thread of its own, one tape ahead: pyarrow runs outside the interpreter lock.
-        yield from map(span.added, joined if beside else in_background(joined, depth=1))
+        yield from map(span.added, joined)
         if span.rows == 0:
             raise self._no_trades(recording)
         self._info = replace(self._describe(span, recording), sha256=self._file.sha256)

@@ -19,6 +19,7 @@ from kline_harness.archives import (
     open_trades,
     opened,
 )
+from kline_harness.archives.early_trades import EarlyTrades
 from kline_harness.archives.read_ahead import ReadAhead
 from kline_harness.checks.files import FileWatch
 from kline_harness.checks.row_laws import ContractSize
@@ -56,10 +57,16 @@ class Sources:
     _watches: list[FileWatch] = field(default_factory=list)
 
     @staticmethod
-    def open(paths: Sequence[Path], kline_paths: Sequence[Path], scenario: Scenario) -> Sources:
+    def open(
+        paths: Sequence[Path],
+        kline_paths: Sequence[Path],
+        scenario: Scenario,
+        early: EarlyTrades | None = None,
+    ) -> Sources:
         """Open every file; a kline file among the trades is taken as the exchange's klines.
 
-        Of a directory its files of trades and klines are taken.
+        Of a directory its files of trades and klines are taken. What `early` has opened already
+        is not opened again.
 
         Raises UsageError when there are no trades or two files hold the same ones.
         """
@@ -69,20 +76,10 @@ class Sources:
         mapped = [p for p in paths if columns is not None and is_mapped(p, columns)]
         if columns is not None and not mapped:
             raise UsageError("the column map's names are in the header of none of the files")
-        files = [(path, None if path in mapped else opened(path)) for path in paths]
-        extra = [path for path, known in files if known is not None and known.holds == "klines"]
-        trades = [
-            open_trades(
-                path,
-                symbol=symbol,
-                market=scenario.market,
-                contract_size=scenario.contract_size,
-                columns=columns if path in mapped else None,
-                known=known,
-            )
-            for path, known in files
-            if path not in extra
-        ]
+        ready = (
+            early.take(paths, symbol, scenario.market, scenario.contract_size) if early else None
+        )
+        trades, extra = ([ready], []) if ready else _opened(paths, mapped, scenario)
         for file in trades:
             file.peek()
         # One directory may be named for both.
@@ -332,6 +329,27 @@ class _InTurn:
     def prepare(self) -> None:
         """Have the next chunk of the file that is being read made."""
         self._ahead[self._place].prepare()
+
+
+def _opened(
+    paths: Sequence[Path], mapped: Sequence[Path], scenario: Scenario
+) -> tuple[list[TradeFile], list[Path]]:
+    """Open files of trades; return those of klines as well."""
+    files = [(path, None if path in mapped else opened(path)) for path in paths]
+    klines = [path for path, known in files if known is not None and known.holds == "klines"]
+    trades = [
+        open_trades(
+            path,
+            symbol=scenario.symbol,
+            market=scenario.market,
+            contract_size=scenario.contract_size,
+            columns=scenario.columns if path in mapped else None,
+            known=known,
+        )
+        for path, known in files
+        if path not in klines
+    ]
+    return trades, klines
 
 
 def watch_of(info: FileInfo, symbol: str) -> FileWatch:
