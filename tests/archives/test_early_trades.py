@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -130,14 +131,14 @@ def test_it_has_begun_before_the_replay_is_imported(tmp_path: Path) -> None:
 def test_no_more_is_made_than_was_allowed() -> None:
     made, enough = list[int](), threading.Event()
 
-    def source() -> object:
+    def source() -> Iterator[int]:
         for number in range(20):
             made.append(number)
             if number == 3:
                 enough.set()
             yield number
 
-    begun = Begun(source(), 3)  # type: ignore[arg-type]
+    begun = Begun(source(), 3)
     assert enough.wait(60)
     # Three wait, and the fourth is in the thread's hands.
     assert made == [0, 1, 2, 3]
