@@ -27,7 +27,8 @@ except ImportError:  # isal has no wheel for every platform; zlib is three times
 # 8 MB make a slice of the feed.
 BLOCK_BYTES = 8 << 20
 _READ_BYTES = 256 << 10
-_READ_BYTES_MIN = 16 << 10
+# Of files of which many are held open no more is read than this.
+_READ_BYTES_MIN = 32 << 10
 _PIECE_BYTES = 1 << 20
 _HEAD_BYTES = 64 << 10
 # No format here has lines near this long: more without a line end is not text in lines.
@@ -47,6 +48,13 @@ class _Member:
     stored: bool
     size: int
     crc: int
+
+
+@dataclass(slots=True)
+class Room:
+    """How many bytes the next piece of a text may have, as far as its packing allows."""
+
+    bytes: int
 
 
 class TextFile:
@@ -108,7 +116,7 @@ class TextFile:
         Raises InputError for a file that is corrupt from the start.
         """
         if self._head is None:
-            self._head = next(self._pieces(_HEAD_BYTES), b"")
+            self._head = next(self._pieces(Room(_HEAD_BYTES)), b"")
         return self._head
 
     def forget_head(self) -> None:
@@ -136,43 +144,46 @@ class TextFile:
         """
         pieces: list[bytes] = []
         held = feeds = 0
-        last = b""
-        piece_bytes = max(block_bytes // 8, min(block_bytes, _READ_BYTES_MIN))
-        if self._member is not None and self._member.size < block_bytes:
-            # One block, not held open: in as few pieces as can be.
-            piece_bytes = block_bytes
-        for piece in self._pieces(min(_PIECE_BYTES, piece_bytes)):
-            feeds += count_feeds(piece)
-            last = piece[-1:] or last
+        block = b""
+        room = Room(min(_PIECE_BYTES, block_bytes))
+        for piece in self._pieces(room):
             pieces.append(piece)
             held += len(piece)
             if held < block_bytes:
+                room.bytes = min(_PIECE_BYTES, block_bytes - held)
                 continue
             cut = piece.rfind(b"\n") + 1
+            room.bytes = min(_PIECE_BYTES, block_bytes)
             if cut:
                 pieces[-1] = piece[:cut]
-                block, pieces = [b"".join(pieces)], [piece[cut:]]
+                block, pieces = b"".join(pieces), [piece[cut:]]
                 held, piece = len(pieces[0]), b""
+                feeds += count_feeds(block)
+                given, block = [block], b""
                 # Nothing is held of what is handed on: many files may be read side by side.
-                yield block.pop()
+                yield given.pop()
             elif held > block_bytes + _LINE_LIMIT:
                 raise InputError(self.path, "lines of text", f"no line end in {held} bytes")
+        last = b""
         if held:
-            block, pieces, piece = [b"".join(pieces)], [], b""
-            yield block.pop()
+            block, pieces, piece = b"".join(pieces), [], b""
+            feeds, last = feeds + count_feeds(block), block[-1:]
+            given, block = [block], b""
+            yield given.pop()
         self.lines = feeds + (last not in (b"", b"\n"))
 
-    def _pieces(self, piece_bytes: int) -> Iterator[bytes]:
+    def _pieces(self, room: Room) -> Iterator[bytes]:
         digest = hashlib.sha256()
         with self._open() as file:
             # Of a small piece no more than it comes from: many files may be held open.
-            read_bytes = min(_READ_BYTES, piece_bytes, max(_READ_BYTES_MIN, piece_bytes // 4))
+            size = room.bytes
+            read_bytes = _READ_BYTES if size == _PIECE_BYTES else min(_READ_BYTES_MIN, size)
             raw = _read_through(file, digest, read_bytes)
             try:
                 if self._member is not None:
-                    yield from self._zip_pieces(self._member, raw, piece_bytes)
+                    yield from self._zip_pieces(self._member, raw, room)
                 elif self.compression == "gz":
-                    yield from self._gz_pieces(raw, piece_bytes)
+                    yield from self._gz_pieces(raw, room)
                 else:
                     yield from raw
                 # What follows the data (a zip's directory) belongs to the digest too.
@@ -184,7 +195,7 @@ class TextFile:
                 raise InputError(self.path, "a readable file", _reason(error)) from None
         self.sha256 = digest.hexdigest()
 
-    def _gz_pieces(self, raw: Iterator[bytes], piece_bytes: int) -> Iterator[bytes]:
+    def _gz_pieces(self, raw: Iterator[bytes], room: Room) -> Iterator[bytes]:
         # A gzip file is one member or several in a row, zeros may pad its end.
         stream: Any = None
         for data in raw:
@@ -194,7 +205,7 @@ class TextFile:
                     if not data:
                         break
                     stream = inflater.decompressobj(_GZIP)
-                piece = stream.decompress(data, piece_bytes)
+                piece = stream.decompress(data, room.bytes)
                 if piece:
                     yield piece
                 data = stream.unused_data if stream.eof else stream.unconsumed_tail
@@ -204,12 +215,10 @@ class TextFile:
         if stream is not None:
             raise Damaged(self.path, "a complete gz file", "an early end (truncated)")
 
-    def _zip_pieces(
-        self, member: _Member, raw: Iterator[bytes], piece_bytes: int
-    ) -> Iterator[bytes]:
+    def _zip_pieces(self, member: _Member, raw: Iterator[bytes], room: Room) -> Iterator[bytes]:
         size = crc = 0
         data = _within(raw, member.start, member.stop)
-        for piece in data if member.stored else _inflated(data, piece_bytes):
+        for piece in data if member.stored else _inflated(data, room):
             size += len(piece)
             crc = inflater.crc32(piece, crc)
             held, piece = [piece], b""
@@ -268,16 +277,16 @@ def _within(raw: Iterator[bytes], start: int, stop: int) -> Iterator[bytes]:
             return
 
 
-def _inflated(data: Iterator[bytes], piece_bytes: int) -> Iterator[bytes]:
+def _inflated(data: Iterator[bytes], room: Room) -> Iterator[bytes]:
     stream = inflater.decompressobj(_RAW_DEFLATE)
     for compressed in data:
         while compressed and not stream.eof:
             # Nothing is held of what is handed on: many files may be read side by side.
-            held = [stream.decompress(compressed, piece_bytes)]
+            held = [stream.decompress(compressed, room.bytes)]
             compressed = stream.unconsumed_tail
             if held[0]:
                 yield held.pop()
-    while not stream.eof and (piece := stream.decompress(b"", piece_bytes)):
+    while not stream.eof and (piece := stream.decompress(b"", room.bytes)):
         yield piece
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from kline_harness.archives.arrow_file import ArrowFile, texts_of
 from kline_harness.archives.arrow_table import ArrowTable
-from kline_harness.archives.compressed import TextFile
+from kline_harness.archives.compressed import Room, TextFile
 from kline_harness.archives.grammar import Column
 from kline_harness.archives.table import RowBlock
 
@@ -55,5 +55,5 @@ class KlineTableText(TextFile):
                 yield reader.rows(batch.columns, line)
                 line += batch.num_rows
         # To the end of the file, for its digest.
-        deque(self._pieces(_READ_BYTES), maxlen=0)
+        deque(self._pieces(Room(_READ_BYTES)), maxlen=0)
         self.lines = (self._table.rows or 0) + first_line - 1

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from kline_harness.archives.compressed import TextFile
+from kline_harness.archives.compressed import Room, TextFile
 from kline_harness.errors import InputError
 
 # A reply holds at most some thousand rows; many may have been put together.
@@ -24,10 +24,10 @@ class MadeText(TextFile):
         """
         raise NotImplementedError
 
-    def _pieces(self, piece_bytes: int) -> Iterator[bytes]:
+    def _pieces(self, room: Room) -> Iterator[bytes]:
         if self.size > _BYTES_MAX:
             raise InputError(self.path, "a reply of a REST interface", f"{self.size} bytes")
-        yield self.made(b"".join(super()._pieces(piece_bytes)))
+        yield self.made(b"".join(super()._pieces(room)))
 
 
 class GivenText(TextFile):
@@ -38,7 +38,7 @@ class GivenText(TextFile):
         self._text = text
         self._digest = origin.sha256
 
-    def _pieces(self, piece_bytes: int) -> Iterator[bytes]:
+    def _pieces(self, room: Room) -> Iterator[bytes]:
         yield self._text
         self.sha256 = self._digest
 
@@ -54,7 +54,7 @@ class RowsText(TextFile):
         self.has_floats = has_floats
         self._text = text
 
-    def _pieces(self, piece_bytes: int) -> Iterator[bytes]:
+    def _pieces(self, room: Room) -> Iterator[bytes]:
         yield self._text
         self.sha256 = hashlib.sha256(self._text).hexdigest()
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 from kline_harness.archives.arrow_file import ArrowFile, texts_of
 from kline_harness.archives.arrow_table import ArrowTable, whole_numbers
 from kline_harness.archives.column_map import ColumnMap
-from kline_harness.archives.compressed import TextFile, is_table
+from kline_harness.archives.compressed import Room, TextFile, is_table
 from kline_harness.archives.exchange import Dialect
 from kline_harness.archives.grammar import Column, shown
 from kline_harness.archives.mapped_values import Times, plain_number
@@ -114,10 +114,10 @@ class MappedText(TextFile):
                 block.columns["side"] = self._sells(arrays, first)
             yield replace(block, error=self._error_of(block, arrays))
         # To the end of the file, for its digest.
-        deque(super()._pieces(_READ_BYTES), maxlen=0)
+        deque(super()._pieces(Room(_READ_BYTES)), maxlen=0)
         self.lines = self._table.rows
 
-    def _pieces(self, piece_bytes: int) -> Iterator[bytes]:
+    def _pieces(self, room: Room) -> Iterator[bytes]:
         self._times = {}
         columns = self.layout.columns
         yield (",".join(columns) + "\n").encode()
@@ -126,7 +126,7 @@ class MappedText(TextFile):
                 texts = [self._texts(name, batch) for name in columns]
                 yield "".join(f"{','.join(row)}\n" for row in zip(*texts, strict=True)).encode()
         # To the end of the file, for its digest.
-        deque(super()._pieces(piece_bytes), maxlen=0)
+        deque(super()._pieces(room), maxlen=0)
 
     # --- the file's own rows ---------------------------------------------------------------------
 

@@ -8,8 +8,10 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-# What inflates and parses runs outside of the interpreter's lock: two use two cores.
+# What decompresses and parses runs outside of the interpreter's lock, so that two threads use two
+# cores. Of many files the chunks are short: two threads would mostly wait for the lock.
 _THREADS = 2
+_MANY_FILES = 64
 
 
 class Ahead(Generic[T]):
@@ -39,10 +41,11 @@ class Ahead(Generic[T]):
 
 
 class ReadAhead:
-    """The threads that read ahead, until the block that made them ends."""
+    """The threads that read ahead in so many files, until the block that made them ends."""
 
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="reader")
+    def __init__(self, files: int) -> None:
+        threads = 1 if files > _MANY_FILES else _THREADS
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="reader")
 
     def __enter__(self) -> ReadAhead:
         return self

@@ -41,6 +41,8 @@ _ROW_BYTES = 64
 # Of all files that are read side by side, as much text as this is looked at in one go.
 _TOGETHER_BYTES = 192 << 20
 _BLOCK_BYTES_MIN = 256 << 10
+# What a line that is cut by the end of a block may take of the next.
+_LINE_BYTES = 1 << 10
 # Chunks that are made before anybody asks for them: of 8 MB each.
 _EARLY_CHUNKS = 4
 
@@ -155,7 +157,7 @@ class TradeFile:
             # A small rest would keep all that decompressing needs between two blocks; so would a
             # block that ends where the text does, before that is known.
             blocks = max(1, round(self._file.text_bytes / block_bytes))
-            block_bytes = max(block_bytes, self._file.text_bytes // blocks + 1)
+            block_bytes = max(block_bytes, self._file.text_bytes // blocks + _LINE_BYTES)
         recording, read, tapes = self._read(block_bytes, background=not beside)
         span = _Span()
         joined = tapes if beside else gathered(tapes, block_bytes // _ROW_BYTES)

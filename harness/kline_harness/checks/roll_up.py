@@ -109,9 +109,10 @@ class RollUpBook:
         Those that do not advance their series count as lower klines only.
         """
         merged = _reduce(concat([self._open.over(klines.instruments), *_all_levels(klines)]))
-        comparison = _match(klines, advancing, merged)
+        spans = close_times_by_code(merged.parent, merged.parent_open_ns) - merged.parent_open_ns
+        comparison = _match(klines, advancing, merged, spans)
         self._note_latest(klines)
-        self._open = merged.take(self._unfinished(merged))
+        self._open = merged.take(self._unfinished(merged, spans))
         return comparison
 
     def _note_latest(self, klines: KlineBatch) -> None:
@@ -120,10 +121,9 @@ class RollUpBook:
             self._latest_ns = np.append(self._latest_ns, np.full(missing, NONE, dtype=np.int64))
         np.maximum.at(self._latest_ns, series_key(klines), klines.open_time_ns)
 
-    def _unfinished(self, roll_ups: RollUps) -> BoolArray:
+    def _unfinished(self, roll_ups: RollUps, spans: Int64Array) -> BoolArray:
         series = roll_ups.symbol.astype(np.int32) * INTERVAL_CODES
-        closes = close_times_by_code(roll_ups.parent, roll_ups.parent_open_ns)
-        far = 3 * closes - 2 * roll_ups.parent_open_ns
+        far = 3 * spans + roll_ups.parent_open_ns
         kept: BoolArray = self._latest_ns[series + roll_ups.interval] < far
         kept &= self._latest_ns[series + roll_ups.parent] < roll_ups.parent_open_ns
         return kept
@@ -278,12 +278,16 @@ def _pick(
     return picked
 
 
-def _match(klines: KlineBatch, wanted: BoolArray, roll_ups: RollUps) -> RollUpResult:
-    """Find for each kline the complete roll-up of the longest interval."""
-    spans = close_times_by_code(roll_ups.parent, roll_ups.parent_open_ns) - roll_ups.parent_open_ns
+def _match(
+    klines: KlineBatch, wanted: BoolArray, roll_ups: RollUps, spans: Int64Array
+) -> RollUpResult:
+    """Find for each kline the complete roll-up of the longest interval.
+
+    `spans` are how long the klines last that the roll-ups are to become.
+    """
     lengths = np.array([i.length_ns or INT64_MAX for i in INTERVALS], dtype=np.int64)
-    complete = roll_ups.take(roll_ups.children * lengths[roll_ups.interval] == spans)
-    identity = complete.identity()
+    complete = np.flatnonzero(roll_ups.children * lengths[roll_ups.interval] == spans)
+    identity, at_ns = roll_ups.identity()[complete], roll_ups.at_ns[complete]
     found = np.full(len(klines), NONE, dtype=np.intp)
     for parent in _distinct(klines.interval) if len(complete) else []:
         missing = np.flatnonzero((klines.interval == parent) & wanted)
@@ -293,11 +297,11 @@ def _match(klines: KlineBatch, wanted: BoolArray, roll_ups: RollUps) -> RollUpRe
             some = klines.symbol[missing], klines.open_time_ns[missing]
             sought = _identity(some[0], child, parent, some[1])
             place = np.minimum(np.searchsorted(identity, sought), len(identity) - 1)
-            hit = (identity[place] == sought) & (complete.at_ns[place] <= klines.at_ns[missing])
+            hit = (identity[place] == sought) & (at_ns[place] <= klines.at_ns[missing])
             found[missing[hit]] = place[hit]
             missing = missing[~hit]
     rows = np.flatnonzero(found != NONE)
-    return RollUpResult(klines, rows, complete.take(found[rows]))
+    return RollUpResult(klines, rows, roll_ups.take(complete[found[rows]]))
 
 
 def _identity(

@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from kline_harness.arrow import int64_of, take_rows, texts_of
+from kline_harness.background import Begun
 from kline_harness.comparison.series_rows import (
     CHUNK_ROWS,
     RowsInMemory,
@@ -114,6 +115,18 @@ class Stored:
             yield self.piece(number, names)
         if not self._readers:
             yield SCHEMA.empty_table().select(SCHEMA.names if names is None else list(names))
+
+    def pieces_ahead(self, names: Sequence[str]) -> Iterator[pa.Table]:
+        """Yield the same, some columns only, read by two threads in turn."""
+        numbers = range(len(self._readers))
+        turns = ((self.piece(number, names) for number in numbers[turn::2]) for turn in range(2))
+        begun = [Begun(turn, early=1) for turn in turns]
+        try:
+            threads = [iter(one) for one in begun]
+            yield from (next(threads[number % 2]) for number in numbers)
+        finally:
+            for one in begun:
+                one.close()
 
     def piece(self, number: int, names: Sequence[str] | None) -> pa.Table:
         """Return the finals of one reader."""

@@ -137,7 +137,7 @@ class Sources:
     ) -> Iterator[Tape]:
         groups = [*([file] for file in recordings), *archives]
         with ExitStack() as stack:
-            ahead = stack.enter_context(ReadAhead()) if len(groups) > 1 else None
+            ahead = stack.enter_context(ReadAhead(len(groups))) if len(groups) > 1 else None
             lines = [_InTurn(files, ahead, len(groups) - 1) for files in groups]
             sources: list[Iterator[Tape]] = []
             for number, line in enumerate(lines):

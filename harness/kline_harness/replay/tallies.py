@@ -14,7 +14,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from kline_harness.arrow import decimal_words, int64_of
-from kline_harness.background import in_background
 from kline_harness.columns import Columns, Grouped, Instrument, concat, grouped
 from kline_harness.comparison.retained_trades import RetainedTrades
 from kline_harness.comparison.retention import KINDS, among
@@ -91,7 +90,7 @@ def _sums_by_symbol(symbols: Grouped[Tape]) -> NDArray[Any]:
 def stored_sums(stored: Stored) -> Mapping[tuple[str, str], Sums]:
     """Add up the same columns of each series of stored klines, from the words of their decimals.
 
-    The next ones are read while some are added up.
+    The next ones are read while some are added up, by two threads in turn.
     """
     if not stored.rows:
         return {}
@@ -99,7 +98,7 @@ def stored_sums(stored: Stored) -> Mapping[tuple[str, str], Sums]:
     halves = {name: np.zeros((len(stored.rows), 4), dtype=np.int64) for name in COLUMNS}
     halves["count"] = halves["count"][:, :2].copy()
     bounds = pairwise(stored.starts.tolist())
-    for (start, stop), piece in zip(bounds, in_background(stored.pieces(COLUMNS)), strict=True):
+    for (start, stop), piece in zip(bounds, stored.pieces_ahead(COLUMNS), strict=True):
         for name, sums in halves.items():
             add_halves(numbers[start:stop], _words(piece[name]), sums)
     columns = ((halves[name] @ _UNITS[: halves[name].shape[1]]).tolist() for name in COLUMNS)

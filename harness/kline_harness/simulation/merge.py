@@ -18,7 +18,7 @@ SLICE_ROWS = 1 << 17
 # Rows of each source, per piece, that are looked at to find where a piece ends.
 _SAMPLES = 16
 # How many sources are announced ahead of the one that is read.
-_AHEAD = 3
+_AHEAD = 6
 # What may go is looked for in every source: once for so many sources' new chunks.
 _LOOKS = 16
 
