@@ -42,6 +42,8 @@ def _against_exchange(finding: Finding) -> str:
         fields = ["the exchange has this kline, ours has not"]
     elif finding.kind == "not_stored":
         fields = ["the exchange has this kline, ours was published and not stored"]
+    elif evidence.get("repeated"):
+        fields = ["ours has this kline more than once"]
     elif not fields:
         fields = ["ours has this kline, the exchange has not"]
     cause = f"; {evidence['class']}: {evidence['cause']}" if "cause" in evidence else ""

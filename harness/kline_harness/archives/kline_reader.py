@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kline_harness.archives.compressed import TextFile
-from kline_harness.archives.fields import unit_name, unit_range
+from kline_harness.archives.fields import unit_name, unit_of, unit_range
 from kline_harness.archives.file_names import (
     name_interval,
     name_symbol,
@@ -35,6 +35,8 @@ _GROUPS = (
     | {"quote_volume": "quote", "taker_buy_quote_volume": "quote", "count": "count"}
     | {"ignore": "ignore"}
 )
+_A_TIME = "a time such as 2024-05-15 12:00:00"
+_LENGTHS = [interval.length_ns for interval in INTERVALS if interval.length_ns is not None]
 
 
 class KlineReader:
@@ -51,6 +53,9 @@ class KlineReader:
         self._symbol = symbol
         self._interval = interval
         self._stated: dict[str, str] = {}
+        # What the first rows show of close times: their unit, and whether they are the next open.
+        self._close_unit: TimeUnit | None = None
+        self._is_next_open: bool | None = None
         self.lines = LinesRead()
 
     def read(self, block_bytes: int, spool: RowSpool) -> KlineRows:
@@ -107,20 +112,28 @@ class KlineReader:
             raise rows.bad(row, expected, "open_time")
         columns["open_time"] = times * self._unit.value
         if self._layout.iso and "close_time" in columns:
-            found = [instant_ns(text) for text in columns["close_time"]]
+            found = [_instant_ns(text) for text in columns["close_time"]]
             if None in found:
                 expected = "a time such as 2024-05-15 12:00:59.999"
                 row = found.index(None)
                 raise rows.bad(row, expected, "close_time")
             columns["close_time"] = np.array(found, dtype=np.int64)
+        elif "close_time" in columns and self._close_unit is None:
+            first = int(columns["close_time"][0])
+            self._close_unit = unit_of(str(first)) or self._unit
 
     def _dates(self, texts: NDArray[Any], rows: RowBlock) -> Int64Array:
-        bad = [row for row, text in enumerate(texts) if not is_iso(text)]
-        seconds, rest = np.divmod(iso_to_ns([] if bad else texts), self._unit.value)
-        if bad or rest.any():
-            row = bad[0] if bad else int(np.argmax(rest != 0))
-            expected = "a time such as 2024-05-15 12:00:00"
-            raise rows.bad(row, expected, "open_time")
+        plain = [is_iso(text) for text in texts]
+        if all(plain):
+            times = iso_to_ns(texts)
+        else:
+            found = [instant_ns(text) for text in texts]
+            if None in found:
+                raise rows.bad(found.index(None), _A_TIME, "open_time")
+            times = np.array(found, dtype=np.int64)
+        seconds, rest = np.divmod(times, self._unit.value)
+        if rest.any():
+            raise rows.bad(int(np.argmax(rest != 0)), _A_TIME, "open_time")
         return seconds
 
     def _take_names(self, rows: RowBlock) -> None:
@@ -169,7 +182,9 @@ class KlineReader:
         """Tell the interval from open to close, else from the smallest step of open times."""
         opens = columns["open_time"]
         if "close_time" in columns:
-            lengths = (columns["close_time"] + 1) * self._unit.value - opens
+            unit, last = self._last_instants(columns["close_time"])
+            lengths = last - opens
+            lengths = np.where(np.isin(lengths, _LENGTHS), lengths, lengths + unit)
         else:
             lengths = np.diff(np.unique(opens))
             lengths = lengths[lengths == lengths.min()] if len(lengths) else lengths
@@ -214,13 +229,23 @@ class KlineReader:
     def _closes(self, columns: dict[str, Any], batch: KlineBatch) -> Int64Array:
         if "close_time" not in columns:
             return batch.at_ns
+        unit, last = self._last_instants(columns["close_time"])
+        if self._is_next_open is None:
+            self._is_next_open = 2 * int(np.count_nonzero(last == batch.at_ns)) > len(last)
+        return last if self._is_next_open else last + unit
+
+    def _last_instants(self, times: Int64Array) -> tuple[int, Int64Array]:
+        """Return the last instants that belong to klines, and the unit that the file writes."""
         if self._layout.iso:
-            last: Int64Array = columns["close_time"]
-            # The last instant that belongs to a kline, in the unit that the file writes.
-            units = (unit.value for unit in TimeUnit if not (last % unit.value).any())
-            return last + next(units)
-        closes: Int64Array = (columns["close_time"] + 1) * self._unit.value
-        return closes
+            return next(unit.value for unit in TimeUnit if not (times % unit.value).any()), times
+        unit = self._close_unit or self._unit
+        return unit.value, times * unit.value
+
+
+def _instant_ns(text: str) -> int | None:
+    """Return the nanoseconds of a date and time, or of an epoch timestamp."""
+    unit = unit_of(text)
+    return instant_ns(text) if unit is None else int(text) * unit.value
 
 
 def _column(name: str, iso: bool) -> Column:

@@ -44,7 +44,8 @@ class ExchangeKlines(Tabular):
     added), or the interval's where the file has none, as `closes_stated` tells. Both are all of
     the file at once; `rows` gives them piece by piece. Row `r` stands in
     line `line_of(r)`; of a file that has the `newest_first` the rows were turned round.
-    `equations` hold the lines of the file against the rows read.
+    `equations` hold the lines of the file against the rows read. Those of a recording are
+    `is_recorded`: what was not received is not in it.
     """
 
     rows: KlineRows
@@ -56,6 +57,7 @@ class ExchangeKlines(Tabular):
     closes_stated: bool
     equations: tuple[Equation, ...] = ()
     newest_first: bool = False
+    is_recorded: bool = False
 
     @cached_property
     def batch(self) -> KlineBatch:
@@ -148,7 +150,7 @@ def _recorded(file: TextFile, symbol: str | None) -> list[ExchangeKlines]:
         # The laws of the recording's lines stand once.
         equations = one.equations if found else (*recording.equations(), *one.equations)
         info = replace(one.info, skipped=recording.skipped if not found else 0)
-        found.append(replace(one, equations=equations, info=info))
+        found.append(replace(one, equations=equations, info=info, is_recorded=True))
     return found
 
 

@@ -182,8 +182,10 @@ def _klines_by_names(file: TextFile, names: list[str], row: list[str]) -> Layout
         columns = volumes_by_coin(names, columns, stated, files)
     _require(file, "klines", columns, names)
     _check_width(file, names, row)
-    unit, iso = TimeUnit.SECOND, is_iso(row[columns.index("open_time")])
-    if iso and "close_time" in columns and instant_ns(row[columns.index("close_time")]) is None:
+    opened = row[columns.index("open_time")]
+    unit, iso = TimeUnit.SECOND, is_iso(opened) or instant_ns(opened) is not None
+    closed = row[columns.index("close_time")] if "close_time" in columns else ""
+    if iso and instant_ns(closed) is None and unit_of(closed) is None:
         columns = tuple("" if name == "close_time" else name for name in columns)
     if not iso:
         unit = _unit_of(file, row, columns, "open_time")

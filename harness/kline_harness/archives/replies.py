@@ -15,6 +15,7 @@ from kline_harness.archives.registry import EXCHANGES
 from kline_harness.archives.table import BOM
 from kline_harness.errors import InputError
 
+_ERROR = {"code", "msg"}
 _EVENT = re.compile(rb'"(?:e|stream)"\s*:\s*"')
 
 
@@ -37,6 +38,9 @@ class Reply(MadeText):
         items = [i for value in values for i in (value if isinstance(value, list) else [value])]
         if not items:
             raise InputError(self.path, "a reply with a list of trades or klines", shown(items))
+        if isinstance(items[0], dict) and set(items[0]) >= _ERROR:
+            expected = "a reply with a list of trades or klines"
+            raise InputError(self.path, expected, f"the reply to a bad request, {shown(items[0])}")
         if all(isinstance(item, list) for item in items):
             return [line_of(self.path, item) for item in items]
         return lines_of_objects(self.path, items)

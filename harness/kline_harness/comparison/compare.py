@@ -44,7 +44,7 @@ class ReferenceKlines:
     `closes` the rows' close times are the source's own, else the interval's. `unread` are the
     names of its columns that nobody could read; `claimed` is the time [start, end) that its name
     claims, in nanoseconds; `written_at` is when its file says that it was written, as text that
-    sorts by time.
+    sorts by time; those that are `is_recorded` were received, and what was not is not there.
     """
 
     symbol: str
@@ -56,6 +56,7 @@ class ReferenceKlines:
     unread: tuple[str, ...] = ()
     claimed: tuple[int, int] | None = None
     written_at: str | None = None
+    is_recorded: bool = False
 
     @property
     def series(self) -> tuple[str, str]:
@@ -93,7 +94,7 @@ class Difference:
 
     `published_ns` is the virtual instant at which ours was published; where ours is None all the
     same, it was published and not stored. `trades` are those in its time as data, where no proof
-    tells of them.
+    tells of them; `repeated` is a further row of ours of a kline that both sides have.
     """
 
     symbol: str
@@ -109,6 +110,7 @@ class Difference:
     published_ns: int | None = None
     proof: Proof | None = None
     trades: Mapping[str, Any] | None = None
+    repeated: bool = False
 
     @property
     def not_stored(self) -> bool:
@@ -250,6 +252,8 @@ def _finding(difference: Difference) -> Finding:
         evidence |= {"class": category, "cause": proof.cause}
         severity = Severity.NOTICE if proof.doubt is None else Severity.DOUBT
         evidence |= {} if proof.doubt is None else {"doubt": proof.doubt}
+    if difference.repeated:
+        evidence["repeated"] = True
     if difference.not_stored:
         category, evidence["published_ns"] = "not_stored", difference.published_ns
     return Finding(

@@ -136,7 +136,7 @@ class Hypothesis:
         return equal(self.values(case), case.kline.theirs, case.kline.compared)
 
     def is_ours(self, case: DifferingKline) -> bool:
-        """Tell whether the kline is the one that the aggregator published, in nine fields.
+        """Tell whether the kline is the one that the aggregator published, in what it states.
 
         One that was not published is that of no trades, before any price was known or at an
         edge: else a flat kline was due, and that it is missing has nothing to do with trades.
@@ -144,7 +144,7 @@ class Hypothesis:
         if case.kline.ours is None:
             unknown = not case.kline.whole or self.carried(case) is None
             return unknown and self.part(case) is None
-        return equal(self.values(case), case.kline.ours, FIELDS)
+        return equal(self.values(case), case.kline.ours, tuple(case.kline.ours))
 
 
 def equal(

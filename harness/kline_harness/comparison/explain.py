@@ -98,13 +98,13 @@ def _cases(
         context = KlineContext(
             windows, theirs.previous_close(place, open_ns), undone=faults, agreed=agreed
         )
+        # A file may lack the row that another one has.
+        context = replace(context, alternatives=tuple(theirs.alternatives(place, open_ns)))
         if absent:
             absence, quiet = theirs.absence(place, open_ns), theirs.states_quiet(place)
             context = replace(context, absence=absence, states_quiet=quiet)
         else:
-            others = tuple(theirs.alternatives(place, open_ns))
-            row = theirs.row_place(place, open_ns)
-            context = replace(context, alternatives=others, row=row)
+            context = replace(context, row=theirs.row_place(place, open_ns))
         if not kline.whole:
             context = replace(context, busiest=theirs.busiest(place, open_ns))
         yield make_case(kline, witnesses.evidence[result.symbol], gaps, context)

@@ -21,6 +21,7 @@ _DOUBTS = {
     "cut_short": "the file ends before the time that its name claims",
     "begins_late": "the file begins after the start of the time that its name claims",
     "beyond_klines": "the exchange's files do not have them",
+    "not_recorded": "the recording does not have them, which may not have received them",
     "symbol_without_klines": "no klines of this symbol were given, while others' were",
     "differ_too": "they differ as well, and causes were tried for the first ones only",
     "columns_not_read": "columns of the file with names that are not known",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Context, Decimal
 from functools import reduce
 from typing import Any, TypeAlias
@@ -27,8 +27,9 @@ from kline_harness.comparison.extent import (
 )
 from kline_harness.comparison.looked_at import beyond, first_of, looked_at_most
 from kline_harness.comparison.other_names import OtherNames
+from kline_harness.comparison.row_partners import NO_ROWS, RowNumbers, partners
 from kline_harness.comparison.scale import ROWS_MAX, diagnose_scale
-from kline_harness.comparison.series_rows import SeriesRows, ascending, chunks
+from kline_harness.comparison.series_rows import SeriesRows, chunks
 from kline_harness.comparison.shift import diagnose
 from kline_harness.comparison.stored import Stored
 from kline_harness.comparison.without_klines import ends, without_klines
@@ -39,9 +40,6 @@ from kline_harness.units import NS_PER_MICROSECOND, BoolArray, Int64Array
 Series: TypeAlias = tuple[str, str]
 # A table and a row of it.
 _Row: TypeAlias = tuple[pa.Table, int]
-# Narrow ones: a month of seconds has millions.
-_RowNumbers: TypeAlias = NDArray[np.int32]
-_NO_ROWS = np.empty(0, dtype=np.int32)
 # The columns of ours that are looked at.
 _COMPARED = ("open_time", CLOSE_TIME, *FIELDS, "finalized_at")
 _EXACT = Context(prec=80)
@@ -69,10 +67,12 @@ def compare_series(
     references: Sequence[ReferenceKlines],
     coverage: Mapping[Series, Coverage],
     fields: Mapping[Series, tuple[str, ...]],
+    overlapping: Collection[Series] = (),
 ) -> Comparison:
     """Compare as `compare` does, with what each series of ours covers, and which fields it states.
 
-    A series that `fields` does not name states all nine and the close time.
+    A series that `fields` does not name states all nine and the close time. Ours of the
+    `overlapping` ones are of several files, which may state one kline alike.
     """
     results: list[SeriesResult] = []
     more: list[NotCompared] = []
@@ -83,7 +83,7 @@ def compare_series(
         windows = coverage.get(reference.series, Coverage(()))
         stated = fields.get(reference.series, (*FIELDS, CLOSE_TIME))
         pairs = _Pairs.of(mine, reference, windows, stated)
-        pairs.held = held
+        pairs.held, pairs.overlapping = held, reference.series in overlapping
         results.append(pairs.result())
         held += len(results[-1].differences)
         more += pairs.not_compared(names)
@@ -99,14 +99,16 @@ class _Pairs:
     reference: ReferenceKlines
     coverage: Coverage
     stated: tuple[str, ...]
-    our_rows: _RowNumbers
-    their_rows: _RowNumbers
+    our_rows: RowNumbers
+    their_rows: RowNumbers
     our_opens: Int64Array
     their_opens: Int64Array
     touched: BoolArray
     # How many differences other series have, and the klines that differ and are not among them.
     held: int = 0
     beyond: list[NotCompared] = field(default_factory=list)
+    not_recorded: list[NotCompared] = field(default_factory=list)
+    overlapping: bool = False
 
     @staticmethod
     def of(
@@ -115,7 +117,7 @@ class _Pairs:
         our_opens, their_opens = mine.opens_ns(), reference.rows.opens_ns()
         if np.array_equal(our_opens, their_opens):
             their_opens = our_opens
-        ours, theirs = _partners(our_opens, their_opens)
+        ours, theirs = partners(our_opens, their_opens)
         touched = np.zeros(len(their_opens), dtype=np.bool_)
         for some in chunks(len(their_opens)):
             opens = their_opens[some]
@@ -139,9 +141,12 @@ class _Pairs:
         inside = (self.our_opens >= first) & (self.our_opens <= last)
         uncompared = int(np.count_nonzero(~inside))
         inside[self.our_rows] = False
+        if self.overlapping:
+            inside[self._stated_alike(np.flatnonzero(inside))] = False
         pairs, unequal = self._unequal()
         identical = len(self.our_rows) - len(pairs)
-        apart = (pairs, self._alone(self.touched), np.flatnonzero(inside))
+        extra = self._not_recorded(np.flatnonzero(inside))
+        apart = (pairs, self._alone(self.touched), extra)
         del pairs, inside
         compared = len(self.our_rows) + len(apart[1]) + len(apart[2])
         most = looked_at_most(sum(len(rows) for rows in apart), compared, self.held)
@@ -156,7 +161,10 @@ class _Pairs:
             found += [self._difference(None, (theirs, k), ()) for k in range(len(rows))]
         for rows in _some(extra):
             ours = self._ours(rows)
-            found += [self._difference((ours, k), None, ()) for k in range(len(rows))]
+            repeated = np.isin(self.our_opens[rows], self.their_opens).tolist()
+            for k, is_repeated in enumerate(repeated):
+                one = self._difference((ours, k), None, ())
+                found.append(replace(one, repeated=is_repeated))
         return SeriesResult(
             reference.symbol,
             reference.interval,
@@ -182,6 +190,31 @@ class _Pairs:
         alone[self.their_rows] = False
         return np.flatnonzero(alone)
 
+    def _not_recorded(self, rows: Int64Array) -> Int64Array:
+        """Put those of ours aside that a recording of theirs lacks; return the others."""
+        if not self.reference.is_recorded:
+            return rows
+        lacking = ~np.isin(self.our_opens[rows], self.their_opens)
+        opens, source = self.our_opens[rows[lacking]], self.reference.source
+        self.not_recorded = list(
+            left_out(self.reference.series, OURS, "not_recorded", opens, source=source)
+        )
+        return rows[~lacking]
+
+    def _stated_alike(self, rows: Int64Array) -> Int64Array:
+        """Return those of some rows of ours that are equal to one that has a partner."""
+        opens = self.our_opens[self.our_rows]
+        order = np.argsort(opens, kind="stable")
+        place = np.searchsorted(opens, self.our_opens[rows], sorter=order)
+        there = place < len(order)
+        there[there] = opens[order[place[there]]] == self.our_opens[rows[there]]
+        rows, first = rows[there], self.our_rows[order[place[there]]]
+        mine, other = self._ours(rows), self._ours(first)
+        names = [name for name in (*FIELDS, CLOSE_TIME) if name in self.stated]
+        differs = np.any([unequal(mine[name], other[name]) for name in names], axis=0)
+        alike: Int64Array = rows[~differs]
+        return alike
+
     def _ours(self, rows: NDArray[Any]) -> pa.Table:
         names = tuple(name for name in FIELDS if name in self.stated)
         return self.mine.take(rows, ("open_time", "close_time", *names, "finalized_at"))
@@ -189,9 +222,9 @@ class _Pairs:
     def _theirs(self, rows: NDArray[Any]) -> pa.Table:
         return self.reference.rows.take(rows, ("open_time", "close_time", *self.reference.fields))
 
-    def _unequal(self) -> tuple[_RowNumbers, set[str]]:
+    def _unequal(self) -> tuple[RowNumbers, set[str]]:
         """Return the places of the pairs that differ, and the fields that do somewhere."""
-        found = [_NO_ROWS]
+        found = [NO_ROWS]
         names: set[str] = set()
         for some in chunks(len(self.our_rows)):
             differs = self._differs(self.our_rows[some], self.their_rows[some])
@@ -200,11 +233,11 @@ class _Pairs:
             found.append(rows.astype(np.int32))
         return np.concatenate(found), names
 
-    def _differs(self, ours: _RowNumbers, theirs: _RowNumbers) -> dict[str, BoolArray]:
+    def _differs(self, ours: RowNumbers, theirs: RowNumbers) -> dict[str, BoolArray]:
         mine, other = self._ours(ours), self._theirs(theirs)
         return {name: unequal(mine[name], other[name]) for name in self.fields}
 
-    def _differing(self, ours: _RowNumbers, theirs: _RowNumbers) -> Iterator[Difference]:
+    def _differing(self, ours: RowNumbers, theirs: RowNumbers) -> Iterator[Difference]:
         """Yield those of some pairs that differ."""
         mine, other = self._ours(ours), self._theirs(theirs)
         differs = {name: unequal(mine[name], other[name]) for name in self.fields}
@@ -241,7 +274,7 @@ class _Pairs:
             )
         else:
             yield from self._outside()
-        yield from self.beyond
+        yield from (*self.beyond, *self.not_recorded)
         yield from self._cut_short()
         fields = {OURS: self.stated, EXCHANGE: reference.stated}
         lacking = set(FIELDS) - set(reference.fields)
@@ -322,29 +355,6 @@ class _Pairs:
             reference.source,
             None if mine is None else mine[0]["finalized_at"][mine[1]].value,
         )
-
-
-def _partners(ours: Int64Array, theirs: Int64Array) -> tuple[_RowNumbers, _RowNumbers]:
-    """Return the rows that belong together, by open time.
-
-    Every row of theirs is held against ours, though a file may have two of one open time; of two
-    of ours the first.
-    """
-    if np.array_equal(ours, theirs) and np.all(ours[1:] > ours[:-1]):
-        same = np.arange(len(ours), dtype=np.int32)
-        return same, same
-    order, rows = ascending(ours), ascending(theirs)
-    opens = ours if order is None else ours[order]
-    pairs: list[tuple[_RowNumbers, _RowNumbers]] = [(_NO_ROWS, _NO_ROWS)]
-    for some in chunks(len(theirs)):
-        mine = np.arange(some.start, some.stop) if rows is None else rows[some]
-        times = theirs[mine]
-        place = np.searchsorted(opens, times)
-        has = place < len(opens)
-        has[has] = opens[place[has]] == times[has]
-        found = place[has] if order is None else order[place[has]]
-        pairs.append((found.astype(np.int32), mine[has].astype(np.int32)))
-    return np.concatenate([a for a, _ in pairs]), np.concatenate([b for _, b in pairs])
 
 
 def _some(rows: NDArray[Any]) -> Iterator[NDArray[Any]]:

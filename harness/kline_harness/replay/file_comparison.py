@@ -94,7 +94,8 @@ def files_compared(
             readers.append(in_memory(to_arrow(batch)))
             stored = Stored(readers)
     references = [reference_of(one) for one in theirs]
-    found = compare_series(stored, references, _coverage(stored, files), fields)
+    covers = _coverage(stored, files)
+    found = compare_series(stored, references, covers, fields, _overlapping(files))
     # What was rolled up for the comparison was compared in what it was rolled up to.
     kept = tuple(
         one
@@ -170,6 +171,16 @@ def _fields(files: Sequence[ExchangeKlines]) -> dict[tuple[str, str], tuple[str,
         stated = reference_of(one).stated
         fields[series] = tuple(n for n in fields.get(series, stated) if n in stated)
     return fields
+
+
+def _overlapping(files: Sequence[ExchangeKlines]) -> set[tuple[str, str]]:
+    """Return the series of several files, none of which has two rows of one open time."""
+    once: dict[tuple[str, str], list[bool]] = {}
+    for one in files:
+        opens = one.rows.opens_ns()
+        is_once = len(np.unique(opens)) == len(opens)
+        once.setdefault((one.symbol, one.interval.text), []).append(is_once)
+    return {series for series, each in once.items() if len(each) > 1 and all(each)}
 
 
 def _klines(folder: Path) -> Path:

@@ -20,12 +20,14 @@ from kline_harness.checks.stretches import Stretch
 from kline_harness.checks.trades import trades_verdict
 from kline_harness.comparison.compare import Comparison, ReferenceKlines
 from kline_harness.comparison.coverage import Coverage
+from kline_harness.comparison.extent import CLOSE_TIME
 from kline_harness.comparison.post_run import MISMATCH, PostRun
 from kline_harness.comparison.series_rows import CHUNK_ROWS
 from kline_harness.comparison.stored import Stored
 from kline_harness.compiled.memory import give_back_freed_memory
 from kline_harness.id_rule import IdRule
 from kline_harness.interfaces import Check
+from kline_harness.kline import FIELDS
 from kline_harness.ledger import Equation, Ledger, TradeAccount, judge
 from kline_harness.replay.assembly import trades_again
 from kline_harness.replay.conservation import equations
@@ -49,7 +51,8 @@ class Inputs:
     each file and symbol, and `claimed` is the time that the files' names claim; `lines` hold each
     file's lines against what was read of it; `left_out` are files given as klines that hold none;
     `closed_klines` are how many of the exchange's a recording holds that was given for its trades;
-    `misnamed` are files whose names contradict each other, or their rows.
+    `misnamed` are files whose names contradict each other, or their rows;
+    the source of `unsided` symbols does not state who took.
     """
 
     rows: int
@@ -65,6 +68,7 @@ class Inputs:
     left_out: Mapping[str, str] = field(default_factory=dict)
     closed_klines: Mapping[str, int] = field(default_factory=dict)
     misnamed: Sequence[InputRow] = ()
+    unsided: frozenset[str] = frozenset()
 
 
 class FinishedRun:
@@ -180,11 +184,18 @@ class FinishedRun:
             lambda: trades_again(run.scenario, run.source),
             faulty=bool(run.feed.trade_filter.lost) or run.strikes_trades,
             unnumbered=inputs.unnumbered,
+            fields=self._stated(),
         )
         published = self.observed.published
         if after.comparison is not None and published is not None:
             after.comparison = published.marked(after.comparison)
         return after
+
+    def _stated(self) -> dict[tuple[str, str], tuple[str, ...]]:
+        """Return what series of ours state, of which the takers' parts are made up."""
+        names = [name for name in (*FIELDS, CLOSE_TIME) if not name.startswith("taker_")]
+        frames, symbols = self.scenario.intervals, sorted(self.inputs.unsided)
+        return {(symbol, frame.text): tuple(names) for symbol in symbols for frame in frames}
 
     def _trades(self) -> Verdict:
         met, lost = self.inputs.touching, self._kept_back()

@@ -80,6 +80,7 @@ def reference_of(klines: ExchangeKlines) -> ReferenceKlines:
         unread=klines.info.unread_columns,
         claimed=klines.info.coverage,
         written_at=written_at(klines.info.path),
+        is_recorded=klines.is_recorded,
     )
 
 

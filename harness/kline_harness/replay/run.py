@@ -265,6 +265,7 @@ def _inputs(sources: Sources, shadow: ExactShadow | None) -> Inputs:
         sources.left_out,
         sources.closed_klines(),
         sources.misnamed(),
+        sources.unsided(),
     )
 
 

@@ -222,6 +222,11 @@ class Sources:
         infos = (file.info for file in self.trades)
         return frozenset(symbol for i in infos if not i.ids_stated for symbol in i.symbols)
 
+    def unsided(self) -> frozenset[str]:
+        """Return the symbols of which some file does not state who took."""
+        infos = (file.info for file in self.trades)
+        return frozenset(s for info in infos if "sides" in info.not_stated for s in info.symbols)
+
     def id_rules(self) -> dict[str, IdRule]:
         """Return by symbol what its sources' documents say of ids that no trade has."""
         rules: dict[str, IdRule] = {}

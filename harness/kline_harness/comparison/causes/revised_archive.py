@@ -33,7 +33,8 @@ class RevisedArchive:
         for other in sorted(case.context.alternatives, key=lambda one: one.later is None):
             if other.later is False or not set(case.kline.compared) <= set(other.values):
                 continue
-            if equal(values, other.values, tuple(other.values)):
+            stated = case.kline.compared if case.kline.ours is None else case.kline.ours
+            if equal(values, other.values, [name for name in other.values if name in stated]):
                 evidence = {
                     "file": other.source,
                     "later": other.later,
