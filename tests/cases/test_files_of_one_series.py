@@ -191,3 +191,53 @@ def test_a_reply_to_a_bad_request_is_named(tmp_path: Path) -> None:
     assert ran.exit_code == 2
     assert "found the reply to a bad request" in ran.output
     assert "Invalid symbol." in ran.output
+
+
+def kraken(folder: Path, minutes: int, name: str, step: int = 5) -> tuple[Path, Path]:
+    """Write trades of every so many minutes as Kraken does, and klines without the quiet ones."""
+    trades = [
+        replace(one, time_ns=one.time_ns // SECOND * SECOND, symbol="FOXUSD")
+        for one in traded(43, minutes=60, per_minute=3)
+        if one.time_ns // MINUTE % step == 0
+    ]
+    rows = [f"{one.time_ns // SECOND},{one.price},{one.quantity}" for one in trades]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "FOXUSD.csv").write_text("\n".join(rows) + "\n")
+    rows = [
+        f"{one.open_time_ns // SECOND},{one.open},{one.high},{one.low},{one.close},"
+        f"{one.volume},{one.count}"
+        for one in candles(trades, f"{minutes}m")
+        if one.count
+    ]
+    (folder / name).write_text("\n".join(rows) + "\n")
+    return folder / "FOXUSD.csv", folder / name
+
+
+def test_the_minutes_of_a_name_and_rows_that_are_documented_to_be_absent(tmp_path: Path) -> None:
+    trades, klines = kraken(tmp_path / "1", 1, "FOXUSD_1.csv")
+    ran = replayed(tmp_path / "run", trades, "--klines", klines)
+    assert ran.exit_code == 0, ran.output
+    # An hour of minutes, every fifth of which is traded in; none is of five minutes.
+    assert ran.series("FOXUSD", "1m")["identical"] == 12
+    assert ran.series("FOXUSD", "1m")["consistent"] == 44
+    # A row that is absent although something was traded is no quiet one.
+    lines = klines.read_text().splitlines()
+    klines.write_text("\n".join([*lines[:3], *lines[4:]]) + "\n")
+    ran = replayed(tmp_path / "lost", trades, "--klines", klines)
+    assert (ran.exit_code, ran.series("FOXUSD", "1m")["extra"]) == (1, 1)
+    trades, klines = kraken(tmp_path / "60", 1, "FOXUSD_60.csv", step=1)
+    assert command("inspect", klines).exit_code == 1
+
+
+@pytest.mark.parametrize("name", ["GNUUSDT-1m-2024-07-19.csv", "GNUUSDT-1m-2024-06.csv"])
+def test_klines_named_for_another_time_than_their_rows(tmp_path: Path, name: str) -> None:
+    trades = write_trades(tmp_path / "GNUUSDT-trades.csv", TRADES)
+    klines = write_klines(tmp_path / name, CANDLES)
+    ran = replayed(tmp_path / "run", trades, "--klines", klines)
+    assert ran.exit_code == 3, ran.output
+    words = f"12 of 12 rows of {name} lie outside of the time that its name claims"
+    assert words in ran.output
+    (plain,) = files(tmp_path, CANDLES)
+    for pair in ((plain, klines), (klines, plain)):
+        ran = command("compare", pair[0], "--klines", pair[1])
+        assert (ran.exit_code, words in ran.output) == (3, True)

@@ -70,6 +70,7 @@ def reprove(row: Mapping[str, Any], tape: Tape, undone: Sequence[tuple[str, Tape
         {name: Decimal(value) for name, value in inputs.get("busiest", {}).items()},
         inputs.get("states_quiet", False),
         Agreed.of(inputs["agreed"]),
+        inputs.get("omits_quiet", False),
     )
     gaps = evidence.runs.gaps()
     cases = [make_case(difference, evidence, gaps, context) for difference in differences]

@@ -104,7 +104,8 @@ class Exchange:
 
     `ids` is the rule of its trades' ids, where it is another on spot or in recordings `spot_ids`
     and `recorded_ids`; `address` is what the address in a first line holds; `symbol_in_name` finds
-    the symbol (its first group) in the names of its files, where the general rule does not.
+    the symbol (its first group) in the names of its files, where the general rule does not;
+    `minutes_in_name` the length of klines there.
     `trade_names` and `kline_names` are, by what a column means, the names that headers give it
     (blanks between; in small letters, without blanks, dots and underscores): files that no header
     of `trades` fits are read by them, whose ever they are.
@@ -120,6 +121,7 @@ class Exchange:
     recorded_ids: IdRule | None = None
     address: str = ""
     symbol_in_name: re.Pattern[str] | None = None
+    minutes_in_name: re.Pattern[str] | None = None
     trade_names: Mapping[str, str] = field(default_factory=dict)
     kline_names: Mapping[str, str] = field(default_factory=dict)
 

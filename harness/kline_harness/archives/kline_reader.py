@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from kline_harness.columns import Instrument
 from kline_harness.errors import InputError, UsageError
 from kline_harness.interval import CODE, INTERVALS, Interval, parse_interval
 from kline_harness.kline import FIELDS, PRICE_FIELDS, QUANTITY_FIELDS, KlineBatch, Trigger
-from kline_harness.units import NS_PER_DAY, Int64Array, TimeUnit
+from kline_harness.units import NS_PER_DAY, NS_PER_MINUTE, Int64Array, TimeUnit
 
 _GROUPS = (
     dict.fromkeys(PRICE_FIELDS, "price")
@@ -160,7 +161,15 @@ class KlineReader:
                 raise rows.bad(0, "a known timeframe", "timeframe") from None
         if self._interval is None:
             named = name_interval(path) or name_interval(member or "")
-            self._interval = named or self._measured(columns)
+            self._interval = named or self._named_by_minutes() or self._measured(columns)
+
+    def _named_by_minutes(self) -> Interval | None:
+        """Take the interval from a name such as XBTUSD_60.csv, as this exchange's files have."""
+        pattern = exchange_of(self._layout.source).minutes_in_name
+        names = (PurePath(name).name for name in (self._file.path, self._file.member or ""))
+        found = [match[1] for name in names if pattern and (match := pattern.match(name))]
+        length_ns = int(found[0][:9]) * NS_PER_MINUTE if found else 0
+        return next((one for one in INTERVALS if one.length_ns == length_ns), None)
 
     def _check_counts(self, rows: RowBlock) -> None:
         columns = rows.columns

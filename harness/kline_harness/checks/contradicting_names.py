@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from kline_harness.checks.files import CHECK
 from kline_harness.run_rows import InputRow
 from kline_harness.verdict import Finding, Severity, Verdict
 
@@ -20,7 +19,7 @@ def names_contradict(check: str, files: Iterable[InputRow]) -> Iterator[Finding]
             yield Finding(check, "names_contradict", Severity.DOUBT, symbol, evidence=evidence)
 
 
-def with_names(verdict: Verdict, files: Iterable[InputRow]) -> Verdict:
-    """Return a verdict on files that doubts those whose names contradict each other."""
-    findings = (*verdict.findings, *names_contradict(CHECK, files))
+def with_names(verdict: Verdict, misnamed: Iterable[Finding]) -> Verdict:
+    """Return a verdict on files that doubts those whose names contradict something."""
+    findings = (*verdict.findings, *misnamed)
     return Verdict.of(verdict.check, verdict.counts, findings, verdict.not_checked)

@@ -45,6 +45,7 @@ class ReferenceKlines:
     names of its columns that nobody could read; `claimed` is the time [start, end) that its name
     claims, in nanoseconds; `written_at` is when its file says that it was written, as text that
     sorts by time; those that are `is_recorded` were received, and what was not is not there.
+    Of a source that `omits_quiet` it is documented that it has no rows of quiet klines.
     """
 
     symbol: str
@@ -57,6 +58,7 @@ class ReferenceKlines:
     claimed: tuple[int, int] | None = None
     written_at: str | None = None
     is_recorded: bool = False
+    omits_quiet: bool = False
 
     @property
     def series(self) -> tuple[str, str]:

@@ -42,7 +42,8 @@ class KlineContext:
     trades as they were before a fault was injected. `row` is where the exchange's row stands,
     `absence` what its other files say where it has none; `busiest` the most trades and the most
     volume of any other kline of its file; `states_quiet` tells whether that has rows of klines
-    without trades; `agreed` what shorter intervals have settled.
+    without trades, `omits_quiet` whether its source documents that it has none; `agreed` is what
+    shorter intervals have settled.
     """
 
     coverage: Coverage = field(default_factory=lambda: Coverage(()))
@@ -54,6 +55,7 @@ class KlineContext:
     busiest: Mapping[str, Decimal] = field(default_factory=dict)
     states_quiet: bool = False
     agreed: Agreed = field(default_factory=Agreed)
+    omits_quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -115,6 +115,10 @@ class ExchangeRows:
         """Tell whether a file has rows of klines without trades."""
         return self._files[place].has_quiet
 
+    def omits_quiet(self, place: int) -> bool:
+        """Tell whether it is documented that a file's source has no rows of quiet klines."""
+        return self._references[place].omits_quiet
+
     def absence(self, place: int, open_ns: int) -> Absence:
         """Return what the other files say of the stretch without a row around an instant."""
         opens, interval = self._files[place].opens, self._references[place].interval

@@ -102,7 +102,8 @@ def _cases(
         context = replace(context, alternatives=tuple(theirs.alternatives(place, open_ns)))
         if absent:
             absence, quiet = theirs.absence(place, open_ns), theirs.states_quiet(place)
-            context = replace(context, absence=absence, states_quiet=quiet)
+            omits = theirs.omits_quiet(place)
+            context = replace(context, absence=absence, states_quiet=quiet, omits_quiet=omits)
         else:
             context = replace(context, row=theirs.row_place(place, open_ns))
         if not kline.whole:

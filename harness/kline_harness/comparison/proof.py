@@ -64,6 +64,7 @@ def _inputs(case: DifferingKline, chain: Sequence[DifferingKline]) -> dict[str, 
     if kline.theirs is None:
         inputs["absence"] = asdict(context.absence)
         inputs["states_quiet"] = context.states_quiet
+        inputs["omits_quiet"] = context.omits_quiet
     if not kline.whole:
         inputs["busiest"] = {name: decimal_text(value) for name, value in context.busiest.items()}
     inputs["agreed"] = context.agreed.near(kline.open_time_ns, kline.close_time_ns)

@@ -27,7 +27,7 @@ from kline_harness.interval import parse_interval
 from kline_harness.kline import FIELDS, SCHEMA, KlineBatch
 from kline_harness.quote_rule import no_quote_rule
 from kline_harness.replay.folder import write_lines
-from kline_harness.replay.references import readers_of, reference_of
+from kline_harness.replay.references import outside_of_name, readers_of, reference_of
 from kline_harness.roll_up import roll_up_pieces
 from kline_harness.run_rows import InputRow
 from kline_harness.storage.dataset import KlineDataset
@@ -80,19 +80,12 @@ def files_compared(
     given, others = files_given(klines)
     read = KlineFiles(given, symbol)
     theirs = list(read.klines())
-    readers = [reader for folder in folders for reader in _dataset(folder)]
-    readers += [reader for one in files for reader in readers_of(one)]
-    stored = Stored(readers)
+    readers = [
+        *(reader for folder in folders for reader in _dataset(folder)),
+        *(reader for one in files for reader in readers_of(one)),
+    ]
     fields = _fields(files)
-    used = set()
-    for one in theirs:
-        series = (one.symbol, one.interval.text)
-        if series not in stored.rows and any(symbol == one.symbol for symbol, _ in stored.rows):
-            child, batch = _make(one, files)
-            used.add((child.symbol, child.interval.text))
-            fields[series] = tuple(n for n in child.fields if n in FIELDS)
-            readers.append(in_memory(to_arrow(batch)))
-            stored = Stored(readers)
+    stored, used = _with_longer(readers, files, theirs, fields)
     references = [reference_of(one) for one in theirs]
     covers = _coverage(stored, files)
     found = compare_series(stored, references, covers, fields, _overlapping(files))
@@ -102,13 +95,39 @@ def files_compared(
         for one in found.not_compared
         if one.reason != "interval_without_klines" or (one.symbol, one.interval) not in used
     )
-    notes = [note for one in (*files, *theirs) for note in _quotes(one, contract_size)]
     left_out = sorted((others | read.left_out).items())
-    notes += [file_without_klines(CHECK, name, holds) for name, holds in left_out]
     inputs = list(_inputs(folders, files, theirs))
-    notes += names_contradict(CHECK, inputs)
-    comparison = replace(found, not_compared=(*kept, *_unread(files)), notes=(*found.notes, *notes))
+    notes = [
+        *found.notes,
+        *(note for one in (*files, *theirs) for note in _quotes(one, contract_size)),
+        *(file_without_klines(CHECK, name, holds) for name, holds in left_out),
+        *names_contradict(CHECK, inputs),
+        *(note for one in (*files, *theirs) for note in outside_of_name(CHECK, one)),
+    ]
+    comparison = replace(found, not_compared=(*kept, *_unread(files)), notes=tuple(notes))
     return FilesCompared(comparison, stored, inputs)
+
+
+def _with_longer(
+    readers: list[Reader],
+    files: Sequence[ExchangeKlines],
+    theirs: Sequence[ExchangeKlines],
+    fields: dict[tuple[str, str], tuple[str, ...]],
+) -> tuple[Stored, set[tuple[str, str]]]:
+    """Return our klines with the intervals of theirs that ours lack, and what these are made of.
+
+    What those state is added to `fields`.
+    """
+    stored, used = Stored(readers), set()
+    for one in theirs:
+        series = (one.symbol, one.interval.text)
+        if series not in stored.rows and any(symbol == one.symbol for symbol, _ in stored.rows):
+            child, batch = _make(one, files)
+            used.add((child.symbol, child.interval.text))
+            fields[series] = tuple(n for n in child.fields if n in FIELDS)
+            readers.append(in_memory(to_arrow(batch)))
+            stored = Stored(readers)
+    return stored, used
 
 
 def _inputs(

@@ -33,10 +33,9 @@ from kline_harness.replay.assembly import trades_again
 from kline_harness.replay.conservation import equations
 from kline_harness.replay.observations import ObservedRun
 from kline_harness.replay.scenario import Scenario
-from kline_harness.run_rows import InputRow
 from kline_harness.simulation.feed import Reception
 from kline_harness.simulation.trade_filter import AFTER_SHUTDOWN
-from kline_harness.verdict import Verdict
+from kline_harness.verdict import Finding, Verdict
 
 NO_ACCOUNTS = "what became of the trades: the aggregator keeps no accounts"
 
@@ -51,7 +50,7 @@ class Inputs:
     each file and symbol, and `claimed` is the time that the files' names claim; `lines` hold each
     file's lines against what was read of it; `left_out` are files given as klines that hold none;
     `closed_klines` are how many of the exchange's a recording holds that was given for its trades;
-    `misnamed` are files whose names contradict each other, or their rows;
+    `misnamed` is found of files whose names contradict each other, or their rows;
     the source of `unsided` symbols does not state who took.
     """
 
@@ -67,7 +66,7 @@ class Inputs:
     lines: Sequence[Equation] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
     closed_klines: Mapping[str, int] = field(default_factory=dict)
-    misnamed: Sequence[InputRow] = ()
+    misnamed: Sequence[Finding] = ()
     unsided: frozenset[str] = frozenset()
 
 

@@ -7,18 +7,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from kline_harness.archives import ExchangeKlines
 from kline_harness.archives.compressed import written_at
+from kline_harness.archives.registry import exchange_of
 from kline_harness.arrow import array_of
 from kline_harness.comparison.compare import ReferenceKlines
 from kline_harness.comparison.series_rows import CHUNK_ROWS
 from kline_harness.comparison.stored import Reader, in_memory
 from kline_harness.kline import KlineBatch
+from kline_harness.kline_rule import QuietRule
 from kline_harness.storage.kline_table import storable, to_arrow
-from kline_harness.units import NS_PER_MICROSECOND, Int64Array
+from kline_harness.units import NS_PER_MICROSECOND, Int64Array, utc_text
+from kline_harness.verdict import Finding, Severity
 
 
 class FileRows:
@@ -81,7 +85,32 @@ def reference_of(klines: ExchangeKlines) -> ReferenceKlines:
         claimed=klines.info.coverage,
         written_at=written_at(klines.info.path),
         is_recorded=klines.is_recorded,
+        omits_quiet=exchange_of(klines.info.source).klines.quiet is QuietRule.ABSENT,
     )
+
+
+def outside_of_name(check: str, klines: ExchangeKlines) -> Iterator[Finding]:
+    """Yield, for a check, that rows of a file lie outside of the time that its name claims."""
+    claimed, info = klines.info.coverage, klines.info
+    if claimed is None or info.first_event_time_ns is None or info.last_event_time_ns is None:
+        return
+    if info.first_event_time_ns >= claimed[0] and info.last_event_time_ns < claimed[1]:
+        return
+    opens = klines.rows.opens_ns()
+    # A week that a day lies in opened before it.
+    closes = klines.interval.close_times_ns(opens)
+    outside = np.flatnonzero((closes <= claimed[0]) | (opens >= claimed[1]))
+    if len(outside) == 0:
+        return
+    name, rows = Path(info.path).name, len(outside)
+    sentence = (
+        f"{rows:,} of {len(opens):,} rows of {name} lie outside of the time that its name claims, "
+        f"{utc_text(claimed[0])} to {utc_text(claimed[1])}; the first opens at "
+        f"{utc_text(int(opens[outside[0]]))}"
+    )
+    evidence = {"sentence": sentence, "file": name, "rows": rows}
+    series = (klines.symbol, klines.interval.text)
+    yield Finding(check, "time_outside_name", Severity.DOUBT, *series, evidence=evidence)
 
 
 def table_of(klines: ExchangeKlines) -> pa.Table:

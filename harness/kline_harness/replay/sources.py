@@ -21,6 +21,8 @@ from kline_harness.archives import (
 )
 from kline_harness.archives.early_trades import EarlyTrades
 from kline_harness.archives.read_ahead import ReadAhead
+from kline_harness.checks.contradicting_names import names_contradict
+from kline_harness.checks.files import CHECK as FILES
 from kline_harness.checks.files import FileWatch
 from kline_harness.checks.row_laws import ContractSize
 from kline_harness.columns import by_symbol, concat
@@ -30,7 +32,7 @@ from kline_harness.errors import UsageError
 from kline_harness.id_rule import IdRule
 from kline_harness.ledger import Equation
 from kline_harness.replay.assembly import TradeSource
-from kline_harness.replay.references import reference_of
+from kline_harness.replay.references import outside_of_name, reference_of
 from kline_harness.replay.scenario import Scenario
 from kline_harness.replay.trade_numbers import Numbering, refuse_mixture
 from kline_harness.replay.trade_set import TradeSet
@@ -38,6 +40,7 @@ from kline_harness.run_rows import InputRow
 from kline_harness.simulation.feed import Disorder, Reception, in_order, received, streamed
 from kline_harness.simulation.merge import merged
 from kline_harness.tape import Tape
+from kline_harness.verdict import Finding
 
 
 @dataclass(slots=True)
@@ -209,9 +212,10 @@ class Sources:
         others = [file for file in self.trades if file.closed_klines and file.path not in given]
         return {Path(file.path).name: file.closed_klines for file in others}
 
-    def misnamed(self) -> list[InputRow]:
-        """Return the files whose names contradict each other, or their rows."""
-        return [row for row in self.rows() if row["contradictions"]]
+    def misnamed(self) -> list[Finding]:
+        """Find the files whose names contradict each other, or their rows."""
+        outside = (one for klines in self.klines for one in outside_of_name(FILES, klines))
+        return [*names_contradict(FILES, self.rows()), *outside]
 
     def references(self) -> list[ReferenceKlines]:
         """Return the exchange's klines as tables to compare with."""

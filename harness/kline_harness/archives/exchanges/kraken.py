@@ -89,4 +89,5 @@ EXCHANGE = Exchange(
     ),
     reply=_lines,
     symbol_in_name=re.compile(r"([A-Z0-9]{2,})(?:_\d+)?\."),
+    minutes_in_name=re.compile(r"[A-Z0-9]{2,}_(\d+)\."),
 )

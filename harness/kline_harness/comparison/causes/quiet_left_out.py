@@ -10,20 +10,22 @@ from kline_harness.comparison.differing_kline import DifferingKline, Hypothesis
 class QuietLeftOut:
     """A quiet kline of ours that a source made from trades leaves out.
 
-    Only for sources without trade counts: the exchange's own files have a row for every quiet
-    interval, so one that is missing there needs another reason. And only for files that have
-    no row of a quiet interval at all.
+    Only for sources without trade counts, and exchanges that document it: the others' own files
+    have a row for every quiet interval, so one that is missing there needs another reason. And
+    only for files that have no row of a quiet interval at all.
     """
 
     name = "quiet_left_out"
 
     def applies(self, case: DifferingKline) -> bool:
-        """Tell whether a source without counts has no row."""
-        habit = not case.context.states_quiet
-        return habit and case.kline.theirs is None and "count" not in case.kline.compared
+        """Tell whether a source that leaves quiet klines out has no row."""
+        has_counts = "count" in case.kline.compared
+        habit = not case.context.states_quiet and (case.context.omits_quiet or not has_counts)
+        return habit and case.kline.theirs is None
 
     def undo(self, case: DifferingKline, state: Hypothesis) -> Iterator[Hypothesis]:
         """Yield a settled state where nothing was traded."""
         if state.part(case) is None:
-            evidence = {"our_count": 0, "source_has_counts": False}
+            has_counts = "count" in case.kline.compared
+            evidence = {"our_count": 0, "source_has_counts": has_counts}
             yield state.after(self.name, evidence, settled={"absent": True})
