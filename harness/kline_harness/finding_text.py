@@ -51,6 +51,11 @@ def _against_exchange(finding: Finding) -> str:
     return f" {'; '.join(fields)}{cause} ({evidence['source']})"
 
 
+def count_text(name: str, count: int) -> str:
+    """Write what a check counted: a number, or a length of time under a name in ``_ns``."""
+    return _item(name, count) if name.endswith("_ns") else f"{_words(name)} {count:,}"
+
+
 def evidence_text(evidence: Mapping[str, Any]) -> str:
     """Write evidence as words: names with their values, times in UTC, lists cut short."""
     said = []

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from kline_harness.comparison.compare import Class, Comparison, SeriesResult
 from kline_harness.comparison.summary import summary
-from kline_harness.finding_text import finding_text
+from kline_harness.finding_text import count_text, finding_text
 from kline_harness.interval import INTERVALS
 from kline_harness.replay import Outcome
 from kline_harness.terminal_console import Console
@@ -76,9 +76,7 @@ def _checks(outcome: Outcome) -> Table:
     table.add_column("verdict", no_wrap=True)
     table.add_column("what it looked at")
     for check in outcome.checks:
-        seen = ", ".join(
-            f"{name.replace('_', ' ')} {count:,}" for name, count in check.counts.items() if count
-        )
+        seen = ", ".join(count_text(name, count) for name, count in check.counts.items() if count)
         table.add_row(
             check.check, Text(check.validity.value, style=_STYLE[check.validity]), Text(seen)
         )
@@ -176,8 +174,8 @@ def _show_findings(checks: Iterable[Verdict], console: Console, where: str) -> N
         for finding in found[:_OF_A_KIND_SHOWN]:
             console.print(Text(finding_text(finding), style=style), soft_wrap=True)
         if total > _OF_A_KIND_SHOWN:
-            name = f"{found[0].check} {kind.replace('_', ' ')}"
-            more = f"  and {total - _OF_A_KIND_SHOWN:,} more of {name} ({total:,}; {where})"
+            more = f"  and {total - _OF_A_KIND_SHOWN:,} more of {found[0].check} {kind}"
+            more += f" ({total:,}; {where})"
             console.print(Text(more, style=style), soft_wrap=True)
     if len(groups) > _KINDS_SHOWN:
         rest = groups[_KINDS_SHOWN:]

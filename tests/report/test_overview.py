@@ -89,9 +89,9 @@ def test_what_failed_is_said_with_its_evidence_errors_first() -> None:
     ]
     [failed] = failures(checks, findings)
     assert failed.what == (
-        ("2 gap", 3),
-        ("klines lost in crash: dropped 2786, on disk 0", 2),
-        ("slow", 1),
+        ("2 × gap", "gap"),
+        ("klines lost in crash: dropped 2786, on disk 0", "klines_lost_in_crash"),
+        ("slow", "slow"),
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import Enum
 from typing import Any
@@ -224,10 +224,24 @@ class Comparison:
             *map(_finding, self.differences),
             *self.notes,
         ]
-        left_out = tuple(
-            f"{one.symbol} {one.interval}: {one.sentence()}" for one in self.not_compared
+        return Verdict.of(CHECK, counts, findings, (*NOT_CHECKED, *_left_out(self.not_compared)))
+
+
+def _left_out(rows: Iterable[NotCompared]) -> Iterator[str]:
+    """Say what was not compared, all series that lack the same for the same reason at once."""
+    groups: dict[tuple[str, tuple[str, ...], str], list[NotCompared]] = {}
+    for one in rows:
+        groups.setdefault((one.side, one.names, one.why()), []).append(one)
+    for found in groups.values():
+        first = found[0]
+        series, sources = (
+            {(one.symbol, one.interval) for one in found},
+            {one.source for one in found},
         )
-        return Verdict.of(CHECK, counts, findings, (*NOT_CHECKED, *left_out))
+        more = f" and {len(series) - 1:,} more series" if len(series) > 1 else ""
+        source = first.source if len(sources) == 1 else ""
+        whole = replace(first, klines=sum(one.klines for one in found), source=source)
+        yield f"{first.symbol} {first.interval}{more}: {whole.sentence()}"
 
 
 def _diagnosis(result: SeriesResult) -> Finding:

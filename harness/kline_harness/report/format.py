@@ -85,6 +85,11 @@ def label(name: Any) -> str:
     return words(str(name).removesuffix("_ns").removesuffix("_us"))
 
 
+def counted(value: Any, name: str) -> str:
+    """Write what a check counted: a number, or a length of time where its name ends in ``_ns``."""
+    return duration(value) if name.endswith("_ns") else number(value)
+
+
 def readable(name: str, value: Any) -> Any:
     """Make a value of evidence fit to be shown: times as UTC text, large integers as text."""
     if isinstance(value, dict):

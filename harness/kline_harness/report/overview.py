@@ -45,12 +45,12 @@ class Uncompared:
 class FailedCheck:
     """A check that is not valid.
 
-    `what` are its kinds of findings, errors first, each with the number of its first one.
+    `what` are its kinds of findings as text, errors first, each with its name.
     """
 
     check: str
     verdict: str
-    what: tuple[tuple[str, int | None], ...]
+    what: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def _faults(faults: Sequence[FaultRow]) -> str:
     for row in faults:
         name = words(row.get("fault"))
         counts[name] = counts.get(name, 0) + 1
-    texts = [name if count == 1 else f"{number(count)} x {name}" for name, count in counts.items()]
+    texts = [name if count == 1 else f"{number(count)} × {name}" for name, count in counts.items()]
     return ", ".join(texts)
 
 
@@ -139,16 +139,16 @@ def failures(checks: Iterable[CheckRow], findings: Sequence[FindingRow]) -> list
         first.setdefault((str(row.get("check")), str(row.get("kind"))), place)
     found = []
     for check in worst_first(checks):
-        ranked: list[tuple[int, str, int | None]] = []
+        ranked: list[tuple[int, str, str]] = []
         for kind, count in check["findings"].items():
             at = first.get((check["check"], kind))
             one: FindingRow = findings[at - 1] if at is not None else {}
-            text = words(kind) if count == 1 else f"{number(count)} {words(kind)}"
+            text = words(kind) if count == 1 else f"{number(count)} × {words(kind)}"
             text += _evidence_said(one.get("evidence") or {}) if count == 1 else ""
-            ranked.append((_RANK.get(str(one.get("severity")), len(_RANK)), text, at))
+            ranked.append((_RANK.get(str(one.get("severity")), len(_RANK)), text, kind))
         if check["verdict"] != "valid":
             ranked.sort(key=lambda one: one[0])
-            what = tuple((text, at) for _, text, at in ranked)
+            what = tuple((text, kind) for _, text, kind in ranked)
             found.append(FailedCheck(check["check"], check["verdict"], what))
     return found
 

@@ -26,6 +26,7 @@ from kline_harness.report.evidence import (
     pages_beside,
 )
 from kline_harness.report.format import (
+    counted,
     duration,
     flatten,
     label,
@@ -37,6 +38,7 @@ from kline_harness.report.format import (
     words,
 )
 from kline_harness.report.glossary import TERMS, cause_sentence, check_sentence
+from kline_harness.report.links import links_of
 from kline_harness.report.moments import moment_block
 from kline_harness.report.overview import (
     contradictions,
@@ -59,6 +61,7 @@ _FILTERS = {
     "size": size,
     "words": words,
     "label": label,
+    "counted": counted,
     "flatten": flatten,
     "plain": plain,
     "readable": partial(readable, ""),
@@ -152,6 +155,7 @@ def _report(
         can_draw=can_draw(),
         tested=tested(run, summary.symbols),
         wrong=wrong,
+        links=links_of(data.differences, data.findings, chunks),
         checks=worst_first(run.checks),
         uncompared=uncompared(run),
         patterns=patterns(data.differences),

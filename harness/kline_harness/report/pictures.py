@@ -30,7 +30,7 @@ from kline_harness.units import NS_PER_MILLISECOND
 SYMBOLS_SHOWN = 4
 # Of a figure's hundredths of an inch, as which its sizes are given.
 _POINTS = 0.72
-# Where no kline differs, further symbols look alike.
+# Further symbols in which no kline differs look alike.
 _SYMBOLS_ALIKE = 2
 
 
@@ -115,14 +115,14 @@ def _named(kind: str, drawn: Sequence[Picture]) -> tuple[Picture, ...]:
 
 
 def _worst_symbols(data: ReportData, symbols: Sequence[str]) -> tuple[str, ...]:
-    """Return the symbols to draw: those with most unexplained differences, in the run's order."""
+    """Return the symbols to draw, those with most unexplained differences first."""
     weight = dict.fromkeys(symbols, 0)
     for row in data.differences:
         if row.symbol in weight:
             weight[row.symbol] += 1 if row.kind in ("proved", "consistent") else 1_000_000
-    shown = SYMBOLS_SHOWN if any(weight.values()) else _SYMBOLS_ALIKE
-    chosen = sorted(symbols, key=lambda symbol: -weight[symbol])[:shown]
-    return tuple(symbol for symbol in symbols if symbol in chosen)
+    differing = sum(1 for weighed in weight.values() if weighed)
+    shown = min(SYMBOLS_SHOWN, max(_SYMBOLS_ALIKE, differing))
+    return tuple(sorted(symbols, key=lambda symbol: -weight[symbol])[:shown])
 
 
 _LIFECYCLE = (
@@ -183,10 +183,9 @@ def _candles(data: ReportData, symbols: Sequence[str]) -> Iterator[Picture]:
         if data.run.comparison:
             marked = len(chart.differences)
             part = "" if marked == chart.of_differences else f" of {number(chart.of_differences)}"
-            caption += (
-                ". Solid is ours; hollow is the exchange's where a price differs; "
-                f"the marks at the foot show where: {number(marked)}{part} klines"
-            )
+            caption += ". Solid is ours; hollow is the exchange's where a price differs"
+            if marked:
+                caption += f"; the marks at the foot show where: {number(marked)}{part} klines"
         yield Picture(symbol, draw_candles(chart), f"{caption}.")
 
 

@@ -181,7 +181,10 @@ window.KlineCandles = (() => {
     const newest = () => {
       if (!times.length) return;
       const last = chart.timeScale().timeToIndex(times[times.length - 1], true);
-      if (last !== null) chart.timeScale().setVisibleLogicalRange({ from: Math.max(last - SHOWN, Math.min(-1, last - FEW)), to: last + 3 });
+      if (last === null) return;
+      // A few stand in the middle, as wide as many would be.
+      const spare = Math.max(0, FEW - last) / 2;
+      chart.timeScale().setVisibleLogicalRange({ from: spare ? -spare : Math.max(last - SHOWN, -1), to: last + 3 + spare });
     };
     const zoom = (factor) => {
       const range = chart.timeScale().getVisibleLogicalRange();
@@ -208,10 +211,10 @@ window.KlineCandles = (() => {
       const cell = (row, at) => {
         const text = row && row[at + 1] !== null ? String(row[at + 1]) : "–";
         const unlike = both && rows[0][1][at + 1] !== null && rows[1][1][at + 1] !== null && !same(rows[0][1][at + 1], rows[1][1][at + 1]);
-        return el("td", { class: unlike ? "number differs" : "number" }, text);
+        return el("td", { class: unlike ? "number differs" : "number", "data-head": FIELDS[at] }, text);
       };
       const shown = sides.theirs.size ? rows : rows.slice(0, 1);
-      values.replaceChildren(el("table", {}, el("caption", {}, `${name} ${interval}, opened ${utc(time)} UTC, ${state}`),
+      values.replaceChildren(el("table", { class: "fold" }, el("caption", {}, `${name} ${interval}, opened ${utc(time)} UTC, ${state}`),
         el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Side"), ...FIELDS.map((text) => el("th", { scope: "col", class: "number" }, text)))),
         el("tbody", {}, ...shown.map(([side, row]) => el("tr", {}, el("th", { scope: "row" }, side), ...FIELDS.map((_, at) => cell(row, at)))))),
       ...(here.length ? [el("p", { class: "bad" }, here.join("; "))] : []));

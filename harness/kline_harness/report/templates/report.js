@@ -33,14 +33,31 @@
     return (value < 0n ? "−" : value > 0n ? "+" : "") + head + (fraction ? "." + fraction : "");
   };
 
+  // On a phone a row is a card: each value stands under the name of its column, a dash is left out.
+  const fold = (grid, heads) => {
+    // Up to three columns fit.
+    if (heads.length <= 3) return grid;
+    grid.classList.add("fold");
+    for (const row of grid.querySelectorAll(":scope > tbody > tr:not(.detail), :scope > tfoot > tr")) {
+      let at = 0;
+      for (const one of row.cells) {
+        if (one.tagName === "TD" && one.colSpan === 1) one.dataset.head = heads[at] || "";
+        if (["–", ""].includes(one.textContent.trim()) && !one.firstElementChild) one.classList.add("none");
+        at += one.colSpan;
+      }
+    }
+    return grid;
+  };
   const table = (caption, heads, rows, classes = []) => {
-    const shown = rows.slice(0, LONG);
+    const shown = rows.slice(0, LONG), names = heads.map(([text]) => text);
     const body = el("tbody", {}, ...shown.map((row, at) => el("tr", { class: classes[at] || null }, ...row)));
     const grid = el("table", {}, el("caption", {}, caption),
       el("thead", {}, el("tr", {}, ...heads.map(([text, kind]) => el("th", { scope: "col", class: kind }, text)))), body);
+    fold(grid, names);
     if (shown.length === rows.length) return grid;
     const more = el("button", { type: "button", onclick: () => {
       body.append(...rows.slice(LONG).map((row) => el("tr", {}, ...row)));
+      fold(grid, names);
       more.remove();
     } }, `Show all ${grouped(rows.length)} rows`);
     return el("div", {}, grid, more);
@@ -204,7 +221,7 @@
     },
     findings: {
       one: "finding",
-      long: [2],
+      long: [2, 6],
       caption: "Findings of the checks",
       heads: ["Number", "Severity", "Check", "Kind", "Symbol", "Interval", "Opened", "At"],
       filters: [["Check", "checks", 0], ["Kind", "kinds", 1], ["Severity", "severities", 2], ["Symbol", "symbols", 3], ["Interval", "intervals", 4]],
@@ -223,14 +240,14 @@
   const MARKS = ["×", "?", "✓", "–"];
   const classesOf = (data, counts) => data.classes.map((name, at) => [words(name), counts[at]]).filter(([, count]) => count);
   const mapCell = (data, symbol, at, cell) => {
-    if (!cell) return el("td", {});
+    if (!cell) return el("td", { class: "none" });
     const [state, ...counts] = typeof cell === "number" ? [2, cell] : cell, first = counts[data.classes.length];
     const text = `${symbol} ${data.intervals[at]}: ${classesOf(data, counts).map(([name, count]) => `${grouped(count)} ${name}`).join(", ")}`;
     const wrong = counts.slice(state ? 1 : 3, state ? 3 : 6).reduce((sum, count) => sum + (count || 0), 0);
     const mark = MARKS[state] + (wrong ? grouped(wrong) : "");
     // A table of the differences is on the report alone.
     const page = window.KlineReport.block("differences") ? "" : "report.html";
-    return el("td", { class: `cell ${data.states[state]}`, title: text }, first
+    return el("td", { class: `cell ${data.states[state]}`, "data-head": data.intervals[at], title: text }, first
       ? el("a", { href: `${page}#difference-${first}`, "aria-label": text }, mark) : mark);
   };
   SPECS.series = {
@@ -378,6 +395,27 @@
         el("span", {}, `Page ${grouped(page + 1)} of ${grouped(pages)}`), step("Next", page + 1), step("Last", pages - 1));
     };
 
+    const controls = new Map();
+    // The address says what is chosen, such as #findings?check=writer&kind=gap.
+    const keep = () => {
+      const query = new URLSearchParams();
+      for (const [text, names, column] of spec.filters) if (chosen.has(column)) query.set(text.toLowerCase(), data[names][chosen.get(column)]);
+      history.replaceState(null, "", chosen.size ? `#${name}?${query}` : "#" + root.closest("section").id);
+    };
+    const choose = () => {
+      const [anchor, query] = location.hash.slice(1).split("?");
+      if (anchor !== name || query === undefined) return;
+      chosen.clear();
+      needle = search.value = "";
+      for (const [key, value] of new URLSearchParams(query)) {
+        const [, names, column] = spec.filters.find(([text]) => text.toLowerCase() === key) || [];
+        if (names && data[names].includes(value)) chosen.set(column, data[names].indexOf(value));
+      }
+      for (const [column, control] of controls) control.value = chosen.has(column) ? chosen.get(column) : "";
+      refilter();
+      for (let node = root.closest("details"); node; node = node.parentElement.closest("details")) node.open = true;
+      root.scrollIntoView();
+    };
     const select = ([text, names, column]) => {
       const counts = new Map();
       for (const row of data.rows) counts.set(row[column], (counts.get(row[column]) || 0) + 1);
@@ -386,8 +424,10 @@
       const control = el("select", { onchange: () => {
         if (control.value === "") chosen.delete(column); else chosen.set(column, Number(control.value));
         refilter();
+        keep();
       } }, el("option", { value: "" }, "all"),
       ...options.map(([label, code]) => el("option", { value: code }, `${words(label)} (${grouped(counts.get(code))})`)));
+      controls.set(column, control);
       return el("label", {}, text, control);
     };
     const search = el("input", { type: "search", autocomplete: "off", spellcheck: "false",
@@ -427,7 +467,9 @@
       unfold, pager);
     refilter();
     follow();
+    choose();
     window.addEventListener("hashchange", follow);
+    window.addEventListener("hashchange", choose);
     // The browser's own jump to the anchor, after this, takes the focus away.
     window.addEventListener("load", () => setTimeout(follow));
 
@@ -469,7 +511,10 @@
     if (waiting.delete(root)) view(root, root.dataset.viewer);
   };
   const linked = () => {
-    for (const root of [...waiting.keys()]) if (location.hash.startsWith(`#${SPECS[root.dataset.viewer].one}-`)) make(root);
+    for (const root of [...waiting.keys()]) {
+      const { viewer } = root.dataset;
+      if (location.hash.startsWith(`#${SPECS[viewer].one}-`) || location.hash.startsWith(`#${viewer}?`)) make(root);
+    }
   };
   for (const root of document.querySelectorAll("[data-viewer]")) {
     const folded = root.closest("details:not([open])");
@@ -528,6 +573,10 @@
     refilter();
   };
   for (const root of document.querySelectorAll("[data-sortable]")) sortable(root);
+
+  for (const grid of document.querySelectorAll(".scroll > table:has(> thead)")) {
+    if (!grid.closest(".viewer") && !grid.classList.contains("fold")) fold(grid, [...grid.tHead.rows[0].cells].map((head) => head.textContent));
+  }
 
   // A link into a folded part opens it.
   const unfold = () => {
