@@ -81,14 +81,14 @@ def test_every_count_of_differences_and_findings_leads_to_its_rows(
 def test_an_address_chooses_what_is_listed_and_a_choice_sets_the_address(
     browser: Browser, reports: dict[str, Path]
 ) -> None:
-    asked = "#differences?class=proved&symbol=BRAVOUSDT"
+    asked = "#differences?symbol=BRAVOUSDT&interval=3m"
     with opened(browser, reports["valid"] / "report.html", asked) as page:
         rows, viewer = shown(page, "differences"), page.locator("[data-viewer=differences]")
         assert 0 < rows.count() < 40
         for text in rows.all_text_contents():
             assert "BRAVOUSDT" in text
-            assert "proved" in text
+            assert "3m" in text
         viewer.get_by_label("Symbol").select_option("")
-        assert page.evaluate("location.hash") == "#differences?class=proved"
-        viewer.get_by_label("Class").select_option("")
+        assert page.evaluate("location.hash") == "#differences?interval=3m"
+        viewer.get_by_label("Interval").select_option("")
         assert page.evaluate("location.hash") == "#differences"
