@@ -15,7 +15,7 @@ from kline_harness.decimals import DECIMAL, decimal_columns
 from kline_harness.errors import OutputError
 from kline_harness.interval import INTERVALS, close_times_by_code
 from kline_harness.tabular import Tabular
-from kline_harness.units import NS_PER_MICROSECOND, ExactArray, Int64Array, utc_text
+from kline_harness.units import NS_PER_MICROSECOND, ExactArray, Int64Array, counted, utc_text
 
 # The nine fields the exchange publishes, in its order.
 FIELDS = (
@@ -132,7 +132,7 @@ class KlineBatch(Tabular, Columns):
         """Return how many klines of which symbols and intervals, and what time they are of."""
         codes = np.unique(self.interval)
         intervals = " ".join(INTERVALS[code].text for code in codes)
-        what = f"{len(self):,} klines of {self.symbols_text()}"
+        what = f"{counted(len(self), 'kline')} of {self.symbols_text()}"
         if len(self) == 0:
             return what
         first, last = (utc_text(int(t)) for t in (self.open_time_ns.min(), self.open_time_ns.max()))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from kline_harness.arguments import Parser, command_line, without
-from kline_harness.errors import with_extra
+from kline_harness.errors import UsageError, with_extra
 from kline_harness.history import command as history
 
 SUBJECTS = (
@@ -98,6 +98,8 @@ def _replay(given: argparse.Namespace, expectations: Any, watched: Any = None) -
     from kline_harness.archives.early_trades import EarlyTrades
     from kline_harness.compiled.memory import keep_freed_memory
 
+    if given.open and given.no_report:
+        raise UsageError("--open shows the page that --no-report leaves out")
     keep_freed_memory()
     trades, klines = history.files_of(given.trades, given.klines)
     with ExitStack() as stack:
@@ -178,8 +180,10 @@ def _show(given: argparse.Namespace, outcome: Any) -> None:
         index = build_index(reports)
         if show is show_outcome:
             print(f"{index}: every run here")
-    if given.open and not given.no_report:
+    if given.open:
         # Late: only who asks for it pays for it.
         import webbrowser
 
-        webbrowser.open((outcome.directory / "report.html").resolve().as_uri())
+        page = (outcome.directory / "report.html").resolve()
+        if not webbrowser.open(page.as_uri()):
+            print(f"notice: no browser was found that could open {page}", file=sys.stderr)

@@ -21,6 +21,7 @@ from kline_harness.report import build_report
 from kline_harness.run_record import RECORD_FILE
 from kline_harness.storage.dataset import KlineDataset
 from kline_harness.tabular import Tabular, frame_of, plain_columns
+from kline_harness.units import counted
 from kline_harness.verdict import Finding, Validity, Verdict
 
 _FINDINGS_SHOWN = 20
@@ -57,7 +58,7 @@ class KlineTable(Table):
         """Return how many klines of which symbols and intervals."""
         names = plain_columns(self.rows.select(["symbol", "interval"]))
         texts = (" ".join(dict.fromkeys(column.to_pylist())) for column in names.columns)
-        return ", ".join([f"{len(self):,} klines", *filter(None, texts)])
+        return ", ".join([counted(len(self), "kline"), *filter(None, texts)])
 
 
 class Findings(tuple[Finding, ...]):

@@ -12,7 +12,7 @@ from kline_harness.gate.equality import differing
 from kline_harness.report.data import ReportData, count_klines, read_run
 from kline_harness.report.differences import DifferenceRow
 from kline_harness.report.format import flatten
-from kline_harness.units import utc_text
+from kline_harness.units import counted, utc_text
 
 _SHOWN = 20
 # Lines about klines that are listed; all are counted.
@@ -63,7 +63,7 @@ def difference_of(before: Path, after: Path) -> RunDifference:
     old, new = (read_run(folder, with_klines=False) for folder in (before, after))
     was, now = count_klines(before), count_klines(after)
     if was != now:
-        klines, hidden = [f"{was:,} klines before, {now:,} now"], 0
+        klines, hidden = [f"{counted(was, 'kline')} before, {now:,} now"], 0
     else:
         klines, hidden = _klines(before, after) if now else ([], 0)
     return RunDifference(

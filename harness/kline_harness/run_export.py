@@ -18,7 +18,7 @@ from kline_harness.errors import InputError, OutputError, UsageError
 from kline_harness.report.data import read_run
 from kline_harness.report.differences import plain_decimal
 from kline_harness.storage.dataset import KlineDataset
-from kline_harness.units import utc_text
+from kline_harness.units import counted, utc_text
 
 KLINES, FINDINGS = "klines", "findings"
 _STORED = ("symbol", "interval", *(name for name in KLINE_COLUMNS if name != "ignore"))
@@ -38,7 +38,7 @@ def export(given: argparse.Namespace) -> None:
             for path in paths[:_PATHS_SHOWN]:
                 print(path)
             if (more := len(paths) - _PATHS_SHOWN) > 0:
-                print(f"and {more:,} more; {len(paths):,} files in all")
+                print(f"and {more:,} more; {counted(len(paths), 'file')} in all")
             return
         rows = [row for row in _rows(given.run, given.what) if _is_asked(row, given)]
         text = _json(rows) if given.format == "json" else _csv(rows)

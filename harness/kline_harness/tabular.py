@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from kline_harness.errors import UsageError
+from kline_harness.units import counted
 
 _ROWS_SHOWN = 10
 
@@ -30,7 +31,7 @@ class Tabular:
     def describe(self) -> str:
         """Return what the rows are, in one line."""
         table = self.to_arrow()
-        return f"{table.num_rows:,} rows of {', '.join(table.column_names)}"
+        return f"{counted(table.num_rows, 'row')} of {', '.join(table.column_names)}"
 
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
         return self.to_arrow().__arrow_c_stream__(requested_schema)

@@ -14,7 +14,7 @@ from kline_harness.columns import Columns, Instrument
 from kline_harness.decimals import decimal_columns
 from kline_harness.ranges import RangeSet
 from kline_harness.tabular import Tabular
-from kline_harness.units import BoolArray, ExactArray, Int64Array, multiply, utc_text
+from kline_harness.units import BoolArray, ExactArray, Int64Array, counted, multiply, utc_text
 
 _TIME = pa.timestamp("ns", tz="UTC")
 
@@ -111,7 +111,7 @@ class Tape(Tabular, Columns):
 
     def describe(self) -> str:
         """Return how many trades of which symbols, and what time they are of."""
-        what = f"{len(self):,} trades of {self.symbols_text()}"
+        what = f"{counted(len(self), 'trade')} of {self.symbols_text()}"
         if len(self) == 0:
             return what
         times = self.event_time_ns

@@ -17,6 +17,7 @@ from kline_harness.finding_text import count_text, finding_text
 from kline_harness.interval import INTERVALS
 from kline_harness.replay import Outcome
 from kline_harness.terminal_console import Console
+from kline_harness.units import counted
 from kline_harness.verdict import OMITTED, Finding, Severity, Validity, Verdict
 
 _STYLE = {
@@ -121,7 +122,7 @@ def _show_series(comparison: Comparison, console: Console) -> None:
     if same:
         words = "nothing compared"
         if any(one.identical for one in same):
-            words = f"all {sum(one.identical for one in same):,} klines identical"
+            words = f"all {counted(sum(one.identical for one in same), 'kline')} identical"
         console.print(f"{_series(same)}: {words}", soft_wrap=True)
 
 
@@ -145,7 +146,7 @@ def _series(series: Sequence[SeriesResult]) -> str:
     symbols = list(dict.fromkeys(one.symbol for one in series))
     asked = {str(one.interval) for one in series}
     intervals = [interval.text for interval in INTERVALS if interval.text in asked]
-    who = symbols[0] if len(symbols) == 1 else f"{len(symbols):,} symbols"
+    who = symbols[0] if len(symbols) == 1 else counted(len(symbols), "symbol")
     which = intervals[0] if len(intervals) == 1 else f"{intervals[0]} to {intervals[-1]}"
     return f"{len(series):,} series of {who}, {which}" if len(series) > 1 else f"{who} {which}"
 

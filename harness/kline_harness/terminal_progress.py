@@ -12,7 +12,7 @@ from rich.text import Text
 
 from kline_harness.replay.observations import Fed
 from kline_harness.terminal_console import Console
-from kline_harness.units import NS_PER_SECOND, utc_text
+from kline_harness.units import NS_PER_SECOND, counted, utc_text
 
 T = TypeVar("T")
 
@@ -25,17 +25,17 @@ def progress_of_trades() -> Iterator[Callable[[Fed], None] | None]:
 
 
 def _told_of_trades(fed: Fed, seconds: float) -> str:
-    symbols = "1 symbol" if fed.symbols == 1 else f"{fed.symbols:,} symbols"
+    symbols = counted(fed.symbols, "symbol")
     # To the second: fractions would only flicker.
     at = utc_text(fed.at_ns // NS_PER_SECOND * NS_PER_SECOND)
     rate = f", {fed.trades / seconds:,.0f} trades/s" if seconds > 0 else ""
-    return f"{symbols} at {at}, {fed.trades:,} trades{rate}"
+    return f"{symbols} at {at}, {counted(fed.trades, 'trade')}{rate}"
 
 
 @contextmanager
 def progress_of_seeds(seeds: int) -> Iterator[Callable[[int], None] | None]:
     """Show how many seeds were run, on a terminal only."""
-    with _progress("starting", lambda done, _: f"{done:,} of {seeds:,} seeds") as progress:
+    with _progress("starting", lambda done, _: f"{done:,} of {counted(seeds, 'seed')}") as progress:
         yield progress
 
 
@@ -77,11 +77,11 @@ def progress_of_files(
     )
     console = Console(stderr=True, highlight=False)
     with bars.Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task(f"0 of {files:,} files", total=None)
+        task = progress.add_task(f"0 of {counted(files, 'file')}", total=None)
 
         def show(line: str) -> None:
             number = next(done)
             console.print(Text(f"[{number}/{files}] {line}"), soft_wrap=True)
-            progress.update(task, description=f"{number:,} of {files:,} files")
+            progress.update(task, description=f"{number:,} of {counted(files, 'file')}")
 
         yield show, lambda count: progress.advance(task, count)

@@ -14,6 +14,7 @@ from kline_harness.campaign.day_cache import write_json
 from kline_harness.campaign.tasks import Failure, RunAnswer
 from kline_harness.exit_codes import EXIT_CRASH, EXIT_INVALID, EXIT_USAGE
 from kline_harness.report import build_campaign
+from kline_harness.units import counted
 from kline_harness.verdict import Validity, worst
 
 RESULTS = "kline-harness/campaign/2"
@@ -107,8 +108,8 @@ class CampaignResults:
             found[run["verdict"]] += 1
         counts = ", ".join(f"{n:,} {name}" for name, n in found.items() if n)
         lines.append(
-            f"{count:,} runs: {counts}; {trades:,} trades, {self.new:,} runs new, "
-            f"{seconds:,.1f} s; {places.out}"
+            f"{counted(count, 'run')}: {counts}; {counted(trades, 'trade')}, "
+            f"{counted(self.new, 'run')} new, {seconds:,.1f} s; {places.out}"
         )
         return lines
 

@@ -22,6 +22,7 @@ from kline_harness.campaign.tasks import (
     run_symbol,
 )
 from kline_harness.errors import UserError
+from kline_harness.units import counted
 from kline_harness.verdict import Validity
 
 # So much of the work is done before what it took counts as much as the plan.
@@ -53,7 +54,8 @@ class CampaignProgress:
         slower = (self.busy_seconds + _TRUSTED_SECONDS) / (self.done_seconds + _TRUSTED_SECONDS)
         ahead = slower * left / workers
         return (
-            f"{self.done_tasks:,} of {self.tasks:,} tasks, {self.trades:,} trades, "
+            f"{self.done_tasks:,} of {counted(self.tasks, 'task')}, "
+            f"{counted(self.trades, 'trade')}, "
             f"{self.trades / seconds if seconds else 0:,.0f} a second, about {ahead:,.0f} s to go"
         )
 

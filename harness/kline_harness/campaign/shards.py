@@ -11,6 +11,7 @@ from kline_harness.campaign.day_cache import DayCache, Reading
 from kline_harness.campaign.rates import DIGEST, Rates, Sample
 from kline_harness.campaign.symbol_run import takes_digests
 from kline_harness.simulation.task_schedule import PlannedTask, makespan
+from kline_harness.units import counted
 
 # From an answer until its worker begins the next task, as measured (docs/scale.md).
 SCHEDULING_SECONDS = 0.02
@@ -112,7 +113,7 @@ class Plan:
         memory = max(self.rates.memory_bytes(*one) for one in files)
         return [
             f"symbols {len(self.symbols):,}, files {days:,}, {size / 1e9:,.2f} GB",
-            f"tasks {tasks:,}: {shards:,} shards of days, {runs:,} runs of a symbol",
+            f"tasks {tasks:,}: {shards:,} shards of days, {counted(runs, 'run')} of a symbol",
             f"work {work:,.1f} s, scheduling {scheduling / (work + scheduling or 1):.1%} of it",
             f"expected {self.seconds(workers):,.1f} s on {workers} workers, by simulation",
             f"memory {memory / 1e6:,.0f} MB a worker, {memory * workers / 1e9:,.2f} GB in all",

@@ -18,7 +18,7 @@ from kline_harness.comparison.stored import Stored
 from kline_harness.interval import Interval
 from kline_harness.kline import FIELDS
 from kline_harness.tape import Tape, TradeKind
-from kline_harness.units import NS_PER_MILLISECOND, Int64Array
+from kline_harness.units import NS_PER_MILLISECOND, Int64Array, counted
 
 # The first trades of a symbol are tried, enough to know a series by.
 _TRADES_MAX = 200_000
@@ -181,7 +181,7 @@ def _diagnose(result: SeriesResult, theirs: SeriesRows, trades: Tape, ours: Seri
             continue
         for words, way in _ways(interval).items():
             if count := _count(way(bins), rows):
-                return f"{side} are the same trades {words}, {count:,} of {count:,} klines"
+                return f"{side} are the same trades {words}, {count:,} of {counted(count, 'kline')}"
     return ""
 
 

@@ -35,7 +35,7 @@ from kline_harness.comparison.stored import Stored
 from kline_harness.comparison.without_klines import ends, without_klines
 from kline_harness.decimals import DECIMAL_SCALE
 from kline_harness.kline import FIELDS, PRICE_FIELDS
-from kline_harness.units import NS_PER_MICROSECOND, BoolArray, Int64Array
+from kline_harness.units import NS_PER_MICROSECOND, BoolArray, Int64Array, counted
 
 Series: TypeAlias = tuple[str, str]
 # A table and a row of it.
@@ -296,7 +296,7 @@ class _Pairs:
         # A week or a month that a day lies in opened before it.
         due = reference.interval.opens_between(reference.interval.open_time_ns(start), end)
         rows, source = len(self.their_opens), reference.source
-        detail = f"{source} is named for {len(due):,} klines and holds {rows:,}"
+        detail = f"{source} is named for {counted(len(due), 'kline')} and holds {rows:,}"
         due = due[~self.coverage.not_meant(due, reference.interval.close_times_ns(due))]
         before = due[(due < self.their_opens.min()) & (due >= start)]
         if self.coverage.is_from_first:

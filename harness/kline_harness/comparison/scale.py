@@ -9,7 +9,7 @@ from fractions import Fraction
 import pyarrow as pa
 
 from kline_harness.kline import QUANTITY_FIELDS, QUOTE_FIELDS
-from kline_harness.units import decimal_text
+from kline_harness.units import counted, decimal_text
 
 # So many different klines have to agree; and so many are looked at, the first ones.
 _DISTINCT_MIN, ROWS_MAX = 3, 20_000
@@ -35,7 +35,7 @@ def diagnose_scale(mine: pa.Table, theirs: pa.Table, unequal: Sequence[str], kep
         for name in unequal
     ]
     sentences = list(_roundings(columns)) or list(_factors(columns, kept))
-    return f"{'; '.join(sentences)}, in {rows:,} of {rows:,} klines" if sentences else ""
+    return f"{'; '.join(sentences)}, in {rows:,} of {counted(rows, 'kline')}" if sentences else ""
 
 
 _Column = tuple[str, list[Decimal], list[Decimal]]

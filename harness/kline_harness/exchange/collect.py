@@ -16,7 +16,7 @@ from kline_harness.replay.timings import Timings
 from kline_harness.report import build_report
 from kline_harness.run_record import LEDGER_FILE, RunRecord, ledger_sums, write_ledger
 from kline_harness.simulation.work import Work
-from kline_harness.units import utc_text
+from kline_harness.units import counted, utc_text
 from kline_harness.verdict import Validity, Verdict, worst
 from kline_harness.versions import versions_of
 
@@ -77,10 +77,9 @@ def _sentence(
     validity: Validity, judged: JudgedStore, trades: int, checks: tuple[Verdict, ...]
 ) -> str:
     symbols = len(judged.truth.trades)
-    many = "symbol" if symbols == 1 else "symbols"
-    rows = f"{judged.content.name} holds {judged.content.rows:,} rows"
+    rows = f"{judged.content.name} holds {counted(judged.content.rows, 'row')}"
     as_of = f"as of {utc_text(judged.as_of_ns)}"
-    served = f"{trades:,} trades of {symbols} {many} were served"
+    served = f"{counted(trades, 'trade')} of {counted(symbols, 'symbol')} were served"
     failed = [check.check for check in checks if check.validity is not Validity.VALID]
     end = f"see {', '.join(failed)}" if failed else "every check is valid"
     text = summary(judged.comparison).replace("the exchange's", "the exact ones", 1)

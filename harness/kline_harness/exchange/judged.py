@@ -41,7 +41,7 @@ from kline_harness.exchange.wire_causes import WireCauses
 from kline_harness.interval import INTERVALS, Interval, parse_interval
 from kline_harness.kline import FIELDS, SCHEMA
 from kline_harness.ledger import Equation, TradeAccount, judge
-from kline_harness.units import NS_PER_SECOND, Int64Array, utc_text
+from kline_harness.units import NS_PER_SECOND, Int64Array, counted, utc_text
 from kline_harness.verdict import Finding, Severity, Verdict
 
 
@@ -139,7 +139,8 @@ class JudgedStore:
         asked = stored | set(self.options.intervals) | set(self._streamed())
         if not asked:
             raise UsageError(
-                f"{self.content.name}: expected klines, found none of {self.content.rows:,} rows; "
+                f"{self.content.name}: expected klines, "
+                f"found none of {counted(self.content.rows, 'row')}; "
                 "--intervals says which should be there"
             )
         return tuple(interval for interval in INTERVALS if interval in asked)

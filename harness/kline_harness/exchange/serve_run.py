@@ -21,7 +21,7 @@ from kline_harness.exchange.stream_names import Routes
 from kline_harness.exchange.tls import AUTHORITY_FILE, server_context
 from kline_harness.exit_codes import ending
 from kline_harness.replay.scenario_file import scenario_of
-from kline_harness.units import utc_text
+from kline_harness.units import counted, utc_text
 
 _SERVICE_LEFT = 1
 
@@ -162,7 +162,8 @@ def _say_refused(proxy: SocksProxy) -> None:
 def _ready(server: ExchangeServer, context: ssl.SSLContext | None, folder: Path) -> str:
     recorded = server.market.recorded
     place = f"{server.options.host}:{server.port}"
-    what = f"{recorded.trades.rows:,} trades of {len(server.market.symbols)} symbols"
+    symbols = counted(len(server.market.symbols), "symbol")
+    what = f"{counted(recorded.trades.rows, 'trade')} of {symbols}"
     start = utc_text(server.market.reached_ns)
     lines = [f"serving {what} ({recorded.market}) from {start} on {place}"]
     if context is not None:
@@ -172,5 +173,6 @@ def _ready(server: ExchangeServer, context: ssl.SSLContext | None, folder: Path)
     if "aggTrade" not in recorded.spools:
         lines.append("raw trades: the stream aggTrade has each as an aggregate of its own")
     if recorded.not_sent:
-        lines.append(f"{recorded.not_sent:,} rows of the files are no trades and are not sent")
+        rows = counted(recorded.not_sent, "row")
+        lines.append(f"not sent: {rows} of the files that hold no trade")
     return "\n".join(lines)

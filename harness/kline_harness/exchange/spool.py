@@ -14,7 +14,7 @@ import numpy as np
 from kline_harness.columns import Instrument, by_symbol, concat
 from kline_harness.errors import OutputError
 from kline_harness.tape import Tape
-from kline_harness.units import NS_PER_MINUTE, Int64Array
+from kline_harness.units import NS_PER_MINUTE, Int64Array, counted
 
 # One of these is in memory at a time, sorted; half a million trades in the busiest that is known.
 BUCKET_NS = 5 * NS_PER_MINUTE
@@ -130,7 +130,7 @@ class TradeSpool:
             self.close()
             raise OutputError(
                 f"{tempfile.gettempdir()}: no room for the trades in order of time "
-                f"({self._end:,} bytes so far): {error.strerror}"
+                f"({counted(self._end, 'byte')} so far): {error.strerror}"
             ) from error
 
     def _tapes(self, own: int, symbol: str | None) -> Iterator[Tape]:

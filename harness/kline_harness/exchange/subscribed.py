@@ -10,7 +10,7 @@ import numpy as np
 from kline_harness.checks.finding_log import FindingLog
 from kline_harness.exchange.served import Served, ServedSubscription
 from kline_harness.tape import Tape
-from kline_harness.units import NS_PER_DAY, NS_PER_MILLISECOND, NS_PER_SECOND, utc_text
+from kline_harness.units import NS_PER_DAY, NS_PER_MILLISECOND, NS_PER_SECOND, counted, utc_text
 from kline_harness.verdict import Finding, Severity, Verdict
 
 CHECK = "silent_stream"
@@ -132,7 +132,9 @@ def connections(served: Served, as_of_ns: int) -> Verdict:
         findings.append(_connection("late_server", Severity.NOTICE, None, sentence))
     for request in served.requests:
         if request.status >= 400:
-            sentence = f"{request.endpoint}: {request.count:,} answers of status {request.status}"
+            sentence = (
+                f"{request.endpoint}: {counted(request.count, 'answer')} of status {request.status}"
+            )
             findings.append(_connection("refused_request", Severity.NOTICE, None, sentence))
     counts["late_ms"] = served.late_ns // NS_PER_MILLISECOND
     counts["requests"] = sum(request.count for request in served.requests)
@@ -185,7 +187,7 @@ def _silent(one: _Watched) -> Finding:
     assert one.first_ns is not None
     sentence = (
         f"{one.stream.stream}: acknowledged at {utc_text(one.from_ns)}, and nothing came until "
-        f"{utc_text(one.until_ns)}, while {one.trades:,} trades were made, the first at "
+        f"{utc_text(one.until_ns)}, while {counted(one.trades, 'trade')} were made, the first at "
         f"{utc_text(one.first_ns)}"
     )
     return _stream("silent_stream", Severity.ERROR, one, sentence)
@@ -193,7 +195,7 @@ def _silent(one: _Watched) -> Finding:
 
 def _short(one: _Watched) -> Finding:
     missing = one.trades - one.stream.messages
-    sentence = f"{one.stream.stream}: {missing:,} of {one.trades:,} trades were not sent"
+    sentence = f"{one.stream.stream}: {missing:,} of {counted(one.trades, 'trade')} were not sent"
     return _stream("fell_short", Severity.NOTICE, one, sentence)
 
 

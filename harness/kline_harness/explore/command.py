@@ -17,7 +17,7 @@ from kline_harness.replay.decode import decode
 from kline_harness.replay.scenario import Scenario
 from kline_harness.replay.sources import Disorder, Sources
 from kline_harness.replay.trade_set import TradeSet
-from kline_harness.units import NS_PER_MINUTE, NS_PER_SECOND
+from kline_harness.units import NS_PER_MINUTE, NS_PER_SECOND, counted
 
 
 def explore_files(
@@ -77,14 +77,16 @@ def busiest(trade_set: TradeSet, minutes: int) -> TradeSet:
 
 def summary(found: Exploration, out: Path | None) -> str:
     """Return what a person wants to know of an exploration, and how each violation is replayed."""
-    lines = [f"{found.subject}: {found.seeds:,} seeds, {sum(found.faults.values()):,} faults"]
+    seeds, struck = counted(found.seeds, "seed"), counted(sum(found.faults.values()), "fault")
+    lines = [f"{found.subject}: {seeds}, {struck}"]
     lines += [f"law broken: {finding.kind}" for finding in found.laws.findings]
     for kind, count in sorted(found.violations.items()):
         seed = found.first[kind][0]
-        line = f"violation: {kind} in {count:,} seeds, first in seed {seed}"
+        line = f"violation: {kind} in {counted(count, 'seed')}, first in seed {seed}"
         bundle = found.bundles.get(kind)
         if bundle is not None:
-            line += f"; shrunk to {bundle['faults']} faults, {bundle['trades']} trades"
+            faults, trades = int(bundle["faults"]), int(bundle["trades"])
+            line += f"; shrunk to {counted(faults, 'fault')}, {counted(trades, 'trade')}"
         lines.append(line)
         if bundle is not None and out is not None:
             place = shlex.quote(str(out / str(bundle["bundle"])))

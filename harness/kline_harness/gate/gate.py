@@ -38,6 +38,7 @@ from kline_harness.history.held_files import is_catalogued, version
 from kline_harness.replay import Outcome, replay
 from kline_harness.replay.file_comparison import compare_files
 from kline_harness.report import build_report
+from kline_harness.units import counted
 
 # Where a problem is: whether it is the verdict, symbol, interval, open time.
 _Place: TypeAlias = tuple[bool, str | None, str | None, str | None]
@@ -266,7 +267,7 @@ def _changes(
 ) -> Iterator[Problem]:
     """Yield what is not as in the baseline, but for the verdict and differences known already."""
     if stored is None:
-        what = f"{now.klines.klines:,} klines of {len(now.klines)} series and days"
+        what = f"{counted(now.klines.klines, 'kline')} of {len(now.klines)} series and days"
         yield Problem(ProblemKind.NO_BASELINE, f"no baseline; this run has {what}")
         return
     for problem in judge_baseline(stored, now, outcome, earlier):
@@ -318,9 +319,9 @@ def _where(error: Exception) -> str:
 
 
 def _sentence(outcome: Outcome, written: int) -> str:
-    shown = f"{outcome.validity.value}, {outcome.klines:,} klines"
+    shown = f"{outcome.validity.value}, {counted(outcome.klines, 'kline')}"
     if written:
-        return f"{shown}; baseline written, {written:,} changes"
+        return f"{shown}; baseline written, {counted(written, 'change')}"
     return f"{shown}, as in the baseline"
 
 

@@ -14,6 +14,7 @@ from kline_harness.gate.snapshot import CASE, COUNTERS, DAY, DIFFERENCE, DIGEST,
 from kline_harness.gate.suite import SuiteCase
 from kline_harness.kline import FIELDS
 from kline_harness.replay import Outcome
+from kline_harness.units import counted
 from kline_harness.verdict import Validity
 
 _KINDS = {
@@ -205,7 +206,7 @@ def _both_changed(before: Snapshot, causes: _Causes) -> Iterator[Problem]:
         changed += len({line.rsplit(",", len(FIELDS))[0] for line in odd})
     message = (
         f"both changed: {causes.input_changed}, and our output of the baseline's version is "
-        f"another one in {changed:,} klines"
+        f"another one in {counted(changed, 'kline')}"
     )
     yield Problem(ProblemKind.KLINE, message, cause=message)
 
@@ -250,7 +251,7 @@ def _whole_day(
     if old is None and stated is not None:
         message = f"{place}: baseline digest {stated}, but the baseline has no klines of this day"
         return Problem(ProblemKind.BASELINE, message, symbol, interval, cause=_EDITED)
-    counts = [f"{len(lines):,} klines" if lines else "none" for lines in (old, new)]
+    counts = [counted(len(lines), "kline") if lines else "none" for lines in (old, new)]
     message = f"{place}: baseline {counts[0]}, now {counts[1]}"
     return Problem(ProblemKind.KLINE, message, symbol, interval, before=counts[0], now=counts[1])
 

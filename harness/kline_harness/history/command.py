@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeAlias
 
+from kline_harness.units import counted
+
 # Of a number of files: shows a line for a file that is done, and the bytes as they come.
 Watch: TypeAlias = Callable[
     [int], AbstractContextManager[tuple[Callable[[str], None], Callable[[int], None] | None]]
@@ -95,7 +97,10 @@ def fetch(given: argparse.Namespace, watch: Watch) -> int:
         states[one.state] = states.get(one.state, 0) + 1
     size = sum(one.bytes_received for one in result.files)
     counts = ", ".join(f"{n:,} {state}" for state, n in sorted(states.items()))
-    print(f"{len(items):,} files: {counts}; {size:,} bytes in {result.requests:,} requests")
+    print(
+        f"{counted(len(items), 'file')}: {counts}; {counted(size, 'byte')} "
+        f"in {counted(result.requests, 'request')}"
+    )
     return result.exit_code
 
 

@@ -24,6 +24,7 @@ from kline_harness.history.transport import (
     RefusedDownload,
     Settings,
 )
+from kline_harness.units import counted
 
 FAILED, NOT_ASKED = "failed", "not asked"
 _INVALID = {
@@ -59,7 +60,7 @@ class FileResult:
         state = f"{self.state} (accepted)" if accepted and self.state in _INVALID else self.state
         parts = [f"{self.item.name}: {state}"]
         if self.record is not None:
-            parts.append(f"{self.record.size:,} bytes, sha256 {self.record.sha256}")
+            parts.append(f"{counted(self.record.size, 'byte')}, sha256 {self.record.sha256}")
         if self.revision is not None and self.record is not None:
             parts.append(f"revised, supersedes {self.record.supersedes}: {self.revision}")
         parts += [self.detail] if self.detail else []
@@ -269,8 +270,8 @@ class _Fetch:
                 if fetched.size != length:
                     # Not at full length, or nothing says what that is: the source is not judged.
                     self._forget(part)
-                    listed = "a stated length" if length is None else f"{length:,} bytes"
-                    found = f"expected {listed}, found {fetched.size:,} bytes; {note}"
+                    listed = "a stated length" if length is None else counted(length, "byte")
+                    found = f"expected {listed}, found {counted(fetched.size, 'byte')}; {note}"
                     return FileResult(item, FAILED, found, received)
                 fetched = self._as_listed(fetched, entry)
                 made = self._make(item, fetched, content.sha256, ArchiveProof.DAMAGED, note, known)

@@ -9,6 +9,7 @@ from datetime import timedelta
 from kline_harness.history.catalogue import Catalogue, Record
 from kline_harness.history.layouts import DAILY, MONTHLY
 from kline_harness.history.rows import RowChanges, compare_or_say
+from kline_harness.units import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class MonthResult:
             return f"{self.name}: not held against its {self.days} days: {self.changes}"
         if self.changes:
             return f"{self.name}: not the sum of its {self.days} days: {self.changes}"
-        return f"{self.name}: the sum of its {self.days} days, {self.changes.rows:,} rows"
+        return f"{self.name}: the sum of its {self.days} days, {counted(self.changes.rows, 'row')}"
 
 
 def compare_months(

@@ -10,6 +10,7 @@ from kline_harness.history.fetch import list_series, series_of
 from kline_harness.history.layouts import ARCHIVES
 from kline_harness.history.selection import Item
 from kline_harness.history.transport import Client, Failed, RefusedDownload, Settings
+from kline_harness.units import counted
 
 
 def plan(items: Sequence[Item], settings: Settings) -> tuple[list[str], int]:
@@ -22,7 +23,9 @@ def plan(items: Sequence[Item], settings: Settings) -> tuple[list[str], int]:
         for item in items:
             listing = listings[series_of(item)]
             if item.url in latest and latest[item.url].usable:
-                lines.append(f"{item.name}: in the catalogue, {latest[item.url].size:,} bytes")
+                lines.append(
+                    f"{item.name}: in the catalogue, {counted(latest[item.url].size, 'byte')}"
+                )
                 continue
             if isinstance(listing, Listing) and item.path not in listing.entries:
                 state, detail = listing.why_absent(item, item.url in latest)
@@ -33,12 +36,12 @@ def plan(items: Sequence[Item], settings: Settings) -> tuple[list[str], int]:
             total += size or 0
             unknown += size is None
             code = 3 if problem else code
-            shown = problem or (f"{size:,} bytes" if size is not None else "size not said")
+            shown = problem or (counted(size, "byte") if size is not None else "size not said")
             lines.append(f"{item.name}: {shown}")
     finally:
         client.close()
     end = f", {unknown:,} of unknown size" if unknown else ""
-    return [*lines, f"to fetch: {total:,} bytes{end}"], code
+    return [*lines, f"to fetch: {counted(total, 'byte')}{end}"], code
 
 
 def _size(client: Client, item: Item, listing: Listing | str) -> tuple[int | None, str]:

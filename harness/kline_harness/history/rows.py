@@ -16,6 +16,7 @@ from typing import IO
 from kline_harness.archives.compressed import TextFile
 from kline_harness.archives.recognition import sniff
 from kline_harness.errors import InputError
+from kline_harness.units import counted
 
 # Rows that are sorted in memory at once; what is in no order goes through sorted runs on disk.
 ROWS_AT_ONCE = 250_000
@@ -41,9 +42,8 @@ class RowChanges:
 
     def __str__(self) -> str:
         where = f", first at {self.first}" if self.first else ""
-        return (
-            f"{self.added:,} rows added, {self.removed:,} removed, {self.changed:,} changed{where}"
-        )
+        added = f"{counted(self.added, 'row')} added"
+        return f"{added}, {self.removed:,} removed, {self.changed:,} changed{where}"
 
 
 # A key, what else tells rows apart (the row itself where there is no key), and the row.

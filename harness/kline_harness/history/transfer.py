@@ -12,6 +12,7 @@ from typing import Any
 from urllib3.exceptions import HTTPError, InvalidHeader
 
 from kline_harness.history.pace import Pace, Stall
+from kline_harness.units import counted
 
 _PIECE_BYTES = 64 << 10
 _UNSAID = ("", None)
@@ -96,7 +97,7 @@ class Transfer:
         size = self._size()
         self._best = max(self._best, size)
         if problem is None and total is not None and not encoded and size != total:
-            problem = f"expected {total:,} bytes, found {size:,}"
+            problem = f"expected {counted(total, 'byte')}, found {size:,}"
         if problem is None:
             with open(self._part, "rb") as file:
                 os.fsync(file.fileno())

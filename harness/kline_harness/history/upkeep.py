@@ -7,6 +7,7 @@ from pathlib import Path
 from kline_harness.history.catalogue import Catalogue, Record
 from kline_harness.history.months import compare_months
 from kline_harness.history.proof import sha256_of
+from kline_harness.units import counted
 
 
 def listed(catalogue: Catalogue) -> list[str]:
@@ -16,8 +17,10 @@ def listed(catalogue: Catalogue) -> list[str]:
         what = f"{record.market} {record.symbol} {record.interval or record.data} {record.date}"
         proof = f"{record.proof} (accepted)" if record.accepted else record.proof
         older = f", supersedes {record.supersedes[:12]}" if record.supersedes else ""
-        lines.append(f"{what}: {record.size:,} bytes, {proof}, sha256 {record.sha256}{older}")
-    return [*lines, f"{len(lines):,} files in {catalogue.home}"]
+        lines.append(
+            f"{what}: {counted(record.size, 'byte')}, {proof}, sha256 {record.sha256}{older}"
+        )
+    return [*lines, f"{counted(len(lines), 'file')} in {catalogue.home}"]
 
 
 def verified(catalogue: Catalogue) -> tuple[list[str], int]:
@@ -35,7 +38,9 @@ def verified(catalogue: Catalogue) -> tuple[list[str], int]:
     lines += [str(month) for month in months]
     bad = len(latest) - len(sound)
     wrong = [record for record in latest.values() if not record.usable]
-    lines.append(f"{len(latest):,} files, {bad:,} not as recorded, {len(wrong):,} not proved")
+    lines.append(
+        f"{counted(len(latest), 'file')}, {bad:,} not as recorded, {len(wrong):,} not proved"
+    )
     failed = bad or wrong or any(month.changes for month in months)
     return lines, 1 if failed else 0
 
@@ -59,7 +64,7 @@ def pruned(catalogue: Catalogue, delete: bool) -> list[str]:
                 path.unlink()
                 _drop_empty(path.parent, folders)
         done = "deleted" if delete else "not needed; --yes deletes them"
-        return [*lines, f"{len(idle):,} files, {size:,} bytes: {done}"]
+        return [*lines, f"{counted(len(idle), 'file')}, {counted(size, 'byte')}: {done}"]
 
 
 def _drop_empty(folder: Path, keep: tuple[Path, ...]) -> None:

@@ -17,7 +17,7 @@ from kline_harness.exchange.stores import StoredSeries, StoreOptions, read_store
 from kline_harness.interfaces import FeedSlice
 from kline_harness.live.model import LiveRun
 from kline_harness.live.pace import FeedGate, Seek, cut_at, first_ns
-from kline_harness.units import NS_PER_DAY, NS_PER_MINUTE
+from kline_harness.units import NS_PER_DAY, NS_PER_MINUTE, counted
 
 _ASKED_SECONDS = 0.1
 _ANSWER_SECONDS = 5.0
@@ -138,7 +138,7 @@ class StoreReader:
                 model.store_said = str(error)
             return
         with model.lock:
-            said = f"{content.name} holds {content.rows:,} rows"
+            said = f"{content.name} holds {counted(content.rows, 'row')}"
             bad = f", {len(content.bad):,} of them no klines" if content.bad else ""
             model.store_said = said + bad
             klines = self._moved_back(content.series)

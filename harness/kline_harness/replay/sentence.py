@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from kline_harness.comparison import Comparison
 from kline_harness.comparison.summary import summary
+from kline_harness.units import counted
 from kline_harness.verdict import Validity, Verdict
 
 
@@ -19,8 +20,8 @@ def sentence(
     comparison: Comparison | None,
 ) -> str:
     """Return the sentence of a run that fed so many trades and published so many klines."""
-    many = "symbol" if symbols == 1 else "symbols"
-    what = f"{trades:,} trades of {symbols} {many} made {klines:,} final klines"
+    what = f"{counted(trades, 'trade')} of {counted(symbols, 'symbol')} "
+    what += f"made {counted(klines, 'final kline')}"
     checks = list(checks)
     against = "no klines of the exchange were given to compare with" + _missing_ids(checks)
     if comparison is not None:

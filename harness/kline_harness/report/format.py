@@ -85,8 +85,8 @@ def label(name: Any) -> str:
     return words(str(name).removesuffix("_ns").removesuffix("_us"))
 
 
-def counted(value: Any, name: str) -> str:
-    """Write what a check counted: a number, or a length of time where its name ends in ``_ns``."""
+def measured(value: Any, name: str) -> str:
+    """Write what a check measured: a number, or a length of time where its name ends in ``_ns``."""
     return duration(value) if name.endswith("_ns") else number(value)
 
 

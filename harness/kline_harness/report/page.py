@@ -26,10 +26,10 @@ from kline_harness.report.evidence import (
     pages_beside,
 )
 from kline_harness.report.format import (
-    counted,
     duration,
     flatten,
     label,
+    measured,
     number,
     plain,
     readable,
@@ -61,7 +61,7 @@ _FILTERS = {
     "size": size,
     "words": words,
     "label": label,
-    "counted": counted,
+    "measured": measured,
     "flatten": flatten,
     "plain": plain,
     "readable": partial(readable, ""),
