@@ -82,7 +82,7 @@ def test_what_is_done_is_not_done_again(whole: tuple[Path, Path]) -> None:
     # One input more, and that symbol alone is run again.
     damaged = out / "runs" / "BETAUSDT-exact" / "run.json"
     damaged.write_bytes(damaged.read_bytes()[:-3])
-    assert " 1 runs new" in run("campaign", file, "--out", out, "--workers", 1).stdout
+    assert " 1 run new" in run("campaign", file, "--out", out, "--workers", 1).stdout
     assert results(out) == before
 
 

@@ -198,7 +198,7 @@ def test_a_gate_tells_both_changes_apart(
     changed = f"the archive changed: input {name} is not the baseline's, whose version still gives"
     assert all(cause.startswith(changed) for cause in said.values())
     (both,) = [one.message for one in case.problems if one.message.startswith("both changed")]
-    assert both.endswith("our output of the baseline's version is another one in 1 klines")
+    assert both.endswith("our output of the baseline's version is another one in 1 kline")
 
 
 def test_why_a_file_is_not_there(archive: Archive, catalogue: Catalogue) -> None:
