@@ -108,6 +108,14 @@ def test_findings_and_differences_as_csv_and_json(
     assert {row["class"] for row in rows} == {"consistent"}
 
 
+def test_a_filter_that_nothing_fits_is_said(cut: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert run(["export", str(cut), "differences", "--symbol", "XUSDT"]) == 0
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == "notice: none of 2 differences is the one asked for; kinds: consistent\n"
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

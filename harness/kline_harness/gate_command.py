@@ -13,7 +13,9 @@ from kline_harness.errors import UserError
 
 def gate_arguments(parser: Parser) -> None:
     """Add the arguments of ``gate``."""
-    parser.add_argument("suite", type=Path, help="suite.toml: the cases and what they must give.")
+    parser.add_argument(
+        "suite", type=Path, help="suite.toml, or its folder: the cases and what they must give."
+    )
     parser.flag("--update", "Write the baselines, and show what changes.")
     parser.option("--junit", "Write JUnit XML.", Path)
     parser.option("--json", "Write the result as JSON.", Path)

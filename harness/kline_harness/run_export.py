@@ -40,7 +40,14 @@ def export(given: argparse.Namespace) -> None:
             if (more := len(paths) - _PATHS_SHOWN) > 0:
                 print(f"and {more:,} more; {counted(len(paths), 'file')} in all")
             return
-        rows = [row for row in _rows(given.run, given.what) if _is_asked(row, given)]
+        found = list(_rows(given.run, given.what))
+        rows = [row for row in found if _is_asked(row, given)]
+        if found and not rows:
+            kinds = ", ".join(
+                dict.fromkeys(str(row.get("kind", row.get("class"))) for row in found)
+            )
+            none = f"notice: none of {counted(len(found), given.what[:-1])} is the one asked for"
+            print(f"{none}; kinds: {kinds}", file=sys.stderr)
         text = _json(rows) if given.format == "json" else _csv(rows)
         if given.out is None:
             sys.stdout.write(text)

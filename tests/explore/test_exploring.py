@@ -192,3 +192,9 @@ def test_wrong_use_is_one_clear_sentence(tmp_path: Path) -> None:
         )  # fmt: skip
     with pytest.raises(UsageError, match=r"bundle\.json"):
         reproduce(tmp_path)
+
+
+def test_what_is_no_bundle_is_said(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "nowhere", Path(__file__)):
+        with pytest.raises(UsageError, match="expected a bundle of explore, a folder with"):
+            reproduce(path)

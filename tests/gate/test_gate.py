@@ -41,6 +41,11 @@ def test_the_fixture_suite_is_green(tmp_path: Path) -> None:
     assert result.cases[0].counters["klines"] == 4808
 
 
+def test_a_folder_stands_for_its_suite() -> None:
+    folder = FIXTURES / "gate"
+    assert load_suite(folder) == load_suite(folder / "suite.toml")
+
+
 def test_fixture_baselines_are_small() -> None:
     sizes = [path.stat().st_size for path in (FIXTURES / "gate" / "suite.baseline").iterdir()]
     # Two symbols of a day.

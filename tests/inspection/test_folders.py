@@ -144,6 +144,16 @@ def test_a_name_that_nothing_has_and_an_empty_folder_are_bad_input(tmp_path: Pat
     assert (code, "expected a directory with files, found none" in output) == (2, True)
 
 
+def test_an_empty_folder_among_files_is_a_row_of_its_own(tmp_path: Path) -> None:
+    """What a shell makes of * names folders, too."""
+    shutil.copy(DAY / KLINES, tmp_path / KLINES)
+    (tmp_path / "empty").mkdir()
+    found = rows(tmp_path / "empty", tmp_path / KLINES)
+    assert found["empty"]["verdict"] == "not looked at"
+    assert found["empty"]["other_kind"] == "a directory without files"
+    assert found[KLINES]["verdict"] == "valid"
+
+
 def test_klines_stored_by_a_run_are_not_looked_at_and_said_as_such(tmp_path: Path) -> None:
     """A part holds every symbol and interval, which is no fault of it."""
     trades = [str(DAY / f"{name}USDT-aggTrades-2024-05-15.zip") for name in ("ALFA", "BRAVO")]

@@ -78,6 +78,8 @@ def reproduce(directory: Path, substitutions: Substitutions = NONE) -> Reproduct
     Raises UserError where it is not a bundle.
     """
     path = directory / "bundle.json"
+    if not path.is_file():
+        raise UsageError(f"{directory}: expected a bundle of explore, a folder with bundle.json")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         expected = f"{content['expected']['check']}.{content['expected']['kind']}"

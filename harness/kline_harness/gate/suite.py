@@ -74,10 +74,11 @@ class Suite:
 
 
 def load_suite(path: Path) -> Suite:
-    """Read a suite file; the paths in it are relative to it.
+    """Read a suite file, or the suite.toml of a folder; the paths in it are relative to it.
 
     Raises UsageError, one sentence with file, table and key, for anything that is wrong.
     """
+    path = path / "suite.toml" if path.is_dir() else path
     content = read_toml(path)
     top = _Table(str(path), path.parent, content)
     top.refuse_unknown(_SUITE_KEYS)

@@ -115,7 +115,9 @@ def inspect_files(
 def _files(paths: Sequence[Path]) -> list[Path]:
     """Return the files given and those of the directories given, in order of their names.
 
-    Raises InputError for a name that nothing has, and a directory without files.
+    A directory without files stands for itself.
+
+    Raises InputError for a name that nothing has, and where no directory given has a file.
     """
     files: list[Path] = []
     for path in paths:
@@ -125,21 +127,24 @@ def _files(paths: Sequence[Path]) -> list[Path]:
             files.append(path)
             continue
         within = [Path(folder, name) for folder, _, names in os.walk(path) for name in names]
-        if not within:
-            raise InputError(path, "a directory with files", "none")
-        files += sorted(within)
+        # An empty one among others is a row of its own, as a pattern such as * names it.
+        files += sorted(within) or [path]
+    if all(path.is_dir() for path in files):
+        raise InputError(paths[0], "a directory with files", "none")
     return files
 
 
 def _is_mapped(path: Path, columns: ColumnMap) -> bool:
     try:
-        return is_mapped(path, columns)
+        return not path.is_dir() and is_mapped(path, columns)
     except InputError:
         return False
 
 
 def _kind(path: Path) -> str:
     """Tell what a file holds, in words of what was found where that is nothing known."""
+    if path.is_dir():
+        return "a directory without files"
     try:
         return kind_of(path)
     except InputError as error:
