@@ -43,9 +43,7 @@ def export(given: argparse.Namespace) -> None:
         found = list(_rows(given.run, given.what))
         rows = [row for row in found if _is_asked(row, given)]
         if found and not rows:
-            kinds = ", ".join(
-                dict.fromkeys(str(row.get("kind", row.get("class"))) for row in found)
-            )
+            kinds = ", ".join(dict.fromkeys(map(_kind, found)))
             none = f"notice: none of {counted(len(found), given.what[:-1])} is the one asked for"
             print(f"{none}; kinds: {kinds}", file=sys.stderr)
         text = _json(rows) if given.format == "json" else _csv(rows)
@@ -130,9 +128,14 @@ def _rows(run: Path, what: str) -> Iterator[dict[str, Any]]:
 
 
 def _is_asked(row: Mapping[str, Any], given: argparse.Namespace) -> bool:
-    kind = row.get("kind", row.get("class"))
-    asked = ((given.symbol, row["symbol"]), (given.interval, row["interval"]), (given.kind, kind))
-    return all(wish in (None, value) for wish, value in asked)
+    own = row["symbol"], row["interval"], _kind(row)
+    asked = given.symbol, given.interval, given.kind
+    return all(wish in (None, value) for wish, value in zip(asked, own, strict=True))
+
+
+def _kind(row: Mapping[str, Any]) -> str:
+    """Return the kind of a finding, the class of a difference."""
+    return str(row.get("kind", row.get("class")))
 
 
 def _time(time_ns: int | None) -> str | None:

@@ -185,7 +185,7 @@ def _candles(data: ReportData, symbols: Sequence[str]) -> Iterator[Picture]:
             part = "" if marked == chart.of_differences else f" of {number(chart.of_differences)}"
             caption += ". Solid is ours; hollow is the exchange's where a price differs"
             if marked:
-                caption += f"; the marks at the foot show where: {number(marked)}{part} klines"
+                caption += f"; the marks at the foot show where: {number(marked)}{part}"
         yield Picture(symbol, draw_candles(chart), f"{caption}.")
 
 
