@@ -51,7 +51,7 @@ def test_what_is_new_is_told_against_the_run_of_the_same_subject_before(tmp_path
     write(tmp_path / "c", scenario={"aggregator": "klagg"})
     write(tmp_path / "d", "invalid", ("unexplained",), **compared(3))
     rows = table(build_index(tmp_path).read_text("utf-8"), "runs-table")
-    assert [(row[0], row[2]) for row in rows] == [
+    assert [(row[0][0], row[2]) for row in rows] == [
         ("a", "first of its subject"),
         ("b", "comparison: missing"),
         ("c", "first of its subject"),
@@ -78,7 +78,7 @@ def test_a_symbol_without_a_wrong_kline_is_not_called_wrong_for_another(tmp_path
 
 
 def past(name: str, verdict: str, *covers: tuple[str, str, str]) -> PastRun:
-    return PastRun(name, verdict, "", 0, 0, {}, False, covers=covers)
+    return PastRun(name, verdict, "", 0, {}, False, covers=covers)
 
 
 def test_the_matrix_has_the_last_run_of_each_day_the_worst_symbols_first() -> None:

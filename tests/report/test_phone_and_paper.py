@@ -36,8 +36,10 @@ def test_every_table_fits_on_a_phone(browser: Browser, reports: dict[str, Path],
         assert violations(page) == []
 
 
-def test_the_index_fits_on_a_phone(browser: Browser, reports: dict[str, Path]) -> None:
-    with opened(browser, build_index(reports["valid"].parent), viewport=PHONE) as page:
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_index_fits(browser: Browser, reports: dict[str, Path], width: int) -> None:
+    index, size = build_index(reports["valid"].parent), {"width": width, "height": 780}
+    with opened(browser, index, viewport=size) as page:
         assert wide(page) == []
 
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from kline_harness.errors import InputError, OutputError
 from kline_harness.report.format import utc, words
 from kline_harness.report.overview import WORST_FIRST, tested
 from kline_harness.report.page import render, write_whole
-from kline_harness.report.summary import CLASSES, period_of, symbols_of, totals
+from kline_harness.report.summary import (
+    CLASSES,
+    period_of,
+    sentence_parts,
+    symbols_of,
+    totals,
+)
 from kline_harness.report.svg import Drawing, LogBars, log_bars
 from kline_harness.run_record import RECORD_FILE, RunRecord, read_record
 from kline_harness.units import NS_PER_DAY
@@ -20,6 +25,8 @@ _WIDTH, _HEIGHT = 960.0, 120.0
 _DAYS_SHOWN, _ROWS_SHOWN = 62, 40
 # The classes of klines that make a comparison invalid.
 _WRONG = ("unexplained", "missing", "extra")
+# Columns of the list: heading, classes, and whether any of them is wrong.
+_COUNTED = (("open", ("consistent",), False), ("wrong", _WRONG, True))
 _BARS = (
     (("proved",), "proved"),
     (("consistent",), "consistent"),
@@ -40,7 +47,6 @@ class PastRun:
     name: str
     verdict: str
     sentence: str
-    seed: Any
     klines: int
     figures: Mapping[str, int | None]
     has_page: bool
@@ -52,6 +58,16 @@ class PastRun:
     wrong: frozenset[str] = frozenset()
     covers: tuple[tuple[str, str, str], ...] = ()
     news: tuple[str, ...] | None = None
+
+    @property
+    def short(self) -> str:
+        """Return what was replayed and what the comparison came to."""
+        return sentence_parts(self.verdict, self.sentence)[0]
+
+    def count(self, names: Sequence[str]) -> int | None:
+        """Return how many klines are of some classes; None where nothing was compared."""
+        counts = [count for name in names if (count := self.figures[name]) is not None]
+        return sum(counts) if len(counts) == len(names) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +98,7 @@ def build_index(reports_dir: Path) -> Path:
     page = render(
         "index.html.j2",
         runs=runs,
-        classes=CLASSES[:6],
+        counted=_COUNTED,
         matrix=matrix_of(runs),
         trend=trend.__html__() if trend else None,
     )
@@ -133,7 +149,7 @@ def _draw_trend(runs: Sequence[PastRun]) -> Drawing | None:
     columns = [
         LogBars(
             f"{run.name}: {run.verdict}. {run.sentence}",
-            tuple((_differing(run, names), tone) for names, tone in _BARS),
+            tuple((run.count(names) or 0, tone) for names, tone in _BARS),
             run.verdict,
         )
         for run in runs
@@ -142,17 +158,13 @@ def _draw_trend(runs: Sequence[PastRun]) -> Drawing | None:
     return drawing
 
 
-def _differing(run: PastRun, names: Sequence[str]) -> int:
-    return sum(run.figures[name] or 0 for name in names)
-
-
 def _past_run(folder: Path) -> PastRun:
     has_page = (folder / "report.html").exists()
     try:
         return _figures(folder, read_record(folder / RECORD_FILE), has_page)
     except InputError as error:
         reason = f"{Path(error.path).name}: expected {error.expected}, found {error.found}"
-    return PastRun(folder.name, "unknown", reason, None, 0, dict.fromkeys(CLASSES), has_page)
+    return PastRun(folder.name, "unknown", reason, 0, dict.fromkeys(CLASSES), has_page)
 
 
 def _figures(folder: Path, run: RunRecord, has_page: bool) -> PastRun:
@@ -164,7 +176,6 @@ def _figures(folder: Path, run: RunRecord, has_page: bool) -> PastRun:
         folder.name,
         run.verdict,
         run.sentence,
-        run.seed,
         klines,
         figures,
         has_page,

@@ -61,13 +61,12 @@ def summarise(data: ReportData) -> Summary:
     }
     shown = ", ".join(symbols[:3]) + (f" and {len(symbols) - 3} more" if len(symbols) > 3 else "")
     title = f"{run.verdict.capitalize()}: {shown or 'a run'}{f', {period}' if period else ''}"
-    # The verdict already stands above the sentence.
     unbalanced = sum(law["equations"] - law["balanced"] for law in run.ledger)
-    told = run.sentence.removeprefix(f"{run.verdict.capitalize()}: ").rstrip(".").split("; ")
+    first, rests = sentence_parts(run.verdict, run.sentence)
     return Summary(
         title=title,
-        sentence=f"{told[0][:1].upper()}{'; '.join(told[:_SAID_FIRST])[1:]}.",
-        rests=tuple(text for text in told[_SAID_FIRST:] if not text.startswith("see ")),
+        sentence=first,
+        rests=tuple(text for text in rests if not text.startswith("see ")),
         symbols=symbols,
         period=period,
         figures=tuple(_figures(data, by_class, unbalanced)),
@@ -81,6 +80,15 @@ def summarise(data: ReportData) -> Summary:
         unbalanced=unbalanced,
         files=_FILES,
     )
+
+
+def sentence_parts(verdict: str, sentence: str) -> tuple[str, list[str]]:
+    """Return what was replayed and what the comparison came to as a sentence, and the rest.
+
+    The verdict itself is left out.
+    """
+    told = sentence.removeprefix(f"{verdict.capitalize()}: ").rstrip(".").split("; ")
+    return f"{told[0][:1].upper()}{'; '.join(told[:_SAID_FIRST])[1:]}.", told[_SAID_FIRST:]
 
 
 def totals(series: Iterable[Mapping[str, Any]]) -> dict[str, int]:
