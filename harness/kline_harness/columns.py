@@ -9,7 +9,7 @@ from typing import Any, Generic, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from kline_harness.units import BoolArray, ExactArray, counted, mask, rescale, run_starts
+from kline_harness.units import BoolArray, ExactArray, mask, rescale, run_starts
 
 T = TypeVar("T", bound="Columns")
 
@@ -152,7 +152,7 @@ class Columns:
     def symbols_text(self, shown: int = 3) -> str:
         """Return the symbols, by name up to so many, by number beyond."""
         names = [instrument.symbol for instrument in self.instruments]
-        return " ".join(names) if len(names) <= shown else counted(len(names), "symbol")
+        return " ".join(names) if len(names) <= shown else f"{len(names):,} symbols"
 
     def over(
         self, instruments: tuple[Instrument, ...], index: Mapping[str, int] | None = None

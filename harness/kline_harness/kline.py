@@ -14,8 +14,9 @@ from kline_harness.columns import Columns
 from kline_harness.decimals import DECIMAL, decimal_columns
 from kline_harness.errors import OutputError
 from kline_harness.interval import INTERVALS, close_times_by_code
+from kline_harness.nouns import counted
 from kline_harness.tabular import Tabular
-from kline_harness.units import NS_PER_MICROSECOND, ExactArray, Int64Array, counted, utc_text
+from kline_harness.units import NS_PER_MICROSECOND, ExactArray, Int64Array, utc_text
 
 # The nine fields the exchange publishes, in its order.
 FIELDS = (

@@ -16,12 +16,12 @@ from kline_harness.comparison.compare import Comparison
 from kline_harness.finding_text import finding_text
 from kline_harness.inspection import Inspection
 from kline_harness.interfaces import Consumer
+from kline_harness.nouns import counted
 from kline_harness.replay import Outcome
 from kline_harness.report import build_report
 from kline_harness.run_record import RECORD_FILE
 from kline_harness.storage.dataset import KlineDataset
 from kline_harness.tabular import Tabular, frame_of, plain_columns
-from kline_harness.units import counted
 from kline_harness.verdict import Finding, Validity, Verdict
 
 _FINDINGS_SHOWN = 20

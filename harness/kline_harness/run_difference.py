@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from kline_harness.gate.equality import differing
+from kline_harness.nouns import counted
 from kline_harness.report.data import ReportData, count_klines, read_run
 from kline_harness.report.differences import DifferenceRow
 from kline_harness.report.format import flatten
-from kline_harness.units import counted, utc_text
+from kline_harness.units import utc_text
 
 _SHOWN = 20
 # Lines about klines that are listed; all are counted.

@@ -15,10 +15,11 @@ import pyarrow as pa
 
 from kline_harness.archives.exchanges.binance import KLINE_COLUMNS
 from kline_harness.errors import InputError, OutputError, UsageError
+from kline_harness.nouns import counted
 from kline_harness.report.data import read_run
 from kline_harness.report.differences import plain_decimal
 from kline_harness.storage.dataset import KlineDataset
-from kline_harness.units import counted, utc_text
+from kline_harness.units import utc_text
 
 KLINES, FINDINGS = "klines", "findings"
 _STORED = ("symbol", "interval", *(name for name in KLINE_COLUMNS if name != "ignore"))

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from kline_harness.errors import UsageError
-from kline_harness.units import counted
+from kline_harness.nouns import counted
 
 _ROWS_SHOWN = 10
 

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from kline_harness.arrow import array_of, dictionary_text
 from kline_harness.columns import Columns, Instrument
 from kline_harness.decimals import decimal_columns
+from kline_harness.nouns import counted
 from kline_harness.ranges import RangeSet
 from kline_harness.tabular import Tabular
-from kline_harness.units import BoolArray, ExactArray, Int64Array, counted, multiply, utc_text
+from kline_harness.units import BoolArray, ExactArray, Int64Array, multiply, utc_text
 
 _TIME = pa.timestamp("ns", tz="UTC")
 

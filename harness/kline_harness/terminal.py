@@ -15,9 +15,9 @@ from kline_harness.comparison.compare import Class, Comparison, SeriesResult
 from kline_harness.comparison.summary import summary
 from kline_harness.finding_text import count_text, finding_text
 from kline_harness.interval import INTERVALS
+from kline_harness.nouns import counted
 from kline_harness.replay import Outcome
 from kline_harness.terminal_console import Console
-from kline_harness.units import counted
 from kline_harness.verdict import OMITTED, Finding, Severity, Validity, Verdict
 
 _STYLE = {

@@ -10,9 +10,10 @@ from typing import TypeVar
 
 from rich.text import Text
 
+from kline_harness.nouns import counted
 from kline_harness.replay.observations import Fed
 from kline_harness.terminal_console import Console
-from kline_harness.units import NS_PER_SECOND, counted, utc_text
+from kline_harness.units import NS_PER_SECOND, utc_text
 
 T = TypeVar("T")
 

@@ -199,11 +199,6 @@ def day_of(time_ns: int) -> str:
     return utc_text(time_ns)[:10]
 
 
-def counted(count: int, one: str) -> str:
-    """Write a count with the noun of one: ``1 kline``, ``2,000 klines``."""
-    return f"{count:,} {one}{'s' * (count != 1)}"
-
-
 def utc_text(time_ns: int) -> str:
     """Write an instant in UTC to the nanosecond; a fraction only where there is one."""
     text = str(np.datetime64(time_ns, "ns"))

@@ -13,8 +13,8 @@ from kline_harness.campaign.dataset import write_manifest
 from kline_harness.campaign.day_cache import write_json
 from kline_harness.campaign.tasks import Failure, RunAnswer
 from kline_harness.exit_codes import EXIT_CRASH, EXIT_INVALID, EXIT_USAGE
+from kline_harness.nouns import counted
 from kline_harness.report import build_campaign
-from kline_harness.units import counted
 from kline_harness.verdict import Validity, worst
 
 RESULTS = "kline-harness/campaign/2"

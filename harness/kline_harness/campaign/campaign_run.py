@@ -22,7 +22,7 @@ from kline_harness.campaign.tasks import (
     run_symbol,
 )
 from kline_harness.errors import UserError
-from kline_harness.units import counted
+from kline_harness.nouns import counted
 from kline_harness.verdict import Validity
 
 # So much of the work is done before what it took counts as much as the plan.

@@ -10,8 +10,8 @@ from kline_harness.campaign.campaign_file import Campaign, SymbolFiles, Variant,
 from kline_harness.campaign.day_cache import DayCache, Reading
 from kline_harness.campaign.rates import DIGEST, Rates, Sample
 from kline_harness.campaign.symbol_run import takes_digests
+from kline_harness.nouns import counted
 from kline_harness.simulation.task_schedule import PlannedTask, makespan
-from kline_harness.units import counted
 
 # From an answer until its worker begins the next task, as measured (docs/scale.md).
 SCHEDULING_SECONDS = 0.02

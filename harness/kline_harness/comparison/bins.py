@@ -17,8 +17,9 @@ from kline_harness.comparison.series_rows import SeriesRows, ascending, chunks
 from kline_harness.comparison.stored import Stored
 from kline_harness.interval import Interval
 from kline_harness.kline import FIELDS
+from kline_harness.nouns import counted
 from kline_harness.tape import Tape, TradeKind
-from kline_harness.units import NS_PER_MILLISECOND, Int64Array, counted
+from kline_harness.units import NS_PER_MILLISECOND, Int64Array
 
 # The first trades of a symbol are tried, enough to know a series by.
 _TRADES_MAX = 200_000

@@ -35,7 +35,8 @@ from kline_harness.comparison.stored import Stored
 from kline_harness.comparison.without_klines import ends, without_klines
 from kline_harness.decimals import DECIMAL_SCALE
 from kline_harness.kline import FIELDS, PRICE_FIELDS
-from kline_harness.units import NS_PER_MICROSECOND, BoolArray, Int64Array, counted
+from kline_harness.nouns import counted
+from kline_harness.units import NS_PER_MICROSECOND, BoolArray, Int64Array
 
 Series: TypeAlias = tuple[str, str]
 # A table and a row of it.

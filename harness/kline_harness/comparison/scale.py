@@ -9,7 +9,8 @@ from fractions import Fraction
 import pyarrow as pa
 
 from kline_harness.kline import QUANTITY_FIELDS, QUOTE_FIELDS
-from kline_harness.units import counted, decimal_text
+from kline_harness.nouns import counted
+from kline_harness.units import decimal_text
 
 # So many different klines have to agree; and so many are looked at, the first ones.
 _DISTINCT_MIN, ROWS_MAX = 3, 20_000

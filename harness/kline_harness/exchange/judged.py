@@ -41,7 +41,8 @@ from kline_harness.exchange.wire_causes import WireCauses
 from kline_harness.interval import INTERVALS, Interval, parse_interval
 from kline_harness.kline import FIELDS, SCHEMA
 from kline_harness.ledger import Equation, TradeAccount, judge
-from kline_harness.units import NS_PER_SECOND, Int64Array, counted, utc_text
+from kline_harness.nouns import counted
+from kline_harness.units import NS_PER_SECOND, Int64Array, utc_text
 from kline_harness.verdict import Finding, Severity, Verdict
 
 

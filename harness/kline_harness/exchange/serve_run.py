@@ -20,8 +20,9 @@ from kline_harness.exchange.socks import SocksProxy
 from kline_harness.exchange.stream_names import Routes
 from kline_harness.exchange.tls import AUTHORITY_FILE, server_context
 from kline_harness.exit_codes import ending
+from kline_harness.nouns import counted
 from kline_harness.replay.scenario_file import scenario_of
-from kline_harness.units import counted, utc_text
+from kline_harness.units import utc_text
 
 _SERVICE_LEFT = 1
 

@@ -13,8 +13,9 @@ import numpy as np
 
 from kline_harness.columns import Instrument, by_symbol, concat
 from kline_harness.errors import OutputError
+from kline_harness.nouns import counted
 from kline_harness.tape import Tape
-from kline_harness.units import NS_PER_MINUTE, Int64Array, counted
+from kline_harness.units import NS_PER_MINUTE, Int64Array
 
 # One of these is in memory at a time, sorted; half a million trades in the busiest that is known.
 BUCKET_NS = 5 * NS_PER_MINUTE

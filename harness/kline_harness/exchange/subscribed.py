@@ -9,8 +9,9 @@ import numpy as np
 
 from kline_harness.checks.finding_log import FindingLog
 from kline_harness.exchange.served import Served, ServedSubscription
+from kline_harness.nouns import counted
 from kline_harness.tape import Tape
-from kline_harness.units import NS_PER_DAY, NS_PER_MILLISECOND, NS_PER_SECOND, counted, utc_text
+from kline_harness.units import NS_PER_DAY, NS_PER_MILLISECOND, NS_PER_SECOND, utc_text
 from kline_harness.verdict import Finding, Severity, Verdict
 
 CHECK = "silent_stream"

@@ -13,11 +13,12 @@ from kline_harness.errors import UsageError
 from kline_harness.explore.search import Exploration, explore
 from kline_harness.explore.subjects import Explored
 from kline_harness.interval import parse_intervals
+from kline_harness.nouns import counted
 from kline_harness.replay.decode import decode
 from kline_harness.replay.scenario import Scenario
 from kline_harness.replay.sources import Disorder, Sources
 from kline_harness.replay.trade_set import TradeSet
-from kline_harness.units import NS_PER_MINUTE, NS_PER_SECOND, counted
+from kline_harness.units import NS_PER_MINUTE, NS_PER_SECOND
 
 
 def explore_files(

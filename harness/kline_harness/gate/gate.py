@@ -35,10 +35,10 @@ from kline_harness.gate.results import (
 from kline_harness.gate.snapshot import COUNTERS, DIGEST, INPUT, Snapshot, take
 from kline_harness.gate.suite import Suite, SuiteCase
 from kline_harness.history.held_files import is_catalogued, version
+from kline_harness.nouns import counted
 from kline_harness.replay import Outcome, replay
 from kline_harness.replay.file_comparison import compare_files
 from kline_harness.report import build_report
-from kline_harness.units import counted
 
 # Where a problem is: whether it is the verdict, symbol, interval, open time.
 _Place: TypeAlias = tuple[bool, str | None, str | None, str | None]

@@ -13,8 +13,8 @@ from kline_harness.gate.results import Problem, ProblemKind
 from kline_harness.gate.snapshot import CASE, COUNTERS, DAY, DIFFERENCE, DIGEST, INPUT, Snapshot
 from kline_harness.gate.suite import SuiteCase
 from kline_harness.kline import FIELDS
+from kline_harness.nouns import counted
 from kline_harness.replay import Outcome
-from kline_harness.units import counted
 from kline_harness.verdict import Validity
 
 _KINDS = {

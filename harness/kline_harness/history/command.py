@@ -9,8 +9,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeAlias
 
-from kline_harness.units import counted
-
 # Of a number of files: shows a line for a file that is done, and the bytes as they come.
 Watch: TypeAlias = Callable[
     [int], AbstractContextManager[tuple[Callable[[str], None], Callable[[int], None] | None]]
@@ -63,6 +61,7 @@ def fetch(given: argparse.Namespace, watch: Watch) -> int:
     from kline_harness.history.plan import plan
     from kline_harness.history.selection import Selection, items_of, parse_day
     from kline_harness.history.transport import Settings
+    from kline_harness.nouns import counted
 
     first = parse_day(given.first)
     last = parse_day(given.last) if given.last else first
@@ -97,10 +96,8 @@ def fetch(given: argparse.Namespace, watch: Watch) -> int:
         states[one.state] = states.get(one.state, 0) + 1
     size = sum(one.bytes_received for one in result.files)
     counts = ", ".join(f"{n:,} {state}" for state, n in sorted(states.items()))
-    print(
-        f"{counted(len(items), 'file')}: {counts}; {counted(size, 'byte')} "
-        f"in {counted(result.requests, 'request')}"
-    )
+    asked = f"{size:,} bytes in {counted(result.requests, 'request')}"
+    print(f"{counted(len(items), 'file')}: {counts}; {asked}")
     return result.exit_code
 
 

@@ -24,7 +24,7 @@ from kline_harness.history.transport import (
     RefusedDownload,
     Settings,
 )
-from kline_harness.units import counted
+from kline_harness.nouns import counted
 
 FAILED, NOT_ASKED = "failed", "not asked"
 _INVALID = {

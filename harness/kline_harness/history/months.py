@@ -9,7 +9,7 @@ from datetime import timedelta
 from kline_harness.history.catalogue import Catalogue, Record
 from kline_harness.history.layouts import DAILY, MONTHLY
 from kline_harness.history.rows import RowChanges, compare_or_say
-from kline_harness.units import counted
+from kline_harness.nouns import counted
 
 
 @dataclass(frozen=True, slots=True)

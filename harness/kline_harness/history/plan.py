@@ -10,7 +10,7 @@ from kline_harness.history.fetch import list_series, series_of
 from kline_harness.history.layouts import ARCHIVES
 from kline_harness.history.selection import Item
 from kline_harness.history.transport import Client, Failed, RefusedDownload, Settings
-from kline_harness.units import counted
+from kline_harness.nouns import counted
 
 
 def plan(items: Sequence[Item], settings: Settings) -> tuple[list[str], int]:

@@ -16,7 +16,7 @@ from typing import IO
 from kline_harness.archives.compressed import TextFile
 from kline_harness.archives.recognition import sniff
 from kline_harness.errors import InputError
-from kline_harness.units import counted
+from kline_harness.nouns import counted
 
 # Rows that are sorted in memory at once; what is in no order goes through sorted runs on disk.
 ROWS_AT_ONCE = 250_000

@@ -12,7 +12,7 @@ from typing import Any
 from urllib3.exceptions import HTTPError, InvalidHeader
 
 from kline_harness.history.pace import Pace, Stall
-from kline_harness.units import counted
+from kline_harness.nouns import counted
 
 _PIECE_BYTES = 64 << 10
 _UNSAID = ("", None)

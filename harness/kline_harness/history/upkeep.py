@@ -7,7 +7,7 @@ from pathlib import Path
 from kline_harness.history.catalogue import Catalogue, Record
 from kline_harness.history.months import compare_months
 from kline_harness.history.proof import sha256_of
-from kline_harness.units import counted
+from kline_harness.nouns import counted
 
 
 def listed(catalogue: Catalogue) -> list[str]:

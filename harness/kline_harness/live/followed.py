@@ -17,7 +17,8 @@ from kline_harness.exchange.stores import StoredSeries, StoreOptions, read_store
 from kline_harness.interfaces import FeedSlice
 from kline_harness.live.model import LiveRun
 from kline_harness.live.pace import FeedGate, Seek, cut_at, first_ns
-from kline_harness.units import NS_PER_DAY, NS_PER_MINUTE, counted
+from kline_harness.nouns import counted
+from kline_harness.units import NS_PER_DAY, NS_PER_MINUTE
 
 _ASKED_SECONDS = 0.1
 _ANSWER_SECONDS = 5.0

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from kline_harness.comparison import Comparison
 from kline_harness.comparison.summary import summary
-from kline_harness.units import counted
+from kline_harness.nouns import counted
 from kline_harness.verdict import Validity, Verdict
 
 
