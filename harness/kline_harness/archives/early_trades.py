@@ -9,7 +9,6 @@ from pathlib import Path
 
 from kline_harness.archives import opened
 from kline_harness.archives.trade_file import TradeFile
-from kline_harness.errors import UserError
 
 # Less is read before a thread would have begun with it.
 _BYTES_MIN = 1 << 20
@@ -64,7 +63,8 @@ class EarlyTrades:
                 return
             file = TradeFile(path, symbol=symbol, market=market, contract_size=size, known=known)
             file.peek()
-        except UserError:
+        except Exception:
+            # A crash, too, is told once, where it is no thread's.
             return
         file.begin()
         self._file = file
