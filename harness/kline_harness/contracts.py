@@ -42,4 +42,13 @@ def size_of(symbol: str, given: Decimal | None) -> Decimal | None:
     """
     if given is not None or not is_coin_margined(symbol):
         return given
-    return Decimal(100 if symbol.startswith("BTCUSD") else 10)
+    return Decimal(100 if _is_bitcoin(symbol) else 10)
+
+
+def is_size_documented(symbol: str) -> bool:
+    """Tell whether the documents name a contract with its size, and not only all others."""
+    return not is_coin_margined(symbol) or _is_bitcoin(symbol)
+
+
+def _is_bitcoin(symbol: str) -> bool:
+    return symbol.startswith("BTCUSD_")

@@ -36,9 +36,6 @@ def ran(name: str, folder: Path) -> Ran:
         words += ["--klines", (DATA / name).parent / klines]
     if "xrpeth" in name:
         words += ["--symbol", "XRPETH"]
-    if "_perp" in name:
-        # The recording does not state what a contract is worth.
-        words += ["--contract-size", "100"]
     return replay(folder / "run", *words, "--intervals", "1m,5m", "--audit", "off")
 
 

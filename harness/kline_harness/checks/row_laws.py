@@ -20,7 +20,7 @@ LAWS = {
     "overlapping_aggregates": ("have raw trades of the aggregate before them", "count"),
     "quote_not_product": ("state a quote quantity that is not price x quantity", "quote_volume"),
     "contract_size_assumed": (
-        "state no base quantity; 100 USD of BTCUSD contracts, 10 of others (no --contract-size)",
+        "state no base quantity, and no --contract-size was given: a contract is taken for 10 USD",
         "quote_volume",
     ),
     "contract_sizes": ("state a base quantity of another contract size", "quote_volume"),

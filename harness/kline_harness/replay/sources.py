@@ -28,6 +28,7 @@ from kline_harness.checks.row_laws import ContractSize
 from kline_harness.columns import by_symbol, concat
 from kline_harness.comparison.compare import ReferenceKlines
 from kline_harness.comparison.coverage import Coverage, FileTime
+from kline_harness.contracts import is_size_documented
 from kline_harness.errors import UsageError
 from kline_harness.id_rule import IdRule
 from kline_harness.ledger import Equation
@@ -372,7 +373,7 @@ def watch_of(info: FileInfo, symbol: str) -> FileWatch:
         is_aggregated=info.layout == "aggTrades",
         is_recorded=info.layout == "stream",
         quotes_stated=info.layout == "trades" and info.market != "cm",
-        size_assumed="contract size" in info.not_stated,
+        size_assumed="contract size" in info.not_stated and not is_size_documented(symbol),
         size=ContractSize() if info.layout == "trades" and info.market == "cm" else None,
     )
 
