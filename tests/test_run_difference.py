@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
+from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import pytest
 
+from tests.cases.test_memory import peaks_mb
 from tests.gate.suites import replace_text
 from tests.replays import UM_STREAM, command, replay
 
@@ -84,3 +91,30 @@ def test_what_is_no_run_is_one_sentence(tmp_path: Path) -> None:
     ran = command("diff", tmp_path / "a", tmp_path)
     assert ran.exit_code == 2
     assert "run.json" in ran.output
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs the kernel's peaks")
+def test_the_proofs_of_many_differences_are_not_held(tmp_path: Path) -> None:
+    replay(tmp_path / "a", TRADES, "--klines", KLINES, *QUICK)
+    stored = tmp_path / "a" / "differences.parquet"
+    first = pq.read_table(stored).slice(0, 1)
+    count, proof = 4_000, json.dumps([{"price": str(number)} for number in range(500)])
+    table = pa.concat_tables([first] * count)
+    step = pa.array(range(0, 60_000_000 * count, 60_000_000), pa.int64())
+    opens = pc.add(table["open_time"].cast(pa.int64()), step).cast(first["open_time"].type)
+    for name, values in (("open_time", opens), ("trades", pa.repeat(proof, count))):
+        place = table.schema.get_field_index(name)
+        table = table.set_column(place, name, values.cast(table.schema.field(name).type))
+    pq.write_table(table, stored)
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    place = table.schema.get_field_index("ours_close")
+    closes = [table["ours_close"][0].as_py()] * (count - 1) + [Decimal(7)]
+    changed = table.set_column(place, "ours_close", pa.array(closes, table["ours_close"].type))
+    pq.write_table(changed.slice(1), tmp_path / "b" / "differences.parquet")
+    words: list[str | Path] = [sys.executable, "-m", "kline_harness", "diff"]
+    code, peaks, output = peaks_mb([*words, tmp_path / "a", tmp_path / "b"])
+    assert code == 1, output
+    found = [line.split()[0] for line in output.splitlines()]
+    assert found == ["differences:", "changed:", "gone:"]
+    # With every proof and list of trades as Python's own values it was over 1 GB.
+    assert max(peaks.values()) < 250, peaks

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from kline_harness.gate.equality import differing
 from kline_harness.nouns import counted
-from kline_harness.report.data import ReportData, count_klines, read_run
-from kline_harness.report.differences import DifferenceRow
+from kline_harness.report.data import count_klines, read_differing, read_stored
+from kline_harness.report.differences import DifferenceRow, rank
 from kline_harness.report.format import flatten
+from kline_harness.run_record import RunRecord
 from kline_harness.units import utc_text
 
 _SHOWN = 20
@@ -61,18 +63,18 @@ def difference_of(before: Path, after: Path) -> RunDifference:
 
     Raises InputError for a folder that holds no run.
     """
-    old, new = (read_run(folder, with_klines=False) for folder in (before, after))
+    old, new = (read_stored(folder) for folder in (before, after))
     was, now = count_klines(before), count_klines(after)
     if was != now:
         klines, hidden = [f"{counted(was, 'kline')} before, {now:,} now"], 0
     else:
         klines, hidden = _klines(before, after) if now else ([], 0)
     return RunDifference(
-        tuple(_pairs({"verdict": old.run.verdict}, {"verdict": new.run.verdict})),
-        tuple(_pairs(dict(flatten(old.run.scenario)), dict(flatten(new.run.scenario)))),
+        tuple(_pairs({"verdict": old.verdict}, {"verdict": new.verdict})),
+        tuple(_pairs(dict(flatten(old.scenario)), dict(flatten(new.scenario)))),
         tuple(_pairs(_files(old), _files(new))),
         tuple(_pairs(_figures(old), _figures(new))),
-        tuple(_differences(old, new)),
+        tuple(_differences(_known(before), _known(after))),
         tuple(klines),
         hidden,
     )
@@ -100,45 +102,62 @@ def _pairs(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name}: {old[name]} -> {new[name]}"
 
 
-def _files(data: ReportData) -> dict[str, str]:
+def _files(run: RunRecord) -> dict[str, str]:
     """Return the digests of the files of each role and name: files of two folders may share one."""
     found: dict[str, list[str]] = {}
-    for row in data.run.inputs:
+    for row in run.inputs:
         found.setdefault(f"{row['role']} {row['path']}", []).append(str(row.get("sha256"))[:12])
     return {name: ", ".join(digests) for name, digests in found.items()}
 
 
-def _figures(data: ReportData) -> dict[str, Any]:
+def _figures(run: RunRecord) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for check in data.run.checks:
+    for check in run.checks:
         found[check["check"]] = check["verdict"]
         for name, count in {**check["counts"], **check["findings"]}.items():
             found[f"{check['check']} {name.replace('_', ' ')}"] = count
     return found
 
 
-def _differences(old: ReportData, new: ReportData) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class _Differing:
+    """A differing kline, of which both sides are too much to be held."""
+
+    rank: tuple[Any, ...]
+    key: tuple[str, str, int]
+    kind: str
+    cause: str | None
+    told: str
+    sides: bytes
+
+    @staticmethod
+    def of(row: DifferenceRow) -> _Differing:
+        """Take what makes a difference another one; how it was proved is none of it."""
+        sides = sha256(repr((row.kind, row.cause, row.ours, row.theirs)).encode()).digest()
+        key = (row.symbol, row.interval, row.open_time_ns)
+        return _Differing(rank(row), key, row.kind, row.cause, _told(row), sides)
+
+
+def _known(folder: Path) -> dict[tuple[str, str, int], _Differing]:
+    rows = sorted(read_differing(folder, _Differing.of), key=lambda row: row.rank)
+    return {row.key: row for row in rows}
+
+
+def _differences(
+    before: Mapping[tuple[str, str, int], _Differing],
+    after: Mapping[tuple[str, str, int], _Differing],
+) -> Iterator[str]:
     """Yield differences from the exchange that are new, changed or gone, in this order."""
-    before, after = ({_key(row): row for row in data.differences} for data in (old, new))
     for key, row in after.items():
         if key not in before:
-            yield f"new: {_told(row)}"
+            yield f"new: {row.told}"
     for key, row in after.items():
         was = before.get(key)
-        if was is not None and _sides(was) != _sides(row):
-            yield f"changed: {_told(row)}; before: {was.kind} {was.cause or ''}".rstrip()
+        if was is not None and was.sides != row.sides:
+            yield f"changed: {row.told}; before: {was.kind} {was.cause or ''}".rstrip()
     for key, row in before.items():
         if key not in after:
-            yield f"gone: {_told(row)}"
-
-
-def _key(row: DifferenceRow) -> tuple[str, str, int]:
-    return row.symbol, row.interval, row.open_time_ns
-
-
-def _sides(row: DifferenceRow) -> tuple[Any, ...]:
-    """Return what makes a difference another one; how it was proved is none of it."""
-    return row.kind, row.cause, row.ours, row.theirs
+            yield f"gone: {row.told}"
 
 
 def _told(row: DifferenceRow) -> str:

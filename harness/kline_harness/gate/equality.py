@@ -7,7 +7,7 @@ read when its minutes come: what is held is as little for a month of seconds as 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from heapq import nsmallest
@@ -137,11 +137,15 @@ def _compare(mine: _Rows, yours: _Rows, names: tuple[str, str], found: Differing
                         found.add((key, nth, order, f"{place} {name}: {text}"))
 
 
+# Reads the columns that are named.
+_Read: TypeAlias = Callable[[Sequence[str]], pa.Table]
+
+
 @dataclass(slots=True)
 class _Part:
     """Rows that are read at once, the fields they have, and between which closes they are."""
 
-    read: Callable[[], pa.Table]
+    read: _Read
     fields: tuple[str, ...]
     rows: int
     first: int
@@ -177,8 +181,8 @@ class _Side:
                 if chosen.num_rows:
                     yield chosen, part.fields
 
-    def _add(self, read: Callable[[], pa.Table], fields: tuple[str, ...]) -> None:
-        closes = _buckets(read().select(COLUMNS[:3]))
+    def _add(self, read: _Read, fields: tuple[str, ...]) -> None:
+        closes = _buckets(read(COLUMNS[:3]))
         if not len(closes):
             return
         part = _Part(read, fields, len(closes), int(closes.min()), int(closes.max()))
@@ -196,7 +200,7 @@ class _Side:
         room = _ROWS_KEPT // 2 - self.parts[number].rows
         while self._kept and sum(len(closes) for _, closes in self._kept.values()) > room:
             self._kept.popitem(last=False)
-        table = self.parts[number].read().select(COLUMNS)
+        table = self.parts[number].read(COLUMNS)
         self._kept[number] = table, _buckets(table)
         return self._kept[number]
 
@@ -238,16 +242,15 @@ def _windows(sides: tuple[_Side, _Side]) -> Iterator[tuple[int, int]]:
         yield int(buckets[start]), int(buckets[-1])
 
 
-_Reader: TypeAlias = tuple[Callable[[], pa.Table], tuple[str, ...]]
+_Reader: TypeAlias = tuple[_Read, tuple[str, ...]]
 
 
 def _readers(side: Any) -> Iterator[_Reader]:
     """Yield what reads each part of a side, with the fields that it has."""
     if isinstance(side, pa.Table):
-        yield (lambda: side), FIELDS
+        yield side.select, FIELDS
     elif isinstance(side, KlineBatch | KlineTable):
-        table = side.to_arrow()
-        yield (lambda: table), FIELDS
+        yield side.to_arrow().select, FIELDS
     elif isinstance(directory := getattr(side, "directory", None), Path):  # of a replay
         yield from _readers(directory)
     elif isinstance(side, str | Path):
@@ -263,9 +266,7 @@ def _of_path(path: Path) -> Iterator[_Reader]:
     if path.is_dir():
         for folder in (path / "klines", path):
             if readers := KlineDataset(folder).readers():
-                yield from (
-                    (partial(_table, folder, partial(read, COLUMNS)), FIELDS) for read in readers
-                )
+                yield from ((partial(_table, folder, read), FIELDS) for read in readers)
                 return
         raise InputError(path, "a run folder or a dataset of klines", "no part-*.parquet in it")
     if path.suffix == ".parquet":
@@ -277,9 +278,9 @@ def _of_path(path: Path) -> Iterator[_Reader]:
         yield partial(_block, klines.rows.piece, number), klines.fields
 
 
-def _table(path: Path, read: Callable[[], pa.Table]) -> pa.Table:
+def _table(path: Path, read: _Read, names: Sequence[str]) -> pa.Table:
     # Columns that a file lacks are left out without a word by the reader, not here.
-    return _read(path, lambda: read().select(COLUMNS))
+    return _read(path, lambda: read(names).select(names))
 
 
 def _read(path: Path, read: Callable[[], _T]) -> _T:
@@ -290,10 +291,12 @@ def _read(path: Path, read: Callable[[], _T]) -> _T:
         raise InputError(path, "klines in Parquet as a replay stores them", found) from error
 
 
-def _row_group(path: Path, group: int) -> pa.Table:
+def _row_group(path: Path, group: int, names: Sequence[str]) -> pa.Table:
     with pq.ParquetFile(path) as file:
-        return file.read_row_group(group, COLUMNS, use_threads=False)
+        return file.read_row_group(group, list(names), use_threads=False)
 
 
-def _block(piece: Callable[[int], tuple[KlineBatch, Int64Array]], number: int) -> pa.Table:
-    return piece(number)[0].to_arrow()
+def _block(
+    piece: Callable[[int], tuple[KlineBatch, Int64Array]], number: int, names: Sequence[str]
+) -> pa.Table:
+    return piece(number)[0].to_arrow().select(names)

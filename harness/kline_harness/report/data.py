@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from kline_harness.errors import InputError, error_line
-from kline_harness.report.differences import DifferenceRow, read_differences
+from kline_harness.report.differences import DifferenceRow, differing_klines, read_differences
 from kline_harness.report.klines import Series, numbers, read_klines, read_table, text_codes
 from kline_harness.run_record import LEDGER_FILE, RECORD_FILE, RunRecord, read_ledger, read_record
 from kline_harness.run_rows import EquationRow, ExpectationRows, FindingRow
@@ -70,17 +70,14 @@ class ReportData:
         }
 
 
-def read_run(run_dir: Path, *, with_klines: bool = True) -> ReportData:
-    """Read a run folder; `with_klines` says whether the stored klines, which may be many, too.
+def read_run(run_dir: Path) -> ReportData:
+    """Read a run folder.
 
     Raises InputError for a folder without a run.json of the known schema, or with a file that
     is not what it should be.
     """
-    run = read_record(run_dir / RECORD_FILE)
-    klines = _read(run_dir / "klines", read_klines) if with_klines else ()
-    writers = [check for check in run.checks if check["check"] == "writer"]
-    if not count_klines(run_dir) and any(check["counts"].get("committed") for check in writers):
-        raise InputError(run_dir / "klines", "the stored klines, part-*.parquet", "none")
+    run = read_stored(run_dir)
+    klines = _read(run_dir / "klines", read_klines)
     return ReportData(
         run=run,
         klines=klines,
@@ -90,6 +87,27 @@ def read_run(run_dir: Path, *, with_klines: bool = True) -> ReportData:
         timeline=_read(run_dir / "timeline.parquet", _read_timeline),
         ledger=_read(run_dir / LEDGER_FILE, _read_ledger) if run.ledger else (),
     )
+
+
+def read_stored(run_dir: Path) -> RunRecord:
+    """Read run.json of a run folder that has the klines which it says were stored.
+
+    Raises InputError for a folder that has not, and as `read_record` does.
+    """
+    run = read_record(run_dir / RECORD_FILE)
+    writers = [check for check in run.checks if check["check"] == "writer"]
+    if not count_klines(run_dir) and any(check["counts"].get("committed") for check in writers):
+        raise InputError(run_dir / "klines", "the stored klines, part-*.parquet", "none")
+    return run
+
+
+def read_differing(run_dir: Path, take: Callable[[DifferenceRow], T]) -> list[T]:
+    """Return what `take` makes of each differing kline of a run, without its proof and trades.
+
+    Raises InputError for a file that is not a table of differences.
+    """
+    place = run_dir / "differences.parquet"
+    return _read(place, lambda path: [take(row) for row in differing_klines(path)])
 
 
 def count_klines(run_dir: Path) -> int:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from kline_harness.kline import FIELDS
 from kline_harness.report.klines import interval_order, read_table, text_codes, times_ns
 
 # The worst first: the order in which a reader should see them.
 CLASSES = ("unexplained", "missing", "extra", "consistent", "proved")
+# Rows of a table that are text at a time, where no more are needed.
+_ROWS_AT_ONCE = 5_000
 _NEEDED = ("symbol", "interval", "open_time", "class")
 
 
@@ -67,6 +71,26 @@ def read_differences(path: Path) -> tuple[DifferenceRow, ...]:
         return ()
     table = read_table(path)
     read_table(path, list(_NEEDED))
+    return tuple(sorted(_rows(table), key=rank))
+
+
+def differing_klines(path: Path) -> Iterator[DifferenceRow]:
+    """Yield the differing klines as they are stored, without proof and trades, a few at a time.
+
+    No file means no difference.
+
+    Raises InputError for a file that is not a table of differences.
+    """
+    if not path.exists():
+        return
+    read_table(path, list(_NEEDED))
+    with pq.ParquetFile(path) as file:
+        names = [name for name in file.schema_arrow.names if name not in ("proof", "trades")]
+        for batch in file.iter_batches(_ROWS_AT_ONCE, columns=names, use_threads=False):
+            yield from _rows(pa.Table.from_batches([batch]))
+
+
+def _rows(table: pa.Table) -> Iterator[DifferenceRow]:
     symbols, intervals = _texts(table, "symbol"), _texts(table, "interval")
     kinds, causes = _texts(table, "class"), _texts(table, "cause")
     differing, proofs = _texts(table, "fields"), _texts(table, "proof")
@@ -74,8 +98,8 @@ def read_differences(path: Path) -> tuple[DifferenceRow, ...]:
     published = _instants(table, "published_at")
     ours = list(zip(*(_plain_column(table, f"ours_{name}") for name in FIELDS), strict=True))
     theirs = list(zip(*(_plain_column(table, f"theirs_{name}") for name in FIELDS), strict=True))
-    rows = [
-        DifferenceRow(
+    for row, open_ns in enumerate(times_ns(table["open_time"]).tolist()):
+        yield DifferenceRow(
             symbols[row] or "",
             intervals[row] or "",
             open_ns,
@@ -88,9 +112,6 @@ def read_differences(path: Path) -> tuple[DifferenceRow, ...]:
             parse_evidence(trades[row]),
             published[row],
         )
-        for row, open_ns in enumerate(times_ns(table["open_time"]).tolist())
-    ]
-    return tuple(sorted(rows, key=_rank))
 
 
 def parse_evidence(text: str | None) -> Any:
@@ -112,7 +133,8 @@ def plain_decimal(text: str | None) -> str | None:
     return (text.rstrip("0").rstrip(".") or "0") if "." in text else text
 
 
-def _rank(difference: DifferenceRow) -> tuple[Any, ...]:
+def rank(difference: DifferenceRow) -> tuple[Any, ...]:
+    """Return what differences are sorted by: the worst class first, then where they are."""
     kind = CLASSES.index(difference.kind) if difference.kind in CLASSES else len(CLASSES)
     order = interval_order(difference.interval)
     return kind, difference.symbol, *order, difference.open_time_ns
