@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from kline_harness.interval import INTERVALS, close_times_by_code, open_times_by_code
+from kline_harness.interval import INTERVALS, times_by_code
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
@@ -40,7 +40,7 @@ def test_times_of_mixed_intervals(rows: list[tuple[int, int, int]]) -> None:
     codes = np.array([code for code, _, _ in rows], dtype=np.int8)
     times = np.array([second * 10**9 + ns for _, second, ns in rows], dtype=np.int64)
     expected = [bounds(INTERVALS[code].text, second) for code, second, _ in rows]
-    opens, closes = open_times_by_code(codes, times), close_times_by_code(codes, times)
+    opens, closes = times_by_code(codes, times)
     assert opens.tolist() == [first * 10**9 for first, _ in expected]
     assert closes.tolist() == [last * 10**9 for _, last in expected]
     assert opens.dtype == closes.dtype == np.int64

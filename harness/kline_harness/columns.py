@@ -9,6 +9,7 @@ from typing import Any, Generic, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from kline_harness.compiled.pick import picked
 from kline_harness.units import BoolArray, ExactArray, mask, rescale, run_starts
 
 T = TypeVar("T", bound="Columns")
@@ -132,7 +133,8 @@ class Columns:
     def take(self, rows: NDArray[Any]) -> Self:
         """Return the rows of an index array or a boolean mask, which is gone over once."""
         chosen = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
-        return self._map(lambda column: column[chosen])
+        columns = [getattr(self, name) for name in self.column_names()]
+        return type(self)(self.instruments, *picked(columns, chosen))
 
     def _map(self, change: Any) -> Self:
         return type(self)(
@@ -305,8 +307,7 @@ def reordered(table: T, rows: NDArray[np.int64], places_of: NDArray[np.int64]) -
     lazy: T = object.__new__(_lazy(type(table)))
     lazy.__dict__.update(instruments=table.instruments, _reordered=(table, rows))
     if bool(np.all(table.symbol[1:] >= table.symbol[:-1])):
-        starts = run_starts(table.symbol)
-        codes = table.symbol[starts].tolist()
+        codes = table.symbol[starts := run_starts(table.symbol)].tolist()
         lazy.__dict__["_grouped"] = Grouped(table, places_of, starts, codes)
     return lazy
 
@@ -321,8 +322,7 @@ def _lazy(kind: type[T]) -> type[T]:
         lazy = self.__dict__.get("_reordered")
         if lazy is None or name not in self.column_names():
             raise AttributeError(name)
-        table, rows = lazy
-        self.__dict__[name] = column = getattr(table, name)[rows]
+        self.__dict__[name] = column = picked([getattr(lazy[0], name)], lazy[1])[0]
         return column
 
     def pickled(self: T) -> tuple[type[T], tuple[Any, ...]]:

@@ -137,29 +137,31 @@ INTERVALS: tuple[Interval, ...] = (
 )
 _LENGTHS_NS = np.array([interval.length_ns or 1 for interval in INTERVALS], dtype=np.int64)
 _OFFSETS_NS = np.array([interval.offset_ns for interval in INTERVALS], dtype=np.int64)
-_MONTHLY = len(INTERVALS) - 1
+_WEEKLY, _MONTHLY = len(INTERVALS) - 2, len(INTERVALS) - 1
 _BY_TEXT = {interval.text: interval for interval in INTERVALS}
 CODE: dict[Interval, int] = {interval: code for code, interval in enumerate(INTERVALS)}
 # What the archive publishes per day and symbol: 1m to 1d.
 DEFAULT_INTERVALS: tuple[Interval, ...] = INTERVALS[1:13]
 
 
-def open_times_by_code(codes: NDArray[np.int8], times_ns: Int64Array) -> Int64Array:
-    """Return the open time for each instant of a column, in the interval of each row."""
-    opens: Int64Array = times_ns - (times_ns - _OFFSETS_NS[codes]) % _LENGTHS_NS[codes]
+def times_by_code(codes: NDArray[np.int8], times_ns: Int64Array) -> tuple[Int64Array, Int64Array]:
+    """Return open and exclusive close time for each instant, in the interval of each row."""
+    lengths = _LENGTHS_NS[codes]
+    since = times_ns
+    if np.any(codes == _WEEKLY):
+        since = times_ns - _OFFSETS_NS[codes]
+    opens: Int64Array = times_ns - since % lengths
+    closes: Int64Array = opens + lengths
     monthly = codes == _MONTHLY
     if monthly.any():
         opens[monthly] = INTERVALS[_MONTHLY].open_times_ns(times_ns[monthly])
-    return opens
+        closes[monthly] = INTERVALS[_MONTHLY].close_times_ns(times_ns[monthly])
+    return opens, closes
 
 
 def close_times_by_code(codes: NDArray[np.int8], times_ns: Int64Array) -> Int64Array:
     """Return the exclusive close time for each instant of a column, in the interval of each row."""
-    closes = open_times_by_code(codes, times_ns) + _LENGTHS_NS[codes]
-    monthly = codes == _MONTHLY
-    if monthly.any():
-        closes[monthly] = INTERVALS[_MONTHLY].close_times_ns(times_ns[monthly])
-    return closes
+    return times_by_code(codes, times_ns)[1]
 
 
 def interval_named(text: str) -> Interval | None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from kline_harness.checks.series import INTERVAL_CODES, small
 from kline_harness.columns import Instrument
+from kline_harness.compiled.pick import picked
 from kline_harness.interval import close_times_by_code
 from kline_harness.kline import Life, LifeBatch
 from kline_harness.units import BoolArray, Int64Array
@@ -36,7 +37,8 @@ class Events:
 
     def take(self, rows: NDArray[Any]) -> Events:
         """Return the rows of an index array or a mask."""
-        return Events(*(getattr(self, field.name)[rows] for field in fields(self)))
+        chosen = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
+        return Events(*picked([getattr(self, field.name) for field in fields(self)], chosen))
 
     def join(self, other: Events) -> Events:
         """Return these events and then the others."""

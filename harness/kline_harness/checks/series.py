@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kline_harness.columns import concat
-from kline_harness.interval import open_times_by_code
+from kline_harness.interval import times_by_code
 from kline_harness.kline import KlineBatch
 from kline_harness.units import BoolArray, Int64Array, mask
 
@@ -111,14 +111,15 @@ def arrange(remembered: KlineBatch, klines: KlineBatch, position: int) -> Block:
     order = np.argsort(small(series_key(both)), kind="stable")
     table = both.take(order)
     key = series_key(table)
+    opens_ns, closes_ns = times_by_code(table.interval, table.open_time_ns)
     return Block(
         klines=table,
         key=key,
         position=order - len(remembered) + position,
         fresh=order >= len(remembered),
         first=starts_of(key),
-        aligned=_aligned(table),
-        close_time_ns=table.close_time_ns(),
+        aligned=mask(opens_ns == table.open_time_ns),
+        close_time_ns=closes_ns,
     )
 
 
@@ -139,8 +140,3 @@ def starts_of(key: NDArray[np.int32]) -> BoolArray:
     first = np.ones(len(key), dtype=np.bool_)
     first[1:] = key[1:] != key[:-1]
     return first
-
-
-def _aligned(klines: KlineBatch) -> BoolArray:
-    opens = klines.open_time_ns
-    return mask(open_times_by_code(klines.interval, opens) == opens)

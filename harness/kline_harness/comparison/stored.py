@@ -52,7 +52,7 @@ class Stored:
         self._in_order = False
         self.rows: dict[tuple[str, str], NDArray[np.int32]] = {}
         numbers = _SeriesNumbers()
-        parts = [numbers.of(table) for table in self.pieces(("symbol", "interval"))]
+        parts = [numbers.of(table) for table in self.pieces_ahead(("symbol", "interval"))]
         # Where the rows of each reader begin, and how many there are.
         self.starts: Int64Array = np.cumsum([0, *map(len, parts)])
         self._rows = int(self.starts[-1])
@@ -118,6 +118,9 @@ class Stored:
 
     def pieces_ahead(self, names: Sequence[str]) -> Iterator[pa.Table]:
         """Yield the same, some columns only, read by two threads in turn."""
+        if len(self._readers) < 2:
+            yield from self.pieces(names)
+            return
         numbers = range(len(self._readers))
         turns = ((self.piece(number, names) for number in numbers[turn::2]) for turn in range(2))
         begun = [Begun(turn, early=1) for turn in turns]
@@ -191,7 +194,7 @@ class Stored:
     def _whole(self, name: str) -> Int64Array:
         """Return a column of integers or times in the order of publication."""
         out, start = np.empty(len(self), dtype=np.int64), 0
-        for piece in self.pieces((name,)):
+        for piece in self.pieces_ahead((name,)):
             out[start : start + piece.num_rows] = int64_of(piece[name])
             start += piece.num_rows
         return out

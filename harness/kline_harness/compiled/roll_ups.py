@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kline_harness.compiled import library
+from kline_harness.compiled.pick import picked
 
 # Codes of intervals.
 _CODES = 16
@@ -64,8 +65,8 @@ class RollUpPlan:
         loops = library.LIBRARY
         if loops is None or any(klines[name].dtype == object for name in _OF_KLINES):
             return None
-        given = {name: klines[name][order] for name in _OF_KLINES}
-        parts = _Parts(*(column.ctypes.data for column in given.values()))
+        given = picked([klines[name] for name in _OF_KLINES], order)
+        parts = _Parts(*(column.ctypes.data for column in given))
         size = ctypes.c_int64(len(order))
         plan = ctypes.byref(self._plan)
         loops.kline_roll_ups_room.restype = loops.kline_roll_ups.restype = ctypes.c_int64

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
 import pyarrow as pa
 
+from kline_harness.background import InBackground
 from kline_harness.checks.channels import channel_row
 from kline_harness.checks.check_list import CheckList, question
 from kline_harness.checks.faults import Effect, FaultOutcome, faults_verdict
@@ -309,7 +311,9 @@ def _write(
     differences = outcome.comparison.differences if outcome.comparison else []
     write_differences(folder / "differences.parquet", differences)
     flushes = {writer.name: writer.flush_log}
-    write_timeline(folder / "timeline.parquet", channels, flushes)
+    # The second core has nothing else to do.
+    writing = InBackground()
+    writing.run(partial(write_timeline, folder / "timeline.parquet", channels, flushes))
     write_ledger(folder / LEDGER_FILE, run.equations)
     completeness, lifecycle = run.observed.run.completeness, run.observed.run.lifecycle
     series = None if completeness is None else completeness.series()
