@@ -17,7 +17,7 @@ PACKAGE = ROOT / "harness" / "kline_harness"
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("contracts", "errors", "exit_codes", "nouns", "units", "interval", "run_rows"),
     (
-        *("arrow", "background", "column_spool", "columns", "compiled"),
+        *("arrow", "background", "column_spool", "columns"),
         *("id_rule", "kline_rule", "quote_rule", "ranges", "toml_file"),
         *("verdict", "versions"),
     ),
