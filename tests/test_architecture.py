@@ -15,7 +15,10 @@ PACKAGE = ROOT / "harness" / "kline_harness"
 
 # Bottom up. Rooms of one level do not know each other, except along BESIDE.
 LEVELS: tuple[tuple[str, ...], ...] = (
-    ("contracts", "errors", "exit_codes", "nouns", "units", "interval", "run_rows"),
+    (
+        *("compiled", "contracts", "errors", "exit_codes", "nouns", "units", "interval"),
+        "run_rows",
+    ),
     (
         *("arrow", "background", "column_spool", "columns"),
         *("id_rule", "kline_rule", "quote_rule", "ranges", "toml_file"),
