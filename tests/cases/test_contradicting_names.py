@@ -173,3 +173,28 @@ def test_the_day_of_the_name_inside_is_claimed_where_the_own_name_says_nothing(
     ran = command("inspect", packed)
     assert ran.exit_code == 3
     assert "starts_late" in ran.output
+
+
+def test_files_of_another_symbol_than_the_given_one(files: Path, tmp_path: Path) -> None:
+    other = traded(32, symbol="HENUSDT", first_id=5)
+    klines = tmp_path / "klines"
+    write_klines(klines / "HENUSDT-1m.csv", candles(other))
+    (klines / KLINES).write_bytes((files / KLINES).read_bytes())
+    hen = write_trades(tmp_path / "HENUSDT-trades.csv", other)
+    given = ("--symbol", "GNUUSDT")
+    # Both were taken for the given symbol, and added up.
+    ran = replayed(tmp_path / "both", files / TRADES, hen, "--klines", klines, *given)
+    assert ran.exit_code == 0, ran.output
+    assert "72 trades of 1 symbol" in ran.output
+    assert "12 identical" in ran.output
+    for name in ("HENUSDT-trades.csv", "HENUSDT-1m.csv"):
+        assert f"{name} holds the symbol HENUSDT, which is not the given one" in ran.output
+    ran = command("compare", klines, "--klines", klines, *given)
+    assert (ran.exit_code, "12 identical" in ran.output) == (0, True)
+    ran = replayed(tmp_path / "klines-only", files / TRADES, "--klines", klines / "HENUSDT-1m.csv")
+    assert ran.exit_code == 3
+    ran = command("compare", files / KLINES, "--klines", klines / "HENUSDT-1m.csv", *given)
+    assert (ran.exit_code, "found the symbol HENUSDT" in ran.output) == (2, True)
+    ran = replayed(tmp_path / "alone", hen, *given)
+    assert ran.exit_code == 3
+    assert "the symbol is HENUSDT by its name and GNUUSDT was given" in ran.output

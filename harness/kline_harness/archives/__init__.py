@@ -8,7 +8,7 @@ from pathlib import Path
 from kline_harness.archives.column_map import ColumnMap
 from kline_harness.archives.compressed import EMPTY, is_table
 from kline_harness.archives.exchanges.binance.recorded_klines import holds_only_klines
-from kline_harness.archives.given_files import KlineFiles, files_given
+from kline_harness.archives.given_files import KlineFiles, files_given, files_of_symbol
 from kline_harness.archives.info import FileInfo
 from kline_harness.archives.kline_rows import RowSpool
 from kline_harness.archives.klines import ExchangeKlines, read_all_klines, read_klines
@@ -31,6 +31,7 @@ __all__ = [
     "detect",
     "exchange_of",
     "files_given",
+    "files_of_symbol",
     "id_rule_of",
     "is_mapped",
     "is_table",

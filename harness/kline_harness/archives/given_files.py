@@ -12,6 +12,7 @@ from kline_harness.archives.file_names import name_coverage
 from kline_harness.archives.kline_rows import RowSpool
 from kline_harness.archives.klines import ExchangeKlines, NoClosedKlines, read_all_klines
 from kline_harness.archives.mapped_text import is_mapped
+from kline_harness.archives.name_claims import another_pair
 from kline_harness.archives.recognition import open_text, sniff
 from kline_harness.errors import Damaged, InputError, OtherKind
 
@@ -46,6 +47,21 @@ def files_given(
         known = set(meant)
         left_out |= {one.name: _NEITHER for one in within if one not in known}
     return files, left_out
+
+
+def files_of_symbol(
+    paths: list[Path], left_out: dict[str, str], symbol: str | None
+) -> tuple[list[Path], dict[str, str]]:
+    """Return the files that are not named for another pair than the given symbol, if some are.
+
+    Those that are join the files that were left out, by name, with what they hold.
+    """
+    others = {path: another_pair(symbol, str(path)) for path in paths if symbol}
+    mine = [path for path in paths if not others.get(path)]
+    if not mine:
+        return paths, left_out
+    named = {path.name: f"the symbol {other}" for path, other in others.items() if other}
+    return mine, {**left_out, **named}
 
 
 def _within(directory: Path) -> Iterator[Path]:
@@ -91,6 +107,8 @@ class KlineFiles:
         for path in self._paths:
             kind = self._kind(path)
             found = self._read(path, spool) if kind in ("klines", "stream") else []
+            if others := [one.symbol for one in found if self._symbol not in (None, one.symbol)]:
+                kind, found = f"the symbol {others[0]}", []
             held = held or bool(found)
             yield from found
             if not found:

@@ -22,6 +22,7 @@ from kline_harness.archives.iso_times import instant_ns, is_iso, iso_to_ns
 from kline_harness.archives.kline_rows import KlineRows, RowSpool
 from kline_harness.archives.kline_table import KlineTableText
 from kline_harness.archives.line_count import LinesRead
+from kline_harness.archives.name_claims import another_pair, is_another_pair
 from kline_harness.archives.registry import exchange_of
 from kline_harness.archives.table import ExactTable, Layout, RowBlock, bodies
 from kline_harness.columns import Instrument
@@ -44,7 +45,13 @@ class KlineReader:
     """Reads a file's klines; `lines` is told what became of lines that are no rows."""
 
     def __init__(
-        self, file: TextFile, layout: Layout, symbol: str | None, interval: Interval | None
+        self,
+        file: TextFile,
+        layout: Layout,
+        symbol: str | None,
+        interval: Interval | None,
+        *,
+        selects: bool = False,
     ) -> None:
         assert layout.unit is not None
         self._file = file
@@ -52,6 +59,8 @@ class KlineReader:
         self._unit: TimeUnit = layout.unit
         self._columns = tuple(_column(name, layout.iso) for name in layout.columns)
         self._symbol = symbol
+        # Whether the symbol selects files of many, and does not name one.
+        self._selects = selects
         self._interval = interval
         self._stated: dict[str, str] = {}
         # What the first rows show of close times: their unit, and whether they are the next open.
@@ -79,6 +88,11 @@ class KlineReader:
         if not len(kept):
             raise InputError(self._file.path, "klines", "no rows")
         return kept
+
+    @property
+    def symbol(self) -> str:
+        """The symbol of the rows read."""
+        return self._symbol or ""
 
     def stated(self) -> dict[str, Sequence[str]]:
         """Return the symbol and the interval, those that the rows read have in columns."""
@@ -148,6 +162,8 @@ class KlineReader:
                     row = int(np.argmax(other))
                     raise rows.bad(row, f"one {name} in a file, {stated}", name)
         path, member = self._file.path, self._file.member
+        if self._symbol and self._selects and (own := self._own_symbol(self._symbol)):
+            self._symbol = own
         self._symbol = self._symbol or self._stated.get("symbol") or name_symbol(path, member)
         if not self._symbol and (pattern := exchange_of(self._layout.source).symbol_in_name):
             self._symbol = symbol_of_name(path, pattern)
@@ -162,6 +178,12 @@ class KlineReader:
         if self._interval is None:
             named = name_interval(path) or name_interval(member or "")
             self._interval = named or self._named_by_minutes() or self._measured(columns)
+
+    def _own_symbol(self, given: str) -> str | None:
+        """Return the pair that rows or names claim, if it is another than the given one."""
+        if stated := self._stated.get("symbol"):
+            return stated if is_another_pair(given, stated) else None
+        return another_pair(given, self._file.path, self._file.member)
 
     def _named_by_minutes(self) -> Interval | None:
         """Take the interval from a name such as XBTUSD_60.csv, as this exchange's files have."""

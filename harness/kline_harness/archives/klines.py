@@ -127,12 +127,14 @@ def read_all_klines(
 ) -> list[ExchangeKlines]:
     """Read the klines of every symbol and interval in a file, whole; a long file's into `spool`.
 
+    Those of another pair than the given symbol, by name or column, keep their own.
+
     Raises InputError as `read_klines` does, and for a recording without closed klines.
     """
     file = open_text(path)
     layout = sniff(file)
     if layout.kind == "klines":
-        return [klines_of(file, layout, symbol, None, spool=spool)]
+        return [klines_of(file, layout, symbol, None, spool=spool, selects=True)]
     if layout.kind != "stream":
         raise InputError(file.path, "klines", layout.kind)
     found = _recorded(file, symbol)
@@ -161,12 +163,16 @@ def klines_of(
     interval: Interval | None,
     block_bytes: int = _BLOCK_BYTES,
     spool: RowSpool | None = None,
+    *,
+    selects: bool = False,
 ) -> ExchangeKlines:
     """Read the klines of a text whose layout is known; long ones into `spool`, else one of its own.
 
+    With `selects`, those of another pair than the given symbol keep their own.
+
     Raises InputError as `read_klines` does.
     """
-    reader = KlineReader(file, layout, symbol, interval)
+    reader = KlineReader(file, layout, symbol, interval, selects=selects)
     rows = reader.read(block_bytes, RowSpool() if spool is None else spool)
     # Not counted to the end: no number of lines that any reading could agree with.
     lines = -1 if file.lines is None else file.lines
@@ -196,6 +202,8 @@ def _contradictions(
 ) -> tuple[str, ...]:
     pattern = exchange_of(layout.source).symbol_in_name
     names = (file.path, file.member)
+    # Where the given symbol gave way to the file's own, that is what there is to hold.
+    given = None if given is not None and reader.symbol != given else given
     return contradictions(*names, pattern=pattern, stated=reader.stated(), given=given)
 
 

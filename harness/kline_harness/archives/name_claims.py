@@ -38,8 +38,8 @@ def contradictions(
     """Return a sentence for each thing of which two names of a file, or name and rows, differ.
 
     `member` is the name inside of a zip or gz file; `pattern` finds the symbol in the names of the
-    file's exchange; `stated` are the symbols and the interval that rows state. Of a symbol that
-    was `given` nothing is said: somebody knows better.
+    file's exchange; `stated` are the symbols and the interval that rows state. A symbol that was
+    `given` is held to pairs in the names alone: who gives one knows what rows call it.
     """
 
     def symbol(name: str) -> str | None:
@@ -53,8 +53,24 @@ def contradictions(
     }
     if given is not None:
         del claims["symbol"]
-    found = (_difference(what, of, path, member, stated or {}) for what, of in claims.items())
+    found = [_difference(what, of, path, member, stated or {}) for what, of in claims.items()]
+    if given is not None and (named := another_pair(given, path, member)) is not None:
+        found.insert(0, f"the symbol is {named} by its name and {given} was given")
     return tuple(one for one in found if one)
+
+
+def another_pair(given: str, path: str, member: str | None = None) -> str | None:
+    """Return the pair that a file's name claims in an archive's form, if it is not the given."""
+    for name in (path, member):
+        named = name_symbol(name)
+        if named is not None:
+            return named if is_another_pair(given, named) else None
+    return None
+
+
+def is_another_pair(given: str, stated: str) -> bool:
+    """Tell whether a text is a pair, and not the given one in another spelling."""
+    return not _are_one(given, stated) and _PAIR.fullmatch(stated.upper()) is not None
 
 
 def _difference(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from kline_harness.checks import row_laws
+from kline_harness.checks.left_out import file_without_klines
 from kline_harness.comparison.compare import Comparison, ReferenceKlines
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.units import (
@@ -299,13 +300,6 @@ def _borne_out(
         before = reached.get(result.symbol, (low, high))
         reached[result.symbol] = min(low, before[0]), max(high, before[1])
     return reached, compared
-
-
-def file_without_klines(check: str, name: str, holds: str) -> Finding:
-    """Tell of a file that was given as the exchange's klines and left out, for a check."""
-    sentence = f"{name}, given as the exchange's klines, holds none ({holds}) and was left out"
-    evidence = {"sentence": sentence, "file": name, "holds": holds}
-    return Finding(check, "file_without_klines", Severity.NOTICE, evidence=evidence)
 
 
 def _outside(watch: FileWatch) -> Finding:

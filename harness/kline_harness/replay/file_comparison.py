@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from kline_harness.archives import ExchangeKlines, KlineFiles, files_given, read_all_klines
 from kline_harness.checks.contradicting_names import names_contradict
-from kline_harness.checks.files import file_without_klines
+from kline_harness.checks.left_out import file_without_klines
 from kline_harness.checks.quote_sanity import quote_outside_of_prices, rules_of
 from kline_harness.comparison.compare import CHECK, Comparison
 from kline_harness.comparison.coverage import Coverage
@@ -76,7 +76,8 @@ def files_compared(
     """
     folders = [path for path in ours if path.is_dir() and KlineDataset(_klines(path)).parts()]
     given, _ = files_given([path for path in ours if path not in folders])
-    files = [one for path in given for one in read_all_klines(path, symbol=symbol)]
+    every = [one for path in given for one in read_all_klines(path, symbol=symbol)]
+    files = [one for one in every if symbol in (None, one.symbol)] or every
     given, others = files_given(klines)
     read = KlineFiles(given, symbol)
     theirs = list(read.klines())

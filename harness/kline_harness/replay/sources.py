@@ -14,6 +14,7 @@ from kline_harness.archives import (
     KlineFiles,
     TradeFile,
     files_given,
+    files_of_symbol,
     id_rule_of,
     is_mapped,
     open_trades,
@@ -75,7 +76,7 @@ class Sources:
         Raises UsageError when there are no trades or two files hold the same ones.
         """
         columns, symbol = scenario.columns, scenario.symbol
-        paths, others = files_given(paths, columns)
+        paths, others = files_of_symbol(*files_given(paths, columns), symbol)
         kline_paths, more = files_given(kline_paths)
         mapped = [p for p in paths if columns is not None and is_mapped(p, columns)]
         if columns is not None and not mapped:
