@@ -5,7 +5,7 @@ Arrow's own conversion imports pandas, which costs more than most tables here ta
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Context, Decimal
 from typing import Any
 
@@ -62,6 +62,17 @@ def decimal_words(column: pa.ChunkedArray | pa.Array) -> NDArray[Any]:
     whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     words: NDArray[Any] = _values(whole, np.dtype([("low", "<u8"), ("high", "<i8")]))
     return words
+
+
+def words_of(values: Iterable[int]) -> NDArray[np.uint64]:
+    """Return integers as 128-bit two's complement, two words each, the low one first."""
+    data = b"".join([value.to_bytes(16, "little", signed=True) for value in values])
+    return np.frombuffer(data, dtype=np.uint64).reshape(-1, 2)
+
+
+def decimals_of(words: NDArray[np.uint64], kind: pa.DataType) -> pa.Array:
+    """Return such words as a column of decimal128."""
+    return pa.Array.from_buffers(kind, len(words), [None, pa.py_buffer(words)])
 
 
 def unscaled(column: pa.ChunkedArray | pa.Array) -> ExactArray:

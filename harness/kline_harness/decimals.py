@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from kline_harness.arrow import decimals_of, words_of
 from kline_harness.columns import Columns
 from kline_harness.compiled.groups import product_words
 from kline_harness.errors import OutputError
@@ -60,7 +61,7 @@ def _decimal(
         words = _wide_words(table, name, values, _digits(table, scales))
     else:
         words = scale_to_words(values, factors)
-    return pa.Array.from_buffers(DECIMAL, len(values), [None, pa.py_buffer(words)])
+    return decimals_of(words, DECIMAL)
 
 
 def scale_to_words(values: Int64Array, factors: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -98,7 +99,7 @@ def _wide_words(
 ) -> NDArray[np.uint64]:
     """Scale number by number with Python integers: slow, and right for any size and scale."""
     limit = 10**DECIMAL_DIGITS
-    out = bytearray()
+    stored = []
     for row, (value, shift) in enumerate(zip(values.tolist(), digits.tolist(), strict=True)):
         scaled, rest = _scaled(value, shift)
         if rest or not -limit < scaled < limit:
@@ -107,8 +108,8 @@ def _wide_words(
                 f"{table.symbol_text(row)}: {name} {text} does not fit "
                 f"decimal128({DECIMAL_DIGITS}, {DECIMAL_SCALE}) of the stored table"
             )
-        out += scaled.to_bytes(16, "little", signed=True)
-    return np.frombuffer(bytes(out), dtype=np.uint64)
+        stored.append(scaled)
+    return words_of(stored)
 
 
 def _fits(values: ExactArray, digits: Int64Array) -> BoolArray:

@@ -14,7 +14,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from kline_harness.arrow import array_of, dictionary_text, int64_of, texts_of, unscaled
+from kline_harness.arrow import (
+    array_of,
+    decimals_of,
+    dictionary_text,
+    int64_of,
+    texts_of,
+    unscaled,
+    words_of,
+)
 from kline_harness.errors import InputError, OutputError
 from kline_harness.ledger import Equation, EquationTable, Ledger
 from kline_harness.record_tables import (
@@ -301,8 +309,7 @@ class _LedgerRows:
     def _words(self, values: Sequence[int]) -> _Words:
         if max(values, default=0) > _WIDE_MAX or min(values, default=0) < -_WIDE_MAX:
             raise OutputError(f"{self._path.name}: a sum of the ledger has more than 38 digits")
-        words = b"".join([value.to_bytes(16, "little", signed=True) for value in values])
-        return np.frombuffer(words, dtype=np.uint64).reshape(-1, 2)
+        return words_of(values)
 
     def columns(self) -> dict[str, pa.Array]:
         """Return the columns of the table."""
@@ -310,8 +317,7 @@ class _LedgerRows:
         none = np.empty((0, 2), dtype=np.uint64)
 
         def wide(parts: list[_Words]) -> pa.Array:
-            words = np.concatenate([none, *parts])
-            return pa.Array.from_buffers(_WIDE, len(words), [None, pa.py_buffer(words)])
+            return decimals_of(np.concatenate([none, *parts]), _WIDE)
 
         def texts(name: str) -> pa.Array:
             codes = np.concatenate([np.empty(0, dtype=np.int32), *self._codes[name]])

@@ -30,7 +30,6 @@ from kline_harness.interval import CODE, parse_interval
 from kline_harness.kline import FIELDS, KlineBatch
 from kline_harness.ledger import SeriesAccount, TradeAccount
 from kline_harness.replay.tables import write_differences
-from kline_harness.storage.kline_table import to_arrow
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.units import narrow
 
@@ -160,7 +159,7 @@ def table_of(rows: Sequence[OracleKline], interval: str, symbol: str = SYMBOL) -
         "at_ns": _ids([row.close_time_ns + NS for row in rows]),
         "trigger": np.ones(len(rows), dtype=np.int8),
     }
-    return to_arrow(KlineBatch.build((Instrument(symbol, price, quantity, quote),), columns))
+    return KlineBatch.build((Instrument(symbol, price, quantity, quote),), columns).to_arrow()
 
 
 @dataclass

@@ -25,7 +25,6 @@ from kline_harness.interfaces import FeedSlice, Tick
 from kline_harness.interval import DEFAULT_INTERVALS
 from kline_harness.kline import FIELDS, KlineBatch
 from kline_harness.ledger import TradeAccount
-from kline_harness.storage.kline_table import to_arrow
 from kline_harness.tape import Tape, TradeKind
 
 from tests.comparison.story import MINUTE, NS, START, SYMBOL
@@ -70,7 +69,7 @@ def made_of(tape: Tape) -> Made:
     positions = np.searchsorted(tape.arrival_ns, at_ns, side="right").tolist()
     emission = aggregator.advance(FeedSlice(tape, tuple(ticks), tuple(positions)))
     klines: KlineBatch = concat([emission.klines, aggregator.finish(at_ns[-1]).klines])
-    return Made(to_arrow(klines), aggregator.accounts()[SYMBOL])
+    return Made(klines.to_arrow(), aggregator.accounts()[SYMBOL])
 
 
 def explained(ours: Made, theirs: pa.Table, tape: Tape) -> tuple[Comparison, float, float]:

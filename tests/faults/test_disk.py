@@ -106,10 +106,9 @@ WRITING = """
 import sys
 from pathlib import Path
 from kline_harness.storage.dataset import KlineDataset
-from kline_harness.storage.kline_table import to_arrow
 from tests.checks.tables import series, table
 import os
-rows = to_arrow(table(series("0 1 2 3 4 5 6")))
+rows = table(series("0 1 2 3 4 5 6")).to_arrow()
 dataset = KlineDataset(Path(sys.argv[1]))
 print("ready", flush=True)
 for line in sys.stdin:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kline_harness.gate.canonical import days_of, digest, escape, fields_of, time_text
-from kline_harness.storage.kline_table import SCHEMA
+from kline_harness.kline import SCHEMA
 
 MINUTE_US = 60_000_000
 OPEN_US = 1_715_731_200_000_000

@@ -19,17 +19,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from kline_harness.columns import Instrument, Rows
+from kline_harness.decimals import scale_to_words
 from kline_harness.errors import OutputError
-from kline_harness.kline import KlineBatch
+from kline_harness.kline import DECIMAL_COLUMNS, SCHEMA, KlineBatch
 from kline_harness.storage.dataset import KlineDataset
 from kline_harness.storage.filesystem import LocalFileSystem
-from kline_harness.storage.kline_table import (
-    DECIMAL_COLUMNS,
-    SCHEMA,
-    scale_to_words,
-    storable,
-    to_arrow,
-)
+from kline_harness.storage.kline_table import storable
 from kline_harness.storage.parquet_writer import ParquetWriter, WriterOptions
 from kline_harness.units import INT64_MAX, to_decimal
 from kline_harness.verdict import Validity
@@ -197,11 +192,11 @@ def test_stored_exactly_or_refused(value: int, scale: int, as_object: bool) -> N
     fits = (value * 10**18) % 10**scale == 0 and abs(value) * 10**18 < 10 ** (38 + scale)
     assert storable(batch).tolist() == [fits]
     if fits:
-        (stored,) = to_arrow(batch)["volume"].to_pylist()
+        (stored,) = batch.to_arrow()["volume"].to_pylist()
         assert stored == number
     else:
         with pytest.raises(OutputError, match=r"ALFAUSDT: volume .* does not fit decimal128"):
-            to_arrow(batch)
+            batch.to_arrow()
 
 
 def test_klines_that_cannot_be_stored_are_dropped_and_counted(tmp_path: Path) -> None:
@@ -223,7 +218,7 @@ def test_times_finer_than_a_microsecond_are_refused() -> None:
     rows = series("0")
     rows[0]["open_time_ns"] += 1
     with pytest.raises(OutputError, match="finer than the microseconds"):
-        to_arrow(table(rows))
+        table(rows).to_arrow()
 
 
 def digest(directory: Path) -> list[str]:

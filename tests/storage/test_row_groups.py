@@ -14,7 +14,7 @@ from kline_harness.kline import DECIMAL_COLUMNS, SCHEMA, KlineBatch
 from kline_harness.storage import parquet_writer
 from kline_harness.storage.dataset import KlineDataset
 from kline_harness.storage.filesystem import LocalFileSystem
-from kline_harness.storage.kline_table import row_groups, to_arrow
+from kline_harness.storage.kline_table import row_groups
 from kline_harness.storage.parquet_writer import ParquetWriter, WriterOptions
 
 from tests.checks.tables import opening, series, table
@@ -36,7 +36,7 @@ def test_row_groups_are_those_of_the_whole_table(sizes: list[tuple[str, int]], r
     whole, dictionary = pa.BufferOutputStream(), ["symbol", "interval", "trigger", *DECIMAL_COLUMNS]
     split = {n: "BYTE_STREAM_SPLIT" for n in SCHEMA.names if n not in dictionary}
     options = {"compression": "zstd", "use_dictionary": dictionary, "column_encoding": split}
-    pq.write_table(to_arrow(concat(klines)), whole, row_group_size=rows, **options)
+    pq.write_table(concat(klines).to_arrow(), whole, row_group_size=rows, **options)
     groups = pa.BufferOutputStream()
     with pq.ParquetWriter(groups, SCHEMA, **options) as file:
         for group in row_groups(klines, rows):

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from kline_harness.aggregators.subject_messages import encode
 from kline_harness.aggregators.subject_process import Buffer
-from kline_harness.arrow import array_of
+from kline_harness.arrow import array_of, decimals_of, words_of
 from kline_harness.columns import Instrument
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.units import ExactArray
@@ -18,7 +18,6 @@ from kline_harness.units import ExactArray
 _DIGITS = 38
 # What ends an IPC stream: a message of no length.
 _END = b"\xff\xff\xff\xff\x00\x00\x00\x00"
-_LOW_WORD = 2**64 - 1
 _KINDS = {kind.value: kind.name for kind in TradeKind}
 
 
@@ -63,14 +62,11 @@ def _column(tape: Tape, instrument: Instrument, name: str) -> pa.Array:
 
 def _decimals(values: ExactArray, scale: int) -> pa.Array:
     """Return scaled integers as 128-bit decimals: two words each, the low one first."""
-    words = np.empty((len(values), 2), dtype=np.uint64)
     if values.dtype == object:
-        numbers = values.tolist()
-        words[:, 0] = [number & _LOW_WORD for number in numbers]
-        words[:, 1] = [number >> 64 & _LOW_WORD for number in numbers]
+        words = words_of(values.tolist())
     else:
+        words = np.empty((len(values), 2), dtype=np.uint64)
         signed = words.view(np.int64)
         signed[:, 0] = values
         np.right_shift(values, 63, out=signed[:, 1])
-    buffers = [None, pa.py_buffer(words)]
-    return pa.Array.from_buffers(pa.decimal128(_DIGITS, scale), len(values), buffers)
+    return decimals_of(words, pa.decimal128(_DIGITS, scale))

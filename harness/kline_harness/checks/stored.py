@@ -17,7 +17,7 @@ from kline_harness.comparison.series_rows import chunks
 from kline_harness.comparison.stored import Stored
 from kline_harness.interfaces import Observer
 from kline_harness.kept_klines import KeptKlines
-from kline_harness.storage.kline_table import SCHEMA, to_arrow
+from kline_harness.kline import SCHEMA
 from kline_harness.units import Window
 from kline_harness.verdict import Finding, Severity, Verdict
 
@@ -59,7 +59,7 @@ class StoredCheck(Observer):
 
 def _columns(kept: KeptKlines, number: int, names: Sequence[str] | None) -> pa.Table:
     """Return some of the klines given, as they are stored; only some columns if named."""
-    table = to_arrow(kept.piece(number))
+    table = kept.piece(number).to_arrow()
     return table if names is None else table.select(list(names))
 
 

@@ -13,7 +13,6 @@ from kline_harness.comparison.shift import diagnose
 from kline_harness.inspection.kline_series import KlineSeries
 from kline_harness.inspection.subject import FileReport
 from kline_harness.inspection.tally import Tally
-from kline_harness.storage.kline_table import to_arrow
 from kline_harness.units import Int64Array
 
 
@@ -80,5 +79,5 @@ class _Rows:
 
     def take(self, rows: NDArray[Any], names: Sequence[str] | None = None) -> pa.Table:
         """Return some rows; only some columns if named."""
-        table = to_arrow(self._series.take(rows))
+        table = self._series.take(rows).to_arrow()
         return table if names is None else table.select(list(names))

@@ -31,7 +31,6 @@ from kline_harness.replay.references import outside_of_name, readers_of, referen
 from kline_harness.roll_up import roll_up_pieces
 from kline_harness.run_rows import InputRow
 from kline_harness.storage.dataset import KlineDataset
-from kline_harness.storage.kline_table import to_arrow
 from kline_harness.units import NS_PER_MICROSECOND
 from kline_harness.verdict import Finding, Severity
 
@@ -126,7 +125,7 @@ def _with_longer(
             child, batch = _make(one, files)
             used.add((child.symbol, child.interval.text))
             fields[series] = tuple(n for n in child.fields if n in FIELDS)
-            readers.append(in_memory(to_arrow(batch)))
+            readers.append(in_memory(batch.to_arrow()))
             stored = Stored(readers)
     return stored, used
 

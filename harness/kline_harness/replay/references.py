@@ -20,7 +20,7 @@ from kline_harness.comparison.series_rows import CHUNK_ROWS
 from kline_harness.comparison.stored import Reader, in_memory
 from kline_harness.kline import KlineBatch
 from kline_harness.kline_rule import QuietRule
-from kline_harness.storage.kline_table import storable, to_arrow
+from kline_harness.storage.kline_table import storable
 from kline_harness.units import NS_PER_MICROSECOND, Int64Array, utc_text
 from kline_harness.verdict import Finding, Severity
 
@@ -35,7 +35,7 @@ class FileRows:
         self._klines = klines
         for batch, _ in klines.rows.pieces():
             if not storable(batch).all():
-                to_arrow(batch)
+                batch.to_arrow()
 
     def __len__(self) -> int:
         return len(self._klines)
@@ -55,7 +55,7 @@ class FileRows:
         return table if names is None else table.select(list(names))
 
     def _table(self, batch: KlineBatch, closes_ns: Int64Array) -> pa.Table:
-        table = to_arrow(batch)
+        table = batch.to_arrow()
         if not self._klines.closes_stated:
             return table
         column = table.schema.get_field_index("close_time")

@@ -12,8 +12,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from kline_harness.kline import DECIMAL_COLUMNS, SCHEMA
 from kline_harness.storage.filesystem import FileSystem, LocalFileSystem
-from kline_harness.storage.kline_table import DECIMAL_COLUMNS, SCHEMA
 
 ROW_GROUP_ROWS = 125_000
 # Prices repeat, so a dictionary is smaller than anything else; polars cannot read decimals split

@@ -1,4 +1,4 @@
-"""Final klines as an Arrow table: one schema for all symbols, exact."""
+"""Final klines as the row groups of a Parquet file, and which of them can be stored."""
 
 from __future__ import annotations
 
@@ -7,26 +7,10 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 
 from kline_harness.columns import Rows, join_instruments, places
-from kline_harness.decimals import DECIMAL_DIGITS, DECIMAL_SCALE, fits_decimal, scale_to_words
-from kline_harness.kline import DECIMAL_COLUMNS, SCHEMA, KlineBatch
+from kline_harness.decimals import fits_decimal
+from kline_harness.kline import KlineBatch
 from kline_harness.pending_rows import Pending
 from kline_harness.units import NS_PER_MICROSECOND, BoolArray
-
-__all__ = [
-    "DECIMAL_COLUMNS",
-    "DECIMAL_DIGITS",
-    "DECIMAL_SCALE",
-    "SCHEMA",
-    "row_groups",
-    "scale_to_words",
-    "storable",
-    "to_arrow",
-]
-
-
-def to_arrow(batch: KlineBatch) -> pa.Table:
-    """Return the klines as a table of `SCHEMA`; raises OutputError as `KlineBatch.to_arrow`."""
-    return batch.to_arrow()
 
 
 def row_groups(klines: Sequence[KlineBatch], rows: int) -> Iterator[pa.Table]:
@@ -41,11 +25,11 @@ def row_groups(klines: Sequence[KlineBatch], rows: int) -> Iterator[pa.Table]:
     for one in klines:
         waiting.add(Rows.all(one.over(instruments, index)))
     while waiting.rows:
-        yield to_arrow(waiting.take(min(rows, waiting.rows)))
+        yield waiting.take(min(rows, waiting.rows)).to_arrow()
 
 
 def storable(batch: KlineBatch) -> BoolArray:
-    """Tell which klines `to_arrow` takes: it stores every number exactly or not at all."""
+    """Tell which klines `KlineBatch.to_arrow` takes: those of which it stores every number exactly."""
     # Close times are whole seconds, whatever the open times are.
     fits: BoolArray = batch.open_time_ns % NS_PER_MICROSECOND == 0
     return fits & fits_decimal(batch)

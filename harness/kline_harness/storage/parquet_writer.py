@@ -14,7 +14,7 @@ from kline_harness.ledger import Equation
 from kline_harness.pending_rows import Pending
 from kline_harness.storage.dataset import ROW_GROUP_ROWS, CommitError, KlineDataset
 from kline_harness.storage.filesystem import FailingFileSystem, FileSystem, LocalFileSystem
-from kline_harness.storage.kline_table import row_groups, storable, to_arrow
+from kline_harness.storage.kline_table import row_groups, storable
 from kline_harness.units import NS_PER_SECOND
 from kline_harness.verdict import Finding, Severity, Verdict
 
@@ -248,7 +248,7 @@ class ParquetWriter:
 def _refusal(kline: KlineBatch) -> str:
     """Return why a kline cannot be stored."""
     try:
-        to_arrow(kline)
+        kline.to_arrow()
     except OutputError as error:
         return str(error)
     return ""
