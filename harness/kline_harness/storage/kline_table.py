@@ -29,7 +29,7 @@ def row_groups(klines: Sequence[KlineBatch], rows: int) -> Iterator[pa.Table]:
 
 
 def storable(batch: KlineBatch) -> BoolArray:
-    """Tell which klines `KlineBatch.to_arrow` takes: those of which it stores every number exactly."""
+    """Tell which klines can be stored: every number exactly, or not at all."""
     # Close times are whole seconds, whatever the open times are.
     fits: BoolArray = batch.open_time_ns % NS_PER_MICROSECOND == 0
     return fits & fits_decimal(batch)
