@@ -9,7 +9,10 @@ from typing import Any
 import pyarrow.parquet as pq
 from kline_harness.record_tables import COMPARED_FILE, INPUTS_FILE, NOT_COMPARED_FILE, write_rows
 
-_JSON = {"symbols", "coverage", "not_stated", "unread_columns", "compared_fields", "fields"}
+_JSON = {
+    *("symbols", "coverage", "not_stated", "unread_columns", "contradictions"),
+    *("compared_fields", "fields"),
+}
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:

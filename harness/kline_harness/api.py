@@ -15,7 +15,7 @@ from kline_harness.aggregators.loader import NamedFactory
 from kline_harness.archives import ColumnMap, ExchangeKlines, open_trades
 from kline_harness.archives import read_klines as read_kline_file
 from kline_harness.columns import concat
-from kline_harness.comparison.summary import summary
+from kline_harness.comparison.summary import sentence_of
 from kline_harness.contracts import contract_size as contract_size_of
 from kline_harness.errors import UsageError
 from kline_harness.inspection import inspect_files
@@ -106,7 +106,7 @@ def compare(
     """
     comparison = compare_files(_paths(ours), _paths(klines), symbol, _size(contract_size))
     verdict = comparison.verdict()
-    sentence = f"{verdict.validity.value.capitalize()}: {summary(comparison)}."
+    sentence = sentence_of(comparison)
     differences = Table(differences_table(comparison.differences))
     return Compared(verdict.validity, sentence, (verdict,), comparison, differences)
 

@@ -12,19 +12,14 @@ from rich.table import Table
 from rich.text import Text
 
 from kline_harness.comparison.compare import Class, Comparison, SeriesResult
-from kline_harness.comparison.summary import summary
+from kline_harness.comparison.summary import sentence_of
 from kline_harness.finding_text import count_text, finding_text
 from kline_harness.interval import INTERVALS
 from kline_harness.nouns import counted
 from kline_harness.replay import Outcome
-from kline_harness.terminal_console import Console
-from kline_harness.verdict import OMITTED, Finding, Severity, Validity, Verdict
+from kline_harness.terminal_console import STYLE, Console
+from kline_harness.verdict import OMITTED, Finding, Severity, Verdict
 
-_STYLE = {
-    Validity.VALID: "bold green",
-    Validity.UNKNOWN: "bold yellow",
-    Validity.INVALID: "bold red",
-}
 _SEVERITIES = tuple(Severity)
 _KINDS_SHOWN = 8
 _OF_A_KIND_SHOWN = 3
@@ -51,7 +46,7 @@ def show_outcome(outcome: Outcome) -> None:
 def show_sentence(outcome: Outcome) -> None:
     """Print the verdict with what it rests on, one line."""
     console = Console(highlight=False)
-    console.print(Text(outcome.sentence, style=_STYLE[outcome.validity]), soft_wrap=True)
+    console.print(Text(outcome.sentence, style=STYLE[outcome.validity]), soft_wrap=True)
 
 
 def show_json(outcome: Outcome) -> None:
@@ -79,7 +74,7 @@ def _checks(outcome: Outcome) -> Table:
     for check in outcome.checks:
         seen = ", ".join(count_text(name, count) for name, count in check.counts.items() if count)
         table.add_row(
-            check.check, Text(check.validity.value, style=_STYLE[check.validity]), Text(seen)
+            check.check, Text(check.validity.value, style=STYLE[check.validity]), Text(seen)
         )
     return table
 
@@ -95,8 +90,7 @@ def show_comparison(comparison: Comparison, full: Path | None = None) -> None:
     where = f"all in {full}" if full else "--out FILE.ndjson writes them all"
     console.print()
     _show_findings([verdict], console, where)
-    text = f"{verdict.validity.value.capitalize()}: {summary(comparison)}."
-    console.print(Text(text, style=_STYLE[verdict.validity]), soft_wrap=True)
+    console.print(Text(sentence_of(comparison), style=STYLE[verdict.validity]), soft_wrap=True)
 
 
 def _show_series(comparison: Comparison, console: Console) -> None:

@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from rich import console
 
+from kline_harness.verdict import Validity
+
+# How each verdict is written.
+STYLE = {
+    Validity.VALID: "bold green",
+    Validity.UNKNOWN: "bold yellow",
+    Validity.INVALID: "bold red",
+}
+
 
 class Console(console.Console):
     """A rich console that ends as the rest of the command does where its reader went away.

@@ -13,15 +13,10 @@ from kline_harness.archives import NOT_STATED, FileInfo
 from kline_harness.finding_text import evidence_text
 from kline_harness.inspection import FileReport, Inspection
 from kline_harness.inspection.kinds import KINDS
-from kline_harness.terminal_console import Console
+from kline_harness.terminal_console import STYLE, Console
 from kline_harness.units import NS_PER_MILLISECOND, NS_PER_SECOND
 from kline_harness.verdict import Finding, Severity, Validity
 
-_STYLE = {
-    Validity.VALID: "bold green",
-    Validity.UNKNOWN: "bold yellow",
-    Validity.INVALID: "bold red",
-}
 _MARK = {
     Severity.ERROR: Text("error ", style="red"),
     Severity.DOUBT: Text("doubt ", style="yellow"),
@@ -69,7 +64,7 @@ def show_inspection(inspection: Inspection) -> None:
     of_all = f"; {left_out} of {len(inspection.files)} files were not looked at" if left_out else ""
     some = any(report.looked_at for report in inspection.files)
     sentence = _SENTENCE[validity] if some else "unknown: nothing is known of what was given"
-    console.print(Text(sentence + of_all, style=_STYLE[validity]))
+    console.print(Text(sentence + of_all, style=STYLE[validity]))
 
 
 def _files(inspection: Inspection) -> Table:
@@ -86,7 +81,7 @@ def _files(inspection: Inspection) -> Table:
 def _row(report: FileReport) -> tuple[Text, str, str, str, str]:
     """Return what stands in a file's row: verdict, checksum, what it holds, rows, times."""
     is_judged = report.looked_at or report.verdict.findings
-    style = _STYLE[report.verdict.validity] if is_judged else "dim"
+    style = STYLE[report.verdict.validity] if is_judged else "dim"
     known = _known(report, report.info) if report.info else (report.other_kind or "broken", "", "")
     return Text(report.verdict_text, style=style), report.checksum.value, *known
 

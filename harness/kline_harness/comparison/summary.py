@@ -12,6 +12,11 @@ from kline_harness.kline import FIELDS
 _ALL = (*FIELDS, CLOSE_TIME)
 
 
+def sentence_of(found: Comparison) -> str:
+    """Return the sentence of a comparison without a replay: its verdict, and what that rests on."""
+    return f"{found.verdict().validity.value.capitalize()}: {summary(found)}."
+
+
 def summary(found: Comparison) -> str:
     """Say how many klines were compared in which fields, and how many were not and why."""
     paired = sum(result.paired for result in found.series)

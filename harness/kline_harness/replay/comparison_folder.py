@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from kline_harness.comparison.summary import summary
+from kline_harness.comparison.summary import sentence_of
 from kline_harness.replay.file_comparison import FilesCompared
 from kline_harness.replay.folder import run_folder, write_lines, write_record
 from kline_harness.replay.tables import write_differences
@@ -31,7 +31,7 @@ def write_comparison(target: Path, compared: FilesCompared, command: str) -> Non
         record = RunRecord(
             verdict=verdict.validity.value,
             exit_code=verdict.validity.exit_code,
-            sentence=f"{verdict.validity.value.capitalize()}: {summary(compared.comparison)}.",
+            sentence=sentence_of(compared.comparison),
             command=command,
             scenario={"aggregator": "klines of files, nothing was replayed"},
             versions=versions_of(),
