@@ -158,6 +158,8 @@ def _encode(groups: Iterable[pa.Table]) -> tuple[int, memoryview]:
         for table in groups:
             rows += table.num_rows
             file.write_table(table, row_group_size=ROW_GROUP_ROWS)
+            # Else it would lie beside the next one while that is made.
+            del table
     return rows, memoryview(sink.getvalue())
 
 

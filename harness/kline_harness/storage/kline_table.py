@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import pyarrow as pa
 
@@ -13,17 +13,17 @@ from kline_harness.pending_rows import Pending
 from kline_harness.units import NS_PER_MICROSECOND, BoolArray
 
 
-def row_groups(klines: Sequence[KlineBatch], rows: int) -> Iterator[pa.Table]:
-    """Yield klines as tables of `SCHEMA` of so many rows, the last of what is left.
+def row_groups(klines: list[KlineBatch], rows: int) -> Iterator[pa.Table]:
+    """Take klines out of a list, and yield them as tables of so many rows, the last of the rest.
 
-    One after the other: a table takes twice the bytes of its klines. Their dictionaries are the
-    same, as one file's have to be.
+    One after the other: a table takes twice the bytes of its klines, and those are let go once it
+    is made. Their dictionaries are the same, as one file's have to be.
     """
     instruments = join_instruments(klines)
     index = places(instruments)
     waiting: Pending[KlineBatch] = Pending()
-    for one in klines:
-        waiting.add(Rows.all(one.over(instruments, index)))
+    while klines:
+        waiting.add(Rows.all(klines.pop(0).over(instruments, index)))
     while waiting.rows:
         yield waiting.take(min(rows, waiting.rows)).to_arrow()
 

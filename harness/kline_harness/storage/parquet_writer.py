@@ -201,8 +201,10 @@ class ParquetWriter:
         if rows > _ROWS_ALONE_MAX:
             # What was taken and given back since the last part would lie under what it takes.
             trim()
+        # If it is not the last try they may be needed again.
+        given = klines if last else klines[:]
         try:
-            part = self.dataset.commit(row_groups(klines, ROW_GROUP_ROWS))
+            part = self.dataset.commit(row_groups(given, ROW_GROUP_ROWS))
         except CommitError as error:
             failure = {"step": error.step, "reason": error.reason}
             if not last:
