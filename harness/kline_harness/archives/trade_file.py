@@ -37,7 +37,7 @@ from kline_harness.units import Int64Array
 _PEEK_BYTES = 64 << 10
 # A block of longer rows is joined with the next: by the parser's thread, which has more time than
 # whoever takes the chunks.
-_ROW_BYTES = 64
+_ROW_BYTES = 80
 # Of all files that are read side by side, as much text as this is looked at in one go.
 _TOGETHER_BYTES = 192 << 20
 _BLOCK_BYTES_MIN = 256 << 10
