@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from kline_harness.archives import ColumnMap, detect, open_trades, read_klines
 from kline_harness.archives.trade_file import TradeFile
-from kline_harness.errors import InputError, UsageError
+from kline_harness.errors import InputError, UserError
 from kline_harness.inspection import inspect_files
 from kline_harness.kline import PRICE_FIELDS
 from kline_harness.verdict import Validity
@@ -254,7 +254,7 @@ def test_bad_values_of_a_table(
     ],
 )
 def test_a_map_that_says_nothing_known_is_refused(tmp_path: Path, text: str, expected: str) -> None:
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(UserError) as caught:
         column_map(tmp_path, text)
     assert expected in str(caught.value)
 
