@@ -255,7 +255,7 @@ def test_the_index_lists_every_run_in_order_of_name(
     (root / "broken").mkdir()
     (root / "broken/run.json").write_text("{")
     page = build_index(root).read_text("utf-8")
-    places = [page.index(f"{9 - place} &amp; {name}</th>") for place, name in enumerate(reports)]
+    places = [page.index(f"{9 - place} &amp; {name}<p") for place, name in enumerate(reports)]
     assert places == sorted(places, reverse=True)
     assert "run.json: expected JSON" in page
     assert 'data-figure="unknown">2<' in page

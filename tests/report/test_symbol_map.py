@@ -115,13 +115,10 @@ def test_a_number_of_another_page_goes_on_to_it(browser: Browser, reports: dict[
 def test_the_map_fits_a_phone(browser: Browser, market: Path) -> None:
     with opened(browser, market / "report.html", viewport={"width": 360, "height": 780}) as page:
         assert page.evaluate("document.documentElement.scrollWidth") == 360
-        # A table still: cells stand under their intervals.
-        assert (
-            page.locator("[data-viewer=series] tr.row").first.evaluate(
-                "node => getComputedStyle(node).display"
-            )
-            == "table-row"
-        )
+        # A card: each cell names its interval.
+        cell = page.locator("[data-viewer=series] td.cell").first
+        named = cell.evaluate("node => getComputedStyle(node, '::before').content")
+        assert named.strip('" ') == "1m"
         # The map opens to the counts of each series; their sums stay.
         expect(page.locator("#comparison-table tbody")).to_be_hidden()
         expect(page.locator("#comparison-table tfoot")).to_be_visible()
