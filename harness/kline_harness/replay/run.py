@@ -339,6 +339,8 @@ def _write(
         stretches=[one.to_dict() for one in run.stretches],
         faults=[fault.to_dict() for fault in faults],
     )
+    # The folder takes its place when this returns: what is not in it by then is nowhere.
+    writing.wait()
     write_record(folder, record)
 
 
