@@ -184,6 +184,17 @@ def test_a_long_chain_fits_in_the_drawing() -> None:
     assert max(places) <= 960 - 75
 
 
+def test_a_title_names_as_many_files_as_it_has_room_for() -> None:
+    files = [f"S{number:03}USDT-1m-2024-06.zip" for number in range(9)]
+    drawing = draw_ledger([_equation("lines of a file", name, 9, rows=9) for name in files])
+    assert drawing is not None
+    [title] = re.findall(r">(lines of a file[^<]*)<", drawing.__html__())
+    assert title == (
+        "lines of a file 9 · S000USDT-1m-2024-06.zip, S001USDT-1m-2024-06.zip and 7 more: "
+        "the same in each"
+    )
+
+
 def test_what_does_not_balance_is_said() -> None:
     drawing = draw_ledger(LEDGER)
     assert drawing is not None

@@ -14,7 +14,7 @@ _WIDTH, _STAGE, _BAR = 960.0, 280.0, 7.0
 _HEIGHT, _STUB, _LEAST, _TITLE = 44.0, 18.0, 3.0, 22.0
 # What is drawn of a ledger that balances; every line that does not comes before.
 _SHOWN = 10
-_SUBJECTS_NAMED, _LONG = 4, 24
+_SUBJECTS_NAMED, _NAMES_LONG = 4, 56
 _STUBS_SHOWN = 6
 # Right of the last stage, and a letter of a title.
 _STAGE_REST, _LETTER = 100.0, 7.4
@@ -200,8 +200,10 @@ def _title(flow: FlowFigure) -> str:
     tails = [subject.rpartition(" ")[2] for subject in flow.subjects]
     if len(set(heads)) == 1 and heads[0]:
         return f"{law} · {heads[0]} {', '.join(tails)}: the same in each"
-    # Names of files are long.
-    shown = 1 if len(flow.subjects[0]) > _LONG else _SUBJECTS_NAMED
+    # Names of files are long: as many as the picture is wide enough for.
+    shown = _SUBJECTS_NAMED
+    while shown > 1 and len(", ".join(flow.subjects[:shown])) > _NAMES_LONG:
+        shown -= 1
     more, named = len(flow.subjects) - shown, ", ".join(flow.subjects[:shown])
     return f"{law} · {named}{f' and {number(more)} more' if more > 0 else ''}: the same in each"
 
