@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from kline_harness.errors import InputError, error_line
 from kline_harness.report.differences import DifferenceRow, differing_klines, read_differences
@@ -115,7 +116,12 @@ def count_klines(run_dir: Path) -> int:
 
     Raises InputError for a part that is not a table of klines.
     """
-    return _read(run_dir / "klines", lambda folder: KlineDataset(folder).rows())
+    parts = _read(run_dir / "klines", lambda folder: KlineDataset(folder).parts())
+    return sum(_read(part, _rows_of) for part in parts)
+
+
+def _rows_of(part: Path) -> int:
+    return int(pq.read_metadata(part).num_rows)
 
 
 def _read(path: Path, read: Callable[[Path], T]) -> T:
