@@ -7,7 +7,10 @@ from decimal import Decimal
 from functools import partial
 from itertools import pairwise
 
+import numpy as np
 import pyarrow as pa
+import pytest
+from kline_harness.comparison import stored
 from kline_harness.comparison.compare import ReferenceKlines
 from kline_harness.comparison.coverage import Coverage
 from kline_harness.comparison.pairs import compare
@@ -77,6 +80,23 @@ def test_the_pieces_are_read_a_few_times_for_all_series() -> None:
     assert [(one.symbol, one.fields) for one in found.differences] == [(SYMBOLS[7], ("volume",))]
     assert sum(one.identical for one in found.series) == len(SYMBOLS) * MINUTES - 1
     assert reads.count - before <= 4 * PIECES
+
+
+def test_how_often_pieces_are_read_does_not_grow_with_the_klines(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stored, "_TOGETHER_ROWS", 2 * MINUTES)
+    tables = pieces()
+    reads = Reads()
+    ours = Stored([partial(reads.read, table) for table in tables])
+    before = reads.count
+    found = list(ours.in_turn([(symbol, "1m") for symbol in SYMBOLS], ("open_time", "low")))
+    assert [len(series) for series in found] == [MINUTES] * len(SYMBOLS)
+    rows = np.arange(MINUTES)
+    lows = [series.take(rows)["low"].unique().to_pylist() for series in found]
+    assert lows == [[Decimal(100 + place)] for place in range(len(SYMBOLS))]
+    # Three series at a time, and not two.
+    assert reads.count - before <= len(SYMBOLS) // 3 * PIECES
 
 
 def test_series_are_found_whatever_their_names_numbers_are_in_each_piece() -> None:

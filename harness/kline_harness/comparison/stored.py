@@ -23,8 +23,10 @@ from kline_harness.kline import SCHEMA
 from kline_harness.units import NS_PER_MICROSECOND, BoolArray, Int64Array, inverse
 
 _NO_ROWS = np.empty(0, dtype=np.int32)
-# So many rows of short series are read together: every series has some in every piece.
+# So many rows of short series are read together: every series has some in every piece. Of very
+# many rows it is a share, so that all of them are read a few times, however many there are.
 _TOGETHER_ROWS = 262_144
+_PASSES = 16
 
 
 # Reads some rows that follow each other; only some columns if named.
@@ -155,12 +157,14 @@ class Stored:
     ) -> Iterator[SeriesRows]:
         """Yield the finals of series one after the other, each by open time; of columns named."""
         together: list[NDArray[np.int32]] = []
+        most, held = max(_TOGETHER_ROWS, len(self) // _PASSES), 0
         for key in keys:
             rows = self.rows.get(key, _NO_ROWS)
-            if together and sum(map(len, together)) + len(rows) > _TOGETHER_ROWS:
+            if together and held + len(rows) > most:
                 yield from self._together(together, names)
-                together = []
+                together, held = [], 0
             together.append(rows)
+            held += len(rows)
         yield from self._together(together, names)
 
     def _together(
@@ -168,7 +172,7 @@ class Stored:
     ) -> Iterator[SeriesRows]:
         """Yield some series, read in one pass over the pieces; a long one as it is needed."""
         every = StoredRows(self, np.concatenate([_NO_ROWS, *series]))
-        if len(every) > _TOGETHER_ROWS:
+        if len(series) == 1 and len(every) > _TOGETHER_ROWS:
             yield every
             return
         table, start = every.take(np.arange(len(every)), names).combine_chunks(), 0
