@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 from kline_harness.compiled.rows import count_feeds
 from kline_harness.errors import Damaged, InputError, OtherKind
+from kline_harness.ledger import Equation
 
 inflater: Any
 try:
@@ -55,6 +56,25 @@ class Room:
     """How many bytes the next piece of a text may have, as far as its packing allows."""
 
     bytes: int
+
+
+@dataclass(slots=True)
+class LinesRead:
+    """What a reader says became of the lines that gave no row.
+
+    `header` and `blank` lines, `foreign` rows of symbols that were not asked for.
+    """
+
+    header: int = 0
+    blank: int = 0
+    foreign: int = 0
+
+    def equation(self, name: str, lines: int, rows: int) -> Equation:
+        """Return the law that every line of the file is a row read, or one of these."""
+        parts = {"rows read": rows, "header": self.header, "blank": self.blank}
+        if self.foreign:
+            parts["of other symbols"] = self.foreign
+        return Equation("lines of a file", name, lines, parts)
 
 
 class TextFile:

@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kline_harness.archives.coin_margined import coin_margined
-from kline_harness.archives.compressed import BLOCK_BYTES, TextFile
+from kline_harness.archives.compressed import BLOCK_BYTES, LinesRead, TextFile
 from kline_harness.archives.exchange import Dialect
 from kline_harness.archives.fields import unit_name, unit_range
 from kline_harness.archives.file_names import name_symbol, symbol_of_name
 from kline_harness.archives.grammar import Column
 from kline_harness.archives.iso_times import is_iso, iso_to_ns
-from kline_harness.archives.line_count import LinesRead
 from kline_harness.archives.mapped_text import MappedText
 from kline_harness.archives.registry import exchange_of
 from kline_harness.archives.table import ExactTable, Layout, RowBlock, bodies

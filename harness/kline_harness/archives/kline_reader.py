@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kline_harness.archives.compressed import TextFile
+from kline_harness.archives.compressed import LinesRead, TextFile
 from kline_harness.archives.fields import unit_name, unit_of, unit_range
 from kline_harness.archives.file_names import (
     name_interval,
@@ -21,7 +21,6 @@ from kline_harness.archives.grammar import Column
 from kline_harness.archives.iso_times import instant_ns, is_iso, iso_to_ns
 from kline_harness.archives.kline_rows import KlineRows, RowSpool
 from kline_harness.archives.kline_table import KlineTableText
-from kline_harness.archives.line_count import LinesRead
 from kline_harness.archives.name_claims import another_pair, is_another_pair
 from kline_harness.archives.registry import exchange_of
 from kline_harness.archives.table import ExactTable, Layout, RowBlock, bodies

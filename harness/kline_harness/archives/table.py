@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 from numpy.typing import NDArray
 
+from kline_harness.archives.compressed import LinesRead
 from kline_harness.archives.exchange import Dialect
 from kline_harness.archives.fields import FALSE_WORDS, TRUE_WORDS
 from kline_harness.archives.grammar import (
@@ -27,7 +28,6 @@ from kline_harness.archives.grammar import (
     shown,
     too_wide,
 )
-from kline_harness.archives.line_count import LinesRead
 from kline_harness.arrow import unscaled
 from kline_harness.compiled.rows import BOOLEAN, EXACT, INTEGER, count_lines, parse_rows
 from kline_harness.errors import InputError

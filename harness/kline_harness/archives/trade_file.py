@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from kline_harness.archives.column_map import ColumnMap
-from kline_harness.archives.compressed import BLOCK_BYTES, TextFile
+from kline_harness.archives.compressed import BLOCK_BYTES, LinesRead, TextFile
 from kline_harness.archives.exchanges.binance.recordings import Recording
 from kline_harness.archives.exchanges.binance.trade_files import read_trades
 from kline_harness.archives.fields import unit_name
@@ -21,7 +21,6 @@ from kline_harness.archives.file_names import (
 )
 from kline_harness.archives.foreign_trades import ForeignTrades
 from kline_harness.archives.info import FileInfo
-from kline_harness.archives.line_count import LinesRead
 from kline_harness.archives.mapped_text import MappedText
 from kline_harness.archives.name_claims import contradictions
 from kline_harness.archives.recognition import Opened, open_text, sniff
@@ -255,6 +254,10 @@ class TradeFile:
             stated = tuple(recording.symbols)
         elif self._foreign is not None and "symbol" in self._layout.columns:
             stated = (self._foreign.symbol or "",)
+        path, member = PurePath(self.path), PurePath(self._file.member or self.path)
+        if not stated and self._given is None and path.stem == member.stem:
+            # One name, and nothing that it could contradict.
+            return ()
         return contradictions(
             self.path,
             self._file.member,

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from kline_harness.archives.coin_margined import coin_margined
-from kline_harness.archives.compressed import BLOCK_BYTES, TextFile
+from kline_harness.archives.compressed import BLOCK_BYTES, LinesRead, TextFile
 from kline_harness.archives.fields import unit_name, unit_range
 from kline_harness.archives.grammar import Column
-from kline_harness.archives.line_count import LinesRead
 from kline_harness.archives.table import ExactTable, Layout, bodies
 from kline_harness.background import in_background
 from kline_harness.columns import Instrument
