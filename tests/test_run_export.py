@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
+import os
 import re
+import tracemalloc
 import zipfile
 from decimal import Decimal
 from pathlib import Path
@@ -57,22 +60,81 @@ def test_klines_are_the_text_of_the_exchanges_own_files(folder: Path, tmp_path: 
         assert ours.split() == [plain(line) for line in exchange.split()]
 
 
+def kline(symbol: str, minute: int, **values: object) -> dict[str, object]:
+    """Return a stored kline of a minute, every field of it 1."""
+    row: dict[str, object] = dict.fromkeys(FIELDS, Decimal(1))
+    row |= {"interval": "1m", "open_time": minute * 60_000_000, "count": 1, "symbol": symbol}
+    row |= {"close_time": (minute + 1) * 60_000_000, "trigger": "tick"}
+    return row | dict.fromkeys(("first_trade_id", "last_trade_id", "finalized_at"), 1) | values
+
+
+def store(folder: Path, *parts: list[dict[str, object]]) -> None:
+    """Store each list of klines as a part of a run's."""
+    (folder / "klines").mkdir()
+    for number, rows in enumerate(parts):
+        table = pa.Table.from_pylist(rows, schema=SCHEMA)
+        pq.write_table(table, folder / "klines" / f"part-{number:05}.parquet", row_group_size=2)
+
+
 def test_the_files_of_many_series_are_said_as_a_count(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    kline: dict[str, object] = dict.fromkeys(FIELDS, Decimal(1))
-    kline |= {"interval": "1m", "open_time": 0, "close_time": 60_000_000, "count": 1}
-    kline |= dict.fromkeys(("first_trade_id", "last_trade_id", "finalized_at"), 1)
-    rows = [{**kline, "symbol": f"S{number:02}USDT", "trigger": "tick"} for number in range(40)]
-    table = pa.Table.from_pylist(rows, schema=SCHEMA)
-    (tmp_path / "klines").mkdir()
-    pq.write_table(table, tmp_path / "klines" / "part-00000.parquet")
+    store(tmp_path, [kline(f"S{number:02}USDT", 0) for number in range(40)])
     out = tmp_path / "csv"
     assert run(["export", str(tmp_path), "klines", "--out", str(out)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == [str(out / "S00USDT-1m.csv"), str(out / "S01USDT-1m.csv")]
     assert lines[24:] == ["and 16 more; 40 files in all"]
     assert len(list(out.iterdir())) == 40
+
+
+def test_a_series_is_put_in_order_over_parts_and_row_groups(tmp_path: Path) -> None:
+    """A name with an E is no number, and a number as small as it gets has no exponent."""
+    small = {"volume": Decimal("1E-18"), "quote_volume": Decimal(0), "high": Decimal("1200.50")}
+    unstated = {"first_trade_id": None, "last_trade_id": None}
+    first = [kline("1E5USDT", 2), kline("ETHUSDT", 3, **unstated), kline("ETHUSDT", 1)]
+    store(tmp_path, first, [kline("ETHUSDT", 2, **small), kline("ETHUSDT", 0)])
+    out = tmp_path / "csv"
+    assert run(["export", str(tmp_path), "klines", "--out", str(out)]) == 0
+    assert sorted(path.name for path in out.iterdir()) == ["1E5USDT-1m.csv", "ETHUSDT-1m.csv"]
+    head, *rows = (out / "ETHUSDT-1m.csv").read_text().splitlines()
+    assert head.startswith("open_time,open,high,low,close,volume,close_time,quote_volume,count,")
+    assert rows == [
+        "0,1,1,1,1,1,59999,1,1,1,1,0",
+        "60000,1,1,1,1,1,119999,1,1,1,1,0",
+        "120000,1,1200.5,1,1,0.000000000000000001,179999,0,1,1,1,0",
+        "180000,1,1,1,1,1,239999,1,1,1,1,0",
+    ]
+
+
+def test_rows_of_klines_are_not_all_held_as_text(tmp_path: Path) -> None:
+    minutes = [kline("ETHUSDT", minute) for minute in range(20_000)]
+    table = pa.Table.from_pylist(minutes, schema=SCHEMA)
+    (tmp_path / "klines").mkdir()
+    pq.write_table(table, tmp_path / "klines" / "part-00000.parquet", row_group_size=500)
+    del minutes, table
+    words = ["export", str(tmp_path), "klines", "--out", str(tmp_path / "csv")]
+    run(words)
+    tracemalloc.start()
+    try:
+        run(words)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    size = (tmp_path / "csv" / "ETHUSDT-1m.csv").stat().st_size
+    assert peak < size
+
+
+def test_nothing_is_left_of_klines_that_could_not_be_written(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(UserError, match="cannot be written: No space left on device"):
+        run(["export", str(folder), "klines", "--out", str(tmp_path / "csv")])
+    assert list((tmp_path / "csv").iterdir()) == []
 
 
 def test_klines_are_read_back_as_the_runs_own(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+import itertools
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from kline_harness.archives.exchanges.binance import KLINE_COLUMNS
 from kline_harness.errors import InputError, OutputError, UsageError
@@ -64,7 +66,7 @@ def export_klines(
     """Write a file SYMBOL-INTERVAL.csv for each series, rows by open time, and yield its path.
 
     Times are ms, numbers the exact text of what is stored, without trailing zeros, and empty where
-    nothing is stated.
+    nothing is stated. A row group of the stored klines is held at a time.
 
     Raises InputError for a folder without klines, UsageError where no series is the one asked for.
     """
@@ -73,37 +75,97 @@ def export_klines(
     dataset = KlineDataset(run / "klines")
     if not dataset.parts():
         raise InputError(run / "klines", "the stored klines, part-*.parquet", "none")
-    series: dict[tuple[str, str], list[tuple[int, str]]] = {}
-    for table in dataset.pieces(list(_STORED)):
-        for row in _texts(table):
-            if symbol in (None, row["symbol"]) and interval in (None, row["interval"]):
-                line = ",".join(row.get(name, "0") for name in KLINE_COLUMNS)
-                key = row["symbol"], row["interval"]
-                series.setdefault(key, []).append((int(row["open_time"]), line))
-    if not series:
-        raise UsageError(f"{run}: expected klines of {symbol or 'any symbol'}, found none")
-    out.mkdir(parents=True, exist_ok=True)
-    for (name, length), rows in sorted(series.items()):
-        path = out / f"{name}-{length}.csv"
-        lines = [",".join(KLINE_COLUMNS), *(line for _, line in sorted(rows))]
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="")
-        yield path
+    files: dict[tuple[str, str], _SeriesFile] = {}
+    try:
+        for read in dataset.readers():
+            for key, times, lines in _series_of(read(_STORED), symbol, interval):
+                if key not in files:
+                    out.mkdir(parents=True, exist_ok=True)
+                    files[key] = _SeriesFile(out / f"{key[0]}-{key[1]}.csv")
+                files[key].append(times, lines)
+        if not files:
+            raise UsageError(f"{run}: expected klines of {symbol or 'any symbol'}, found none")
+        for _, file in sorted(files.items()):
+            yield file.finish()
+    finally:
+        for file in files.values():
+            file.partial.unlink(missing_ok=True)
 
 
-def _texts(table: Any) -> Iterator[dict[str, str]]:
-    """Yield the rows of stored klines as the texts of the exchange's columns."""
-    columns: dict[str, list[str]] = {}
-    for name in _STORED:
-        if name in ("open_time", "close_time"):
-            # The exchange states the last millisecond of a kline, not the first one after it.
-            less = int(name == "close_time")
-            values = table[name].cast(pa.int64()).to_pylist()
-            columns[name] = [str(value // _US_PER_MS - less) for value in values]
-        else:
-            texts = table[name].cast(pa.string()).to_pylist()
-            columns[name] = [plain_decimal(text) or "" for text in texts]
-    for values in zip(*columns.values(), strict=True):
-        yield dict(zip(columns, values, strict=True))
+class _SeriesFile:
+    """The file of a series while it is written: under a name of its own until it is whole.
+
+    Open for one row group at a time: a run can have more series than files may be open.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.partial = path.with_name(f".{path.name}.partial")
+        self._last: int | None = None
+        self._in_order = True
+        self.partial.write_text(",".join(KLINE_COLUMNS) + "\n", encoding="utf-8", newline="")
+
+    def append(self, times: Sequence[int], lines: Sequence[str]) -> None:
+        """Add rows, which are in order among themselves."""
+        self._in_order &= self._last is None or self._last <= times[0]
+        self._last = times[-1]
+        with self.partial.open("a", encoding="utf-8", newline="") as file:
+            file.write("\n".join(lines) + "\n")
+
+    def finish(self) -> Path:
+        """Give the file its name; rows that were stored out of order are sorted first."""
+        if not self._in_order:
+            head, *lines = self.partial.read_text("utf-8").splitlines()
+            lines.sort(key=lambda line: int(line.partition(",")[0]))
+            self.partial.write_text("\n".join([head, *lines, ""]), encoding="utf-8", newline="")
+        self.partial.replace(self.path)
+        return self.path
+
+
+def _series_of(
+    table: pa.Table, symbol: str | None, interval: str | None
+) -> Iterator[tuple[tuple[str, str], Sequence[int], Sequence[str]]]:
+    """Yield each series of a table with its open times and its lines, by open time."""
+    for place, (name, wish) in enumerate((("symbol", symbol), ("interval", interval))):
+        table = table.set_column(place, name, table[name].cast(pa.string()))
+        if wish is not None:
+            table = table.filter(pc.equal(table[name], wish))
+    table = table.sort_by([(name, "ascending") for name in ("symbol", "interval", "open_time")])
+    keys = list(zip(*(table[name].to_pylist() for name in ("symbol", "interval")), strict=True))
+    times = table["open_time"].cast(pa.int64()).to_pylist()
+    lines = _lines(table).to_pylist()
+    start = 0
+    for key, group in itertools.groupby(keys):
+        stop = start + sum(1 for _ in group)
+        yield key, times[start:stop], lines[start:stop]
+        start = stop
+
+
+def _lines(table: pa.Table) -> pa.Array:
+    """Return the rows of stored klines as lines of the exchange's columns."""
+    columns = [
+        _texts(name, table[name].combine_chunks()) if name in _STORED else pa.scalar("0")
+        for name in KLINE_COLUMNS
+    ]
+    return pc.binary_join_element_wise(*columns, ",")
+
+
+def _texts(name: str, values: pa.Array) -> pa.Array:
+    """Return a column as text, empty where it is null."""
+    if pa.types.is_timestamp(values.type):
+        # The exchange states the last millisecond of a kline, not the first one after it.
+        less = int(name == "close_time")
+        ms = pc.divide(values.cast(pa.int64()), _US_PER_MS)
+        return pc.subtract(ms, less).cast(pa.string())
+    texts = values.cast(pa.string())
+    if pa.types.is_decimal(values.type):
+        trimmed = pc.utf8_rtrim(pc.utf8_rtrim(texts, "0"), ".")
+        # Small numbers have an exponent, such as every zero: 0E-18.
+        small = pc.fill_null(pc.match_substring(texts, "E"), False)
+        found = texts.filter(small).dictionary_encode()
+        plain = pa.array(map(plain_decimal, found.dictionary.to_pylist()), pa.string())
+        texts = pc.replace_with_mask(trimmed, small, plain.take(found.indices))
+    return pc.fill_null(texts, "")
 
 
 def _rows(run: Path, what: str) -> Iterator[dict[str, Any]]:
