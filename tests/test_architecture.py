@@ -16,8 +16,8 @@ PACKAGE = ROOT / "harness" / "kline_harness"
 # Bottom up. Rooms of one level do not know each other, except along BESIDE.
 LEVELS: tuple[tuple[str, ...], ...] = (
     (
-        *("compiled", "contracts", "errors", "exit_codes", "nouns", "units", "interval"),
-        "run_rows",
+        *("compiled", "contracts", "errors", "exit_codes", "junit", "nouns", "units", "interval"),
+        *("run_rows", "whole_file"),
     ),
     (
         *("arrow", "background", "column_spool", "columns"),

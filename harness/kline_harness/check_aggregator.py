@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
-from xml.etree import ElementTree
+from pathlib import Path
 
 from kline_harness.aggregators.guarded import GuardedAggregator
 from kline_harness.aggregators.loader import PROCESS
 from kline_harness.aggregators.process_options import ProcessOptions
+from kline_harness.errors import writing
+from kline_harness.junit import JUnitSuite
 from kline_harness.replay.decode import decode
 from kline_harness.replay.scenario import Scenario
 from kline_harness.testing.specification import read_cases, specification
 from kline_harness.testing.subject_kit import KitResult, Make, Status, run_kit
 
-# What XML 1.0 cannot hold, escaped or not.
-_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_OUTCOMES = {Status.FAILED: "failure", Status.SKIPPED: "skipped"}
 
 
 def check_aggregator(given: argparse.Namespace) -> int:
     """Run the kit on the subject that the arguments name; return the exit code.
 
-    Raises UserError for a subject that cannot be made, and a specification that cannot be read.
+    Raises UserError for a subject that cannot be made, a specification that cannot be read, and
+    results that cannot be written.
     """
     process = ProcessOptions()
     if given.answer is not None:
@@ -43,11 +44,11 @@ def check_aggregator(given: argparse.Namespace) -> int:
     counted = ", ".join(f"{counts[status]} {status.value}" for status in Status if counts[status])
     print(f"{given.subject}: {counted}")
     if given.junit is not None:
-        given.junit.write_text(to_junit(given.subject, results), encoding="utf-8")
+        _write(given.junit, _junit(given.subject, results))
     if given.json is not None:
         rows = [asdict(result) | {"status": result.status.value} for result in results]
         text = json.dumps({"subject": given.subject, "results": rows}, indent=1, ensure_ascii=False)
-        given.json.write_text(text + "\n", encoding="utf-8")
+        _write(given.json, text + "\n")
     return 1 if counts[Status.FAILED] else 0
 
 
@@ -73,27 +74,14 @@ def _show(result: KitResult, *, only_failed: bool) -> None:
         print(f"         {result.sentence}", flush=True)
 
 
-def to_junit(subject: str, results: Sequence[KitResult]) -> str:
-    """Return results as JUnit XML; there are no times in it: the same results, the same bytes."""
-    counts = Counter(result.status for result in results)
-    suite = ElementTree.Element(
-        "testsuite",
-        name=_xml(subject),
-        tests=str(len(results)),
-        failures=str(counts[Status.FAILED]),
-        errors="0",
-        skipped=str(counts[Status.SKIPPED]),
-    )
+def _junit(subject: str, results: Sequence[KitResult]) -> str:
+    suite = JUnitSuite(subject)
     for result in results:
-        attributes = {"classname": result.group, "name": _xml(result.name)}
-        test = ElementTree.SubElement(suite, "testcase", attributes)
-        if result.status is not Status.PASSED:
-            tag = "failure" if result.status is Status.FAILED else "skipped"
-            ElementTree.SubElement(test, tag, message=_xml(result.sentence))
-    ElementTree.indent(suite)
-    body = ElementTree.tostring(suite, encoding="unicode")
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{body}\n'
+        outcome = _OUTCOMES.get(result.status)
+        suite.add(result.group, result.name, outcome, message=result.sentence)
+    return suite.to_xml()
 
 
-def _xml(text: str) -> str:
-    return _NOT_XML.sub("\ufffd", text)
+def _write(path: Path, text: str) -> None:
+    with writing(path):
+        path.write_text(text, encoding="utf-8")

@@ -6,12 +6,13 @@ HarnessError
 │   ├── InputError            a file is not what it should be: file, line, expected, found
 │   │   ├── OtherKind         it is of another kind, which is not looked at
 │   │   └── Damaged           its bytes cannot be unpacked, or end early
-│   └── OutputError           the run folder cannot be written
+│   └── OutputError           a file or folder that was asked for cannot be written
 └── ContractError             the author of an aggregator or consumer broke the seam's contract
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,7 +62,7 @@ class Damaged(InputError):
 
 
 class OutputError(UserError):
-    """The run folder cannot be created or written."""
+    """A file or folder that was asked for cannot be created or written."""
 
 
 class ContractError(HarnessError):
@@ -75,6 +76,27 @@ class EndedProgramError(Exception):
 def error_line(error: BaseException) -> str:
     """Return the name of an error's class and what it says, in one line."""
     return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+@contextmanager
+def writing(path: Path | str) -> Iterator[None]:
+    """Write a file or folder that somebody asked for.
+
+    Raises OutputError, which names it, for what the system refuses.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def unwritable(path: Path | str, error: OSError | RuntimeError) -> OutputError:
+    """Return what is raised for a path that the system refused to write."""
+    code = getattr(error, "errno", None)
+    # Arrow's errors carry the number, and a text of their own.
+    return OutputError(f"{path}: cannot be written: {os.strerror(code) if code else error}")
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kline_harness.archives.exchanges.binance import KLINE_COLUMNS
-from kline_harness.errors import InputError, OutputError, UsageError
+from kline_harness.errors import InputError, UsageError, writing
 from kline_harness.nouns import counted
 from kline_harness.report.data import read_run
 from kline_harness.report.differences import plain_decimal
@@ -35,7 +35,7 @@ def export(given: argparse.Namespace) -> None:
 
     Raises OutputError where it cannot be written, and as `export_klines` and `read_run`.
     """
-    try:
+    with writing(given.out):
         if given.what == KLINES:
             paths = list(export_klines(given.run, given.out, given.symbol, given.interval))
             for path in paths[:_PATHS_SHOWN]:
@@ -54,10 +54,6 @@ def export(given: argparse.Namespace) -> None:
             sys.stdout.write(text)
         else:
             given.out.write_text(text, encoding="utf-8", newline="")
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise OutputError(f"{given.out}: cannot be written: {error.strerror}") from error
 
 
 def export_klines(

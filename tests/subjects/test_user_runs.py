@@ -262,6 +262,8 @@ def test_the_kit_as_a_verb(tmp_path: Path) -> None:
         (("exact", "--answer", "soon"), "--answer"),
         (("exact", "--spec", "/no/such/folder"), "found none"),
         (("process:/no/such/program",), "cannot be started"),
+        (("exact", "--junit", "/no/such/x.xml"), "/no/such/x.xml: cannot be written: No such file"),
+        (("exact", "--json", "/no/such/x.json"), "/no/such/x.json: cannot be written"),
     ],
 )
 def test_the_kit_says_what_it_cannot_do(words: tuple[str, ...], says: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from kline_harness.campaign.day_cache import DayCache
 from kline_harness.campaign.program import program_key
-from kline_harness.errors import OutputError, UsageError
+from kline_harness.errors import UsageError, writing
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +49,9 @@ class CampaignFolder:
         Raises UsageError where another campaign is at work, OutputError where nothing can be
         written.
         """
-        try:
+        with writing(self.out):
             self.out.mkdir(parents=True, exist_ok=True)
             lock = (self.out / ".lock").open("w")
-        except OSError as error:
-            raise OutputError(f"{self.out}: cannot be written: {error.strerror}") from None
         with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

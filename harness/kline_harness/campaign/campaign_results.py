@@ -10,12 +10,12 @@ import kline_harness
 from kline_harness.campaign.campaign_folder import CampaignFolder
 from kline_harness.campaign.campaign_run import CampaignProgress
 from kline_harness.campaign.dataset import write_manifest
-from kline_harness.campaign.day_cache import write_json
 from kline_harness.campaign.tasks import Failure, RunAnswer
 from kline_harness.exit_codes import EXIT_CRASH, EXIT_INVALID, EXIT_USAGE
 from kline_harness.nouns import counted
 from kline_harness.report import build_campaign
 from kline_harness.verdict import Validity, worst
+from kline_harness.whole_file import write_json
 
 RESULTS = "kline-harness/campaign/2"
 RESULTS_FILE = "campaign.json"

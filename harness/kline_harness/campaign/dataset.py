@@ -18,10 +18,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kline_harness.arrow import decimal_words, int64_of, texts_of
-from kline_harness.campaign.day_cache import replacing, write_json
 from kline_harness.errors import InputError
 from kline_harness.kline import DECIMAL_COLUMNS, SCHEMA
 from kline_harness.storage.dataset import KlineDataset
+from kline_harness.whole_file import replacing, write_json
 
 DATASET = "kline-harness/dataset/1"
 MANIFEST = "dataset.json"

@@ -8,10 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import secrets
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from decimal import Decimal
 from pathlib import Path
@@ -32,6 +28,7 @@ from kline_harness.errors import InputError
 from kline_harness.interval import INTERVALS, Interval, parse_interval
 from kline_harness.ledger import Equation
 from kline_harness.replay.sources import watch_of
+from kline_harness.whole_file import replacing
 
 # Raised when digests are made or written in another way.
 FORMAT = "kline-harness/digest/1"
@@ -266,24 +263,6 @@ def _marks(path: Path) -> list[int]:
     except OSError as error:
         raise InputError(path, "a readable file", error.strerror or str(error)) from None
     return [now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns]
-
-
-@contextmanager
-def replacing(place: Path) -> Iterator[Path]:
-    """Yield a file's path of its own, which takes its place when the block ends well."""
-    part = place.with_name(f".{place.name}.{secrets.token_hex(4)}.part")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        yield part
-        os.replace(part, place)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def write_json(place: Path, content: Mapping[str, Any]) -> None:
-    """Write one JSON object, whole or not at all."""
-    with replacing(place) as part:
-        part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def _digested(file: TradeFile, watch: FileWatch, frame: Interval) -> tuple[Digest, TradeSummary]:

@@ -15,10 +15,10 @@ import numpy as np
 
 from kline_harness.campaign.campaign_file import Campaign, SymbolFiles, bytes_of
 from kline_harness.campaign.campaign_folder import CampaignFolder
-from kline_harness.campaign.day_cache import write_json
 from kline_harness.campaign.tasks import Failure, digest_shard, run_symbol
 from kline_harness.errors import UsageError
 from kline_harness.replay.timings import Timings
+from kline_harness.whole_file import write_json
 
 RATES_FILE = "rates.json"
 # The kinds of samples that are no variant's runs.

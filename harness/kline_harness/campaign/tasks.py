@@ -19,7 +19,7 @@ from kline_harness.arrow import int64_of
 from kline_harness.campaign.campaign_file import SymbolFiles, Variant
 from kline_harness.campaign.campaign_folder import CampaignFolder
 from kline_harness.campaign.dataset import write_series
-from kline_harness.campaign.day_cache import Day, Reading, replacing, write_json
+from kline_harness.campaign.day_cache import Day, Reading
 from kline_harness.campaign.program import program_key
 from kline_harness.campaign.summary import TradeSummary
 from kline_harness.campaign.symbol_run import replay_symbol, takes_digests
@@ -31,6 +31,7 @@ from kline_harness.replay.scenario import Scenario
 from kline_harness.replay.timings import Timings
 from kline_harness.run_record import RECORD_FILE, RunRecord, read_record
 from kline_harness.units import day_of
+from kline_harness.whole_file import replacing, write_json
 
 FORMAT = "kline-harness/campaign-run/2"
 # A digest that is shown and compared is its first half, as in a gate's baseline.

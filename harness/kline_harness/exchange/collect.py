@@ -11,7 +11,7 @@ from kline_harness.exchange.judged import CollectOptions, JudgedStore
 from kline_harness.exchange.served import Served
 from kline_harness.nouns import counted
 from kline_harness.replay import Outcome
-from kline_harness.replay.folder import run_folder, write_json, write_lines, write_record
+from kline_harness.replay.folder import run_folder, write_lines, write_record
 from kline_harness.replay.tables import write_differences
 from kline_harness.replay.timings import Timings
 from kline_harness.report import build_report
@@ -20,6 +20,7 @@ from kline_harness.simulation.work import Work
 from kline_harness.units import utc_text
 from kline_harness.verdict import Validity, Verdict, worst
 from kline_harness.versions import versions_of
+from kline_harness.whole_file import write_json
 
 _PACKAGES = ("numpy", "pyarrow")
 

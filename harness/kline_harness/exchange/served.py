@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kline_harness.errors import InputError, OutputError
+from kline_harness.errors import InputError, writing
+from kline_harness.whole_file import replacing
 
 SCHEMA = "kline-harness/served/1"
 FILE = "served.json"
@@ -133,19 +133,12 @@ class Served:
 
         Raises OutputError.
         """
-        target, made = folder / FILE, folder / f".{FILE}.new"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            text = json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n"
-            with made.open("w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            made.replace(target)
-        except OSError as error:
-            with suppress(OSError):
-                made.unlink()
-            raise OutputError(f"{target}: cannot be written: {error.strerror}") from error
+        target = folder / FILE
+        text = json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n"
+        with writing(target), replacing(target) as made, made.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
         return target
 
     @staticmethod

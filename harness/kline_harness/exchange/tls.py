@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from kline_harness.errors import OutputError
+from kline_harness.errors import writing
 
 HOSTS = ("fapi.binance.com", "fstream.binance.com", "api.binance.com", "stream.binance.com")
 AUTHORITY_FILE = "authority.pem"
@@ -60,13 +60,12 @@ def server_context(folder: Path) -> ssl.SSLContext:
     )
     server = folder / _SERVER_FILE
     try:
-        (folder / AUTHORITY_FILE).write_bytes(authority.public_bytes(pem))
-        server.touch(mode=0o600)
-        server.write_bytes(private + certificate.public_bytes(pem))
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(server)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written: {error.strerror}") from error
+        with writing(folder):
+            (folder / AUTHORITY_FILE).write_bytes(authority.public_bytes(pem))
+            server.touch(mode=0o600)
+            server.write_bytes(private + certificate.public_bytes(pem))
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(server)
     finally:
         # OpenSSL takes a key from a file alone; nobody needs it there afterwards.
         server.unlink(missing_ok=True)

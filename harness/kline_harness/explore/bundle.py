@@ -24,6 +24,7 @@ from kline_harness.replay.trade_set import TradeSet
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.units import format_exact, parse_exact, rescale
 from kline_harness.versions import versions_of
+from kline_harness.whole_file import write_json
 
 SCHEMA = "kline-harness/bundle/1"
 COLUMNS = (
@@ -68,8 +69,7 @@ def write_bundle(directory: Path, name: str, shrunk: Shrunk) -> None:
         "until_ns": trade_set.until_ns,
         "versions": versions_of(),
     }
-    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-    (directory / "bundle.json").write_text(text, encoding="utf-8")
+    write_json(directory / "bundle.json", content)
 
 
 def reproduce(directory: Path, substitutions: Substitutions = NONE) -> Reproduction:

@@ -18,11 +18,11 @@ from kline_harness.explore.metamorphic import metamorphic
 from kline_harness.explore.sampler import draw_scenario
 from kline_harness.explore.shrink import Shrinker
 from kline_harness.explore.subjects import Explored
-from kline_harness.replay.folder import write_json
 from kline_harness.replay.scenario import Scenario
 from kline_harness.replay.timings import Timings
 from kline_harness.replay.trade_set import TradeSet
 from kline_harness.verdict import Verdict
+from kline_harness.whole_file import write_json
 
 SCHEMA = "kline-harness/explore/1"
 SEEDS_AT_A_TIME = 20

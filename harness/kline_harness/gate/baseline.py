@@ -8,7 +8,6 @@ rewritten only when a kline changed: another compressor alone changes nothing.
 from __future__ import annotations
 
 import lzma
-import os
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
@@ -18,6 +17,7 @@ from kline_harness.errors import InputError, OutputError
 from kline_harness.gate.canonical import HEADER
 from kline_harness.gate.days import Days
 from kline_harness.gate.snapshot import Figures, Snapshot
+from kline_harness.whole_file import replacing, write_whole
 
 TITLE = "# kline-harness gate baseline 1: written by `kline-harness gate SUITE --update`"
 _COMMAS = HEADER.count(",")
@@ -52,9 +52,9 @@ def write(directory: Path, name: str, now: Snapshot, before: Snapshot | None) ->
     try:
         directory.mkdir(parents=True, exist_ok=True)
         if before is None or before.klines != now.klines or not klines.is_file():
-            _replace(klines, _packed(now.klines))
-        content = "".join(f"{line}\n" for line in _figure_lines(now.figures))
-        _replace(text, [content.encode()])
+            with replacing(klines) as part, part.open("wb") as file:
+                file.writelines(_packed(now.klines))
+        write_whole(text, "".join(f"{line}\n" for line in _figure_lines(now.figures)))
     except OSError as error:
         raise OutputError(f"{error.filename}: cannot be written: {error.strerror}") from error
 
@@ -92,13 +92,6 @@ def _packed(days: Days) -> Iterator[bytes]:
     for day in days:
         yield packer.compress(days.text(day))
     yield packer.flush()
-
-
-def _replace(path: Path, content: Iterable[bytes]) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
-        file.writelines(content)
-    os.replace(temporary, path)
 
 
 def _read_figures(path: Path) -> Figures:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from kline_harness.errors import OutputError
+from kline_harness.errors import writing
 from kline_harness.gate.ci_annotations import to_github, to_gitlab
 from kline_harness.gate.junit import to_junit
 from kline_harness.gate.output import to_json, to_markdown, to_text
@@ -52,9 +52,7 @@ def ratios(result: GateResult) -> str:
 
 
 def _write(path: Path, text: str, *, append: bool = False) -> None:
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a" if append else "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror}") from error

@@ -1,14 +1,9 @@
-"""A result as JUnit XML, which every CI server reads."""
+"""A result as JUnit XML."""
 
 from __future__ import annotations
 
-import re
-from xml.etree import ElementTree
-
-from kline_harness.gate.results import CaseResult, GateResult, GateStatus
-
-# What XML 1.0 cannot hold, escaped or not.
-_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+from kline_harness.gate.results import GateResult, GateStatus
+from kline_harness.junit import JUnitSuite
 
 
 def to_junit(result: GateResult) -> str:
@@ -17,46 +12,20 @@ def to_junit(result: GateResult) -> str:
     Red and unknown cases are failures, broken ones errors; baselines without a case are one
     failure of their own. Times are seconds of wall time.
     """
-    suite = ElementTree.Element("testsuite", name=_xml(result.suite.path.stem))
+    group = result.suite.path.stem
+    suite = JUnitSuite(group)
     for case in result.cases:
-        _add_case(suite, result, case)
+        name, kind, outcome = case.case.name, case.status.value, "failure"
+        if case.status is GateStatus.GREEN:
+            suite.add(group, name, seconds=case.seconds)
+            continue
+        if case.status is GateStatus.BROKEN:
+            outcome = "error"
+        lines = [problem.message for problem in case.problems]
+        lines += [f"and {case.more:,} more"] if case.more else []
+        said = {"type": kind, "message": case.sentence}
+        suite.add(group, name, outcome, seconds=case.seconds, text="\n".join(lines), **said)
     if result.orphans:
-        test = _test(suite, result, "baselines")
         message = f"baselines without a case: {', '.join(result.orphans)}"
-        ElementTree.SubElement(test, "failure", type="baseline", message=_xml(message))
-    counts = {
-        "tests": len(suite),
-        "failures": len(suite.findall("testcase/failure")),
-        "errors": len(suite.findall("testcase/error")),
-        "skipped": 0,
-    }
-    root = ElementTree.Element("testsuites")
-    for element in (root, suite):
-        element.set("time", f"{sum(case.seconds for case in result.cases):.3f}")
-        for name, count in counts.items():
-            element.set(name, str(count))
-    root.append(suite)
-    ElementTree.indent(root)
-    body = ElementTree.tostring(root, encoding="unicode")
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{body}\n'
-
-
-def _add_case(suite: ElementTree.Element, result: GateResult, case: CaseResult) -> None:
-    test = _test(suite, result, case.case.name)
-    test.set("time", f"{case.seconds:.3f}")
-    if case.status is GateStatus.GREEN:
-        return
-    tag = "error" if case.status is GateStatus.BROKEN else "failure"
-    failure = ElementTree.SubElement(test, tag, type=case.status.value, message=_xml(case.sentence))
-    lines = [problem.message for problem in case.problems]
-    lines += [f"and {case.more:,} more"] if case.more else []
-    failure.text = _xml("\n".join(lines))
-
-
-def _test(suite: ElementTree.Element, result: GateResult, name: str) -> ElementTree.Element:
-    attributes = {"classname": _xml(result.suite.path.stem), "name": _xml(name)}
-    return ElementTree.SubElement(suite, "testcase", attributes)
-
-
-def _xml(text: str) -> str:
-    return _NOT_XML.sub("\ufffd", text)
+        suite.add(group, "baselines", "failure", type="baseline", message=message)
+    return suite.to_xml(sum(case.seconds for case in result.cases))

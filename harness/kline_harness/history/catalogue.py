@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from kline_harness.errors import InputError, OutputError
+from kline_harness.errors import InputError, writing
 from kline_harness.history.proof import ArchiveProof
 from kline_harness.history.selection import Item
 
@@ -127,12 +127,10 @@ class Catalogue:
 
         Raises OutputError when the folder cannot be written.
         """
-        try:
+        with writing(self.home):
             for folder in (self.objects, self.quarantine, self.parts):
                 folder.mkdir(parents=True, exist_ok=True)
             file = open(self.home / "lock", "ab")  # noqa: SIM115
-        except OSError as error:
-            raise OutputError(f"{self.home}: cannot be written: {error.strerror}") from error
         with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

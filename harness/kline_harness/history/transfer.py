@@ -13,6 +13,7 @@ from urllib3.exceptions import HTTPError, InvalidHeader
 
 from kline_harness.history.pace import Pace, Stall
 from kline_harness.nouns import counted
+from kline_harness.whole_file import write_whole
 
 _PIECE_BYTES = 64 << 10
 _UNSAID = ("", None)
@@ -193,9 +194,7 @@ def read_state(part: Path) -> dict[str, Any]:
 
 def write_state(part: Path, state: Mapping[str, Any]) -> None:
     """Write what stands beside a part, whole or not at all."""
-    temporary = part.with_name(part.name + ".json.tmp")
-    temporary.write_text(json.dumps(state, sort_keys=True), encoding="utf-8")
-    os.replace(temporary, part.with_name(part.name + ".json"))
+    write_whole(part.with_name(part.name + ".json"), json.dumps(state, sort_keys=True))
 
 
 def reason_of(error: BaseException) -> str:

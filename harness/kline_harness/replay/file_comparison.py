@@ -22,7 +22,7 @@ from kline_harness.comparison.extent import OURS, NotCompared
 from kline_harness.comparison.pairs import compare_series
 from kline_harness.comparison.series_rows import ascending, chunks
 from kline_harness.comparison.stored import Reader, Stored, in_memory
-from kline_harness.errors import InputError, OutputError, UsageError
+from kline_harness.errors import InputError, UsageError, writing
 from kline_harness.interval import parse_interval
 from kline_harness.kline import FIELDS, SCHEMA, KlineBatch
 from kline_harness.quote_rule import no_quote_rule
@@ -176,10 +176,8 @@ def write_findings(path: Path, comparison: Comparison) -> None:
 
     Raises OutputError where the file cannot be written.
     """
-    try:
+    with writing(path):
         write_lines(path, (finding.to_dict() for finding in comparison.verdict().findings))
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def _fields(files: Sequence[ExchangeKlines]) -> dict[tuple[str, str], tuple[str, ...]]:

@@ -18,10 +18,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from kline_harness.errors import OutputError
+from kline_harness.errors import OutputError, unwritable, writing
 from kline_harness.exit_codes import TERMINATING, raise_what_came
 from kline_harness.run_record import RECORD_FILE, RunRecord
 from kline_harness.storage.exchange import exchange
+from kline_harness.whole_file import write_json
 
 # What only a write can meet.
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
@@ -43,7 +44,7 @@ def run_folder(target: Path) -> Iterator[Path]:
         place = target.resolve()
         made = [folder for folder in place.parents if not folder.exists()]
     except (OSError, RuntimeError) as error:
-        raise OutputError(f"{target}: cannot be written: {_reason(error)}") from error
+        raise unwritable(target, error) from error
     try:
         with _locked(target, place):
             yield from _replaced(target, place)
@@ -59,25 +60,20 @@ def _replaced(target: Path, place: Path) -> Iterator[Path]:
     old = place.with_name(f".{place.name}.old")
     partial = place.with_name(f".{place.name}.{secrets.token_hex(4)}.partial")
     try:
-        try:
+        with writing(target):
             _clear_leftovers(place, old)
             _refuse_what_is_no_run(target, place)
             partial.mkdir()
-        except OSError as error:
-            raise OutputError(f"{target}: cannot be written: {_reason(error)}") from error
         yield partial
         raise_what_came()
-        try:
-            with _uninterrupted():
-                _move_into_place(partial, place, old)
-        except OSError as error:
-            raise OutputError(f"{target}: cannot be written: {_reason(error)}") from error
+        with writing(target), _uninterrupted():
+            _move_into_place(partial, place, old)
     except OutputError as error:
         # Nobody knows the folder by the name that it has until it is whole.
         raise OutputError(str(error).replace(str(partial), str(target))) from error
     except OSError as error:
         if error.errno in _DISK_FULL:
-            raise OutputError(f"{target}: cannot be written: {_reason(error)}") from error
+            raise unwritable(target, error) from error
         raise
     finally:
         with _uninterrupted():
@@ -136,7 +132,7 @@ def _locked(target: Path, place: Path) -> Iterator[None]:
     except BlockingIOError as error:
         raise OutputError(f"{target}: another run is writing there, expected none") from error
     except OSError as error:
-        raise OutputError(f"{target}: cannot be written: {_reason(error)}") from error
+        raise unwritable(target, error) from error
     try:
         yield
     finally:
@@ -178,21 +174,10 @@ def _uninterrupted() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _reason(error: OSError | RuntimeError) -> str:
-    code = getattr(error, "errno", None)
-    # Arrow's errors carry the number, and a text of their own.
-    return os.strerror(code) if code else str(error)
-
-
 def write_record(folder: Path, record: RunRecord) -> None:
     """Write the record of a run: `run.json`, and the tables beside it that it has the sums of."""
     record.write_tables(folder)
     write_json(folder / RECORD_FILE, record.to_dict())
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write one JSON object, readable and in the order given."""
-    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def write_lines(path: Path, objects: Iterable[Mapping[str, Any]]) -> None:

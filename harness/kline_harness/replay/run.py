@@ -33,7 +33,7 @@ from kline_harness.replay.assembly import NONE, Run, Storage, Substitutions
 from kline_harness.replay.channel_notice import lifecycle_notice
 from kline_harness.replay.control_runs import fault_effects, fault_outcomes
 from kline_harness.replay.finished_run import FinishedRun, Inputs
-from kline_harness.replay.folder import run_folder, write_json, write_lines, write_record
+from kline_harness.replay.folder import run_folder, write_lines, write_record
 from kline_harness.replay.observations import Fed, ObservedRun
 from kline_harness.replay.place import RunPlace
 from kline_harness.replay.scenario import Audit, Scenario
@@ -54,6 +54,7 @@ from kline_harness.run_rows import TransitionRow
 from kline_harness.simulation.work import Work
 from kline_harness.verdict import Validity, Verdict, worst
 from kline_harness.versions import versions_of
+from kline_harness.whole_file import write_json
 
 OpenSources: TypeAlias = Callable[[Sequence[Path], Sequence[Path], Scenario], Sources]
 

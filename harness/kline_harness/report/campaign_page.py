@@ -12,14 +12,15 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from kline_harness.errors import OutputError
+from kline_harness.errors import writing
 from kline_harness.finding_text import finding_text
 from kline_harness.report.evidence import SEVERITIES
 from kline_harness.report.overview import WORST_FIRST
-from kline_harness.report.page import render, write_whole
+from kline_harness.report.page import render
 from kline_harness.report.svg import Drawing, LogBars, log_bars
 from kline_harness.units import day_of
 from kline_harness.verdict import Finding, Severity
+from kline_harness.whole_file import write_whole
 
 # What of a day is wrong, and what leaves it open: findings by severity, klines by class.
 WRONG = ("error", "unexplained", "missing", "extra")
@@ -110,7 +111,7 @@ def build_campaign(out: Path, results: Mapping[str, Any]) -> Path:
     days = sorted({day for run in results["runs"] for day in run["days"] if day})
     columns = days if len(days) <= _DAYS_MAX else sorted({day[:7] for day in days})
     rows = [_row(out, run, days, columns) for run in results["runs"]]
-    try:
+    with writing(out):
         _write_months(out / "days", out, rows)
         worst = [(cell, row.run) for row in rows for cell in row.days if cell.wrong]
         worst.sort(key=lambda one: (*one[0].rank(), one[1]["name"], one[0].day))
@@ -127,8 +128,6 @@ def build_campaign(out: Path, results: Mapping[str, Any]) -> Path:
             trend=trend.__html__() if trend else None,
         )
         write_whole(out / "index.html", page)
-    except OSError as error:
-        raise OutputError(f"{out}: the report cannot be written: {error}") from error
     return out / "index.html"
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kline_harness.errors import InputError, OutputError
+from kline_harness.errors import InputError, writing
 from kline_harness.report.format import utc, words
 from kline_harness.report.overview import WORST_FIRST, tested
-from kline_harness.report.page import render, write_whole
+from kline_harness.report.page import render
 from kline_harness.report.summary import (
     CLASSES,
     period_of,
@@ -20,6 +20,7 @@ from kline_harness.report.summary import (
 from kline_harness.report.svg import Drawing, LogBars, log_bars
 from kline_harness.run_record import RECORD_FILE, RunRecord, read_record
 from kline_harness.units import NS_PER_DAY
+from kline_harness.whole_file import write_whole
 
 _WIDTH, _HEIGHT = 960.0, 120.0
 _DAYS_SHOWN, _ROWS_SHOWN = 62, 40
@@ -102,10 +103,8 @@ def build_index(reports_dir: Path) -> Path:
         matrix=matrix_of(runs),
         trend=trend.__html__() if trend else None,
     )
-    try:
+    with writing(reports_dir):
         write_whole(reports_dir / "index.html", page)
-    except OSError as error:
-        raise OutputError(f"{reports_dir}: the index cannot be written: {error}") from error
     return reports_dir / "index.html"
 
 

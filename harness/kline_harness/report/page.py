@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from kline_harness.errors import OutputError
+from kline_harness.errors import writing
 from kline_harness.ledger import law_name
 from kline_harness.report.candle_rows import MARK_BYTES, MARKS, candle_block, candle_series
 from kline_harness.report.candles import candle_scripts, stylesheet
@@ -52,6 +51,7 @@ from kline_harness.report.picture_files import FOLDER, picture_file
 from kline_harness.report.pictures import Pictures, can_draw, draw_pictures
 from kline_harness.report.summary import Summary, summarise
 from kline_harness.report.symbol_map import encode_series
+from kline_harness.whole_file import write_whole
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _FILTERS = {
@@ -241,7 +241,7 @@ def _digest(text: str) -> str:
 def _write(run_dir: Path, pages: Mapping[str, str]) -> None:
     """Write each file whole or not at all, and remove those of an older build."""
     kinds = "differences", "findings", "series", "ledger", "inputs"
-    try:
+    with writing(run_dir):
         (run_dir / FOLDER).mkdir(exist_ok=True)
         for pattern in (*(f"report-{kind}-*.html" for kind in kinds), f"{FOLDER}/*.svg"):
             for old in run_dir.glob(pattern):
@@ -249,13 +249,3 @@ def _write(run_dir: Path, pages: Mapping[str, str]) -> None:
                     old.unlink()
         for name, text in pages.items():
             write_whole(run_dir / name, text)
-    except OSError as error:
-        raise OutputError(f"{run_dir}: the report cannot be written: {error}") from error
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file so that readers see the old one or the new one, never a part."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    # A name may hold half of a surrogate pair, which UTF-8 cannot say.
-    temporary.write_bytes(text.encode("utf-8", "replace"))
-    os.replace(temporary, path)
