@@ -67,3 +67,11 @@ def test_a_full_audit_leaves_the_suite_to_its_worker(tmp_path: Path) -> None:
     assert {"great_expectations", "pandas", "scipy"} & set(found) == set()
     # The worker is started first: what it imports takes longest.
     assert found.index("kline_harness.expectations.worker") < found.index("numpy")
+
+
+def test_an_inspection_explains_no_klines() -> None:
+    found = set(imported("inspect", str(DAY)))
+    assert {"kline_harness.inspection.traded_klines", "numpy"} <= found
+    assert UNUSED & found == set()
+    proofs = {"kline_harness.comparison.explain", "kline_harness.comparison.causes.registry"}
+    assert (proofs | {"simpy", "kline_harness.replay"}) & found == set()

@@ -10,8 +10,11 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 from kline_harness.checks.continuity import ContinuityWatch
-from kline_harness.comparison import Comparison, ReferenceKlines, RowsInMemory, Stored, compare
+from kline_harness.comparison.compare import Comparison, ReferenceKlines
 from kline_harness.comparison.coverage import Coverage
+from kline_harness.comparison.pairs import compare
+from kline_harness.comparison.series_rows import RowsInMemory
+from kline_harness.comparison.stored import Stored
 from kline_harness.interval import parse_interval
 from kline_harness.kline import FIELDS
 from kline_harness.trade_ids import IdRuns

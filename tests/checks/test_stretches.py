@@ -9,8 +9,11 @@ import pyarrow as pa
 import pytest
 from kline_harness.checks.continuity import ContinuityWatch
 from kline_harness.checks.stretches import Stretch, Why
-from kline_harness.comparison import ReferenceKlines, RowsInMemory, Stored, compare
+from kline_harness.comparison.compare import ReferenceKlines
 from kline_harness.comparison.coverage import Coverage
+from kline_harness.comparison.pairs import compare
+from kline_harness.comparison.series_rows import RowsInMemory
+from kline_harness.comparison.stored import Stored
 from kline_harness.interval import parse_interval
 from kline_harness.kline import FIELDS
 

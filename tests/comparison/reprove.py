@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from kline_harness.comparison.agreed import Agreed
-from kline_harness.comparison.causes import CAUSES
+from kline_harness.comparison.causes.registry import CAUSES
 from kline_harness.comparison.compare import Difference
 from kline_harness.comparison.coverage import Coverage
 from kline_harness.comparison.differing_kline import KlineContext, make_case

@@ -13,19 +13,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from kline_harness.columns import Instrument, concat
-from kline_harness.comparison import (
-    Comparison,
-    ReferenceKlines,
-    RowsInMemory,
-    Stored,
-    Witnesses,
-    compare,
-    explain,
-)
-from kline_harness.comparison.compare import Difference
+from kline_harness.comparison.compare import Comparison, Difference, ReferenceKlines
 from kline_harness.comparison.coverage import Coverage
+from kline_harness.comparison.explain import Witnesses, explain
+from kline_harness.comparison.pairs import compare
 from kline_harness.comparison.retained_trades import RetainedTrades, collect
 from kline_harness.comparison.retention import Refused, retention_plan
+from kline_harness.comparison.series_rows import RowsInMemory
+from kline_harness.comparison.stored import Stored
 from kline_harness.interval import CODE, parse_interval
 from kline_harness.kline import FIELDS, KlineBatch
 from kline_harness.ledger import SeriesAccount, TradeAccount

@@ -10,17 +10,13 @@ import pyarrow as pa
 import pytest
 from kline_harness.aggregators.exact import ExactAggregator
 from kline_harness.columns import Instrument, concat
-from kline_harness.comparison import (
-    Comparison,
-    ReferenceKlines,
-    Stored,
-    Witnesses,
-    compare,
-    explain,
-)
+from kline_harness.comparison.compare import Comparison, ReferenceKlines
 from kline_harness.comparison.coverage import Coverage
+from kline_harness.comparison.explain import Witnesses, explain
+from kline_harness.comparison.pairs import compare
 from kline_harness.comparison.retained_trades import collect
 from kline_harness.comparison.retention import Refused, retention_plan
+from kline_harness.comparison.stored import Stored
 from kline_harness.interfaces import FeedSlice, Tick
 from kline_harness.interval import DEFAULT_INTERVALS
 from kline_harness.kline import FIELDS, KlineBatch

@@ -8,7 +8,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
 import pytest
-from kline_harness.comparison.causes import CAUSES, NAMES, straddling_aggregate
+from kline_harness.comparison.causes import straddling_aggregate
+from kline_harness.comparison.causes.registry import CAUSES, NAMES
 from kline_harness.comparison.differing_kline import DifferingKline, Hypothesis
 from kline_harness.interval import parse_intervals
 from kline_harness.replay import Audit, Scenario

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from kline_harness.comparison import Stored
+from kline_harness.comparison.stored import Stored
 from kline_harness.storage.dataset import KlineDataset
 
 from tests.replays import UM_STREAM, replay

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 import numpy as np
 
 from kline_harness.ranges import join
-from kline_harness.units import NS_PER_MINUTE, BoolArray, Int64Array
+from kline_harness.units import NS_PER_MILLISECOND, NS_PER_MINUTE, BoolArray, Int64Array
+
+# An unrecorded time can be busier than any that was seen, but hardly by more than this.
+BUSIER = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,3 +115,10 @@ class Coverage:
         if self.claimed == ():
             return np.zeros(len(opens_ns), dtype=np.bool_)
         return ~Coverage(self.claimed or self.windows).touched(opens_ns, closes_ns)
+
+
+def exceeds_rest(surplus: Decimal, busiest: Decimal, length_ns: int, covered_ns: int) -> bool:
+    """Tell whether a kline has more beyond its recorded time than the rest of it can hold."""
+    # The rest of the last trade's millisecond was not recorded either.
+    open_ns = length_ns - covered_ns + 2 * NS_PER_MILLISECOND
+    return surplus * length_ns > BUSIER * busiest * open_ns

@@ -10,7 +10,7 @@ import numpy as np
 
 from kline_harness.comparison.agreed import Agreed
 from kline_harness.comparison.budget import within_budget
-from kline_harness.comparison.causes import (
+from kline_harness.comparison.causes.registry import (
     CAUSES,
     SET_SIZE_MAX,
     UNRECORDED,

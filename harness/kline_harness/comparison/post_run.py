@@ -10,16 +10,8 @@ from typing import Any
 import numpy as np
 
 from kline_harness.arrow import int64_of
-from kline_harness.comparison import (
-    Comparison,
-    ReferenceKlines,
-    Stored,
-    Witnesses,
-    compare,
-    explain,
-)
 from kline_harness.comparison.bins import diagnosed
-from kline_harness.comparison.compare import Difference
+from kline_harness.comparison.compare import Comparison, Difference, ReferenceKlines
 from kline_harness.comparison.coverage import Coverage
 from kline_harness.comparison.differing_kline import (
     TRADES_SHOWN,
@@ -29,10 +21,13 @@ from kline_harness.comparison.differing_kline import (
     make_case,
     trade_evidence,
 )
+from kline_harness.comparison.explain import Witnesses, explain
+from kline_harness.comparison.pairs import compare
 from kline_harness.comparison.retained_trades import RetainedTrades, TradeCollector
 from kline_harness.comparison.retention import Refused, RetentionPlan, among, retention_plan
 from kline_harness.comparison.row_numbers import with_rows
 from kline_harness.comparison.series_rows import opens_ns
+from kline_harness.comparison.stored import Stored
 from kline_harness.comparison.trades_within import with_trades
 from kline_harness.interval import parse_interval
 from kline_harness.kline import FIELDS

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from kline_harness.comparison.causes import NAMES
+from kline_harness.comparison.causes.registry import NAMES
 from kline_harness.comparison.compare import Class
 from kline_harness.errors import UsageError, UserError
 from kline_harness.history.held_files import files_of

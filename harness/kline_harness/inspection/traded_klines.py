@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kline_harness.comparison.causes.edge import exceeds_rest
+from kline_harness.comparison.coverage import exceeds_rest
 from kline_harness.comparison.series_rows import CHUNK_ROWS, chunks
 from kline_harness.inspection.kline_series import KlineSeries
 from kline_harness.inspection.subject import FileReport

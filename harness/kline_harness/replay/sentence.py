@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from kline_harness.comparison import Comparison
+from kline_harness.comparison.compare import Comparison
 from kline_harness.comparison.summary import summary
 from kline_harness.nouns import counted
 from kline_harness.verdict import Validity, Verdict

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
+from kline_harness.comparison.coverage import BUSIER, exceeds_rest
 from kline_harness.comparison.differing_kline import DifferingKline, Hypothesis
 from kline_harness.comparison.recompute import Part
 from kline_harness.comparison.unrecorded import UnrecordedTrades, unrecorded_values
-from kline_harness.units import NS_PER_MILLISECOND, to_decimal
-
-# An unrecorded time can be busier than any that was seen, but hardly by more than this.
-_BUSIER = 10
+from kline_harness.units import to_decimal
 
 
 class Edge:
@@ -73,16 +71,9 @@ def doubt_of(case: DifferingKline, part: Part | None, excess: dict[str, str]) ->
         surplus = Decimal(excess[f"unrecorded_{name}"])
         if exceeds_rest(surplus, max(seen), length_ns, covered_ns):
             return (
-                f"more {name} than {_BUSIER} times the busiest kline seen, for the time at the edge"
+                f"more {name} than {BUSIER} times the busiest kline seen, for the time at the edge"
             )
     return None
-
-
-def exceeds_rest(surplus: Decimal, busiest: Decimal, length_ns: int, covered_ns: int) -> bool:
-    """Tell whether a kline has more beyond its recorded time than the rest of it can hold."""
-    # The rest of the last trade's millisecond was not recorded either.
-    open_ns = length_ns - covered_ns + 2 * NS_PER_MILLISECOND
-    return surplus * length_ns > _BUSIER * busiest * open_ns
 
 
 def _near(window: tuple[int, int], case: DifferingKline) -> bool:
