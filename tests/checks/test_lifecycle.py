@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kline_harness.checks.life_series import OneSeries
 from kline_harness.checks.life_table import TRANSITIONS, KlineState
 from kline_harness.checks.lifecycle import LifecycleChecker
 from kline_harness.columns import Rows
@@ -177,6 +178,39 @@ def test_lag_excuses_only_the_first_event_of_each_series() -> None:
     checker.on_rows(0, Rows.all(life_table(lives("u0@2 f0'@300.1 p1' T", "5m"))))
     checker.on_close(0)
     assert [kind for kind, _ in errors(checker.verdict())] == ["lagged"]
+
+
+@pytest.mark.parametrize("options", [{}, {"block_rows": 1}, {"one_by_one": True}])
+def test_a_kline_opened_in_what_was_lost_may_come_after_the_next_one(
+    options: dict[str, Any],
+) -> None:
+    """Kline 1 was opened among the lost events; that of kline 3, opened later, was not lost."""
+    late = "l0 l2@121 f1'@122 T@122 f2'@180.1 p4' T@180.1"
+    verdict = with_lag(late, 1, options)
+    assert errors(verdict) == [("lagged", errors(verdict)[0][1]), ("open_time_step", 4)]
+    assert verdict.counts["after_lag"] == 2
+    verdict = with_lag(late + " f3'@240 T@240", 1, options)
+    assert ("illegal_transition", 3) in errors(verdict)
+
+
+def test_lags_cost_the_same_with_many_series(monkeypatch: pytest.MonkeyPatch) -> None:
+    """500 lags, each followed by one event: one series learns of each, not all two hundred."""
+    learned = Counter[str]()
+    learn = OneSeries.lose_events
+
+    def counted(series: OneSeries) -> None:
+        learned["series"] += 1
+        learn(series)
+
+    monkeypatch.setattr(OneSeries, "lose_events", counted)
+    checker = LifecycleChecker(one_by_one=True)
+    for number in range(200):
+        checker.on_rows(0, Rows.all(life_table(lives("l0@1", symbol=f"S{number}USDT"))))
+    for step in range(500):
+        checker.on_lag(0, 1)
+        checker.on_rows(0, Rows.all(life_table(lives(f"u{step}@{60 * step + 2}", symbol="S7USDT"))))
+    checker.on_close(0)
+    assert 0 < learned["series"] <= 500 + 200
 
 
 def test_joining_late_is_not_the_aggregators_fault() -> None:

@@ -39,6 +39,7 @@ class OneSeries:
     `latest_ns` is the latest kline's open time, `state` and `since` are that kline's. Klines
     from `run_start_ns` up to it are final, as are those in `final`; `older` are the others that
     opened before it. `lost` means that events were missed: klines not met yet may be anything.
+    So may, for good, those that opened before `unsure_before_ns` and are in neither.
     """
 
     latest_ns: int = NONE
@@ -47,6 +48,8 @@ class OneSeries:
     since: int = NONE
     run_start_ns: int = NONE
     lost: bool = False
+    losses: int = 0
+    unsure_before_ns: int = NONE
     final: IntSet = field(default_factory=IntSet)
     older: dict[int, tuple[int, int, int]] = field(default_factory=dict)
 
@@ -58,6 +61,8 @@ class OneSeries:
         if open_ns > self.latest_ns:
             before: int = KlineState.UNKNOWN if self.lost else KlineState.ABSENT
             expected = NONE if self.lost else self.latest_close_ns
+            if self.lost:
+                self.unsure_before_ns = open_ns
             self._move_to(open_ns, close_ns)
             self.state, self.since, self.lost = after, position, False
             return before, position, expected
@@ -76,7 +81,7 @@ class OneSeries:
             end_ns = self.latest_close_ns if is_final else self.latest_ns
             if end_ns > self.run_start_ns:
                 self.final.add_range(self.run_start_ns, end_ns)
-            if not is_final:
+            if self.state not in (KlineState.FINAL, KlineState.UNKNOWN):
                 self.older[self.latest_ns] = (self.state, self.since, self.latest_close_ns)
             self.run_start_ns = open_ns
         elif self.latest_ns == NONE:
@@ -88,8 +93,8 @@ class OneSeries:
     ) -> tuple[int, int, int]:
         if open_ns >= self.run_start_ns or open_ns in self.final:
             return KlineState.FINAL, NONE, NONE
-        before, since, _ = self.older.pop(open_ns, (KlineState.ABSENT, position, NONE))
-        since = position if since == NONE else since
+        unmet = KlineState.UNKNOWN if open_ns < self.unsure_before_ns else KlineState.ABSENT
+        before, since, _ = self.older.pop(open_ns, (unmet, position, NONE))
         if after == KlineState.FINAL:
             self.final.add_range(open_ns, close_ns)
         else:
@@ -101,10 +106,8 @@ class OneSeries:
         self.lost = True
         if self.state != KlineState.FINAL:
             self.state, self.since = KlineState.UNKNOWN, NONE
-        self.older = {
-            open_ns: (KlineState.UNKNOWN, NONE, close_ns)
-            for open_ns, (_, _, close_ns) in self.older.items()
-        }
+        self.unsure_before_ns = max(self.unsure_before_ns, self.latest_ns)
+        self.older.clear()
 
 
 class LifeSeries:
@@ -120,16 +123,20 @@ class LifeSeries:
         self._latest_close_ns = self._since = self._run_start_ns = self._latest_ns
         self._state: NDArray[np.int8] = np.empty(0, dtype=np.int8)
         self._lost: BoolArray = np.empty(0, dtype=np.bool_)
+        self._losses = 0
         self._odd: dict[int, OneSeries] = {}
 
     def lose_events(self) -> None:
-        """Events were missed, of any series."""
+        """Events were missed, of any series.
+
+        Series of `_odd` learn of it in `_load`: each is asked for before its next event, and
+        there are as many as series, however often a slow consumer loses events.
+        """
+        self._losses += 1
         self._lost_before = True
         self._lost[:] = True
         unsure = self._state != KlineState.FINAL
         self._state[unsure], self._since[unsure] = KlineState.UNKNOWN, NONE
-        for series in self._odd.values():
-            series.lose_events()
 
     def open_klines(self) -> list[tuple[int, int, int, int]]:
         """Return (key, open time, close time, since) of every kline known to be open."""
@@ -138,9 +145,9 @@ class LifeSeries:
         columns = (keys, self._latest_ns[keys], self._latest_close_ns[keys], self._since[keys])
         rows = list(zip(*(column.tolist() for column in columns), strict=True))
         for key, series in self._odd.items():
-            for open_ns, (state, since, close_ns) in series.older.items():
-                if state != KlineState.UNKNOWN:
-                    rows.append((key, open_ns, close_ns, since))
+            if series.losses == self._losses:
+                known = series.older.items()
+                rows += [(key, at_ns, close_ns, since) for at_ns, (_, since, close_ns) in known]
         return sorted(rows)
 
     def follow(self, events: Events) -> Histories:
@@ -223,6 +230,9 @@ class LifeSeries:
         series.since = int(self._since[key])
         series.run_start_ns = int(self._run_start_ns[key])
         series.lost = bool(self._lost[key])
+        if series.losses < self._losses:
+            series.losses = self._losses
+            series.lose_events()
         return series
 
     def _store(self, key: int, series: OneSeries) -> None:

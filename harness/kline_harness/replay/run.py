@@ -30,7 +30,7 @@ from kline_harness.expectations import (
 )
 from kline_harness.interfaces import Consumer, Observer
 from kline_harness.replay.assembly import NONE, Run, Storage, Substitutions
-from kline_harness.replay.channel_notice import lifecycle_notice
+from kline_harness.replay.channel_notice import channel_notices
 from kline_harness.replay.control_runs import fault_effects, fault_outcomes
 from kline_harness.replay.finished_run import FinishedRun, Inputs
 from kline_harness.replay.folder import run_folder, write_lines, write_record
@@ -202,7 +202,7 @@ def _simulate(
     `progress`, `notice` and `watch` are those of `replay`.
     """
     storage = Storage.on_disk(folder / "klines")
-    if notice and (text := lifecycle_notice(scenario, len(sources.symbols()))):
+    for text in channel_notices(scenario, len(sources.symbols())) if notice else ():
         notice(text)
 
     def simulated(*, whole: bool) -> ObservedRun:
