@@ -36,7 +36,7 @@ def show_outcome(outcome: Outcome) -> None:
     if outcome.comparison is not None:
         _show_series(outcome.comparison, console)
         console.print()
-    _show_findings(outcome.checks, console, f"all in {outcome.directory / 'findings.ndjson'}")
+    _show_findings(outcome.checks, console, outcome.directory / "findings.ndjson")
     show_sentence(outcome)
     report = outcome.directory / "report.html"
     shown = report if report.exists() else outcome.directory
@@ -87,9 +87,8 @@ def show_comparison(comparison: Comparison, full: Path | None = None) -> None:
     console = Console(highlight=False)
     _show_series(comparison, console)
     verdict = comparison.verdict()
-    where = f"all in {full}" if full else "--out FILE.ndjson writes them all"
     console.print()
-    _show_findings([verdict], console, where)
+    _show_findings([verdict], console, full)
     console.print(Text(sentence_of(comparison), style=STYLE[verdict.validity]), soft_wrap=True)
 
 
@@ -151,18 +150,19 @@ def _class_counts(series: Iterable[SeriesResult]) -> list[str]:
     return [f"{count:,} {category.value}" for category, count in sums.items() if count]
 
 
-def _show_findings(checks: Iterable[Verdict], console: Console, where: str) -> None:
-    """Print the first findings of each kind, errors first, each kind with how many there are."""
+def _show_findings(checks: Iterable[Verdict], console: Console, full: Path | None) -> None:
+    """Print the first findings of each kind, errors first, each kind with how many there are.
+
+    `full` is the file with those that are kept, if there is one: of some kinds the first thousand.
+    """
     groups: list[tuple[Severity, str, list[Finding], int]] = []
     for check in checks:
-        totals = check.kinds()
         kinds: dict[tuple[Severity, str], list[Finding]] = {}
         for finding in check.findings:
             if finding.kind != OMITTED:
                 kinds.setdefault((finding.severity, finding.kind), []).append(finding)
         for (severity, kind), found in kinds.items():
-            alone = sum(name == kind for _, name in kinds) == 1
-            groups.append((severity, kind, found, totals[kind] if alone else len(found)))
+            groups.append((severity, kind, found, len(found) + check.omitted(severity, kind)))
     groups.sort(key=lambda group: _SEVERITIES.index(group[0]))
     for severity, kind, found, total in groups[:_KINDS_SHOWN]:
         style = "dim" if severity is Severity.NOTICE else ""
@@ -170,9 +170,16 @@ def _show_findings(checks: Iterable[Verdict], console: Console, where: str) -> N
             console.print(Text(finding_text(finding), style=style), soft_wrap=True)
         if total > _OF_A_KIND_SHOWN:
             more = f"  and {total - _OF_A_KIND_SHOWN:,} more of {found[0].check} {kind}"
-            more += f" ({total:,}; {where})"
+            more += f" ({total:,}; {_where(len(found), total, full)})"
             console.print(Text(more, style=style), soft_wrap=True)
     if len(groups) > _KINDS_SHOWN:
         rest = groups[_KINDS_SHOWN:]
-        count = sum(total for *_, total in rest)
+        kept, count = sum(len(found) for _, _, found, _ in rest), sum(total for *_, total in rest)
+        where = _where(kept, count, full)
         console.print(f"and {count:,} of {len(rest):,} other kinds ({where})", soft_wrap=True)
+
+
+def _where(kept: int, total: int, full: Path | None) -> str:
+    if full is None:
+        return "--out FILE.ndjson writes them all"
+    return f"all in {full}" if kept == total else f"{kept:,} of them in {full}"

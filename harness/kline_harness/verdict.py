@@ -125,6 +125,16 @@ class Verdict:
                 kinds[finding.kind] = kinds.get(finding.kind, 0) + 1
         return dict(sorted(kinds.items()))
 
+    def omitted(self, severity: Severity, kind: str) -> int:
+        """Return how many findings of a kind were counted and not kept.
+
+        A kind that was found with several severities says of each how many; else it is a notice.
+        """
+        several = len({one.severity for one in self.findings if one.kind == kind}) > 1
+        left_out = (one for one in self.findings if one.kind == OMITTED)
+        mine = (one for one in left_out if not several or one.severity is severity)
+        return sum(one.evidence.get(kind, 0) for one in mine)
+
     def to_dict(self) -> CheckRow:
         """Return the verdict as a JSON object, findings counted by kind."""
         return {

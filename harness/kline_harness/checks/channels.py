@@ -107,7 +107,7 @@ def _runs(
         )
     if len(starts) > _RUNS_TOLD:
         left_out = {"klines_lost": len(starts) - _RUNS_TOLD}
-        yield Finding(CHECK, OMITTED, Severity.NOTICE, evidence=left_out)
+        yield Finding(CHECK, OMITTED, severity, evidence=left_out)
 
 
 def channel_row(channel: ChannelRecord) -> ChannelRow:

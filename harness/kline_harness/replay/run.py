@@ -202,8 +202,9 @@ def _simulate(
     `progress`, `notice` and `watch` are those of `replay`.
     """
     storage = Storage.on_disk(folder / "klines")
-    for text in channel_notices(scenario, len(sources.symbols())) if notice else ():
-        notice(text)
+    if notice:
+        for text in channel_notices(scenario, len(sources.symbols())):
+            notice(text)
 
     def simulated(*, whole: bool) -> ObservedRun:
         source = sources.source(whole=whole)
