@@ -258,7 +258,7 @@ def files_verdict(
     takers' side, or what was left out, there is no doubt about those. `left_out` are files given as
     the exchange's klines, with what they hold.
     """
-    reached, compared = _borne_out(found, references)
+    reached, compared = borne_out(found, references)
     counts = {"files": 0, "outside_of_name": 0, "cut_short": 0}
     findings: list[Finding] = []
     sides: dict[str, list[FileWatch]] = {}
@@ -283,7 +283,7 @@ def files_verdict(
     return Verdict.of(CHECK, counts, findings, NOT_CHECKED)
 
 
-def _borne_out(
+def borne_out(
     found: Comparison, references: Sequence[ReferenceKlines]
 ) -> tuple[dict[str, tuple[int, int]], dict[str, set[str]]]:
     """Return, by symbol, the time in which klines bear the trades out, and in which fields."""

@@ -49,8 +49,9 @@ def unrecorded_values(
     ours = state.values(case) if part is not None else None
     excess = {
         name: Decimal(theirs[name]) - (Decimal(0) if ours is None else Decimal(ours[name]))
+        # What only the exchange states has no trades of ours to be held against.
         for name in _SUMS
-        if name in theirs
+        if name in case.kline.compared
     }
     prices = _needed_prices(theirs, ours, missing)
     # A sentinel row has the price 0, a trade never.

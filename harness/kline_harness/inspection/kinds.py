@@ -93,6 +93,7 @@ KINDS: dict[str, Kind] = {
     "same_time_without_ids": Kind(
         _DOUBT, "two files of one time, without ids to tell trades apart"
     ),
+    "files_apart": Kind(_DOUBT, "nothing for long between files without trade ids"),
     "zero_volume_though_traded": Kind(_ERROR, "klines without volume where trades exist"),
     "no_row_though_traded": Kind(_ERROR, "no kline where trades exist"),
     "no_trades_though_volume": Kind(_ERROR, "no trades where klines have volume"),

@@ -8,6 +8,7 @@ import numpy as np
 
 from kline_harness.archives import id_rule_of
 from kline_harness.checks.files import is_one_sided
+from kline_harness.checks.files_apart import apart, evidence_of
 from kline_harness.columns import concat, unequal_rows
 from kline_harness.id_rule import IdRule, are_too_many
 from kline_harness.inspection.subject import FileReport
@@ -63,8 +64,11 @@ def check_together(reports: list[FileReport], symbol: str, tally: Tally) -> None
 def check_times(reports: list[FileReport], symbol: str, tally: Tally) -> tuple[int, list[str]]:
     """Find files of one time whose source states no trade ids: which trades both hold is unknown.
 
-    Returns 0 trades compared, and what was not compared and why.
+    Those that are apart leave open what was traded between them. Returns 0 trades compared, and
+    what was not compared and why.
     """
+    for first, second, silence_ns in apart([r.watches[symbol] for r in reports]):
+        tally.add("files_apart", 1, evidence_of(first, second, silence_ns))
     for one, other in combinations(reports, 2):
         spans = [
             (r.info.first_event_time_ns, r.info.last_event_time_ns) for r in (one, other) if r.info

@@ -12,6 +12,7 @@ from kline_harness.checks.channels import channels_verdict
 from kline_harness.checks.check_list import answer, of_consumer, question
 from kline_harness.checks.contradicting_names import with_names
 from kline_harness.checks.files import FileWatch, files_verdict
+from kline_harness.checks.files_apart import with_apart
 from kline_harness.checks.named_ends import with_ends
 from kline_harness.checks.reception import reception_verdict
 from kline_harness.checks.recorded_klines import with_closed_klines
@@ -232,7 +233,9 @@ class FinishedRun:
     def _files(self) -> Verdict:
         found = self.after.comparison or Comparison()
         given = self.inputs
-        verdict = files_verdict(given.files, given.left_out, found, self.after.references)
+        compared = found, self.after.references
+        verdict = files_verdict(given.files, given.left_out, *compared)
+        verdict = with_apart(verdict, given.files, *compared)
         verdict = with_names(with_closed_klines(verdict, given.closed_klines), given.misnamed)
         return with_ends(verdict, given.files)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import pairwise
 
 from kline_harness.comparison.coverage import BUSIER, exceeds_rest
 from kline_harness.comparison.differing_kline import DifferingKline, Hypothesis
@@ -17,7 +18,8 @@ class Edge:
 
     The open may differ only where time before our first trade was not recorded, the close only
     where time after our last one was not. It is in doubt where the excess is more than ten times
-    what the busiest kline seen would have in the time that was not recorded.
+    what the busiest kline seen would have in the time that was not recorded, and between files
+    whose source states no trade ids: nothing else would tell that a part of them is absent.
     """
 
     name = "edge"
@@ -35,7 +37,7 @@ class Edge:
             recorded = {"recorded_trades": 0 if part is None else part["count"]}
             evidence = {"covered_ns": near, **recorded, **excess}
             settled = {"rest_possible": True}
-            doubt = doubt_of(case, part, excess)
+            doubt = doubt_of(case, part, excess) or _between_files(case)
             yield state.after(self.name, evidence, settled=settled, doubt=state.doubt or doubt)
 
 
@@ -74,6 +76,17 @@ def doubt_of(case: DifferingKline, part: Part | None, excess: dict[str, str]) ->
                 f"more {name} than {BUSIER} times the busiest kline seen, for the time at the edge"
             )
     return None
+
+
+def _between_files(case: DifferingKline) -> str | None:
+    """Say that trades lack between two files without ids, where the kline reaches there."""
+    if case.evidence.plan.ids_stated:
+        return None
+    windows = case.context.coverage.windows
+    holes = [(one[1], other[0]) for one, other in pairwise(windows)]
+    if not any(_near(hole, case) for hole in holes):
+        return None
+    return "trades lack between two files, whose source states no ids to tell that nothing is lost"
 
 
 def _near(window: tuple[int, int], case: DifferingKline) -> bool:
