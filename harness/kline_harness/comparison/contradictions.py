@@ -1,4 +1,4 @@
-"""The exchange's own intervals against each other: short klines must add up to long ones."""
+"""The exchange's own intervals against each other: of one time they must add up to the same."""
 
 from __future__ import annotations
 
@@ -9,22 +9,27 @@ from typing import Any
 
 from kline_harness.comparison.compare import CHECK, Comparison, Difference, SeriesResult
 from kline_harness.comparison.exchange_rows import ExchangeRows, Row
+from kline_harness.interval import CODE, Interval
 from kline_harness.kline import FIELDS
-from kline_harness.units import decimal_text
+from kline_harness.units import decimal_text, utc_text
 from kline_harness.verdict import Finding, Severity
 
 # A row that was saved while it was forming has its reason not to add up.
 _FORMING = "forming_row"
 _PRICES = ("open", "high", "low", "close")
+# Intervals of which neither is made of the other meet again within so many klines of the longer:
+# 3d and 1w after three weeks. Weeks and months, which hardly ever do, are not compared.
+_MEET_MAX = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Contradiction:
-    """A kline of the exchange's that its shorter ones do not add up to."""
+    """Klines of the exchange's in [open, close) that its shorter ones do not add up to."""
 
     whole: int
     parts: int
     open_ns: int
+    close_ns: int
     values: Row
     added: Row
 
@@ -71,7 +76,7 @@ class _OwnIntervals:
         self._of_symbol: dict[str, list[tuple[int, SeriesResult]]] = {}
         for place, result in enumerate(found.series):
             self._of_symbol.setdefault(result.symbol, []).append((place, result))
-        self._known: dict[tuple[int, int, int], Contradiction | None] = {}
+        self._known: dict[tuple[int, int, int, int], Contradiction | None] = {}
         self._forming = {
             (place, kline.open_time_ns)
             for place, result in enumerate(found.series)
@@ -114,29 +119,38 @@ class _OwnIntervals:
         return rows if whole and not forming else None
 
     def contradict(self, place: int, kline: Difference) -> bool:
-        """Tell whether parts of a kline, or a longer one that it is part of, contradict it."""
+        """Tell whether klines of another interval contradict it.
+
+        Of intervals of which neither is made of the other, all klines up to where both meet are
+        added up.
+        """
         against = False
         for other, result in self._of_symbol[kline.symbol]:
             if result.interval == kline.interval:
                 continue
-            if result.interval.refines(kline.interval):
-                key = (place, other, kline.open_time_ns)
-            elif kline.interval.refines(result.interval):
-                key = (other, place, result.interval.open_time_ns(kline.open_time_ns))
-            else:
+            window = common_window(
+                kline.interval, result.interval, kline.open_time_ns, kline.close_time_ns
+            )
+            if window is None:
                 continue
+            longer = CODE[kline.interval] > CODE[result.interval]
+            key = (place, other, *window) if longer else (other, place, *window)
             if key not in self._known:
                 self._known[key] = self._contradiction(*key)
             against |= self._known[key] is not None
         return against
 
-    def _contradiction(self, whole: int, parts: int, open_ns: int) -> Contradiction | None:
-        close_ns = self._series[whole].interval.close_time_ns(open_ns)
-        values = self._theirs.rows(whole, open_ns, open_ns + 1)
-        rows = self._parts(parts, open_ns, close_ns)
-        if len(values) != 1 or rows is None or (whole, open_ns) in self._forming:
+    def _contradiction(
+        self, whole: int, parts: int, open_ns: int, close_ns: int
+    ) -> Contradiction | None:
+        sides = [self._parts(place, open_ns, close_ns) for place in (whole, parts)]
+        if not sides[0] or not sides[1]:
             return None
-        one = Contradiction(whole, parts, open_ns, values[0][1], added([row for _, row in rows]))
+        # A kline is held to what is added up as it stands, whatever of it can be added.
+        values = sides[0][0][1] if len(sides[0]) == 1 else added([row for _, row in sides[0]])
+        one = Contradiction(
+            whole, parts, open_ns, close_ns, values, added([row for _, row in sides[1]])
+        )
         return one if one.fields() else None
 
     def findings(self) -> Iterator[Finding]:
@@ -153,7 +167,7 @@ class _OwnIntervals:
         )
         evidence: dict[str, Any] = {
             "sentence": f"the exchange's {parts.interval} klines ({parts.source}) do not add up "
-            f"to its {whole.interval} kline ({whole.source}): {differing}",
+            f"to its {whole.interval} {_named(whole, one)} ({whole.source}): {differing}",
             "source": whole.source,
             "parts_source": parts.source,
             "parts_interval": parts.interval.text,
@@ -165,6 +179,33 @@ class _OwnIntervals:
         place = (whole.symbol, whole.interval.text, one.open_ns)
         kind = "exchange_contradicts_itself"
         return Finding(CHECK, kind, Severity.NOTICE, *place, evidence=evidence)
+
+
+def _named(whole: SeriesResult, one: Contradiction) -> str:
+    if whole.interval.close_time_ns(one.open_ns) == one.close_ns:
+        return "kline"
+    return f"klines up to {utc_text(one.close_ns)}"
+
+
+def common_window(
+    first: Interval, second: Interval, open_ns: int, close_ns: int
+) -> tuple[int, int] | None:
+    """Return the shortest time around [open, close) that klines of both intervals fill.
+
+    None where they do not meet within a few klines.
+    """
+    both = (first, second)
+    most_ns = _MEET_MAX * max(
+        one.close_time_ns(open_ns) - one.open_time_ns(open_ns) for one in both
+    )
+    start_ns, end_ns = open_ns, close_ns
+    while end_ns - start_ns <= most_ns:
+        starts = [one.open_time_ns(start_ns) for one in both]
+        ends = [one.close_time_ns(end_ns - 1) for one in both]
+        if starts == [start_ns] * 2 and ends == [end_ns] * 2:
+            return start_ns, end_ns
+        start_ns, end_ns = min(starts), max(ends)
+    return None
 
 
 def added(rows: Sequence[Row]) -> Row:
