@@ -90,6 +90,24 @@ class Backwards(Changed):
     def changed(self, klines):
         return klines.with_columns({"at_ns": klines.at_ns[::-1].copy()})
 
+class Accounts(Bare):
+    def accounts(self):
+        return self.told(self.exact.accounts())
+
+class NoAccounts(Accounts):
+    def told(self, accounts):
+        return {}
+
+class AnotherSymbol(Accounts):
+    def told(self, accounts):
+        return {"OTHERUSDT": accounts["ALFAUSDT"]}
+
+class WithoutFiveMinutes(Accounts):
+    def told(self, accounts):
+        account = accounts["ALFAUSDT"]
+        series = {"1m": account.series["1m"]}
+        return {"ALFAUSDT": dataclasses.replace(account, series=series)}
+
 class Raising:
     def __init__(self, intervals):
         raise ValueError("no database")
@@ -210,6 +228,23 @@ def test_an_object_is_copied_for_the_run() -> None:
     first, second = judged(given), judged(given)
     assert first.verdict is second.verdict is Validity.VALID
     assert not given.accounts()
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("NoAccounts", "one of 0"),
+        ("AnotherSymbol", "one of 0"),
+        ("WithoutFiveMinutes", "none for 5m"),
+    ],
+)
+def test_accounts_that_leave_something_out_are_found(own: Path, name: str, found: str) -> None:
+    """What is in no account would be missed in no equation of the ledger."""
+    result = judged(f"{own}:{name}")
+    assert result.verdict is Validity.INVALID, result.sentence
+    (told,) = next(one for one in result.checks if one.check == "subject").findings
+    assert (told.kind, told.evidence["found"]) == ("seam_broken", found)
+    assert told.evidence["expected"].startswith("an account of the 2,016 trades of ALFAUSDT")
 
 
 # --- never trusted --------------------------------------------------------------------------------

@@ -63,7 +63,7 @@ def plus(files: Files, interval: str, number: int, **by: Decimal | int) -> Files
     return put(files, interval, number, **{n: getattr(row, n) + more for n, more in by.items()})
 
 
-def put(files: Files, interval: str, number: int, **values: Decimal | int) -> Files:
+def put(files: Files, interval: str, number: int, **values: Any) -> Files:
     """Return files with other values in fields of one row."""
     rows: list[OracleKline] = list(files[interval])
     rows[number] = replace(rows[number], **values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -12,9 +12,10 @@ import numpy as np
 from kline_harness.columns import Columns
 from kline_harness.errors import UserError, error_line, own_code
 from kline_harness.interfaces import Aggregator, FeedSlice
-from kline_harness.interval import INTERVALS
+from kline_harness.interval import INTERVALS, Interval
 from kline_harness.kline import Emission, KlineBatch, Life, LifeBatch, Trigger
 from kline_harness.ledger import TradeAccount
+from kline_harness.nouns import counted
 from kline_harness.units import INT64_MAX
 from kline_harness.verdict import Finding, Severity, Verdict
 
@@ -69,14 +70,33 @@ class GuardedAggregator:
             if callable(close):
                 close()
 
+    def accounts_of(
+        self, given: Mapping[str, int], intervals: Sequence[Interval]
+    ) -> Mapping[str, TradeAccount]:
+        """Return the aggregator's accounts of the trades that it was given, by symbol.
+
+        None where it keeps none, failed, or leaves a trade of a symbol or an interval out: what
+        is in no account would be missed in no equation either.
+        """
+        accounts = self.accounts()
+        if self.failed or self._accounts_failed or not self._keeps_accounts():
+            return accounts
+        wrong = _left_out(accounts, given, [interval.text for interval in intervals])
+        if wrong is None:
+            return accounts
+        self._accounts_failed = _broken("accounts", *wrong)
+        return {}
+
+    def _keeps_accounts(self) -> bool:
+        return callable(getattr(self.aggregator, "accounts", None))
+
     def accounts(self) -> Mapping[str, TradeAccount]:
         """Return the aggregator's accounts, none where it keeps none, failed, or cannot say."""
-        accounts = getattr(self.aggregator, "accounts", None)
-        if self.failed or not callable(accounts):
+        if self.failed or not self._keeps_accounts():
             return {}
         try:
             with own_code():
-                given = dict(accounts())
+                given = dict(self.aggregator.accounts())  # type: ignore[attr-defined]
         except Exception as error:
             self._accounts_failed = _raised("accounts", error)
             return {}
@@ -183,6 +203,22 @@ def _wrong_codes(table: Any) -> tuple[str, str] | None:
         outside = column[(column < low) | (column >= end)]
         if len(outside):
             return f"{name}: codes from {low} up to {end - 1}", f"{outside[0]}"
+    return None
+
+
+def _left_out(
+    accounts: Mapping[str, TradeAccount], given: Mapping[str, int], intervals: Sequence[str]
+) -> tuple[str, str] | None:
+    """Return what was expected of the accounts of some trades and what was found instead."""
+    for symbol in sorted(given.keys() | accounts.keys()):
+        rows, account = given.get(symbol, 0), accounts.get(symbol, TradeAccount())
+        expected = f"an account of the {counted(rows, 'trade')} of {symbol}"
+        if account.received != rows:
+            return expected, f"one of {account.received:,}"
+        # A trade that no interval knows of is in none of them.
+        lacking = [text for text in intervals if text not in account.series]
+        if lacking and rows > len(account.unmapped):
+            return f"{expected} in each interval", f"none for {lacking[0]}"
     return None
 
 

@@ -82,6 +82,8 @@ class FinishedRun:
         self.observed, self.inputs = observed, inputs
         run = observed.run
         accounts = getattr(run.aggregator, "accounts", dict)
+        if run.guard is not None:
+            accounts = partial(run.guard.accounts_of, observed.given.rows, run.scenario.intervals)
         self.accounts: dict[str, TradeAccount] = dict(sorted(accounts().items()))
         auditors = [one for one in (run.completeness, run.lifecycle) if one is not None]
         asked = [of_consumer(one.name, one.verdict) for one in auditors]
