@@ -87,7 +87,7 @@ def _row_place(told: Mapping[str, Any] | None) -> RowPlace:
     if told is None:
         return RowPlace()
     following = None if told["following"] is None else _numbers(told["following"])
-    return RowPlace(told["last"], told["repeated"], following)
+    return RowPlace(told["last"], told["repeated"], told.get("claimed", False), following)
 
 
 def _same(now: Mapping[str, Any], told: Mapping[str, Any]) -> bool:

@@ -170,8 +170,14 @@ def test_one_raw_trade_of_fifty_does_not_carry_nearly_all(tmp_path: Path, step: 
 
 def test_a_row_saved_while_forming_is_proved_at_the_end_of_its_file_only(tmp_path: Path) -> None:
     folder = ROOT / "fixtures" / "cases" / "case23"
-    for name, expected in (("1m", (0, "proved")), ("1m-appended", (3, "consistent"))):
-        frame = folder / f"FOXUSDT-{name}.csv"
+    archive = tmp_path / "FOXUSDT-1m-2026-02-03.csv"
+    archive.write_text((folder / "FOXUSDT-1m.csv").read_text())
+    for name, frame, expected in (
+        ("saved", folder / "FOXUSDT-1m.csv", (0, "proved")),
+        ("appended", folder / "FOXUSDT-1m-appended.csv", (3, "consistent")),
+        # An archive of a day is made when the day is over.
+        ("archive", archive, (3, "consistent")),
+    ):
         words = ("--klines", frame, "--intervals", "1m", "--audit", "off")
         ran = replay(tmp_path / name, folder / "FOXUSDT-trades.csv", *words)
         assert (ran.exit_code, *(set(classes(ran)) - {"identical"})) == expected, ran.output

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
 
@@ -22,11 +22,13 @@ class RowPlace:
     """Where a row stands among the exchange's klines.
 
     `last` in its file; `repeated` where the file has more than one row of its open time;
-    `following` is the kline right after it, of whatever file of the series has it.
+    `claimed` where the name of the file claims all of its time; `following` is the kline right
+    after it, of whatever file of the series has it.
     """
 
     last: bool = True
     repeated: bool = False
+    claimed: bool = False
     following: Row | None = None
 
 
@@ -94,12 +96,13 @@ class ExchangeRows:
         mine, opens = file.reference, file.opens
         first, stop = np.searchsorted(opens, (open_ns, open_ns + 1)).tolist()
         close_ns = mine.interval.close_time_ns(open_ns)
+        claimed = mine.claimed is not None and close_ns <= mine.claimed[1]
+        found = RowPlace(stop == len(opens), stop - first > 1, claimed)
         for other in (place, *self._same[mine.symbol, mine.interval.text]):
             row = self._files[other].row(close_ns)
             if row is not None:
-                following = self._files[other].values(row)
-                return RowPlace(stop == len(opens), stop - first > 1, following)
-        return RowPlace(stop == len(opens), stop - first > 1)
+                return replace(found, following=self._files[other].values(row))
+        return found
 
     def busiest(self, place: int, open_ns: int) -> dict[str, Decimal]:
         """Return the most trades and the most volume of any other kline, as far as stated."""

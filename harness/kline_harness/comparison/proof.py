@@ -61,6 +61,8 @@ def _inputs(case: DifferingKline, chain: Sequence[DifferingKline]) -> dict[str, 
             "repeated": context.row.repeated,
             "following": texts(context.row.following),
         }
+        if context.row.last and context.row.claimed:
+            inputs["row"]["claimed"] = True
     if kline.theirs is None:
         inputs["absence"] = asdict(context.absence)
         inputs["states_quiet"] = context.states_quiet

@@ -10,6 +10,7 @@ import numpy as np
 from kline_harness.comparison.differing_kline import DifferingKline, Hypothesis, within
 from kline_harness.comparison.recompute import total
 from kline_harness.comparison.retention import BORDER_NS
+from kline_harness.kline import PRICE_FIELDS
 from kline_harness.tape import Tape
 from kline_harness.units import Int64Array
 
@@ -20,11 +21,14 @@ _LOST_MAX = 20
 class FormingRow:
     """The exchange's row is exactly the kline of the first trades by id; proof is equality.
 
-    The count says how many trades those are; at least one and not all. A file is saved once: the
+    The count says how many trades those are, and not all. Of none the row is flat at the close
+    before, which is only consistent: flat is flat. A file is saved once: the
     row is the last one of its file. Where others follow, as when the file was added to later,
     the same is made by an exchange's kline that lacks its last trades: it is in doubt, and no
-    more than one row of a file is believed to be so. A quiet row that follows at the close of
-    the whole kline says that the exchange had it whole, and so does a second row of its time.
+    more than one row of a file is believed to be so. In doubt too where the file is named for a
+    time that ends no sooner than the row: an archive is made when its day is over. A quiet row
+    that follows at the close of the whole kline says that the exchange had it whole, and so does
+    a second row of its time.
 
     Source: kline files whose last row does not add up to the next higher interval.
     """
@@ -39,12 +43,19 @@ class FormingRow:
         if "count" not in theirs or "count" not in ours:
             return False
         # With lost trades, or a split, the last row can count as many as ours.
-        return int(theirs["count"]) > 0 and (row.last or theirs["count"] < ours["count"])
+        return row.last or 0 < int(theirs["count"]) < int(ours["count"])
 
     def undo(self, case: DifferingKline, state: Hypothesis) -> Iterator[Hypothesis]:
         """Yield the states of the first trades: as many as theirs, or up to an agreed one."""
         theirs, whole = case.kline.theirs, state.part(case)
         if theirs is None or whole is None:
+            return
+        if int(theirs["count"]) == 0:
+            if _flat_at_close_before(case):
+                evidence = {"trades_in_row": 0, "trades_in_kline": whole["count"]}
+                settled = {"flat_at_close_before": True}
+                doubt = state.doubt or _doubt(case)
+                yield state.after(self.name, evidence, settled=settled, doubt=doubt)
             return
         order = _Order.of(case, state)
         count, places = int(theirs["count"]), [order.of_count(int(theirs["count"]))]
@@ -83,8 +94,22 @@ class FormingRow:
             "saved_after_id": None if last is None else int(ids[last]),
             "saved_at_ns": None if last is None else int(state.rows.event_time_ns[last]),
         }
-        doubt = None if case.context.row.last else "other rows follow it in its file"
-        yield made.after(self.name, evidence, doubt=state.doubt or doubt)
+        yield made.after(self.name, evidence, doubt=state.doubt or _doubt(case))
+
+
+def _doubt(case: DifferingKline) -> str | None:
+    """Return why a file is hardly one that was saved while the row was forming."""
+    if not case.context.row.last:
+        return "other rows follow it in its file"
+    return "its file is named for a time that was over" if case.context.row.claimed else None
+
+
+def _flat_at_close_before(case: DifferingKline) -> bool:
+    """Tell whether the row is that of no trade: at the close of the one before it."""
+    theirs, close = case.kline.theirs, case.context.previous_close
+    if theirs is None or close is None:
+        return False
+    return all(theirs[n] == (close if n in PRICE_FIELDS else 0) for n in case.kline.compared)
 
 
 def _known_whole(case: DifferingKline) -> bool:
