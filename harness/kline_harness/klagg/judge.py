@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from operator import itemgetter
@@ -15,7 +16,6 @@ from kline_harness.klagg.gateway import DeltaBatch, DeltaReader, Gateway, Gatewa
 from kline_harness.klagg.pulls import PullChecker, batch_steps
 from kline_harness.klagg.records import PullAnswer
 from kline_harness.klagg.snapshot_writer import SnapshotOptions, SnapshotWriter
-from kline_harness.klagg.watch import channel
 from kline_harness.kline import Emission, Trigger
 from kline_harness.verdict import Verdict
 
@@ -94,18 +94,19 @@ class KlaggWatch(SubjectWatch):
     def _delivered(self, options: GatewayOptions) -> tuple[Verdict, Verdict]:
         """Hand the answers to the gateway, and the latest of its batches to the reader."""
         answers = [answer for answer in self._model.pulls if answer.kind == "deltas"]
-        sender, receiver = channel(DeltaBatch(0, -1, ()))
-        gateway, reader = Gateway(options, sender.send), DeltaReader()
+        # Batches go through a watch channel: the latest is kept, until it was looked at.
+        unseen: deque[DeltaBatch] = deque(maxlen=1)
+        gateway, reader = Gateway(options, unseen.append), DeltaReader()
         looks = _looks(options, answers)
         look_ns = next(looks, None)
         for asked_ns, answer in zip(self._asked_ns, answers, strict=False):
             while look_ns is not None and look_ns < answer.at_ns:
-                if receiver.changed:
-                    reader.on_batch(look_ns, receiver.borrow_and_update())
+                if unseen:
+                    reader.on_batch(look_ns, unseen.popleft())
                 look_ns = next(looks, None)
             gateway.on_answer(asked_ns, answer.at_ns, answer.records)
-        if receiver.changed and answers:
-            reader.on_batch(answers[-1].at_ns, receiver.borrow_and_update())
+        if unseen:
+            reader.on_batch(answers[-1].at_ns, unseen.popleft())
         return gateway.verdict(), reader.verdict()
 
     def _stored(self, options: SnapshotOptions) -> Verdict:

@@ -1,16 +1,72 @@
 """The older design of klagg's channel of finals: one consumer, and the newest are refused.
 
-Source of the rules: docs/klagg.md, "The writer of finals".
+Source of the rules: docs/klagg.md, "The writer of finals"; documentation of tokio 1.24.2,
+`sync::mpsc`, `Sender::try_send` and `Receiver::recv`. The capacity is not rounded.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
 from typing import Any, cast
 
 from kline_harness.columns import Columns, Rows
-from kline_harness.klagg import mpsc
+from kline_harness.simulation.broadcast import Closed, Empty
 from kline_harness.simulation.channels import Lost, Received, ReceiverLike
 from kline_harness.simulation.segments import Batch
+
+
+class QueueReceiver:
+    """The one receiving end: what waits, in the order sent, as slices of the batches sent."""
+
+    def __init__(self) -> None:
+        self.waker: Callable[[], None] | None = None
+        self.taken = 0
+        self.depth_peak = 0
+        self.has_left = False
+        self._waiting: deque[Rows[Any]] = deque()
+        self._depth = 0
+        self._closed = False
+
+    def accept(self, rows: Rows[Any]) -> None:
+        """Let rows wait, of which there is at least one."""
+        self._waiting.append(rows)
+        self._depth += len(rows)
+        self.depth_peak = max(self.depth_peak, self._depth)
+        self._wake()
+
+    def close(self) -> None:
+        """Take no more; what waits can still be received."""
+        self._closed = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self.waker is not None:
+            self.waker()
+
+    def try_recv_many(self, limit: int | None = None) -> Batch[Any]:
+        """Return the next rows, at least one and at most `limit`: a slice of one batch sent.
+
+        Raises Closed when nothing waits and nothing can come, Empty when nothing waits.
+        """
+        if not self._waiting:
+            raise Closed("the channel is closed") if self._closed else Empty("nothing to receive")
+        rows = self._waiting.popleft()
+        if limit is not None and limit < len(rows):
+            self._waiting.appendleft(rows[limit:])
+            rows = rows[:limit]
+        self._depth -= len(rows)
+        self.taken += len(rows)
+        return cast("Batch[Any]", rows)
+
+    def drop(self) -> None:
+        """Leave; what waits is not received any more."""
+        self.has_left = True
+        self.waker = None
+
+    def __len__(self) -> int:
+        """Rows that wait."""
+        return self._depth
 
 
 class QueueChannel:
@@ -24,30 +80,23 @@ class QueueChannel:
 
     def __init__(self, name: str, capacity: int, sole_consumer: str) -> None:
         self.name = name
-        self.published = 0
         self.capacity = capacity
+        self.published = self.sent = self.unsent = self.refused = 0
         self._sole_consumer = sole_consumer
-        self.unsent = 0
-        self._sender: mpsc.QueueSender[Any]
-        self._receiver: mpsc.QueueReceiver[Any]
-        self._sender, self._receiver = mpsc.channel(capacity)
+        self._receiver = QueueReceiver()
         self._refused: Lost = []
-        self.refused = 0
-
-    @property
-    def sent(self) -> int:
-        """Return how many values were taken by the queue."""
-        return self._sender.statistics().sent
 
     def publish(self, table: Columns, start: int, stop: int) -> None:
         """Offer rows of a table; the newest are refused when there is no room."""
         rows: Rows[Any] = Rows(table, start, stop)
         self.published += len(rows)
-        try:
-            accepted = self._sender.send_many(cast("Batch[Any]", rows))
-        except mpsc.SendClosed:
+        if self._receiver.has_left:
             self.unsent += len(rows)
             return
+        accepted = min(len(rows), self.capacity - len(self._receiver))
+        if accepted:
+            self.sent += accepted
+            self._receiver.accept(rows[:accepted])
         if accepted < len(rows):
             self._refused.append(rows[accepted:])
             self.refused += len(rows) - accepted
@@ -58,14 +107,14 @@ class QueueChannel:
 
     def close(self) -> None:
         """End it: what waits can still be received."""
-        self._sender.drop()
+        self._receiver.close()
 
     def received(self, consumer: str) -> Received:
         """Return what became of everything sent."""
         if consumer != self._sole_consumer:
             return Received(0, 0, 0, 0, self.sent, 0)
-        s = self._receiver.statistics()
-        return Received(s.delivered, 0, 0, s.depth + s.abandoned, 0, s.depth_peak)
+        one = self._receiver
+        return Received(one.taken, 0, 0, len(one), 0, one.depth_peak)
 
     def lost(self, consumer: str) -> Lost:
         """Return the values that were refused."""
