@@ -198,3 +198,20 @@ def test_files_of_another_symbol_than_the_given_one(files: Path, tmp_path: Path)
     ran = replayed(tmp_path / "alone", hen, *given)
     assert ran.exit_code == 3
     assert "the symbol is HENUSDT by its name and GNUUSDT was given" in ran.output
+
+
+@pytest.mark.parametrize("other", ["GNUUSDT-aggTrades.csv", "GNUUSDT-1m.csv"])
+def test_rows_of_another_kind_than_the_name(tmp_path: Path, other: str) -> None:
+    """Raw trades named as aggregates, or as klines: the columns say what they are."""
+    path = write_trades(tmp_path / other, traded(31))
+    klines = write_klines(tmp_path / "given" / KLINES, candles(traded(31)))
+    for words in ((), ("--klines", klines)):
+        ran = replayed(tmp_path / "out", path, *words, "--force")
+        assert ran.exit_code == 3, ran.output
+        assert "by its name and trades by its rows" in ran.output
+    assert command("inspect", path).exit_code == 3
+    named = write_klines(tmp_path / "GNUUSDT-trades.csv", candles(traded(31)))
+    trades = write_trades(tmp_path / "given" / TRADES, traded(31))
+    ran = replayed(tmp_path / "klines", trades, "--klines", named)
+    assert (ran.exit_code, "12 identical" in ran.output) == (3, True)
+    assert "the kind is trades by its name and klines by its rows" in ran.output

@@ -337,6 +337,14 @@ def without_ids() -> Iterator[Case]:
         {"same_trades": "same_time_without_ids"},
         "unknown",
     )
+    yield case(
+        "no-ids-apart",
+        "Two files of trades without ids, with four hours between them that neither holds.",
+        "",
+        {**halves, "XBTUSD_Q2.csv": "\n".join(lines[31:]).encode() + b"\n"},
+        {"same_trades": "files_apart"},
+        "unknown",
+    )
 
 
 def packing() -> Iterator[Case]:

@@ -204,7 +204,8 @@ def _contradictions(
     names = (file.path, file.member)
     # Where the given symbol gave way to the file's own, that is what there is to hold.
     given = None if given is not None and reader.symbol != given else given
-    return contradictions(*names, pattern=pattern, stated=reader.stated(), given=given)
+    stated = {**reader.stated(), "kind": ("klines",)}
+    return contradictions(*names, pattern=pattern, stated=stated, given=given)
 
 
 def _describe(file: TextFile, layout: Layout, rows: KlineRows, opens: Int64Array) -> FileInfo:

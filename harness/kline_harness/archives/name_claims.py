@@ -38,8 +38,8 @@ def contradictions(
     """Return a sentence for each thing of which two names of a file, or name and rows, differ.
 
     `member` is the name inside of a zip or gz file; `pattern` finds the symbol in the names of the
-    file's exchange; `stated` are the symbols and the interval that rows state. A symbol that was
-    `given` is held to pairs in the names alone: who gives one knows what rows call it.
+    file's exchange; `stated` are the symbols, the interval and the kind that rows state. A symbol
+    that was `given` is held to pairs in the names alone: who gives one knows what rows call it.
     """
 
     def symbol(name: str) -> str | None:

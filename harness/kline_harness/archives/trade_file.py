@@ -255,14 +255,17 @@ class TradeFile:
         elif self._foreign is not None and "symbol" in self._layout.columns:
             stated = (self._foreign.symbol or "",)
         path, member = PurePath(self.path), PurePath(self._file.member or self.path)
-        if not stated and self._given is None and path.stem == member.stem:
+        is_named = recording is not None or f"-{self._layout.kind}" in path.name
+        if not stated and self._given is None and path.stem == member.stem and is_named:
             # One name, and nothing that it could contradict.
             return ()
+        # A recording can hold trades of both kinds.
+        kind = () if recording is not None else (self._layout.kind,)
         return contradictions(
             self.path,
             self._file.member,
             pattern=exchange_of(self._layout.source).symbol_in_name,
-            stated={"symbol": stated},
+            stated={"symbol": stated, "kind": kind},
             given=self._given,
         )
 
