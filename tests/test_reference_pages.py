@@ -59,8 +59,6 @@ def test_every_check_of_a_run_has_a_sentence() -> None:
 
 def test_every_cause_has_a_sentence_and_stands_in_the_page_on_verdicts() -> None:
     names = {name for one in (*REGISTERED, *UNRECORDED) for name in one.name.split("+")} | {SPLIT}
-    without = sorted(names - CAUSES.keys())
-    assert not without, f"a sentence for each is to be added to report/glossary.py: {without}"
     assert names == set(CAUSES)
     verdicts = (DOCS / "verdicts.md").read_text(encoding="utf-8")
     without = sorted(name for name in names if f"`{name}`" not in verdicts)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from kline_harness.comparison.causes import straddling_aggregate
-from kline_harness.comparison.causes.registry import CAUSES, NAMES
+from kline_harness.comparison.causes.registry import CAUSES, MEANINGS
 from kline_harness.comparison.differing_kline import DifferingKline, Hypothesis
 from kline_harness.interval import parse_intervals
 from kline_harness.replay import Audit, Scenario
@@ -157,9 +157,9 @@ def believe(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_cause_has_a_mutant() -> None:
-    without = sorted(set(NAMES) - set(RUNS) - {"injected_fault"})
+    without = sorted(set(MEANINGS) - set(RUNS) - {"injected_fault"})
     assert not without, f"a run for each is to be added to RUNS here: {without}"
-    assert set(RUNS) <= set(NAMES)
+    assert set(RUNS) <= set(MEANINGS)
 
 
 @pytest.mark.parametrize("name", RUNS)

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from kline_harness.comparison.causes.registry import NAMES
+from kline_harness.comparison.causes.registry import MEANINGS
 from kline_harness.comparison.compare import Class
 from kline_harness.errors import UsageError, UserError
 from kline_harness.history.held_files import files_of
@@ -248,8 +248,9 @@ class _Table:
         causes = self.texts("allow")
         for cause in causes:
             word, _, name = cause.rpartition(":")
-            if name not in NAMES or word not in _WORDS:
-                expected = f"a cause ({', '.join(NAMES)}), with proved: or consistent: before it"
+            if name not in MEANINGS or word not in _WORDS:
+                names = ", ".join(sorted(MEANINGS))
+                expected = f"a cause ({names}), with proved: or consistent: before it"
                 raise self.wrong("allow", f"{expected} to allow it only so", cause)
         return tuple(sorted(set(causes)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kline_harness.checks.check_list import CHECKS as LISTED
+from kline_harness.comparison.causes.registry import MEANINGS
 
 # By the id of a check: what it does; the last ones are of a judged store, and of a subject.
 CHECKS = {
@@ -19,21 +20,7 @@ CHECKS = {
     "overwritten": "Looks for rows that were changed after they had been stored as final.",
 }
 # By the name of a cause: what can have made a kline differ.
-CAUSES = {
-    "injected_fault": "a fault of the scenario changed its trades",
-    "fund_trade": "trades of the insurance fund, or by auto-deleveraging, count on one side only",
-    "sentinel_row": "rows that the exchange marks as no trades count on one side only",
-    "zero_quantity": "rows without a quantity count on one side only",
-    "late_trade": "trades came after their kline was final",
-    "forming_row": "the exchange's row was saved before its kline was over",
-    "quote_rounding": "quote quantities were rounded trade by trade",
-    "straddling_aggregate": "an aggregate holds trades of both sides of a boundary",
-    "edge": "trades lie outside of the recorded time",
-    "missing_trade_ids": "trades have ids that nobody recorded",
-    "halt": "the exchange has no row, as in a halt of trading",
-    "revised_archive": "another, later file of the exchange says what ours says",
-    "quiet_left_out": "the source leaves quiet klines out",
-}
+CAUSES = MEANINGS
 TERMS = {
     "valid": "Everything that was asked for was looked at, and nothing is wrong.",
     "invalid": "Something is wrong: at least one check found an error.",

@@ -23,6 +23,7 @@ class Edge:
     """
 
     name = "edge"
+    meaning = "trades lie outside of the recorded time"
 
     def applies(self, case: DifferingKline) -> bool:
         """Tell whether the kline reaches out of the recorded time."""

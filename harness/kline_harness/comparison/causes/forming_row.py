@@ -34,6 +34,7 @@ class FormingRow:
     """
 
     name = "forming_row"
+    meaning = "the exchange's row was saved before its kline was over"
 
     def applies(self, case: DifferingKline) -> bool:
         """Tell whether theirs counts fewer trades than ours, but some."""

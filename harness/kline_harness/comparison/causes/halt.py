@@ -23,6 +23,7 @@ class Halt:
     """
 
     name = "halt"
+    meaning = "the exchange has no row, as in a halt of trading"
 
     def applies(self, case: DifferingKline) -> bool:
         """Tell whether the exchange has no row in a file with trade counts."""

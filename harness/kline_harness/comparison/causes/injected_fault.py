@@ -19,6 +19,7 @@ class InjectedFault:
     """
 
     name = "injected_fault"
+    meaning = "a fault of the scenario changed its trades"
 
     def applies(self, case: DifferingKline) -> bool:
         """Tell whether a fault was injected into the symbol's feed."""

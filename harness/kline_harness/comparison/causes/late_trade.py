@@ -22,6 +22,7 @@ class LateTrade:
     """
 
     name = "late_trade"
+    meaning = "trades came after their kline was final"
 
     def applies(self, case: DifferingKline) -> bool:
         """Tell whether a late trade of the interval lies in the kline or before it."""

@@ -22,6 +22,7 @@ class MissingTradeIds:
     """
 
     name = "missing_trade_ids"
+    meaning = "trades have ids that nobody recorded"
 
     def applies(self, case: DifferingKline) -> bool:
         """Tell whether ids are missing around the kline."""
@@ -55,6 +56,7 @@ class EdgeAndMissingTradeIds:
     """
 
     name = "edge+missing_trade_ids"
+    meaning = "trades lie outside of the recorded time, and trades have ids that nobody recorded"
 
     def applies(self, case: DifferingKline) -> bool:
         """Tell whether the kline reaches out of the recorded time and ids are missing in it."""

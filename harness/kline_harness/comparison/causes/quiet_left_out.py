@@ -16,6 +16,7 @@ class QuietLeftOut:
     """
 
     name = "quiet_left_out"
+    meaning = "the source leaves quiet klines out"
 
     def applies(self, case: DifferingKline) -> bool:
         """Tell whether a source that leaves quiet klines out has no row."""

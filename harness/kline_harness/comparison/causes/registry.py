@@ -18,6 +18,7 @@ from kline_harness.comparison.causes.missing_trade_ids import (
 from kline_harness.comparison.causes.quiet_left_out import QuietLeftOut
 from kline_harness.comparison.causes.revised_archive import RevisedArchive
 from kline_harness.comparison.causes.rounded_quote import QuoteRounding
+from kline_harness.comparison.causes.straddling_aggregate import MEANING as SPLIT_MEANING
 from kline_harness.comparison.causes.straddling_aggregate import NAME as SPLIT
 from kline_harness.comparison.causes.trade_kinds import FundTrade, SentinelRow, ZeroQuantityRow
 from kline_harness.comparison.differing_kline import DifferingKline, Hypothesis
@@ -36,6 +37,11 @@ class Cause(Protocol):
     @property
     def name(self) -> str:
         """The cause's name: a stable snake_case word."""
+        ...
+
+    @property
+    def meaning(self) -> str:
+        """What can have made a kline differ, as a sentence of a report."""
         ...
 
     def applies(self, case: DifferingKline) -> bool:
@@ -64,7 +70,9 @@ CAUSES: tuple[Cause, ...] = (
     Halt(),
     QuietLeftOut(),
 )
-NAMES = tuple(sorted({SPLIT, *(n for cause in CAUSES for n in cause.name.split("+"))}))
+# What can have made a kline differ, by the names that a report and a gate know.
+MEANINGS = {cause.name: cause.meaning for cause in CAUSES if "+" not in cause.name}
+MEANINGS[SPLIT] = SPLIT_MEANING
 
 
 def proof_states(

@@ -22,6 +22,7 @@ class RevisedArchive:
     """
 
     name = "revised_archive"
+    meaning = "another, later file of the exchange says what ours says"
 
     def applies(self, case: DifferingKline) -> bool:
         """Tell whether another file has the kline."""

@@ -25,6 +25,7 @@ class QuoteRounding:
     """
 
     name = NAME
+    meaning = "quote quantities were rounded trade by trade"
 
     def applies(self, case: DifferingKline) -> bool:
         """Tell whether a product of price and quantity can have too many decimals."""

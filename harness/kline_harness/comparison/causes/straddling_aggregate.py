@@ -17,6 +17,7 @@ from kline_harness.tape import Tape, TradeKind
 from kline_harness.units import decimal_text, format_exact
 
 NAME = "straddling_aggregate"
+MEANING = "an aggregate holds trades of both sides of a boundary"
 
 # No longer runs of klines are explained together.
 _CHAIN_MAX = 100

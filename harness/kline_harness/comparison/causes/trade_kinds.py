@@ -51,6 +51,7 @@ class FundTrade(KindOfTrade):
     """
 
     name = "fund_trade"
+    meaning = "trades of the insurance fund, or by auto-deleveraging, count on one side only"
     kinds = (TradeKind.INSURANCE_FUND, TradeKind.ADL, TradeKind.OTHER)
 
 
@@ -61,6 +62,7 @@ class SentinelRow(KindOfTrade):
     """
 
     name = "sentinel_row"
+    meaning = "rows that the exchange marks as no trades count on one side only"
     kinds = (TradeKind.SENTINEL,)
 
 
@@ -71,4 +73,5 @@ class ZeroQuantityRow(KindOfTrade):
     """
 
     name = "zero_quantity"
+    meaning = "rows without a quantity count on one side only"
     kinds = (TradeKind.ZERO_QUANTITY,)
