@@ -41,9 +41,9 @@ class KlineContext:
     klines of the same time; `undone` is, by fault name, what was kept of the symbol's
     trades as they were before a fault was injected. `row` is where the exchange's row stands,
     `absence` what its other files say where it has none; `busiest` the most trades and the most
-    volume of any other kline of its file; `states_quiet` tells whether that has rows of klines
-    without trades, `omits_quiet` whether its source documents that it has none; `agreed` is what
-    shorter intervals have settled.
+    volume of any other kline of its file, `prices` the lowest and highest price of those;
+    `states_quiet` tells whether that has rows of klines without trades, `omits_quiet` whether
+    its source documents that it has none; `agreed` is what shorter intervals have settled.
     """
 
     coverage: Coverage = field(default_factory=lambda: Coverage(()))
@@ -56,6 +56,7 @@ class KlineContext:
     states_quiet: bool = False
     agreed: Agreed = field(default_factory=Agreed)
     omits_quiet: bool = False
+    prices: tuple[Decimal, Decimal] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -114,6 +114,16 @@ class ExchangeRows:
         }
         return {name: values[0] for name, values in others.items() if values}
 
+    def price_range(self, place: int, open_ns: int) -> tuple[Decimal, Decimal] | None:
+        """Return the lowest and the highest price of all other klines of a file."""
+        file = self._files[place]
+        own = file.row(open_ns)
+        ends = [
+            Decimal(next((value for row, value in ranked if row != own), 0))
+            for ranked in (file.lowest, file.highest)
+        ]
+        return (ends[0], ends[1]) if all(ends) else None
+
     def states_quiet(self, place: int) -> bool:
         """Tell whether a file has rows of klines without trades."""
         return self._files[place].has_quiet
@@ -163,15 +173,27 @@ class _File:
     @cached_property
     def ranked(self) -> Mapping[str, list[tuple[int, Decimal | int]]]:
         """Return the two highest counts and volumes with their rows, as far as stated."""
-        found: dict[str, list[tuple[int, Decimal | int]]] = {}
         # In an order of their own: what is stored must not follow a set's.
-        for name in (one for one in ("count", "volume") if one in self.reference.fields):
-            best: list[tuple[int, Decimal | int]] = []
-            for rows, column in self._pieces(name):
-                some = [*best, *zip(rows.tolist(), column.to_pylist(), strict=True)]
-                best = sorted(some, key=lambda one: (-one[1], one[0]))[:2]
-            found[name] = best
-        return found
+        names = [name for name in ("count", "volume") if name in self.reference.fields]
+        return {name: self._two(name) for name in names}
+
+    @cached_property
+    def highest(self) -> list[tuple[int, Decimal | int]]:
+        """Return the two highest prices with their rows."""
+        return self._two("high")
+
+    @cached_property
+    def lowest(self) -> list[tuple[int, Decimal | int]]:
+        """Return the two lowest prices with their rows."""
+        return self._two("low", -1)
+
+    def _two(self, name: str, sign: int = 1) -> list[tuple[int, Decimal | int]]:
+        """Return the two greatest values of a column, or the least, with their rows."""
+        best: list[tuple[int, Decimal | int]] = []
+        for rows, column in self._pieces(name):
+            some = [*best, *zip(rows.tolist(), column.to_pylist(), strict=True)]
+            best = sorted(some, key=lambda one: (-sign * one[1], one[0]))[:2]
+        return best
 
     @cached_property
     def has_quiet(self) -> bool:

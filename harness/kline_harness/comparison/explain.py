@@ -108,6 +108,8 @@ def _cases(
             context = replace(context, row=theirs.row_place(place, open_ns))
         if not kline.whole:
             context = replace(context, busiest=theirs.busiest(place, open_ns))
+        if not kline.whole or gaps.touching(open_ns, kline.close_time_ns):
+            context = replace(context, prices=theirs.price_range(place, open_ns))
         yield make_case(kline, witnesses.evidence[result.symbol], gaps, context)
 
 

@@ -18,6 +18,9 @@ from kline_harness.units import decimal_text, to_decimal
 _UNIT = Decimal("0.00000001")
 _SUMS = ("volume", "quote_volume", "count", "taker_buy_volume", "taker_buy_quote_volume")
 _CONTRACTS = (100, 10)
+# Trades that were not seen can have prices beyond all that were, but hardly further than so many
+# times what lies between those, where that is more than this part of the price.
+_FURTHER, _FURTHER_MIN = 10, Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,21 @@ def unrecorded_values(
     if not _priced(case, theirs, excess, prices, rounded):
         return None
     return {f"unrecorded_{name}": decimal_text(value) for name, value in excess.items()}
+
+
+def far_prices(case: DifferingKline, state: Hypothesis) -> str | None:
+    """Say that what we lack would have prices far beyond all that were seen, if it is so."""
+    theirs, ours = case.kline.theirs, state.values(case)
+    seen = [Decimal(ours[name]) for name in ("low", "high")] if ours is not None else []
+    seen += case.context.prices or ()
+    if theirs is None or not seen:
+        return None
+    low, high = min(seen), max(seen)
+    beyond = max(Decimal(theirs["high"]) - high, low - Decimal(theirs["low"]))
+    if beyond <= _FURTHER * (high - low) or beyond <= _FURTHER_MIN * high:
+        return None
+    every = f"all prices seen are from {decimal_text(low)} to {decimal_text(high)}"
+    return f"a price {decimal_text(beyond)} beyond them, and {every}"
 
 
 def _has_late(case: DifferingKline, state: Hypothesis) -> bool:

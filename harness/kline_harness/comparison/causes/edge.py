@@ -9,7 +9,11 @@ from itertools import pairwise
 from kline_harness.comparison.coverage import BUSIER, exceeds_rest
 from kline_harness.comparison.differing_kline import DifferingKline, Hypothesis
 from kline_harness.comparison.recompute import Part
-from kline_harness.comparison.unrecorded import UnrecordedTrades, unrecorded_values
+from kline_harness.comparison.unrecorded import (
+    UnrecordedTrades,
+    far_prices,
+    unrecorded_values,
+)
 from kline_harness.units import to_decimal
 
 
@@ -18,7 +22,8 @@ class Edge:
 
     The open may differ only where time before our first trade was not recorded, the close only
     where time after our last one was not. It is in doubt where the excess is more than ten times
-    what the busiest kline seen would have in the time that was not recorded, and between files
+    what the busiest kline seen would have in the time that was not recorded, where its prices are
+    ten times as far from those seen as these from each other, and between files
     whose source states no trade ids: nothing else would tell that a part of them is absent.
     """
 
@@ -38,7 +43,7 @@ class Edge:
             recorded = {"recorded_trades": 0 if part is None else part["count"]}
             evidence = {"covered_ns": near, **recorded, **excess}
             settled = {"rest_possible": True}
-            doubt = doubt_of(case, part, excess) or _between_files(case)
+            doubt = doubt_of(case, state, excess) or _between_files(case)
             yield state.after(self.name, evidence, settled=settled, doubt=state.doubt or doubt)
 
 
@@ -53,9 +58,9 @@ def unrecorded(case: DifferingKline, part: Part | None) -> UnrecordedTrades:
     )
 
 
-def doubt_of(case: DifferingKline, part: Part | None, excess: dict[str, str]) -> str | None:
+def doubt_of(case: DifferingKline, state: Hypothesis, excess: dict[str, str]) -> str | None:
     """Return why an excess is more than the time that was not recorded can be believed to hold."""
-    kline = case.kline
+    kline, part = case.kline, state.part(case)
     length_ns = kline.close_time_ns - kline.open_time_ns
     covered_ns = sum(
         min(end, kline.close_time_ns) - max(start, kline.open_time_ns)
@@ -76,7 +81,7 @@ def doubt_of(case: DifferingKline, part: Part | None, excess: dict[str, str]) ->
             return (
                 f"more {name} than {BUSIER} times the busiest kline seen, for the time at the edge"
             )
-    return None
+    return far_prices(case, state)
 
 
 def _between_files(case: DifferingKline) -> str | None:

@@ -9,7 +9,11 @@ from typing import Any
 from kline_harness.comparison.causes.edge import doubt_of, unrecorded
 from kline_harness.comparison.differing_kline import TRADES_SHOWN, DifferingKline, Hypothesis
 from kline_harness.comparison.recompute import Part
-from kline_harness.comparison.unrecorded import UnrecordedTrades, unrecorded_values
+from kline_harness.comparison.unrecorded import (
+    UnrecordedTrades,
+    far_prices,
+    unrecorded_values,
+)
 from kline_harness.kline import PRICE_FIELDS
 
 
@@ -33,8 +37,8 @@ class MissingTradeIds:
         part, evidence = state.part(case), _evidence(case)
         excess = unrecorded_values(case, state, lost(case, part))
         if excess is not None:
-            settled = {"rest_possible": True}
-            yield state.after(self.name, {**evidence, **excess}, settled=settled)
+            settled, doubt = {"rest_possible": True}, state.doubt or far_prices(case, state)
+            yield state.after(self.name, {**evidence, **excess}, settled=settled, doubt=doubt)
         elif part is None and self._carried(case):
             evidence["price_carried_from"] = "a missing trade before"
             yield state.after(self.name, evidence, settled={"price_carried": True})
@@ -69,7 +73,7 @@ class EdgeAndMissingTradeIds:
         both = UnrecordedTrades(outside.first or inside.first, outside.last or inside.last)
         excess = unrecorded_values(case, state, both)
         if excess is not None:
-            doubt = state.doubt or doubt_of(case, part, excess)
+            doubt = state.doubt or doubt_of(case, state, excess)
             settled = {"rest_possible": True}
             first, second = self.name.split("+")
             state = state.after(first, excess, settled=settled, doubt=doubt)
