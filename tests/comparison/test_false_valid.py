@@ -185,18 +185,29 @@ def test_a_row_saved_while_forming_is_proved_at_the_end_of_its_file_only(tmp_pat
         assert row["evidence"]["cause"] == "forming_row"
 
 
-def zipped(path: Path, rows: list[str], hour: int) -> Path:
-    """Write a file of klines into a zip that says when it was written."""
+def zipped(path: Path, rows: list[str], hour: int | None) -> Path:
+    """Write a file of klines into a zip that says when it was written, or not."""
     path.parent.mkdir()
     with ZipFile(path, "w") as archive:
-        entry = ZipInfo(path.with_suffix(".csv").name, (2024, 5, 20, hour, 0, 0))
+        entry = ZipInfo(path.with_suffix(".csv").name)
+        if hour is not None:
+            entry.date_time = (2024, 5, 20, hour, 0, 0)
         archive.writestr(entry, "\n".join(rows) + "\n")
     return path
 
 
-@pytest.mark.parametrize(("hours", "verdict"), [((1, 2), "valid"), ((2, 1), "invalid")])
+@pytest.mark.parametrize(
+    ("hours", "verdict"),
+    [
+        ((1, 2), "valid"),
+        ((2, 1), "invalid"),
+        ((None, 1), "unknown"),
+        ((1, None), "unknown"),
+        ((None, None), "unknown"),
+    ],
+)
 def test_of_two_files_of_a_day_the_later_one_is_right(
-    tmp_path: Path, hours: tuple[int, int], verdict: str
+    tmp_path: Path, hours: tuple[int | None, int | None], verdict: str
 ) -> None:
     """The first of the files has another close for one minute, the second is right."""
     with ZipFile(um_day("1m")) as archive:

@@ -37,6 +37,7 @@ _LINE_LIMIT = 4 << 20
 _BROKEN = (zlib.error, inflater.error)
 EMPTY = "an empty file"
 _RAW_DEFLATE, _GZIP = -15, 31
+_NO_TIME = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,13 +349,14 @@ def is_table(path: Path | str) -> bool:
 def written_at(path: str) -> str | None:
     """Return when the data in a zip file was written, as the zip states it; None for others.
 
-    A zip states local time of its writer to two seconds: only times of one writer compare.
+    A zip states local time of its writer to two seconds: only times of one writer compare. The
+    first instant that it can state is what writers state who do not tell any.
     """
     if not zipfile.is_zipfile(path):
         return None
     with zipfile.ZipFile(path) as archive:
         times = [entry.date_time for entry in archive.infolist() if _holds_data(entry)]
-    if not times:
+    if not times or max(times) == _NO_TIME:
         return None
     year, month, day, hour, minute, second = max(times)
     return f"{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}"
