@@ -26,6 +26,7 @@ OWN = """
 import dataclasses
 import numpy as np
 from kline_harness.aggregators.exact import ExactAggregator
+from kline_harness.columns import concat
 from kline_harness.kline import Emission, KlineBatch, LifeBatch
 
 class Bare:
@@ -89,6 +90,36 @@ class NoSuchSymbol(Changed):
 class Backwards(Changed):
     def changed(self, klines):
         return klines.with_columns({"at_ns": klines.at_ns[::-1].copy()})
+
+class Delayed(Bare):
+    # Publishes everything so many ticks later; what is left at the end.
+    def __init__(self, intervals, symbols):
+        super().__init__(intervals, symbols)
+        self.held, self.heard = [], []
+    def advance(self, feed):
+        emission = self.exact.advance(feed)
+        self.heard += [one.at_ns for one in feed.signals]
+        heard = np.array(self.heard, dtype=np.int64)
+        klines = concat([*self.held, emission.klines])
+        due = np.searchsorted(heard, klines.at_ns, side="right") + self.ticks - 1
+        out = due < len(heard)
+        self.held = [klines.take(~out)]
+        klines = klines.take(out).with_columns({"at_ns": heard[due[out]]})
+        return Emission(klines, emission.events[:0])
+    def finish(self, at_ns):
+        emission = self.exact.finish(at_ns)
+        klines = concat([*self.held, emission.klines])
+        at = np.full(len(klines), at_ns)
+        return Emission(klines.with_columns({"at_ns": at}), emission.events[:0])
+
+class ByOneTick(Delayed):
+    ticks = 1
+
+class ByTwoTicks(Delayed):
+    ticks = 2
+
+class UntilTheEnd(Delayed):
+    ticks = 10**6
 
 class Accounts(Bare):
     def accounts(self):
@@ -228,6 +259,26 @@ def test_an_object_is_copied_for_the_run() -> None:
     first, second = judged(given), judged(given)
     assert first.verdict is second.verdict is Validity.VALID
     assert not given.accounts()
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict", "overdue"),
+    [
+        ("ByOneTick", Validity.VALID, None),
+        ("ByTwoTicks", Validity.UNKNOWN, 1),
+        ("UntilTheEnd", Validity.UNKNOWN, 9),
+    ],
+)
+def test_finals_that_a_later_tick_does_not_bring_out(
+    own: Path, name: str, verdict: Validity, overdue: int | None
+) -> None:
+    """The clock says that their time is over; one that is not heard at once is only counted."""
+    result = judged(f"{own}:{name}")
+    assert result.verdict is verdict, result.sentence
+    exactness = next(one for one in result.checks if one.check == "exactness")
+    told = {one.kind: one.evidence for one in exactness.findings}
+    assert "published_late" in told
+    assert told.get("overdue", {}).get("ticks_since_then") == overdue
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,7 @@ def test_instants_where_they_are_held(after_ns: int, found: tuple[str, str] | No
     ours = series("0 1 2")
     ours[1] |= {"at_ns": ours[1]["at_ns"] + after_ns}
     check = Exactness(holds_instants=True)
+    check.on_ticks(int(row["at_ns"]) for row in series("0 1 2"))
     check.on_klines(table(ours))
     check.on_exact(table(series("0 1 2")))
     verdict = check.verdict()

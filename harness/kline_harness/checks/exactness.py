@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -13,7 +13,7 @@ from kline_harness.checks.kline_sanity import field_text
 from kline_harness.columns import concat, join_instruments
 from kline_harness.interval import INTERVALS
 from kline_harness.kline import FIELDS, KlineBatch
-from kline_harness.units import INT64_MAX, Window
+from kline_harness.units import INT64_MAX, Int64Array, Window
 from kline_harness.verdict import Severity, Verdict
 
 Key: TypeAlias = tuple[int, int, int]
@@ -45,7 +45,8 @@ class Exactness:
     """Collects both sides' finals and compares all nine fields of each, and stated trade ids.
 
     With `states_ids` false the finals have no trade ids, and need none. With `holds_instants` a
-    final has to be published no sooner than the exact one; one that comes later is counted.
+    final has to be published no sooner than the exact one; one that comes later is counted, and
+    in doubt where a tick came and went before it: that had said that its time was over.
 
     published = identical + differing + not expected + spared; what only the exact side has is
     missing, or withheld where an outage took trades of it.
@@ -57,6 +58,7 @@ class Exactness:
     holds_instants: bool = False
     _ours: list[KlineBatch] = field(default_factory=list)
     _exact: list[KlineBatch] = field(default_factory=list)
+    _ticks_ns: list[int] = field(default_factory=list)
 
     def on_klines(self, klines: KlineBatch) -> None:
         """Take finals of the aggregator."""
@@ -67,6 +69,10 @@ class Exactness:
         """Take finals of the exact aggregator."""
         if len(klines):
             self._exact.append(klines)
+
+    def on_ticks(self, at_ns: Iterable[int]) -> None:
+        """Take the instants at which ticks were processed, in order."""
+        self._ticks_ns.extend(at_ns)
 
     def due_ns(self, symbol: str, before_ns: int) -> int:
         """Return the latest close time of a symbol's exact finals published before an instant."""
@@ -92,7 +98,7 @@ class Exactness:
         if self.states_ids:
             comparison.judge_ids()
         if self.holds_instants:
-            comparison.judge_instants()
+            comparison.judge_instants(np.array(self._ticks_ns, dtype=np.int64))
         left = () if self.holds_instants else INSTANTS_LEFT
         return comparison.verdict((*left, *(() if self.states_ids else IDS_LEFT)))
 
@@ -143,7 +149,7 @@ class _Comparison:
             if key not in seen and not self._is_spared(key):
                 self._miss(key, row)
 
-    def judge_instants(self) -> None:
+    def judge_instants(self, ticks_ns: Int64Array) -> None:
         """Find right klines that were published before they were final, and count late ones."""
         ours, exact = self._ours, self._exact
         late = [(int(ours.at_ns[row] - exact.at_ns[other]), row) for row, other in self._equal]
@@ -156,6 +162,21 @@ class _Comparison:
             most_ns, row = max(behind, key=lambda one: (one[0], -one[1]))
             evidence = {"klines": len(behind), "most_ns": most_ns}
             self._tell("published_late", row, ours, evidence, Severity.NOTICE)
+            self._judge_overdue(behind, ticks_ns)
+
+    def _judge_overdue(self, behind: Sequence[tuple[int, int]], ticks_ns: Int64Array) -> None:
+        """Find those of some late klines that a later tick had not brought out either."""
+        after_ns, rows = np.array(behind, dtype=np.int64).T
+        at_ns = self._ours.at_ns[rows]
+        due = np.searchsorted(ticks_ns, at_ns - after_ns, side="right")
+        ticks = np.searchsorted(ticks_ns, at_ns) - due
+        if ticks.max(initial=0) > 0:
+            most = int(np.argmax(ticks))
+            evidence = {
+                "klines": int(np.count_nonzero(ticks)),
+                "ticks_since_then": int(ticks[most]),
+            }
+            self._tell("overdue", int(rows[most]), self._ours, evidence, Severity.DOUBT)
 
     def judge_ids(self) -> None:
         """Find klines of other trade ids, and series whose klines with trades tell no ids at all.

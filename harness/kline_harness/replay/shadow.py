@@ -9,7 +9,7 @@ import numpy as np
 from kline_harness.aggregators.exact import ExactAggregator
 from kline_harness.checks.exactness import Exactness, Spared
 from kline_harness.columns import by_symbol
-from kline_harness.interfaces import Duties, FeedSlice, JudgingObserver
+from kline_harness.interfaces import Duties, FeedSlice, JudgingObserver, Tick
 from kline_harness.interval import Interval
 from kline_harness.kline import Emission
 from kline_harness.replay.scenario import Scenario
@@ -70,6 +70,7 @@ class ExactShadow(JudgingObserver):
         return Spared()
 
     def _advance(self, feed: FeedSlice) -> None:
+        self._exactness.on_ticks(one.at_ns for one in feed.signals if isinstance(one, Tick))
         self._exactness.on_exact(self._exact.advance(feed).klines)
 
     def due_ns(self, symbol: str) -> int | None:
