@@ -16,6 +16,8 @@ from kline_harness.verdict import Finding, Severity
 
 # A row that was saved while it was forming has its reason not to add up.
 _FORMING = "forming_row"
+# What counts in one kline counts in every kline of its time, be it proved or not.
+_COUNTED = {"injected_fault", "fund_trade", "sentinel_row", "zero_quantity", "late_trade"}
 _PRICES = ("open", "high", "low", "close")
 # Intervals of which neither is made of the other meet again within so many klines of the longer:
 # 3d and 1w after three weeks. Weeks and months, which hardly ever do, are not compared.
@@ -44,8 +46,9 @@ class Contradiction:
 def without_contradicted(found: Comparison, theirs: ExchangeRows) -> Comparison:
     """Return the comparison without the explanations that the exchange itself contradicts.
 
-    Those that rest on what nobody saw cannot stand where the exchange's klines of another
-    interval say something else of the same time. Every such pair of klines is a notice.
+    Those that rest on what nobody saw, or on which trades the exchange counts, cannot stand
+    where its klines of another interval say something else of the same time. Every such pair of
+    klines is a notice.
     """
     own = _OwnIntervals(found, theirs)
     results = []
@@ -57,10 +60,15 @@ def without_contradicted(found: Comparison, theirs: ExchangeRows) -> Comparison:
 
 
 def _checked(kline: Difference) -> bool:
-    """Tell whether a kline is not the exchange's for a reason that was not seen."""
+    """Tell whether a kline is not the exchange's for a reason that its other klines can deny.
+
+    That is one that was not seen, or one that says which trades the exchange has counted.
+    """
     if kline.theirs is None:
         return False
-    return kline.proof is None or (kline.proof.consistent and not _forming(kline))
+    if kline.proof is None or not _COUNTED.isdisjoint(kline.proof.cause.split("+")):
+        return True
+    return kline.proof.consistent and not _forming(kline)
 
 
 def _forming(kline: Difference) -> bool:

@@ -64,6 +64,10 @@ class ExchangeRows:
             key = (reference.symbol, reference.interval.text)
             self._same.setdefault(key, []).append(place)
 
+    def opens(self, place: int) -> Int64Array:
+        """Return the open times of a file's rows, ascending."""
+        return self._files[place].opens
+
     def previous_close(self, place: int, open_ns: int) -> Decimal | int | None:
         """Return the close of the kline before one, None where the file has none."""
         file = self._files[place]

@@ -32,6 +32,7 @@ from kline_harness.comparison.differing_kline import (
 from kline_harness.comparison.exchange_rows import ExchangeRows
 from kline_harness.comparison.extent import CLOSE_TIME
 from kline_harness.comparison.grounds import with_bearing
+from kline_harness.comparison.habits import of_one_habit
 from kline_harness.comparison.proof import proof_of
 from kline_harness.comparison.retained_trades import RetainedTrades
 from kline_harness.trade_ids import Gaps
@@ -68,6 +69,8 @@ def explain(found: Comparison, witnesses: Witnesses) -> Comparison:
             known = agreed[result.symbol]
             cases = list(_cases(place, result, witnesses, gaps[result.symbol], theirs, known))
             proofs = explain_series(cases)
+            opens = theirs.opens(place)
+            proofs = of_one_habit(result, cases, proofs, opens)
             known.learn(proofs)
             explained = zip((case.kline for case in cases), proofs, strict=True)
             # A row can be there twice, so klines are distinguished as objects.

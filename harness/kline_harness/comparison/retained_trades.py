@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from kline_harness.trade_ids import IdRuns
 from kline_harness.units import BoolArray, Int64Array
 
 SAMPLE_ROWS = 20
+Int8Array: TypeAlias = NDArray[np.int8]
 _STATED = ("price", "quantity", "first_id", "last_id", "event_time_ns", "buyer_is_maker")
 
 
@@ -29,7 +30,8 @@ class RetainedTrades:
     sums of the other trades, by `cell_opens`. `repeated` are the rows of trades whose id had been
     seen: they are in neither, and `conflicts` are the ids that have another price,
     quantity, time, side or other raw ids there. `sample` are the first trades, to tell how the
-    source makes quote quantities. `others` counts, by window, trades of other symbols.
+    source makes quote quantities. `others` counts, by window, trades of other symbols. `odd` are
+    the times and kinds of all trades that are no MARKET ones, wherever they are.
     """
 
     instrument: Instrument
@@ -45,6 +47,7 @@ class RetainedTrades:
     plan: RetentionPlan
     others: Mapping[tuple[int, int], int]
     symbols: int
+    odd: tuple[Int64Array, Int8Array]
 
     def ordinary(self, start_ns: int, end_ns: int) -> Part | None:
         """Add up the cells of a window."""
@@ -90,6 +93,7 @@ class _Kept:
     repeated: list[Tape] = field(default_factory=list)
     others: dict[tuple[int, int], int] = field(default_factory=dict)
     sample: list[Tape] = field(default_factory=list)
+    odd: list[tuple[Int64Array, Int8Array]] = field(default_factory=list)
     _special: Int64Array | None = None
     _late: Int64Array = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     _repeats: Repeats | None = None
@@ -108,7 +112,10 @@ class _Kept:
         if self._special is None:
             self._special, self._late = plan.refused.special(), plan.refused.singled_out()
         late = among(trades.trade_id, self._late)
-        special = (trades.kind != TradeKind.MARKET) | among(trades.trade_id, self._special)
+        odd = trades.kind != TradeKind.MARKET
+        if odd.any():
+            self.odd.append((times[odd], trades.kind[odd]))
+        special = odd | among(trades.trade_id, self._special)
         inside, raw = plan.windows.holds(times), plan.raw.holds(times)
         ordinary = inside & ~special & ~raw
         kept = raw | late | (special & inside)
@@ -193,7 +200,13 @@ class _Kept:
             self.plan,
             self.others,
             symbols,
+            self._odd(),
         )
+
+    def _odd(self) -> tuple[Int64Array, Int8Array]:
+        nothing = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int8)
+        times, kinds = zip(nothing, *self.odd, strict=True)
+        return np.concatenate(times), np.concatenate(kinds)
 
     def _conflicts(self) -> Int64Array:
         """Return the ids of which a later trade states something else than the first."""
