@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from multiprocessing.pool import Pool
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kline_harness.errors import UsageError
@@ -63,6 +65,20 @@ def test_several_processes_give_the_same_result(three: Path) -> None:
     alone, shared = (run_suite(suite, work=work, workers=workers) for workers in (1, 2))
     assert alone.status is GateStatus.RED
     assert alone.to_dict() == shared.to_dict()
+
+
+def test_processes_end_by_themselves(three: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is stopped leaves a semaphore, of which Python warns at the end of the command."""
+    stopped: list[int | None] = []
+    terminate = Pool.terminate
+
+    def note(pool: Any) -> None:
+        stopped.extend(process.exitcode for process in pool._pool)
+        terminate(pool)
+
+    monkeypatch.setattr(Pool, "terminate", note)
+    run_suite(load_suite(three), work=three.parent / "work", workers=2)
+    assert set(stopped) <= {0}
 
 
 def test_a_case_that_is_not_green_names_its_page_and_a_hint_stands_once(tmp_path: Path) -> None:

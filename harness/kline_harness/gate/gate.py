@@ -240,6 +240,9 @@ def _results(
         for result in pool.imap(_run, suite.cases):
             say(result.case.name)
             yield result
+        # A worker that ends by itself gives back its semaphores; one that is stopped warns of them.
+        pool.close()
+        pool.join()
 
 
 _gates: list[Gate] = []
