@@ -10,6 +10,7 @@ from kline_harness.units import NS_PER_DAY
 
 from tests.report.test_report import table
 from tests.run_files import put_run
+from tests.test_run_export import kline, store
 
 DAY_NS = 1_715_731_200_000_000_000  # 2024-05-15
 
@@ -104,3 +105,17 @@ def test_the_matrix_has_the_last_run_of_each_day_the_worst_symbols_first() -> No
     assert matrix is not None
     assert [len(symbols) for symbols, _ in matrix.rows] == [500]
     assert matrix_of([past("a", "valid")]) is None
+
+
+def test_the_klines_of_a_comparison_are_counted_and_days_may_break(tmp_path: Path) -> None:
+    month = {"last_event_time_ns": DAY_NS + 29 * NS_PER_DAY}
+    trades = {"role": "trades", "path": "a.zip", "symbols": ["A"], "first_event_time_ns": DAY_NS}
+    write(tmp_path / "a", "invalid", inputs=[trades | month], **compared(3))
+    store(tmp_path / "a", [kline("A", 0), kline("A", 1)])
+    page = build_index(tmp_path).read_text("utf-8")
+    [row] = table(page, "runs-table")
+    # What is wrong stands before what a run was made of.
+    assert row[3:5] == ["3", "0"]
+    assert row[-1] == "2"
+    day = '<span class="time">{}</span>'.format
+    assert f"{day('2024-05-15')} to {day('2024-06-13')}" in page

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kline_harness.errors import InputError, writing
+from kline_harness.report.data import count_klines
 from kline_harness.report.format import utc, words
 from kline_harness.report.overview import WORST_FIRST, tested
 from kline_harness.report.page import render
@@ -27,7 +28,7 @@ _DAYS_SHOWN, _ROWS_SHOWN = 62, 40
 # The classes of klines that make a comparison invalid.
 _WRONG = ("unexplained", "missing", "extra")
 # Columns of the list: heading, classes, and whether any of them is wrong.
-_COUNTED = (("open", ("consistent",), False), ("wrong", _WRONG, True))
+_COUNTED = (("wrong", _WRONG, True), ("open", ("consistent",), False))
 _BARS = (
     (("proved",), "proved"),
     (("consistent",), "consistent"),
@@ -169,7 +170,8 @@ def _past_run(folder: Path) -> PastRun:
 def _figures(folder: Path, run: RunRecord, has_page: bool) -> PastRun:
     series = run.comparison["series"] if run.comparison else None
     figures = totals(series) if series is not None else dict.fromkeys(CLASSES)
-    klines = run.series.get("klines", 0)
+    # What `compare` judged was never delivered: it is counted as it is stored.
+    klines = run.series.get("klines") or count_klines(folder)
     options = dict(tested(run, symbols_of(run.inputs)))
     return PastRun(
         folder.name,
