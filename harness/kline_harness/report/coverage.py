@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -39,6 +40,8 @@ _COLUMNS = 31
 _ALWAYS = (-(2**63), 2**63 - 1)
 LEFT_OF_CELLS, RIGHT_OF_CELLS = 40.0, 960.0
 _TOP = 22.0
+# How wide a letter is where a phone shows the picture, in units of the picture.
+_PHONE_LETTER = 17.0
 _ROW, _GAP, _LEAST = 24.0, 2.0, 5.0
 
 
@@ -239,9 +242,12 @@ def _draw_axis(drawing: Drawing, coverage: CoverageMap, scale: float) -> None:
     labels = time_labels(times, start, end)
     if bucket >= NS_PER_HOUR and end - start <= NS_PER_DAY:
         labels = [text[:2] for text in labels]
-    for time_ns, text in zip(times, labels, strict=True):
+    # On a phone letters are so wide that every second or third label has room.
+    width = max(map(len, labels), default=0) * _PHONE_LETTER + _PHONE_LETTER / 2
+    every = math.ceil(width / (times.step * scale))
+    for place, (time_ns, text) in enumerate(zip(times, labels, strict=True)):
         x = LEFT_OF_CELLS + (time_ns - start) * scale
-        drawing.text(x, 13, text, tone="muted", size=11)
+        drawing.text(x, 13, text, tone="muted", size=11, rare=place % every > 0)
 
 
 def _draw_row(
@@ -269,8 +275,15 @@ def _draw_row(
         if differing and cell.expected > 1 and width > 8 * len(str(differing)):
             title = f"{interval} from {utc(cell.start_ns)}: {_counts(cell.counts)}"
             middle, text = x + width / 2, number(differing)
+            rare = width < _PHONE_LETTER * len(text)
             drawing.text(
-                middle, y + 16, text, size=11, anchor="middle", bold=True, halo=True, title=title
+                *(middle, y + 16, text),
+                size=11,
+                anchor="middle",
+                bold=True,
+                halo=True,
+                rare=rare,
+                title=title,
             )
 
 

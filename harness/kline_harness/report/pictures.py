@@ -130,8 +130,8 @@ _LIFECYCLE = (
     "Only what happened is drawn; an illegal transition would be dashed."
 )
 _LATENESS = (
-    "Lateness by interval, on a logarithmic scale. The shape is every kline but those that were "
-    "published because the feed ended; the marks are half, 90 %, 99 % and the latest."
+    "Lateness by interval, on a logarithmic scale. The shape is every stored kline but those that "
+    "were published because the feed ended; the marks are half, 90 %, 99 % and the latest."
 )
 
 

@@ -56,15 +56,18 @@ class Drawing:
         anchor: str = "start",
         bold: bool = False,
         halo: bool = False,
+        rare: bool = False,
         title: str = "",
     ) -> None:
         """Write text whose base line begins, ends or is centred at a point.
 
-        With a halo it can be read on any ground; `title` is shown when it is pointed at.
+        With a halo it can be read on any ground; `rare` text has no room on a phone; `title` is
+        shown when it is pointed at.
         """
         extra = "" if anchor == "start" else f' text-anchor="{anchor}"'
         extra += ' font-weight="600"' if bold else ""
-        extra += ' class="halo"' if halo else ""
+        classes = [name for name, given in (("halo", halo), ("rare", rare)) if given]
+        extra += f' class="{" ".join(classes)}"' if classes else ""
         place = f'x="{short(x)}" y="{short(y)}" font-size="{short(size)}" fill="var(--{tone})"'
         head = f"<title>{escape(title)}</title>" if title else ""
         self._parts.append(f"<text {place}{extra}>{head}{escape(text)}</text>")
