@@ -19,11 +19,22 @@ _EARLIEST_NS = 100_000_000 * NS_PER_SECOND
 def finding_text(finding: Finding) -> str:
     """Return one line: severity, what was found, symbol, interval and open time, and evidence."""
     evidence, place = finding.evidence, place_text(finding)
-    if finding.check == "comparison" and "fields" in evidence:
-        return f"{finding.severity.value}: {place}{_against_exchange(finding)}"
+    detail = detail_text(finding.check, finding.kind, evidence)
+    if _is_against_exchange(finding.check, evidence):
+        return f"{finding.severity.value}: {place} {detail} ({evidence.get('source')})"
     words = f"{finding.severity.value}: {finding.check} {finding.kind}"
-    detail = evidence.get("sentence") or evidence_text(evidence)
     return f"{words}{' ' if place else ''}{place}{': ' if detail else ''}{detail}"
+
+
+def detail_text(check: str, kind: str, evidence: Mapping[str, Any]) -> str:
+    """Return what a finding says beside its kind and place: its evidence as words."""
+    if _is_against_exchange(check, evidence):
+        return _against_exchange(kind, evidence)
+    return str(evidence.get("sentence") or evidence_text(evidence))
+
+
+def _is_against_exchange(check: str, evidence: Mapping[str, Any]) -> bool:
+    return check == "comparison" and isinstance(evidence.get("fields"), list)
 
 
 def place_text(finding: Finding) -> str:
@@ -32,23 +43,22 @@ def place_text(finding: Finding) -> str:
     return " ".join(part for part in (finding.symbol, finding.interval, time) if part)
 
 
-def _against_exchange(finding: Finding) -> str:
-    evidence = finding.evidence
+def _against_exchange(kind: str, evidence: Mapping[str, Any]) -> str:
     fields = [
-        f"{name}: exchange {evidence[f'theirs_{name}']}, ours {evidence[f'ours_{name}']}"
+        f"{name}: exchange {evidence.get(f'theirs_{name}')}, ours {evidence.get(f'ours_{name}')}"
         for name in evidence["fields"]
     ]
-    if finding.kind == "missing":
+    if kind == "missing":
         fields = ["the exchange has this kline, ours has not"]
-    elif finding.kind == "not_stored":
+    elif kind == "not_stored":
         fields = ["the exchange has this kline, ours was published and not stored"]
     elif evidence.get("repeated"):
         fields = ["ours has this kline more than once"]
     elif not fields:
         fields = ["ours has this kline, the exchange has not"]
-    cause = f"; {evidence['class']}: {evidence['cause']}" if "cause" in evidence else ""
+    cause = f"; {evidence.get('class')}: {evidence['cause']}" if "cause" in evidence else ""
     cause += f", but {evidence['doubt']}" if "doubt" in evidence else ""
-    return f" {'; '.join(fields)}{cause} ({evidence['source']})"
+    return f"{'; '.join(fields)}{cause}"
 
 
 def count_text(name: str, count: int) -> str:

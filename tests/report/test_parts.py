@@ -127,6 +127,19 @@ def test_equations_join_into_flows_and_alike_ones_are_drawn_once() -> None:
     assert joined[1].subjects == ("A 1m", "A 5m", "B 1m")
 
 
+def test_what_became_of_trades_and_klines_is_drawn_before_the_lines_of_files() -> None:
+    files = [
+        _equation("lines of a file", f"{day}.zip", day + 1, **{"rows read": day, "header": 1})
+        for day in range(40)
+    ]
+    amounts = [_equation("traded volume in 1e-18", f"A {at}", at, klines=at) for at in range(20)]
+    drawn = flows([*files, *amounts, *LEDGER])
+    laws = [str(flow.chain[0]["law"]) for flow in drawn]
+    first = laws.index("traded volume in 1e-18")
+    assert first == len(flows(LEDGER)) < laws.index("lines of a file")
+    assert set(laws[laws.index("lines of a file") :]) == {"lines of a file"}
+
+
 def test_every_equation_is_part_of_one_flow() -> None:
     drawn = sum(len(flow.chain) * len(flow.subjects) for flow in flows(LEDGER))
     assert drawn == len(LEDGER)

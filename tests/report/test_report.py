@@ -174,6 +174,9 @@ def test_pages_beside_are_linked_and_old_ones_removed(tmp_path: Path) -> None:
 
 def test_every_finding_is_reachable(reports: dict[str, Path]) -> None:
     lines = (reports["invalid"] / "findings.ndjson").read_text("utf-8").splitlines()
+    # The worst first, and else in the order of the run.
+    severities = ("error", "doubt", "notice")
+    lines.sort(key=lambda line: severities.index(json.loads(line)["severity"]))
     found = list(rows(reports["invalid"], "findings"))
     assert [count for count, _, _ in found] == list(range(1, len(lines) + 1))
     for line, (_, row, block) in zip(lines, found, strict=True):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from kline_harness.finding_text import detail_text
 from kline_harness.kline import FIELDS
 from kline_harness.ledger import amount, law_name
 from kline_harness.report.differences import CLASSES, DifferenceRow
@@ -24,6 +25,8 @@ from kline_harness.verdict import Severity
 
 # An evidence page may be larger than the report, for it holds nothing else.
 PAGE_BUDGET = 4_000_000
+# How much of a finding's text stands in its row.
+_SAID = 160
 # The worst first.
 SEVERITIES = tuple(one.value for one in Severity)
 # What would end a script element early, open markup, or break a line of a script.
@@ -96,7 +99,8 @@ def encode_findings(
 ) -> tuple[Mapping[str, Any], list[str]]:
     """Return what the codes stand for, and each finding as JSON text.
 
-    A row is [check, kind, severity, symbol or -1, interval or -1, open time, instant, evidence].
+    A row is [check, kind, severity, symbol or -1, interval or -1, open time, instant, evidence,
+    the same in words, cut short]; the last is left out where there is no evidence.
     """
     codes = {name: _Codes() for name in ("check", "kind", "symbol", "interval")}
     codes["severity"] = _Codes(SEVERITIES)
@@ -106,7 +110,7 @@ def encode_findings(
                 *(codes[name][str(row.get(name))] for name in ("check", "kind", "severity")),
                 *(_optional(codes[name], row.get(name)) for name in ("symbol", "interval")),
                 *map(_time, (row.get("open_time_ns"), row.get("at_ns"))),
-                _tabulate(readable("", _in_units(row.get("evidence") or {}))),
+                *_said(row, _in_units(row.get("evidence") or {})),
             ]
         )
         for row in findings
@@ -114,6 +118,14 @@ def encode_findings(
     heads = {"checks": "check", "kinds": "kind", "severities": "severity"}
     heads |= {"symbols": "symbol", "intervals": "interval"}
     return {name: codes[source].names for name, source in heads.items()}, rows
+
+
+def _said(row: FindingRow, evidence: Mapping[str, Any]) -> list[Any]:
+    shown = _tabulate(readable("", evidence))
+    if not evidence:
+        return [shown]
+    text = detail_text(str(row.get("check")), str(row.get("kind")), evidence)
+    return [shown, text if len(text) <= _SAID else f"{text[:_SAID].rpartition(' ')[0]} …"]
 
 
 def _in_units(evidence: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,17 +138,22 @@ def _in_units(evidence: Mapping[str, Any]) -> dict[str, Any]:
     return {**evidence, "law": law_name(law), "total": total, "parts": parts}
 
 
+def in_order(ledger: Sequence[EquationRow]) -> list[EquationRow]:
+    """Return the lines of the ledger as pages number them: unbalanced ones before others.
+
+    Among them those come first that lost the largest share of their total.
+    """
+    return sorted(ledger, key=lambda row: (bool(row.get("balanced")), -lost_share(row)))
+
+
 def encode_ledger(ledger: Sequence[EquationRow]) -> tuple[Mapping[str, Any], list[str]]:
     """Return what the codes stand for, and each line of the ledger as JSON text.
-
-    Unbalanced lines come first, those that lost the largest share of their total before others.
 
     A row is [law, subject, total, parts as text, what it is off by or nothing]; numbers are text.
     """
     codes = _Codes()
-    lines = sorted(ledger, key=lambda row: (bool(row.get("balanced")), -lost_share(row)))
     rows = []
-    for row in lines:
+    for row in in_order(ledger):
         write = partial(amount, str(row["law"]))
         parts = ", ".join(f"{words(name)} {write(count)}" for name, count in row["parts"].items())
         off = row["total"] - sum(row["parts"].values())

@@ -48,17 +48,21 @@ def flows(ledger: Sequence[EquationRow]) -> list[FlowFigure]:
     return sorted(joined, key=_importance)
 
 
-def _importance(flow: FlowFigure) -> tuple[bool, float, bool]:
-    """Rank flows: what does not balance, then the largest shares lost, amounts last."""
+def _importance(flow: FlowFigure) -> tuple[bool, float, int]:
+    """Rank flows: what does not balance, then the largest shares lost, then by what they are of.
+
+    Trades and klines come before amounts, and amounts before the lines of each file.
+    """
     shares = [
         sum(abs(count) for _, count, _ in _stubs(row, _main(flow, place))) / row["total"]
         for place, row in enumerate(flow.chain)
         if row["total"]
     ]
     law = str(flow.chain[0]["law"])
-    told = law.startswith("lines of a file") or law == "trades read"
-    lost = 0.0 if told else max(shares, default=0.0)
-    return all(row["balanced"] for row in flow.chain), -lost, law.startswith("traded ")
+    of_files = law.startswith("lines of a file")
+    lost = 0.0 if of_files or law == "trades read" else max(shares, default=0.0)
+    what = 2 if of_files else int(law.startswith("traded "))
+    return all(row["balanced"] for row in flow.chain), -lost, what
 
 
 def lost_share(row: EquationRow) -> float:

@@ -132,6 +132,15 @@ def worst_first(checks: Iterable[CheckRow]) -> list[CheckRow]:
     return sorted(checks, key=lambda row: WORST_FIRST.index(row["verdict"]))
 
 
+def worst_findings(findings: Iterable[FindingRow]) -> tuple[FindingRow, ...]:
+    """Return findings, the worst severity first, and else in the order of the run."""
+    return tuple(sorted(findings, key=_severity))
+
+
+def _severity(row: FindingRow) -> int:
+    return _RANK.get(str(row.get("severity")), len(_RANK))
+
+
 def failures(checks: Iterable[CheckRow], findings: Sequence[FindingRow]) -> list[FailedCheck]:
     """Return the checks that are not valid, the worst first, and what each found."""
     first: dict[tuple[str, str], int] = {}
@@ -145,7 +154,7 @@ def failures(checks: Iterable[CheckRow], findings: Sequence[FindingRow]) -> list
             one: FindingRow = findings[at - 1] if at is not None else {}
             text = words(kind) if count == 1 else f"{number(count)} × {words(kind)}"
             text += _evidence_said(one.get("evidence") or {}) if count == 1 else ""
-            ranked.append((_RANK.get(str(one.get("severity")), len(_RANK)), text, kind))
+            ranked.append((_severity(one), text, kind))
         if check["verdict"] != "valid":
             ranked.sort(key=lambda one: one[0])
             what = tuple((text, kind) for _, text, kind in ranked)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ from kline_harness.report.overview import (
     patterns,
     tested,
     uncompared,
+    worst_findings,
     worst_first,
 )
 from kline_harness.report.picture_files import FOLDER, picture_file
@@ -104,6 +106,7 @@ def build_report(run_dir: Path) -> Path:
     Raises InputError for a folder that holds no run; OutputError when a page cannot be written.
     """
     data = read_run(run_dir)
+    data = replace(data, findings=worst_findings(data.findings))
     summary = summarise(data)
     pictures = draw_pictures(data, summary.symbols)
     chunks = {
@@ -145,17 +148,18 @@ def _report(
         # Nothing was replayed: klines of files, or of a service's store, were judged.
         absent |= {"lifecycle": True, "timeline": True, "lateness": True}
         absent |= {"ledger": not run.ledger, "expectations": data.expectations is None}
+    sections = {anchor: text for anchor, text in SECTIONS if not absent.get(anchor)}
     return render(
         "report.html.j2",
         run=run,
         data=data,
-        sections=[(anchor, text) for anchor, text in SECTIONS if not absent.get(anchor)],
+        sections=list(sections.items()),
         summary=summary,
         pictures=pictures,
         can_draw=can_draw(),
         tested=tested(run, summary.symbols),
         wrong=wrong,
-        links=links_of(data.differences, data.findings, chunks),
+        links=links_of(data.differences, data.findings, data.ledger, chunks, sections),
         checks=worst_first(run.checks),
         uncompared=uncompared(run),
         patterns=patterns(data.differences),

@@ -142,6 +142,14 @@
   const unfolded = (value) => value === null || typeof value !== "object" ? [] : Array.isArray(value) ? value
     : "" in value ? value[""][1].map((row) => Object.fromEntries(value[""][0].map((name, at) => [name, row[at]]))) : [value];
 
+  // Everything that a value holds as rows of a path and a text; tables in it stand on their own.
+  const pathsOf = (value, path) => {
+    if (value === null || typeof value !== "object" || (Array.isArray(value) && value.every((item) => item === null || typeof item !== "object")))
+      return [[path, el("td", {}, tree(value))]];
+    if ("" in value) return [[path, el("td", {}, tree(value, path))]];
+    return Object.entries(value).flatMap(([key, inner]) => pathsOf(inner, Array.isArray(value) ? path : `${path} ${words(key)}`.trim()));
+  };
+
   // A proof as tables: what was undone, and what it rests on. What was made of it stands beside both sides.
   const proofOf = (proof) => {
     if (proof === null || typeof proof !== "object" || !("causes" in proof)) return proof ? tree(proof, "proof") : null;
@@ -153,7 +161,8 @@
     });
     const rest = Object.entries(proof).filter(([key]) => !["causes", "kline", "equal"].includes(key));
     return el("div", {}, el("div", { class: "scroll" }, table("Undone", [["Cause", null], ["What", null], ["Value", null]], rows)),
-      rest.length ? el("details", {}, el("summary", {}, "What the proof used"), tree(Object.fromEntries(rest), "proof")) : null);
+      rest.length ? el("details", { "data-long": true }, el("summary", {}, "What the proof used"), el("div", { class: "scroll" }, table("What the proof used",
+        [["What", null], ["Value", null]], rest.flatMap(([key, value]) => pathsOf(value, key === "inputs" ? "" : words(key))).map(([path, value]) => [el("th", { scope: "row" }, path), value])))) : null);
   };
 
   const tradesWithin = ({ trades, applied, listed }) => {
@@ -221,15 +230,18 @@
     },
     findings: {
       one: "finding",
-      long: [2, 6],
+      long: [1, 2, 4],
       caption: "Findings of the checks",
-      heads: ["Number", "Severity", "Check", "Kind", "Symbol", "Interval", "Opened", "At"],
+      heads: ["Number", "Severity", "Check and kind", "Series", "Time", "What"],
       filters: [["Check", "checks", 0], ["Kind", "kinds", 1], ["Severity", "severities", 2], ["Symbol", "symbols", 3], ["Interval", "intervals", 4]],
-      cells: (data, row) => [state(data.severities[row[2]]), words(data.checks[row[0]]), words(data.kinds[row[1]]),
-        row[3] < 0 ? "–" : bdi(data.symbols[row[3]]), row[4] < 0 ? "–" : data.intervals[row[4]], row[5] || "–", row[6] || "–"],
+      cells: (data, row) => [state(data.severities[row[2]]), `${words(data.checks[row[0]])}: ${words(data.kinds[row[1]])}`,
+        row[3] < 0 ? "–" : el("span", {}, bdi(data.symbols[row[3]]), row[4] < 0 ? "" : ` ${data.intervals[row[4]]}`), row[5] || row[6] || "–", row[8] || "–"],
       text: (data, row) => [data.checks[row[0]], data.kinds[row[1]], data.severities[row[2]], data.symbols[row[3]] || "",
-        data.intervals[row[4]] || "", row[5] || "", row[6] || "", JSON.stringify(row[7])],
-      detail: (data, row) => Object.keys(row[7]).length ? tree(row[7], "evidence") : el("p", {}, "No further evidence."),
+        data.intervals[row[4]] || "", row[5] || "", row[6] || "", row[8] || "", JSON.stringify(row[7])],
+      detail: (data, row) => {
+        const all = { ...(row[5] && row[6] ? { at: row[6] } : {}), ...row[7] };
+        return Object.keys(all).length ? tree(all, "evidence") : el("p", {}, "No further evidence.");
+      },
       record: (data, row) => ({ severity: data.severities[row[2]], check: data.checks[row[0]], kind: data.kinds[row[1]],
         symbol: data.symbols[row[3]] || null, interval: data.intervals[row[4]] || null, open_time: row[5], at: row[6], evidence: row[7] }),
     },
