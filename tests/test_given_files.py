@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from kline_harness.archives import files_given
 from kline_harness.cli import run
 from kline_harness.errors import UserError
+from kline_harness.record_tables import INPUTS_FILE, read_rows
 
 DAY = Path(__file__).resolve().parents[1] / "fixtures" / "um-day"
 TRADES, KLINES = "BRAVOUSDT-aggTrades-2024-05-15.zip", "BRAVOUSDT-1h-2024-05-15.zip"
@@ -115,3 +117,19 @@ def test_a_file_whose_name_is_a_pattern_is_that_file(folder: Path) -> None:
     odd = folder / "BRAVOUSDT-1h-[2024].zip"
     shutil.copy(DAY / KLINES, odd)
     assert run(["inspect", str(odd)]) == 0
+
+
+def test_names_that_are_no_utf_8(folder: Path) -> None:
+    """As of a disk that was written under another encoding; a replay wrote them and crashed."""
+    names = [os.fsdecode(b"data/BRAVOUSDT-%s-\xe9.zip" % kind) for kind in (b"trades", b"1h")]
+    for name, kind in zip(names, ("trades", "1h"), strict=True):
+        shutil.copy(DAY / f"BRAVOUSDT-{kind}-2024-05-15.zip", name)
+    words = ["replay", names[0], "--klines", names[1], "--intervals", "1h", "--no-report"]
+    assert run([*words, "--out", "run"]) == 0
+    assert [row["path"] for row in read_rows(Path("run"), INPUTS_FILE)] == [
+        "BRAVOUSDT-trades-?.zip",
+        "BRAVOUSDT-1h-?.zip",
+    ]
+    capfd.readouterr()
+    with pytest.raises(UserError, match="expected a path in UTF-8, found another encoding"):
+        run([*words, "--out", os.fsdecode(b"r\xe9n")])

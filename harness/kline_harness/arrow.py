@@ -180,7 +180,7 @@ def dictionary_text(
     if len(distinct) < len(values):
         place = {value: code for code, value in enumerate(distinct)}
         codes = np.array([place[value] for value in values], dtype=np.int32)[codes]
-    encoded = [value.encode() for value in distinct]
+    encoded = [value.encode("utf-8", "replace") for value in distinct]
     offsets = np.cumsum([0, *(len(value) for value in encoded)]).astype(np.int32)
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
     dictionary = pa.Array.from_buffers(pa.string(), len(distinct), buffers)

@@ -42,7 +42,11 @@ def run_folder(target: Path) -> Iterator[Path]:
     """
     try:
         place = target.resolve()
+        place.as_posix().encode()
         made = [folder for folder in place.parents if not folder.exists()]
+    except UnicodeEncodeError as error:
+        # Arrow takes no other path.
+        raise OutputError(f"{target}: expected a path in UTF-8, found another encoding") from error
     except (OSError, RuntimeError) as error:
         raise unwritable(target, error) from error
     try:
@@ -182,6 +186,6 @@ def write_record(folder: Path, record: RunRecord) -> None:
 
 def write_lines(path: Path, objects: Iterable[Mapping[str, Any]]) -> None:
     """Write JSON objects one a line."""
-    with path.open("w", encoding="utf-8") as file:
+    with path.open("w", encoding="utf-8", errors="replace") as file:
         for content in objects:
             file.write(json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n")
