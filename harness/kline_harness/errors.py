@@ -57,6 +57,14 @@ class OtherKind(InputError):
         return self.found.partition(",")[0]
 
 
+class NoRows(InputError):
+    """A file of trades or klines, by its header or its name, without a row."""
+
+
+class NoTrades(InputError):
+    """A recording of other messages than trades."""
+
+
 class Damaged(InputError):
     """A file whose bytes cannot be unpacked, are not what the packing promises, or end early."""
 

@@ -82,7 +82,9 @@ def _row(report: FileReport) -> tuple[Text, str, str, str, str]:
     """Return what stands in a file's row: verdict, checksum, what it holds, rows, times."""
     is_judged = report.looked_at or report.verdict.findings
     style = STYLE[report.verdict.validity] if is_judged else "dim"
-    known = _known(report, report.info) if report.info else (report.other_kind or "broken", "", "")
+    has_none = any(found.kind == "no_rows" for found in report.verdict.findings)
+    unread = report.other_kind or ("no rows" if has_none else "broken")
+    known = _known(report, report.info) if report.info else (unread, "", "")
     return Text(report.verdict_text, style=style), report.checksum.value, *known
 
 

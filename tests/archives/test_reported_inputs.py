@@ -372,3 +372,25 @@ def test_a_table_of_klines_with_pandas_unnamed_index(tmp_path: Path) -> None:
     assert klines.batch.open_time_ns.tolist() == [n * 1_000_000 for n in opens]
     scale = klines.batch.instruments[0].quantity_scale
     assert [exact(v, scale) for v in klines.batch.volume] == [D("1.5"), D("2"), D("0.1")]
+
+
+def test_an_inspection_does_not_look_at_a_recording_of_other_messages(tmp_path: Path) -> None:
+    """Such a recording is sound: what it is stands beside what was looked at."""
+    book = '{"e":"bookTicker","u":1,"s":"FOXUSDT","b":"1","B":"1","a":"2","A":"2"}\n'
+    (tmp_path / "rec.txt").write_text(book * 3)
+    alone = command("inspect", tmp_path / "rec.txt")
+    assert (alone.exit_code, "3 messages (bookTicker 3)" in alone.output) == (3, True)
+    beside = command("inspect", CASES / "case02" / "FOXUSDT-trades.csv", tmp_path / "rec.txt")
+    assert (beside.exit_code, "1 of 2 files were not looked at" in beside.output) == (0, True)
+
+
+@pytest.mark.parametrize("text", ["", "open_time,open,high,low,close,volume\n"])
+def test_klines_without_a_row_leave_an_inspection_unknown(tmp_path: Path, text: str) -> None:
+    (tmp_path / "FOXUSDT-1m.csv").write_text(text)
+    trades = CASES / "case02" / "FOXUSDT-trades.csv"
+    assert command("inspect", trades, tmp_path / "FOXUSDT-1m.csv").exit_code == 3
+    # A table of anything else is not looked at.
+    (tmp_path / "notes.csv").write_text("day,weather\n")
+    assert command("inspect", trades, tmp_path / "notes.csv").exit_code == 0
+    ran = command("replay", trades, "--klines", tmp_path / "FOXUSDT-1m.csv", "--out", tmp_path)
+    assert ran.exit_code == 2

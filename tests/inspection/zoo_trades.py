@@ -349,6 +349,15 @@ def without_ids() -> Iterator[Case]:
 
 def packing() -> Iterator[Case]:
     """Checksums and broken files."""
+    header = b"open_time,open,high,low,close,volume\n"
+    yield case(
+        "a-header-alone",
+        "Klines that are a header and no row, beside trades.",
+        "",
+        {AGGREGATES: aggregates(day()), "ALFAUSDT-1m.csv": header},
+        {"ALFAUSDT-1m.csv": "no_rows"},
+        "unknown",
+    )
     name = AGGREGATES.replace(".csv", ".zip")
     whole = zipped(name, aggregates(day()))
     right = checksum(name, whole)

@@ -49,7 +49,7 @@ def contradictions(
         "symbol": symbol,
         "interval": _interval,
         "day": _day,
-        "kind": _kind,
+        "kind": kind_of_name,
     }
     if given is not None:
         del claims["symbol"]
@@ -144,7 +144,8 @@ def _day(name: str) -> str | None:
     return None
 
 
-def _kind(name: str) -> str | None:
+def kind_of_name(name: str) -> str | None:
+    """Return aggTrades, trades or klines where a file's name says so."""
     if (match := _KIND.search(name)) is not None:
         return match[1]
     return "klines" if name_interval(name) is not None else None

@@ -38,7 +38,7 @@ from kline_harness.archives.registry import (
 )
 from kline_harness.archives.replies import Reply, is_reply
 from kline_harness.archives.table import BOM, Layout
-from kline_harness.errors import InputError, OtherKind
+from kline_harness.errors import InputError, NoRows, OtherKind
 from kline_harness.units import TimeUnit
 
 _HEAD_BYTES = 64 << 10
@@ -110,8 +110,12 @@ def _sniffed(file: TextFile, head: bytes) -> Layout:
         raise OtherKind(file.path, _EXPECTED, f"{kind}, which is neither", line=1)
     if any(is_number(field) for field in first):
         return _by_shape(file, first)
-    if len(lines) < 2 or not lines[1]:
-        raise InputError(file.path, "rows after the first line", "none", line=1)
+    if len(lines) < 2 or not lines[1].strip():
+        if head.split(b"\n", 1)[-1].strip():
+            raise InputError(file.path, "a row after the first line", "an empty line", line=2)
+        is_header = sum(map(names_column, first)) > 1
+        error = NoRows if is_header else InputError
+        raise error(file.path, "rows after the first line", "none", line=1)
     return _by_names(file, first, second)
 
 

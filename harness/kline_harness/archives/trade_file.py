@@ -28,7 +28,7 @@ from kline_harness.archives.registry import exchange_of
 from kline_harness.archives.table import Layout
 from kline_harness.background import Begun, in_background
 from kline_harness.columns import gathered
-from kline_harness.errors import InputError
+from kline_harness.errors import InputError, NoTrades
 from kline_harness.ledger import Equation
 from kline_harness.tape import Tape
 from kline_harness.units import Int64Array
@@ -178,7 +178,7 @@ class TradeFile:
         found = f"none in {recording.messages()}"
         if self._symbol is not None:
             found = f"none of {self._symbol} in {recording.messages()}"
-        return InputError(self.path, "a trade or aggTrade event", found)
+        return NoTrades(self.path, "a trade or aggTrade event", found)
 
     def _read(
         self, block_bytes: int, *, background: bool

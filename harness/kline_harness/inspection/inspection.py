@@ -20,7 +20,9 @@ from kline_harness.inspection.kline_versions import check_versions
 from kline_harness.inspection.levels import check_levels
 from kline_harness.inspection.one_file import (
     BROKEN,
+    NO_ROWS,
     inspect_broken,
+    inspect_empty,
     inspect_klines,
     inspect_trades,
     kind_of,
@@ -99,6 +101,8 @@ def inspect_files(
             progress(path.name)
         if kind == BROKEN:
             reports[row] = [inspect_broken(path)]
+        elif kind == NO_ROWS:
+            reports[row] = [inspect_empty(path)]
         elif kind == "klines":
             reports[row] = inspect_klines(path, symbol, contract_size)
         elif kind == "trades":

@@ -30,6 +30,7 @@ KINDS: dict[str, Kind] = {
     "checksum_malformed": Kind(_ERROR, "the CHECKSUM file does not state a sha256"),
     "checksum_of_another_file": Kind(_DOUBT, "the CHECKSUM file names another file"),
     "time_outside_name": Kind(_ERROR, "rows outside of the day or month that the name claims"),
+    "no_rows": Kind(_DOUBT, "a file of trades or klines without a row: nothing was looked at"),
     "names_contradict": Kind(_DOUBT, "the file's names, or name and rows, contradict each other"),
     # Trades.
     "ids_missing": Kind(_ERROR, "trade ids that no row has"),

@@ -24,11 +24,12 @@ from kline_harness.archives import (
     read_all_klines,
 )
 from kline_harness.archives.file_names import name_coverage
+from kline_harness.archives.name_claims import kind_of_name
 from kline_harness.archives.recognition import names_column
 from kline_harness.checks.files import FileWatch
 from kline_harness.checks.named_ends import ends_not_checked
 from kline_harness.columns import by_symbol
-from kline_harness.errors import Damaged, InputError
+from kline_harness.errors import Damaged, InputError, NoRows, NoTrades
 from kline_harness.inspection.checksum import Checksum, check_checksum
 from kline_harness.inspection.kline_audit import KlineAudit
 from kline_harness.inspection.kline_series import KlineSeries
@@ -44,6 +45,7 @@ from kline_harness.verdict import Verdict
 
 CHECK = "file"
 BROKEN = "broken"
+NO_ROWS = "no rows"
 _STORED = "klines stored by a run: compare and export read its folder"
 _TRADES_NOT_CHECKED = ("ids before the first and after the last row", "prices against a market")
 _KLINES_NOT_CHECKED = (
@@ -55,8 +57,8 @@ _KLINES_NOT_CHECKED = (
 def kind_of(path: Path) -> str:
     """Tell what a file holds, as a word.
 
-    "trades", "klines", "broken" for a file of which nothing can be read, or the name of another
-    kind, which is not looked at.
+    "trades", "klines", "broken" for a file of which nothing can be read, "no rows", or the name of
+    another kind, which is not looked at.
 
     Raises InputError for what is no file, or nothing that is known.
     """
@@ -65,13 +67,17 @@ def kind_of(path: Path) -> str:
     claims = name_coverage(path.name) is not None
     try:
         kind = detect(path)
+    except NoRows:
+        return BROKEN if claims else NO_ROWS
     except InputError as error:
         if path.is_file() and (claims or isinstance(error, Damaged)):
             return BROKEN
         raise
     if kind == "klines" and _is_stored(path):
         return _STORED
-    return BROKEN if kind == EMPTY and claims else kind
+    if kind == EMPTY and kind_of_name(path.name) is not None:
+        return BROKEN if claims else NO_ROWS
+    return kind
 
 
 def _is_stored(path: Path) -> bool:
@@ -108,6 +114,14 @@ def _sha256(path: Path) -> str | None:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return None
+
+
+def inspect_empty(path: Path) -> FileReport:
+    """Report a file that has no row, and no day in its name that it would have to hold."""
+    tally = Tally(CHECK)
+    tally.add("no_rows", 1, {"bytes": path.stat().st_size})
+    checksum = check_checksum(str(path), _sha256(path), tally)
+    return FileReport(str(path), None, checksum, Verdict.of(CHECK, {}, tally.findings()))
 
 
 def _broken(path: Path, error: InputError) -> FileReport:
@@ -176,6 +190,8 @@ def inspect_trades(
             return _broken(path, error)
     try:
         reader = _TradesOfFile(file, intervals, contract_size)
+    except NoTrades as error:
+        return not_looked_at(path, f"a recording without trades: {error.found}")
     except InputError as error:
         return _broken(path, error)
     unreadable = reader.run()
