@@ -133,7 +133,8 @@ def odd(line: str) -> bool:
         return True
     digits = [fields[0], fields[4], *(re.sub("[eE]-?", "", f) for f in fields[1:4])]
     plain = all(set(f) <= set("0123456789.-") and len(f) <= 18 for f in digits)
-    positive = all(n >= 0 for n in numbers) and (numbers[1] > 0 or numbers[2] == 0)
+    finite = all(n.is_finite() for n in numbers)
+    positive = finite and all(n >= 0 for n in numbers) and (numbers[1] > 0 or numbers[2] == 0)
     return not (whole and plain and positive and words >= set(fields[5:]))
 
 

@@ -104,7 +104,7 @@ class ForeignTrades:
             rows = self._file.rows()
             yield from in_background(rows) if background else rows
             return
-        line = self._layout.first_line
+        line = self._layout.row_line
         blocks = self._file.blocks(block_bytes)
         texts = in_background(blocks) if background else blocks
         for block in bodies(self._file.path, texts, self._layout, self.lines):

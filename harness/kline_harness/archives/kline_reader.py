@@ -18,9 +18,10 @@ from kline_harness.archives.file_names import (
     symbol_of_name,
 )
 from kline_harness.archives.grammar import Column
-from kline_harness.archives.iso_times import instant_ns, is_iso, iso_to_ns
+from kline_harness.archives.iso_times import is_iso, iso_to_ns
 from kline_harness.archives.kline_rows import KlineRows, RowSpool
 from kline_harness.archives.kline_table import KlineTableText
+from kline_harness.archives.mapped_values import instant_of
 from kline_harness.archives.name_claims import another_pair, is_another_pair
 from kline_harness.archives.registry import exchange_of
 from kline_harness.archives.table import ExactTable, Layout, RowBlock, bodies
@@ -101,7 +102,7 @@ class KlineReader:
         return {name: (text,) for name, text in found.items() if names[name] in self._stated}
 
     def _rows(self, block_bytes: int) -> Iterator[RowBlock]:
-        line = self._layout.first_line
+        line = self._layout.row_line
         if isinstance(self._file, KlineTableText):
             self.lines.header = line - 1
             yield from self._file.rows(self._columns, line)
@@ -126,7 +127,7 @@ class KlineReader:
             raise rows.bad(row, expected, "open_time")
         columns["open_time"] = times * self._unit.value
         if self._layout.iso and "close_time" in columns:
-            found = [_instant_ns(text) for text in columns["close_time"]]
+            found = [instant_of(text) for text in columns["close_time"]]
             if None in found:
                 expected = "a time such as 2024-05-15 12:00:59.999"
                 row = found.index(None)
@@ -141,7 +142,7 @@ class KlineReader:
         if all(plain):
             times = iso_to_ns(texts)
         else:
-            found = [instant_ns(text) for text in texts]
+            found = [instant_of(text) for text in texts]
             if None in found:
                 raise rows.bad(found.index(None), _A_TIME, "open_time")
             times = np.array(found, dtype=np.int64)
@@ -270,12 +271,6 @@ class KlineReader:
             return next(unit.value for unit in TimeUnit if not (times % unit.value).any()), times
         unit = self._close_unit or self._unit
         return unit.value, times * unit.value
-
-
-def _instant_ns(text: str) -> int | None:
-    """Return the nanoseconds of a date and time, or of an epoch timestamp."""
-    unit = unit_of(text)
-    return instant_ns(text) if unit is None else int(text) * unit.value
 
 
 def _column(name: str, iso: bool) -> Column:

@@ -190,7 +190,7 @@ def klines_of(
             _describe(file, layout, rows, opens),
             contradictions=_contradictions(file, layout, reader, symbol),
         ),
-        first_line=layout.first_line,
+        first_line=layout.row_line,
         closes_stated="close_time" in layout.columns,
         equations=(equation,),
         newest_first=newest_first,

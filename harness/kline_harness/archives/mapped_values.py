@@ -31,11 +31,35 @@ def plain_number(text: str) -> str | None:
     return format(Decimal(text), "f").removeprefix("+")
 
 
+def instant_of(text: str) -> int | None:
+    """Return the nanoseconds of a date and time, or of an epoch timestamp; None for neither."""
+    plain = plain_time(text)
+    if plain.isascii() and plain.isdigit() and len(plain) < 20:
+        try:
+            return int(plain) * TimeUnit.detect(int(plain)).value
+        except ValueError:
+            return None
+    return instant_ns(text)
+
+
+def plain_time(text: str) -> str:
+    """Return an epoch timestamp without exponent, and without decimals that are all zeros.
+
+    So a table writes one that was a float. Any other text is returned as it is.
+    """
+    if len(text) > _LENGTH_MAX or not _WRITTEN.fullmatch(text):
+        return text
+    plain = plain_number(text) or text
+    whole, point, decimals = plain.partition(".")
+    return whole if point and not decimals.strip("0") else plain
+
+
 class Times:
     """A column's times as nanoseconds; the first one tells their form, and all have it.
 
     Whole numbers are epoch timestamps in a unit derived from their magnitude; decimals epoch
-    seconds (exact, to the nanosecond); else ISO 8601, in UTC where it states no offset.
+    seconds (exact, to the nanosecond); else ISO 8601, in UTC where it states no offset. Decimals
+    that are zeros say nothing, and an exponent is exact text.
     """
 
     def __init__(self, path: str) -> None:
@@ -68,6 +92,7 @@ class Times:
         return values * unit if inside else None
 
     def _form_of(self, text: str, line: int) -> str:
+        text = plain_time(text)
         if text.isascii() and text.isdigit() and len(text) < 20:
             try:
                 self._unit = TimeUnit.detect(int(text))
@@ -83,6 +108,7 @@ class Times:
 
     def _ns(self, text: str, line: int) -> str:
         found: int | None = None
+        stated, text = text, text if text.isdigit() else plain_time(text)
         if self._form == "epoch" and text.isascii() and text.isdigit() and len(text) < 20:
             found = int(text) * self._unit.value
         elif self._form == "seconds" and (match := _SECONDS.fullmatch(text)):
@@ -91,5 +117,5 @@ class Times:
             found = instant_ns(text)
         if found is None:
             expected = f"a time like those before ({self._form})"
-            raise InputError(self._path, expected, repr(text[:100]), line=line)
+            raise InputError(self._path, expected, repr(stated[:100]), line=line)
         return str(found)

@@ -25,8 +25,11 @@ from kline_harness.archives.fields import (
     plain_name,
     unit_of,
 )
-from kline_harness.archives.iso_times import instant_ns, is_iso
+from kline_harness.archives.file_names import name_symbol
+from kline_harness.archives.iso_times import is_iso
 from kline_harness.archives.kline_table import KlineTableText
+from kline_harness.archives.mapped_values import instant_of
+from kline_harness.archives.quoted_text import QuotedText, is_quoted
 from kline_harness.archives.registry import (
     EXCHANGES,
     KLINE_NAMES,
@@ -48,8 +51,9 @@ _EXPECTED = "trades or klines"
 _KLINES_ALONE = {"opentime", "open", "high", "low", "close"}
 # Without a header and with no more columns than these, klines may be anybody's.
 _KLINE_SHAPE = KLINE_COLUMNS[:6]
+_WITH_CLOSES = KLINE_COLUMNS[:7]
 # A receive time, or nothing, before a message.
-_RECORDING = re.compile(rb"(?:[0-9][0-9.:+TZ \t-]*[ \t,;|])?[ \t]*[\[{]")
+_RECORDING = re.compile(rb"(?:[0-9][0-9.,:+TZ \t-]*[ \t,;|])?[ \t]*[\[{]")
 # A first line that says where a file is from.
 _ADDRESS = re.compile(rb"https?://([^\s,]+)\r?\n")
 
@@ -75,7 +79,9 @@ def open_text(path: Path | str) -> TextFile:
         raise InputError(path, "a column map (--columns) for a table that is no klines", "none")
     file = TextFile(path)
     head = file.head().removeprefix(BOM).lstrip()
-    return Reply(path) if head.startswith((b"{", b"[")) and is_reply(head) else file
+    if head.startswith((b"{", b"[")):
+        return Reply(path) if is_reply(head) else file
+    return QuotedText(path) if b'","' in head and is_quoted(head) else file
 
 
 def sniff(file: TextFile) -> Layout:
@@ -84,6 +90,8 @@ def sniff(file: TextFile) -> Layout:
     Raises OtherKind for a file known to be neither trades nor klines, InputError for any other.
     """
     head = file.beginning(_HEAD_BYTES).removeprefix(BOM)
+    if isinstance(file, Reply):
+        return replace(_sniffed(file, head), header_in_file=False)
     address = _ADDRESS.match(head)
     if address is None:
         return _sniffed(file, head)
@@ -105,6 +113,9 @@ def _sniffed(file: TextFile, head: bytes) -> Layout:
         raise InputError(file.path, "trades or klines", "an empty line", line=1)
     if _RECORDING.match(lines[0]):
         return Layout("stream", False, (), None, source=BINANCE)
+    if b'{"' in lines[0]:
+        shown = repr(_short(lines[0].decode(errors="replace")))
+        raise InputError(file.path, "<receive time> <json>, or json alone", shown, line=1)
     first, second = ([_text(file, f) for f in line.split(b",")] for line in (lines * 2)[:2])
     if kind := other_kind(file.path, file.member, ",".join(first), [plain_name(f) for f in first]):
         raise OtherKind(file.path, _EXPECTED, f"{kind}, which is neither", line=1)
@@ -143,6 +154,9 @@ def _by_shape(file: TextFile, row: list[str]) -> Layout:
         return _foreign(file, *found, row, header=False)
     # After the trades: a trade id can look like a timestamp, and a taker side like a number.
     if is_number(row[-1]) and (unit := unit_of(row[0])):
+        if len(row) == len(_WITH_CLOSES) and unit_of(row[-1]) is unit:
+            # So many trades as there are ticks since 1970 no kline has.
+            return Layout("klines", False, _WITH_CLOSES, unit, source=NOT_STATED)
         for exchange, form in kline_forms():
             if len(row) == len(form.columns):
                 return Layout("klines", False, form.columns, unit, source=exchange.name)
@@ -182,14 +196,17 @@ def _klines_by_names(file: TextFile, names: list[str], row: list[str]) -> Layout
     if len(row) == len(names):
         columns = _one_time(row, columns)
         stated = row[columns.index("symbol")] if "symbol" in columns else ""
+        stated = stated or name_symbol(file.path, file.member) or ""
         files = (PurePath(file.path).name, file.member or "")
         columns = volumes_by_coin(names, columns, stated, files)
     _require(file, "klines", columns, names)
     _check_width(file, names, row)
     opened = row[columns.index("open_time")]
-    unit, iso = TimeUnit.SECOND, is_iso(opened) or instant_ns(opened) is not None
+    unit, iso = TimeUnit.SECOND, is_iso(opened) or instant_of(opened) is not None
     closed = row[columns.index("close_time")] if "close_time" in columns else ""
-    if iso and instant_ns(closed) is None and unit_of(closed) is None:
+    # Whole numbers are read as such, whatever the text of the other times is.
+    iso = iso and unit_of(opened) is None
+    if iso and instant_of(closed) is None:
         columns = tuple("" if name == "close_time" else name for name in columns)
     if not iso:
         unit = _unit_of(file, row, columns, "open_time")

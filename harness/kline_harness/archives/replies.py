@@ -41,6 +41,8 @@ class Reply(MadeText):
         if isinstance(items[0], dict) and set(items[0]) >= _ERROR:
             expected = "a reply with a list of trades or klines"
             raise InputError(self.path, expected, f"the reply to a bad request, {shown(items[0])}")
+        if len(values) > 1 and all(map(_is_row, values)):
+            items = values
         if all(isinstance(item, list) for item in items):
             return [line_of(self.path, item) for item in items]
         return lines_of_objects(self.path, items)
@@ -54,6 +56,11 @@ class Reply(MadeText):
             return [_loads(line) for line in text.split(b"\n") if line.strip()]
         except (ValueError, RecursionError):
             raise InputError(self.path, "a JSON reply", "no JSON") from None
+
+
+def _is_row(value: Any) -> bool:
+    """Tell a row that stands alone in its line from a reply that is a list of rows."""
+    return isinstance(value, list) and not any(isinstance(one, (dict, list)) for one in value)
 
 
 def _loads(text: bytes) -> Any:

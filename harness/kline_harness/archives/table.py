@@ -75,7 +75,8 @@ class Layout:
     stream); `unit` of its times (None for a stream, whose events tell); `dialect` for trades that
     are not in Binance's columns; `iso` for klines whose open times are dates and times in UTC;
     `unread` the header's names that mean nothing known; `preamble` lines before the header, such
-    as an address; `source` the name of the exchange or seller whose form it is.
+    as an address; `header_in_file` is false where the reader made it of the fields of objects;
+    `source` the name of the exchange or seller whose form it is.
     """
 
     kind: str
@@ -86,6 +87,7 @@ class Layout:
     iso: bool = False
     unread: tuple[str, ...] = ()
     preamble: int = 0
+    header_in_file: bool = True
     source: str = field(kw_only=True)
 
     def strip(self, first_block: bytes) -> bytes:
@@ -99,6 +101,11 @@ class Layout:
     def first_line(self) -> int:
         """The line number of the first data row."""
         return 1 + self.preamble + self.header
+
+    @property
+    def row_line(self) -> int:
+        """The line that messages name of the first data row."""
+        return self.first_line if self.header_in_file else 1
 
 
 class ExactColumns:

@@ -131,6 +131,12 @@ def _broken(path: Path, error: InputError) -> FileReport:
     return FileReport(str(path), None, checksum, Verdict.of(CHECK, {}, tally.findings()))
 
 
+def _without_trades(path: Path, error: InputError) -> FileReport:
+    if isinstance(error, NoTrades):
+        return not_looked_at(path, f"no trades: {error.found}")
+    return _broken(path, error)
+
+
 def inspect_klines(
     path: Path, symbol: str | None, contract_size: Decimal | None = None
 ) -> list[FileReport]:
@@ -154,7 +160,7 @@ def _inspected(path: Path, klines: ExchangeKlines, size: Decimal | None) -> File
     audit = KlineAudit(series, tally, size)
     audit.run()
     _lines_and_names(tally, klines.equations, klines.info)
-    before = klines.first_line - 1 - klines.info.header
+    before = max(0, klines.first_line - 1 - klines.info.header)
     tally.add("lines_before_header", before, {"line": 1})
     if klines.newest_first:
         tally.add("newest_first", len(klines), {"line": klines.first_line})
@@ -190,10 +196,11 @@ def inspect_trades(
             return _broken(path, error)
     try:
         reader = _TradesOfFile(file, intervals, contract_size)
-    except NoTrades as error:
-        return not_looked_at(path, f"a recording without trades: {error.found}")
     except InputError as error:
-        return _broken(path, error)
+        is_sound = isinstance(error, NoTrades)
+        return (
+            not_looked_at(path, f"no trades: {error.found}") if is_sound else _broken(path, error)
+        )
     unreadable = reader.run()
     info = file.info
     tallies = list(reader.tallies.values())
@@ -204,9 +211,7 @@ def inspect_trades(
         audit.finish()
     _lines_and_names(own, file.equations, info)
     own.add("klines_not_compared", file.closed_klines, {"klines": file.closed_klines})
-    if info.unread_columns:
-        names = {"columns": list(info.unread_columns)}
-        own.add("columns_unknown", len(info.unread_columns), names)
+    own.add("columns_unknown", len(info.unread_columns), {"columns": list(info.unread_columns)})
     checksum = check_checksum(str(path), info.sha256, own)
     findings = [f for tally in (own, *tallies) for f in tally.findings()]
     counts = {"rows": reader.rows, "symbols": len(reader.audits)}

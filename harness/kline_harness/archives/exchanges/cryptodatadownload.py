@@ -48,5 +48,5 @@ EXCHANGE = Exchange(
     NO_RULE,
     kline_forms=(KlineForm(marks=("unix", "date", "symbol")),),
     address="cryptodatadownload.com",
-    kline_names={"open_time": "date unix", "count": "tradecount", "symbol": "symbol"},
+    kline_names={"open_time": "date unix unixtimestamp", "count": "tradecount", "symbol": "symbol"},
 )

@@ -135,7 +135,7 @@ class ReceiveClock:
             return "epoch"
         if _SECONDS.fullmatch(text):
             return "seconds"
-        return "" if instant_ns(text) is None else "iso"
+        return "" if _iso_ns(text) is None else "iso"
 
     @staticmethod
     def _detected(line: Line, value: int) -> TimeUnit:
@@ -148,13 +148,18 @@ class ReceiveClock:
         if self._form == "none":
             return None
         if self._form == "iso":
-            return instant_ns(text)
+            return _iso_ns(text)
         if self._form == "seconds":
             match = _SECONDS.fullmatch(text)
             assert match is not None
             return int(match[1]) * NS_PER_SECOND + int((match[2] or "").ljust(9, "0"))
         assert self.unit is not None
         return in_unit(line, int(text), self.unit, "the receive time")
+
+
+def _iso_ns(text: str) -> int | None:
+    # A comma is a decimal sign of ISO 8601 too; Python's logging writes it.
+    return instant_ns(text.replace(",", "."))
 
 
 def in_unit(line: Line, time: int, unit: TimeUnit, name: str) -> int:

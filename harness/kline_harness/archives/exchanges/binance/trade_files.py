@@ -58,7 +58,7 @@ def read_trades(
     """
     blocks = file.blocks(block_bytes)
     reader = _Reader(file.path, layout, symbol, market, lenient, contract_size)
-    line = layout.first_line
+    line = layout.row_line
     texts = in_background(blocks) if background else blocks
     for block in bodies(file.path, texts, layout, lines or LinesRead()):
         tape, block = [reader.tape(block, line)], b""
