@@ -201,9 +201,7 @@ def inspect_trades(
         return (
             not_looked_at(path, f"no trades: {error.found}") if is_sound else _broken(path, error)
         )
-    unreadable = reader.run()
-    info = file.info
-    tallies = list(reader.tallies.values())
+    unreadable, info = reader.run(), file.info
     own = Tally(CHECK)
     if unreadable is not None:
         _unreadable(own, unreadable)
@@ -213,7 +211,7 @@ def inspect_trades(
     own.add("klines_not_compared", file.closed_klines, {"klines": file.closed_klines})
     own.add("columns_unknown", len(info.unread_columns), {"columns": list(info.unread_columns)})
     checksum = check_checksum(str(path), info.sha256, own)
-    findings = [f for tally in (own, *tallies) for f in tally.findings()]
+    findings = [f for tally in (own, *reader.tallies.values()) for f in tally.findings()]
     counts = {"rows": reader.rows, "symbols": len(reader.audits)}
     return FileReport(
         str(path),
