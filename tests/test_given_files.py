@@ -130,6 +130,5 @@ def test_names_that_are_no_utf_8(folder: Path) -> None:
         "BRAVOUSDT-trades-?.zip",
         "BRAVOUSDT-1h-?.zip",
     ]
-    capfd.readouterr()
     with pytest.raises(UserError, match="expected a path in UTF-8, found another encoding"):
         run([*words, "--out", os.fsdecode(b"r\xe9n")])
