@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from tests.replays import ROOT, UM_DAY, command
@@ -25,7 +23,13 @@ def test_counts_of_a_series_are_not_cut() -> None:
     assert "HENUSDT 1m: 5 identical, 25 unexplained\n" in ran.output
 
 
-def test_a_file_is_a_paragraph_with_its_whole_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_file_is_a_paragraph_with_its_whole_name(
+    terminal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not terminal:
+        # What is asked for holds for a pipe, too.
+        monkeypatch.delenv("FORCE_COLOR")
     ran = command("inspect", UM_DAY / "ALFAUSDT-1d-2024-05-15.zip")
     lines = [line for line in ran.output.splitlines() if "ALFAUSDT" in line or " row" in line]
     assert lines[-2].endswith("ALFAUSDT-1d-2024-05-15.zip")

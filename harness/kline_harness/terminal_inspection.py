@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -46,7 +47,7 @@ def progress_of_files() -> Iterator[Callable[[str], None] | None]:
 def show_inspection(inspection: Inspection) -> None:
     """Print the files, the findings of each, those across files, and the verdict."""
     console = Console(highlight=False)
-    if not console.is_terminal:
+    if not console.is_terminal and "COLUMNS" not in os.environ:
         console = Console(highlight=False, width=_WIDTH_IN_FILES)
     if console.width >= _WIDTH_OF_TABLE:
         console.print(_files(inspection))
