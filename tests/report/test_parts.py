@@ -11,7 +11,7 @@ from kline_harness.report import build_index
 from kline_harness.report.coverage import STATES, coverage_maps
 from kline_harness.report.data import read_run
 from kline_harness.report.differences import parse_evidence, plain_decimal
-from kline_harness.report.evidence import encode_findings, script_json
+from kline_harness.report.evidence import encode_findings, in_order, script_json
 from kline_harness.report.flow import draw_ledger, flows
 from kline_harness.report.format import duration, flatten, number, readable, size, utc
 from kline_harness.report.lifecycle import draw_lifecycle
@@ -206,6 +206,24 @@ def test_a_title_names_as_many_files_as_it_has_room_for() -> None:
         "lines of a file 9 · S000USDT-1m-2024-06.zip, S001USDT-1m-2024-06.zip and 7 more: "
         "the same in each"
     )
+
+
+def test_a_title_of_many_intervals_names_the_first_and_the_last() -> None:
+    series = [f"ALFAUSDT {name}" for name in ("1m", "3m", "5m", "15m", "30m", "1h", "1d")]
+    for named, title in (
+        (series, "ALFAUSDT 1m to 1d: the same in each"),
+        (series[:3], "ALFAUSDT 1m, 3m, 5m: the same in each"),
+    ):
+        drawing = draw_ledger([_equation("trades received", name, 9, applied=9) for name in named])
+        assert drawing is not None
+        assert f"trades received 9 · {title}<" in drawing.__html__()
+
+
+def test_lines_of_files_are_numbered_last() -> None:
+    files = [_equation("lines of a file", f"{day}.csv", 9, rows=9) for day in range(3)]
+    unbalanced = _equation("lines of a file", "cut.csv", 9, rows=8)
+    ordered = in_order([*files, _equation("sent", "klines to writer", 9, all=9), unbalanced])
+    assert [row["subject"] for row in ordered[:3]] == ["cut.csv", "klines to writer", "0.csv"]
 
 
 def test_what_does_not_balance_is_said() -> None:

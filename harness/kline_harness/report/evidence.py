@@ -15,7 +15,7 @@ from kline_harness.finding_text import detail_text
 from kline_harness.kline import FIELDS
 from kline_harness.ledger import amount, law_name
 from kline_harness.report.differences import CLASSES, DifferenceRow
-from kline_harness.report.flow import lost_share
+from kline_harness.report.flow import is_of_files, lost_share
 from kline_harness.report.format import number, readable, size, utc, words
 from kline_harness.report.glossary import cause_sentence
 from kline_harness.run_rows import EquationEvidence, EquationRow, FindingRow, InputRow
@@ -141,9 +141,13 @@ def _in_units(evidence: Mapping[str, Any]) -> dict[str, Any]:
 def in_order(ledger: Sequence[EquationRow]) -> list[EquationRow]:
     """Return the lines of the ledger as pages number them: unbalanced ones before others.
 
-    Among them those come first that lost the largest share of their total.
+    Among them those come first that lost the largest share of their total; those of files, of
+    which there can be thousands, come last.
     """
-    return sorted(ledger, key=lambda row: (bool(row.get("balanced")), -lost_share(row)))
+    return sorted(
+        ledger,
+        key=lambda row: (bool(row.get("balanced")), -lost_share(row), is_of_files(row)),
+    )
 
 
 def encode_ledger(ledger: Sequence[EquationRow]) -> tuple[Mapping[str, Any], list[str]]:

@@ -14,7 +14,7 @@ _WIDTH, _STAGE, _BAR = 960.0, 280.0, 7.0
 _HEIGHT, _STUB, _LEAST, _TITLE = 44.0, 18.0, 3.0, 22.0
 # What is drawn of a ledger that balances; every line that does not comes before.
 _SHOWN = 10
-_SUBJECTS_NAMED, _NAMES_LONG = 4, 56
+_SUBJECTS_NAMED, _NAMES_LONG, _TAILS_NAMED = 4, 56, 6
 _STUBS_SHOWN = 6
 # Right of the last stage, and a letter of a title.
 _STAGE_REST, _LETTER = 100.0, 7.4
@@ -58,11 +58,15 @@ def _importance(flow: FlowFigure) -> tuple[bool, float, int]:
         for place, row in enumerate(flow.chain)
         if row["total"]
     ]
-    law = str(flow.chain[0]["law"])
-    of_files = law.startswith("lines of a file")
+    law, of_files = str(flow.chain[0]["law"]), is_of_files(flow.chain[0])
     lost = 0.0 if of_files or law == "trades read" else max(shares, default=0.0)
     what = 2 if of_files else int(law.startswith("traded "))
     return all(row["balanced"] for row in flow.chain), -lost, what
+
+
+def is_of_files(row: EquationRow) -> bool:
+    """Tell whether a line of the ledger is of the lines of a file."""
+    return str(row["law"]).startswith("lines of a file")
 
 
 def lost_share(row: EquationRow) -> float:
@@ -203,7 +207,9 @@ def _title(flow: FlowFigure) -> str:
     heads = [subject.rpartition(" ")[0] for subject in flow.subjects]
     tails = [subject.rpartition(" ")[2] for subject in flow.subjects]
     if len(set(heads)) == 1 and heads[0]:
-        return f"{law} · {heads[0]} {', '.join(tails)}: the same in each"
+        # Intervals are in their order: with many, their ends leave room for another flow.
+        named = ", ".join(tails) if len(tails) <= _TAILS_NAMED else f"{tails[0]} to {tails[-1]}"
+        return f"{law} · {heads[0]} {named}: the same in each"
     # Names of files are long: as many as the picture is wide enough for.
     shown = _SUBJECTS_NAMED
     while shown > 1 and len(", ".join(flow.subjects[:shown])) > _NAMES_LONG:

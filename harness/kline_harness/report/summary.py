@@ -101,8 +101,8 @@ def _by_interval(row: ComparedRow) -> tuple[Any, ...]:
 
 
 def symbols_of(inputs: Iterable[InputRow]) -> tuple[str, ...]:
-    """Return the symbols of the input files, each once, in their order."""
-    return tuple(dict.fromkeys(name for row in inputs for name in row.get("symbols") or ()))
+    """Return the symbols of the input files, each once, by name."""
+    return tuple(sorted({name for row in inputs for name in row.get("symbols") or ()}))
 
 
 def _symbols(data: ReportData) -> tuple[str, ...]:
