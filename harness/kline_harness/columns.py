@@ -151,10 +151,10 @@ class Columns:
         chosen: BoolArray = self.symbol == (codes[0] if codes else -1)
         return chosen
 
-    def symbols_text(self, shown: int = 3) -> str:
-        """Return the symbols, by name up to so many, by number beyond."""
+    def symbols_text(self) -> str:
+        """Return the symbols, by name up to three, by number beyond."""
         names = [instrument.symbol for instrument in self.instruments]
-        return " ".join(names) if len(names) <= shown else f"{len(names):,} symbols"
+        return " ".join(names) if len(names) <= 3 else f"{len(names):,} symbols"
 
     def over(
         self, instruments: tuple[Instrument, ...], index: Mapping[str, int] | None = None

@@ -47,27 +47,31 @@ static inline int64_t open_time(const Plan *plan, int64_t code, int64_t time_ns)
     return floor_div(time_ns - offset, length) * length + offset;
 }
 
-static void copy(const Parts *from, int64_t row, Parts *to, int64_t at) {
-    to->symbol[at] = from->symbol[row];
-    to->interval[at] = from->interval[row];
-    to->open_time_ns[at] = from->open_time_ns[row];
+/* Prices and ids: of parts that traded, or of all where none did. */
+static void take_prices(const Parts *from, int64_t row, Parts *to, int64_t at) {
     to->open[at] = from->open[row];
     to->high[at] = from->high[row];
     to->low[at] = from->low[row];
     to->close[at] = from->close[row];
+    to->first_trade_id[at] = from->first_trade_id[row];
+    to->last_trade_id[at] = from->last_trade_id[row];
+}
+
+static void copy(const Parts *from, int64_t row, Parts *to, int64_t at) {
+    to->symbol[at] = from->symbol[row];
+    to->interval[at] = from->interval[row];
+    to->open_time_ns[at] = from->open_time_ns[row];
+    take_prices(from, row, to, at);
     to->volume[at] = from->volume[row];
     to->quote_volume[at] = from->quote_volume[row];
     to->count[at] = from->count[row];
     to->taker_buy_volume[at] = from->taker_buy_volume[row];
     to->taker_buy_quote_volume[at] = from->taker_buy_quote_volume[row];
-    to->first_trade_id[at] = from->first_trade_id[row];
-    to->last_trade_id[at] = from->last_trade_id[row];
     to->at_ns[at] = from->at_ns[row];
     to->trigger[at] = from->trigger[row];
     to->children[at] = from->children ? from->children[row] : 1;
 }
 
-/* Prices and ids: of parts that traded, or of all where none did. */
 static void join_prices(const Parts *from, int64_t row, Parts *to, int64_t at) {
     if (from->first_trade_id[row] < to->first_trade_id[at]) {
         to->first_trade_id[at] = from->first_trade_id[row];
@@ -79,15 +83,6 @@ static void join_prices(const Parts *from, int64_t row, Parts *to, int64_t at) {
     }
     if (from->high[row] > to->high[at]) to->high[at] = from->high[row];
     if (from->low[row] < to->low[at]) to->low[at] = from->low[row];
-}
-
-static void take_prices(const Parts *from, int64_t row, Parts *to, int64_t at) {
-    to->open[at] = from->open[row];
-    to->high[at] = from->high[row];
-    to->low[at] = from->low[row];
-    to->close[at] = from->close[row];
-    to->first_trade_id[at] = from->first_trade_id[row];
-    to->last_trade_id[at] = from->last_trade_id[row];
 }
 
 static bool join_sums(const Parts *from, int64_t row, Parts *to, int64_t at) {

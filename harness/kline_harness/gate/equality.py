@@ -63,20 +63,17 @@ class Differing:
             self._lines = nsmallest(self.shown, self._lines)
 
 
-def difference(
-    ours: Any, theirs: Any, shown: int, names: tuple[str, str] = ("ours", "theirs")
-) -> str:
+def difference(ours: Any, theirs: Any, shown: int) -> str:
     """Return what differs, a line per field; empty when both sides are identical.
 
-    Only fields that both sides have are compared. No more than `shown` lines are written out,
-    which call the two sides by `names`.
+    Only fields that both sides have are compared. No more than `shown` lines are written out.
 
     Raises InputError or UsageError for a side that holds no klines.
     """
-    found = differing(ours, theirs, shown, names)
+    found = differing(ours, theirs, shown)
     if not found.total:
         return ""
-    head = f"klines are not identical: {found.ours:,} {names[0]}, {found.theirs:,} {names[1]}"
+    head = f"klines are not identical: {found.ours:,} ours, {found.theirs:,} theirs"
     hidden = found.total - len(found.lines)
     return "\n".join([head, *found.lines, *([f"  and {hidden:,} more"] if hidden else [])])
 

@@ -16,6 +16,7 @@ from kline_harness.interval import INTERVALS
 from kline_harness.kline import FIELDS, KlineBatch, Life, LifeBatch
 from kline_harness.verdict import Finding, Verdict
 
+CHECK = "pulls"
 SeriesKey: TypeAlias = tuple[str, str]
 _OPENED = (Life.OPENED_PROVISIONAL, Life.OPENED_LIVE)
 NOT_CHECKED = (
@@ -58,9 +59,8 @@ class PullChecker:
     What happens at the very instant of a pull may be in its answer or in the next.
     """
 
-    def __init__(self, name: str = "pulls") -> None:
-        self.name = name
-        self._log = FindingLog(name)
+    def __init__(self) -> None:
+        self._log = FindingLog(CHECK)
         self._counts = {"deltas": 0, "snapshots": 0, "records": 0, "changes": 0, "finals": 0}
         self._position = 0
         # Per series, what no deltas have shown yet: the event's instant and its bar.
@@ -103,7 +103,7 @@ class PullChecker:
     def verdict(self) -> Verdict:
         """Return what was not told, or told wrongly."""
         counts = self._counts | dict(sorted(self._log.counts.items()))
-        return Verdict.of(self.name, counts, self._log.findings(), NOT_CHECKED)
+        return Verdict.of(CHECK, counts, self._log.findings(), NOT_CHECKED)
 
     def _judge_changes(self, answer: Answer, answered: set[SeriesKey]) -> None:
         for key, (at_ns, open_ns, event) in list(self._changes.items()):
@@ -148,7 +148,7 @@ class PullChecker:
         self, kind: str, answer: Answer, key: SeriesKey, open_ns: int, evidence: dict[str, Any]
     ) -> None:
         finding = Finding(
-            *(self.name, kind),
+            *(CHECK, kind),
             symbol=key[0],
             interval=key[1],
             open_time_ns=open_ns,

@@ -150,10 +150,10 @@ class FeedGate:
 
 
 class Throttle:
-    """Lets something be done so often at most, and for a part of the time only."""
+    """Lets something be done once in `seconds` at most, and for a twentieth of the time at most."""
 
-    def __init__(self, seconds: float, part: float = 0.05) -> None:
-        self._seconds, self._part = seconds, part
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
         self._due = 0.0
 
     def run(self, act: Callable[[], None]) -> None:
@@ -163,7 +163,7 @@ class Throttle:
             return
         act()
         end = time.monotonic()
-        self._due = end + max(self._seconds, (end - begin) / self._part)
+        self._due = end + max(self._seconds, 20 * (end - begin))
 
 
 def first_ns(piece: FeedSlice) -> int:
