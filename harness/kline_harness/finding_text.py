@@ -46,6 +46,8 @@ def place_text(finding: Finding) -> str:
 def _against_exchange(kind: str, evidence: Mapping[str, Any]) -> str:
     fields = [
         f"{name}: exchange {evidence.get(f'theirs_{name}')}, ours {evidence.get(f'ours_{name}')}"
+        # A file states the last instant of a kline; what is compared is the first after it.
+        f"{' (the first instant after the kline)' if name == 'close_time' else ''}"
         for name in evidence["fields"]
     ]
     if kind == "missing":

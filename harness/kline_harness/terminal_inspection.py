@@ -14,6 +14,7 @@ from kline_harness.archives import NOT_STATED, FileInfo
 from kline_harness.finding_text import evidence_text
 from kline_harness.inspection import FileReport, Inspection
 from kline_harness.inspection.kinds import KINDS
+from kline_harness.nouns import counted
 from kline_harness.terminal_console import STYLE, Console
 from kline_harness.units import NS_PER_MILLISECOND, NS_PER_SECOND
 from kline_harness.verdict import Finding, Severity, Validity
@@ -24,6 +25,8 @@ _MARK = {
     Severity.NOTICE: Text("notice", style="dim"),
 }
 _EXAMPLES_SHOWN = 3
+# The checks across files that are told with what they leave out, whatever they found.
+_SAID = ("same_trades", "klines_and_trades")
 _WIDTH_IN_FILES = 160
 _WIDTH_OF_TABLE = 100
 _SENTENCE = {
@@ -58,7 +61,10 @@ def show_inspection(inspection: Inspection) -> None:
     for verdict in inspection.across:
         compared = verdict.counts.get("compared", 0)
         _findings(f"{verdict.check} ({compared:,} compared)", verdict.findings, console)
-        for reason in verdict.not_checked if verdict.check == "same_trades" else ():
+        if verdict.check == "klines_and_trades" and compared:
+            text = f"{counted(compared, 'kline')} held to the volume of their trades"
+            console.print(Text(text, style="dim"))
+        for reason in verdict.not_checked if verdict.check in _SAID else ():
             console.print(Text(f"not checked: {reason}", style="dim"))
     validity = inspection.validity
     left_out = sum(not report.looked_at for report in inspection.files)

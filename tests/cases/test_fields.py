@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.cases.made import CASES, FALSE_VALID, HEADER, candles, traded, write_klines
+from tests.cases.made import (
+    CASES,
+    FALSE_VALID,
+    HEADER,
+    candles,
+    traded,
+    write_klines,
+    write_trades,
+)
 from tests.replays import command, replay
 
 FEWER = ("quote_volume", "count", "taker_buy_volume", "taker_buy_quote_volume")
@@ -53,6 +61,8 @@ def test_a_close_time_is_compared(tmp_path: Path, turned: bool) -> None:
     ran = command("compare", ours, "--klines", theirs)
     assert ran.exit_code == 1
     assert "close_time: exchange 2024-07-18T21:54:00" in ran.output
+    # 21:53:59.999 stands in the file.
+    assert "(the first instant after the kline)" in ran.output
     assert "11 identical, 1 unexplained" in ran.output
 
 
@@ -105,6 +115,8 @@ def test_unknown_columns_beside_all_fields_are_no_doubt(tmp_path: Path) -> None:
     ran = command("compare", full, "--klines", more)
     assert ran.exit_code == 0, ran.output
     assert "in all nine fields and the close time" in ran.output
+    assert "columns venue (names that are not known)" in ran.output
+    assert "columns venue" in command("compare", more, "--klines", full).output
 
 
 def test_volumes_named_by_coin_are_compared_or_named(tmp_path: Path) -> None:
@@ -123,3 +135,37 @@ def test_an_address_before_the_header_and_the_newest_row_first_are_said() -> Non
     plain = command("inspect", CASES / "case08" / "FOXUSDT-1m.csv")
     assert "newest_first" not in plain.output
     assert "lines_before_header" not in plain.output
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "kind"),
+    [
+        ("close", "99.99", "ohlc_order"),
+        ("high", "0.01", "ohlc_order"),
+        ("count", "0", "count_volume_mismatch"),
+        ("taker_buy_volume", "9999999", "taker_exceeds_total"),
+    ],
+)
+def test_a_row_that_is_no_kline_in_both_files(
+    tmp_path: Path, column: str, value: str, kind: str
+) -> None:
+    """That both sides say the same does not make it one."""
+    path = write_klines(tmp_path / "GNUUSDT-1m.csv", candles(traded(26)))
+    lines = path.read_text().splitlines()
+    cells = lines[4].split(",")
+    cells[HEADER.index(column)] = value
+    path.write_text("\n".join([*lines[:4], ",".join(cells), *lines[5:]]) + "\n")
+    ran = command("compare", path, "--klines", path)
+    assert (ran.exit_code, kind in ran.output, "12 identical" in ran.output) == (1, True, True)
+
+
+def test_an_inspection_says_what_it_holds_klines_to(tmp_path: Path) -> None:
+    trades = traded(27)
+    files = [
+        write_trades(tmp_path / "GNUUSDT-trades.csv", trades),
+        write_klines(tmp_path / "GNUUSDT-1m.csv", candles(trades)),
+    ]
+    ran = command("inspect", *files)
+    assert ran.exit_code == 0
+    assert "10 klines held to the volume of their trades" in ran.output
+    assert "not checked: prices, counts and amounts of klines: replay compares" in ran.output

@@ -91,6 +91,12 @@ def test_a_slice_holds_a_bounded_part_of_a_silence() -> None:
     assert max(sizes) <= feeds.SLICE_KLINES + 2
 
 
+def test_days_are_cut_by_their_ticks() -> None:
+    days = [24 * 3_600 * NS_PER_SECOND]
+    feed = Feed(tape(0, 365 * 86_400), SignalOptions(), lengths_ns=days)
+    assert max(len(piece) for piece in feed) <= feeds.SLICE_KLINES + 2
+
+
 def test_seconds_are_cut_more_often_than_minutes() -> None:
     feed = Feed(
         tape(0, 30 * 86_400), SignalOptions(), lengths_ns=[NS_PER_SECOND], silence_max=10**7
@@ -171,6 +177,12 @@ def test_ten_trades_in_ten_years_are_refused_by_file_row_and_number(tmp_path: Pa
     # A year has 525,600 ticks, as many minutes, and 8,760 hours.
     assert "at most 1,000,000 ticks and klines" in ran.output
     assert "found 1,059,960" in ran.output
+    assert list((tmp_path / "out").iterdir()) == []
+    # Of days alone each year is few enough, and ten of them are as many ticks.
+    ran = replay(tmp_path / "out" / "run", file, "--intervals", "1d")
+    assert ran.exit_code == 2
+    assert "TENUSDT-aggTrades.csv, row 3: TENUSDT, trade 3 at 2026-05-15" in ran.output
+    assert "earlier silences of more than a day, found 1,051,930" in ran.output
     assert list((tmp_path / "out").iterdir()) == []
 
 

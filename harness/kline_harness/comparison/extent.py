@@ -33,6 +33,7 @@ _NOTICES = {
     "partial": "the trades cover them only in part",
     "interval_without_klines": "no klines of this interval were given",
     "fields_of_one_side": "fields that only one side states",
+    "columns_unknown": "columns of the file with names that are not known",
 }
 REASONS = _DOUBTS | _NOTICES
 

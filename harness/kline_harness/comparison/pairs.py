@@ -280,9 +280,11 @@ class _Pairs:
         fields = {OURS: self.stated, EXCHANGE: reference.stated}
         lacking = set(FIELDS) - set(reference.fields)
         yield from one_sided(series, fields, (*FIELDS, CLOSE_TIME))
-        if reference.unread and lacking:
+        if reference.unread:
+            # Where no field is lacking, none of them can be one.
+            reason = "columns_not_read" if lacking else "columns_unknown"
             unread, source = reference.unread, reference.source
-            yield NotCompared(*series, EXCHANGE, "columns_not_read", names=unread, source=source)
+            yield NotCompared(*series, EXCHANGE, reason, names=unread, source=source)
 
     def _cut_short(self) -> Iterator[NotCompared]:
         """Yield the klines that the file's name claims and it lacks at an end, if ours claim them.

@@ -63,7 +63,7 @@ def _not_compared(found: Comparison) -> str:
     for (side, reason), count in klines.items():
         whose = "ours" if side == OURS else "the exchange's"
         if fields := names.get((side, reason)):
-            kind = "columns" if reason == "columns_not_read" else "fields"
+            kind = "columns" if reason.startswith("columns") else "fields"
             texts.append(f"{kind} {', '.join(fields)} ({_why(side, reason)})")
         else:
             texts.append(f"{_klines(count)} of {whose} ({REASONS[reason]})")
@@ -71,6 +71,6 @@ def _not_compared(found: Comparison) -> str:
 
 
 def _why(side: str, reason: str) -> str:
-    if reason == "columns_not_read":
+    if reason.startswith("columns"):
         return "names that are not known"
     return f"only {'ours state' if side == OURS else 'the exchange states'} them"

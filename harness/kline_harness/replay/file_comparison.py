@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from kline_harness.archives import ExchangeKlines, KlineFiles, files_given, read_all_klines
 from kline_harness.checks.contradicting_names import names_contradict
+from kline_harness.checks.kline_sanity import ohlc_order, taker_exceeds_total
 from kline_harness.checks.left_out import file_without_klines
 from kline_harness.checks.quote_sanity import quote_outside_of_prices, rules_of
 from kline_harness.comparison.compare import CHECK, Comparison
@@ -24,15 +25,31 @@ from kline_harness.comparison.series_rows import ascending, chunks
 from kline_harness.comparison.stored import Reader, Stored, in_memory
 from kline_harness.errors import InputError, UsageError, writing
 from kline_harness.interval import parse_interval
-from kline_harness.kline import FIELDS, SCHEMA, KlineBatch
+from kline_harness.kline import FIELDS, PRICE_FIELDS, SCHEMA, KlineBatch
+from kline_harness.nouns import counted
 from kline_harness.quote_rule import no_quote_rule
 from kline_harness.replay.folder import write_lines
 from kline_harness.replay.references import outside_of_name, readers_of, reference_of
 from kline_harness.roll_up import roll_up_pieces
 from kline_harness.run_rows import InputRow
 from kline_harness.storage.dataset import KlineDataset
-from kline_harness.units import NS_PER_MICROSECOND
+from kline_harness.units import NS_PER_MICROSECOND, BoolArray, mask
 from kline_harness.verdict import Finding, Severity
+
+# What a row breaks, the fields that it takes to tell, and how it is said.
+_LAWS: dict[str, tuple[Callable[[KlineBatch], BoolArray], set[str], str]] = {
+    "ohlc_order": (ohlc_order, set(PRICE_FIELDS), "high is not the highest or low not the lowest"),
+    "taker_exceeds_total": (
+        taker_exceeds_total,
+        {"volume", "quote_volume", "taker_buy_volume", "taker_buy_quote_volume"},
+        "takers bought more than was traded",
+    ),
+    "count_volume_mismatch": (
+        lambda klines: mask((klines.count == 0) != (klines.volume == 0)),
+        {"count", "volume"},
+        "only one of count and volume is 0",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +117,7 @@ def files_compared(
     notes = [
         *found.notes,
         *(note for one in (*files, *theirs) for note in _quotes(one, contract_size)),
+        *(note for one in (*files, *theirs) for note in _rows(one)),
         *(file_without_klines(CHECK, name, holds) for name, holds in left_out),
         *names_contradict(CHECK, inputs),
         *(note for one in (*files, *theirs) for note in outside_of_name(CHECK, one)),
@@ -162,13 +180,30 @@ def _quotes(klines: ExchangeKlines, size: Decimal | None) -> Iterator[Finding]:
         yield Finding(CHECK, "quotes_not_checked", Severity.NOTICE, *series, evidence=evidence)
 
 
+def _rows(klines: ExchangeKlines) -> Iterator[Finding]:
+    """Find the rows of a file that are no klines whatever they are held against."""
+    series, source = (klines.symbol, klines.interval.text), Path(klines.info.path).name
+    rows, first = dict.fromkeys(_LAWS, 0), dict.fromkeys(_LAWS, 0)
+    for batch, _ in klines.rows.pieces():
+        for kind, (law, fields, _) in _LAWS.items():
+            if fields <= set(klines.fields) and (wrong := np.flatnonzero(law(batch))).size:
+                first[kind] = first[kind] or int(batch.open_time_ns[wrong[0]])
+                rows[kind] += len(wrong)
+    for kind, count in rows.items():
+        if count:
+            sentence = f"{counted(count, 'kline')} in {source}: {_LAWS[kind][2]}"
+            evidence = {"sentence": sentence, "source": source, "klines": count}
+            yield Finding(CHECK, kind, Severity.ERROR, *series, first[kind], evidence=evidence)
+
+
 def _unread(files: Sequence[ExchangeKlines]) -> Iterator[NotCompared]:
-    """Yield the columns of ours that nobody could read, of files that lack some field."""
+    """Yield the columns of ours with names that are not known."""
     for one in files:
         names = one.info.unread_columns
-        if names and set(FIELDS) - set(one.fields):
+        if names:
+            reason = "columns_not_read" if set(FIELDS) - set(one.fields) else "columns_unknown"
             series, source = (one.symbol, one.interval.text), Path(one.info.path).name
-            yield NotCompared(*series, OURS, "columns_not_read", names=names, source=source)
+            yield NotCompared(*series, OURS, reason, names=names, source=source)
 
 
 def write_findings(path: Path, comparison: Comparison) -> None:

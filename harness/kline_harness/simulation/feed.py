@@ -131,8 +131,9 @@ class Feed:
     slice: the instant at which the feed is over.
 
     `observers` are offered every slice as it would be had no outage kept a trade back. The
-    klines made of it take `lengths_ns`: a slice is no longer than many of the shortest, and a
-    silence of more than `silence_max` ticks and klines of one symbol is refused. `place_of`
+    klines made of it take `lengths_ns`: a slice is no longer than many of the shortest, or than as
+    many ticks, and a silence of more than `silence_max` ticks and klines of one symbol is
+    refused, as are silences of more than a day that come to so many together (`quiet`). `place_of`
     finds a trade in its file, given symbol, trade id and trade time, for saying so.
     """
 
@@ -149,6 +150,7 @@ class Feed:
     start_ns: int = 0
     end_ns: int = 0
     trades: int = 0
+    quiet: int = 0
     signals: Signals | None = None
 
     def __iter__(self) -> Iterator[FeedSlice]:
@@ -180,7 +182,7 @@ class Feed:
         self._refuse_silence(trades)
         self.end_ns = int(trades.arrival_ns[-1])
         self.trades += int(trades.recorded(np.zeros(1, dtype=np.int64))[0])
-        span_ns = SLICE_KLINES * min(self.lengths_ns) // max(1, len(trades.instruments))
+        span_ns = SLICE_KLINES * self._shortest_ns() // max(1, len(trades.instruments))
         for cut_ns in self.signals.cuts_before(self.end_ns, span_ns):
             stop = int(np.searchsorted(trades.arrival_ns, cut_ns, side="left"))
             yield self._slice(trades[:stop], cut_ns)
@@ -205,7 +207,7 @@ class Feed:
                 f"the clock runs on until {utc_text(until_ns)}: expected {self._most()} after the "
                 f"last trade at {utc_text(self.end_ns)}, found {made:,}"
             )
-        for cut_ns in self.signals.cuts_before(until_ns, SLICE_KLINES * min(self.lengths_ns)):
+        for cut_ns in self.signals.cuts_before(until_ns, SLICE_KLINES * self._shortest_ns()):
             piece = self._slice(Tape.empty(), cut_ns)
             if piece.signals:
                 self.end_ns = max(self.end_ns, piece.signals[-1].at_ns)
@@ -216,18 +218,30 @@ class Feed:
         gaps = arrivals[1:] - arrivals[:-1]
         row = int(gaps.argmax())
         made = self._made_in(int(gaps[row]))
+        if made <= self.silence_max:
+            # What is made of each is held to the end: many such silences are as much as one.
+            for row in np.flatnonzero(gaps > NS_PER_DAY).tolist():
+                self.quiet += self._made_in(int(gaps[row]))
+                if self.quiet > self.silence_max:
+                    made = self.quiet
+                    break
         if made > self.silence_max:
             trade = trades.symbol_text(row), int(trades.trade_id[row])
             place = self.place_of(*trade, int(trades.event_time_ns[row]))
             before, at = (utc_text(int(instant_ns)) for instant_ns in arrivals[row : row + 2])
+            earlier = " and in earlier silences of more than a day" if made == self.quiet else ""
             raise UsageError(
                 f"{place}, trade {trade[1]} at {at}: expected {self._most()} after the trade "
-                f"before it at {before}, found {made:,}"
+                f"before it at {before}{earlier}, found {made:,}"
             )
 
     def _made_in(self, silence_ns: int) -> int:
         """Return how many ticks, and klines of one symbol, a silence comes to."""
         return sum(silence_ns // ns for ns in (self.options.clock.period_ns, *self.lengths_ns))
+
+    def _shortest_ns(self) -> int:
+        """Return the shortest of a tick and the klines: of days alone there are many ticks."""
+        return min(self.options.clock.period_ns, *self.lengths_ns)
 
     def _most(self) -> str:
         return f"at most {self.silence_max:,} ticks and klines of quiet (silence_max)"
