@@ -53,8 +53,8 @@ def test_slices_of_any_length_send_the_same(
 ) -> None:
     paths, _ = recording(tmp_path)
     whole = received(paths)
-    monkeypatch.setattr(market, "SAID_NS", 7_000_000_000)
-    monkeypatch.setattr(market, "SAID_ROWS", 3)
+    monkeypatch.setattr(market, "MESSAGE_NS", 7_000_000_000)
+    monkeypatch.setattr(market, "MESSAGE_ROWS", 3)
     assert received(paths) == whole
     assert received(paths, speed=20_000) == whole
 

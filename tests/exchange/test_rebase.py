@@ -26,7 +26,7 @@ def long_lived(monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection that lives for longer than a day: the client here makes one alone."""
     monkeypatch.setattr(sockets, "LIFE_NS", 100 * DAY_MS * 1_000_000)
     # Few trades a day: long slices.
-    monkeypatch.setattr(market, "SAID_NS", DAY_MS // 2 * 1_000_000)
+    monkeypatch.setattr(market, "MESSAGE_NS", DAY_MS // 2 * 1_000_000)
 
 
 def recording(folder: Path) -> Path:

@@ -17,8 +17,8 @@ from kline_harness.kline import Emission, KlineBatch, LifeBatch
 from kline_harness.live.findings import Entries, LiveFindings
 from kline_harness.live.klines import (
     FinalsLog,
+    GivenKlines,
     RecentTrades,
-    TheirKlines,
     rows_of,
 )
 from kline_harness.live.open_candle import OpenCandle
@@ -40,7 +40,7 @@ def exact(piece: FeedSlice, intervals: str = "1m") -> KlineBatch:
 
 
 def found(*slices: FeedSlice, rule: IdRule = IdRule.EVERY_ID) -> LiveFindings:
-    live = LiveFindings(M1, TheirKlines([]), {"ABC": rule}, {})
+    live = LiveFindings(M1, GivenKlines([]), {"ABC": rule}, {})
     for piece in slices:
         live.passed(piece, Emission(exact(piece), LifeBatch.empty()))
         live.catch_up()
@@ -201,7 +201,7 @@ def test_the_exchanges_klines_are_found_across_files_and_copies(tmp_path: Path) 
             rows.append(f"{at},{price},9,1,2,{trades},{at + 59_999},{trades},{trades},0,0,0\n")
         path.write_text("".join(rows))
         given.append(replace(read_klines(path), symbol="ABC"))
-    theirs = TheirKlines(given)
+    theirs = GivenKlines(given)
     opens = [(T0 + minute * MINUTE) // SECOND for minute in (0, 1, 2, 2, 2, 3)]
     shown = theirs.between("ABC", "1m", 0, T0 + 9 * MINUTE)
     assert [row[0] for row in shown] == opens

@@ -1,4 +1,4 @@
-"""What the columns of somebody's own table or CSV file mean, as a TOML file says it."""
+"""The meaning of the columns of a table or CSV file, from a TOML file."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class _Member:
 
 @dataclass(slots=True)
 class Room:
-    """How many bytes the next piece of a text may have, as far as its packing allows."""
+    """How many bytes the next piece of a text may have, by the size its packing promises."""
 
     bytes: int
 
@@ -132,7 +132,7 @@ class TextFile:
     def head(self) -> bytes:
         """Return the beginning of the text, some thousand bytes, cut anywhere.
 
-        It is kept for who asks again, until `forget_head`.
+        It is kept for the next call, until `forget_head`.
 
         Raises InputError for a file that is corrupt from the start.
         """
@@ -141,7 +141,7 @@ class TextFile:
         return self._head
 
     def forget_head(self) -> None:
-        """Keep nothing of the text: what the file is has been told."""
+        """Let go of the beginning: the kind of the file is known."""
         self._head = None
 
     def beginning(self, size: int) -> bytes:

@@ -1,4 +1,4 @@
-"""A file of trades that is read while whoever asked for it still imports the rest."""
+"""A file of trades that a thread begins to read while the replay is still imported."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BYTES_MIN = 1 << 20
 class EarlyTrades:
     """Opens a file in a thread, and reads its first trades there, until it is taken or closed.
 
-    What is wrong with a file says whoever opens it after all: then there is nothing to take.
+    What is wrong with a file is raised where it is opened again: nothing is taken then.
     """
 
     def __init__(

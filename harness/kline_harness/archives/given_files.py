@@ -1,4 +1,4 @@
-"""The files that somebody means who names a directory, or files of which some hold klines."""
+"""The files of a directory or pattern that a replay reads, and files of which some hold klines."""
 
 from __future__ import annotations
 

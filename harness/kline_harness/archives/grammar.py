@@ -54,7 +54,7 @@ class Grammar:
         self._words = {w.encode() for w in (*TRUE_WORDS, *FALSE_WORDS, "1", "0")}
 
     def is_plain(self, block: bytes) -> bool:
-        """Tell whether nothing in a block hints at what pyarrow would take and we do not."""
+        """Tell whether a block holds no text that pyarrow takes for a number and we do not."""
         return not self._free_text and not any(mark in block for mark in _SUSPECT)
 
     def has_exponent(self, block: bytes, lines: int) -> bool:

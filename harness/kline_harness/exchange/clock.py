@@ -128,7 +128,7 @@ def speed_of(text: str) -> int | None:
 
 
 def monotonic_ns() -> int:
-    """Return what a clock says that is never set, for how long something took."""
+    """Return the time of a monotonic clock in nanoseconds, for durations."""
     return time.monotonic_ns()
 
 

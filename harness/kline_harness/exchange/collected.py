@@ -155,7 +155,7 @@ def values(table: pa.Table, row: int, names: Iterable[str]) -> dict[str, Any]:
 
 
 def store_findings(content: StoreContent, series: Iterable[CollectedSeries]) -> Iterator[Finding]:
-    """Yield what is to be said of a store before anything is compared."""
+    """Yield the findings of a store that need no comparison."""
     for bad in content.bad[:_SHOWN]:
         evidence = {
             "place": bad.place,

@@ -10,7 +10,7 @@ import numpy as np
 from aiohttp import web
 
 from kline_harness.exchange.frames import Frames, frame
-from kline_harness.exchange.market import Said, Slice
+from kline_harness.exchange.market import Slice, StreamMessage
 from kline_harness.exchange.served import ServedConnection, ServedSubscription
 from kline_harness.exchange.stream_names import TRADE_KINDS, Address, Stream
 from kline_harness.units import BoolArray
@@ -23,7 +23,7 @@ WAITING_BYTES = 1 << 20
 class WireMessage:
     """One message on its way: its time, its stream, what it is of, and its frame.
 
-    `symbol` is that of a trade; `closes_ns` as of `Said`.
+    `symbol` is that of a trade; `closes_ns` is as in `StreamMessage`.
     """
 
     at_ns: int
@@ -36,7 +36,7 @@ class WireMessage:
 
 @dataclass(slots=True)
 class StreamSubscription:
-    """A stream that a client asked for; `stream` is None where it says nothing for ever.
+    """A stream that a client asked for; `stream` is None where nothing is ever sent on it.
 
     `last_ns` is when the last message was sent that is no trade.
     """
@@ -99,7 +99,7 @@ class Connection:
         self._choose(gone.stream, False)
 
     def fall_silent(self, name: str) -> None:
-        """Send a stream no more, and leave it acknowledged."""
+        """Stop sending a stream that stays acknowledged."""
         sub = self.streams[name]
         self._settle(sub)
         self._choose(sub.stream, False)
@@ -118,19 +118,19 @@ class Connection:
 
     def write_slice(self, happened: Slice, frames: Callable[[str, bool], Frames]) -> None:
         """Send what happened, in one write."""
-        said = [one for one in happened.said if self._hears(one)]
+        messages = [one for one in happened.messages if self._is_subscribed(one)]
         mine = {}
         for kind, chosen in self.chosen.items():
             if chosen.any() and kind in happened.trades:
                 mine[kind] = frames(kind, self.address.combined).of(chosen)
                 self._count(kind, mine[kind])
         if len(mine) < 2:
-            data = b"".join(self._interleaved(next(iter(mine.values()), None), said))
+            data = b"".join(self._interleaved(next(iter(mine.values()), None), messages))
         else:
-            data = b"".join(one.data for one in self._messages(mine, said))
+            data = b"".join(one.data for one in self._messages(mine, messages))
         if data:
             self.transport.write(data)
-        for one in said:
+        for one in messages:
             self.streams[one.stream].messages += 1
             self.streams[one.stream].last_ns = one.at_ns
 
@@ -143,7 +143,7 @@ class Connection:
             for kind, chosen in self.chosen.items()
             if chosen.any() and kind in happened.trades
         }
-        return self._messages(mine, [one for one in happened.said if self._hears(one)])
+        return self._messages(mine, [one for one in happened.messages if self._is_subscribed(one)])
 
     def write_messages(self, messages: list[WireMessage]) -> None:
         """Send messages one after the other, in one write."""
@@ -175,7 +175,7 @@ class Connection:
             for one in [*self.past, *self.streams.values()]
         ]
 
-    def _hears(self, one: Said) -> bool:
+    def _is_subscribed(self, one: StreamMessage) -> bool:
         sub = self.streams.get(one.stream)
         return sub is not None and sub.stream is not None and one.at_ns > sub.since_ns
 
@@ -192,23 +192,27 @@ class Connection:
             one.messages += int(self._counts[one.stream.kind][code])
             self._counts[one.stream.kind][code] = 0
 
-    def _interleaved(self, trades: Frames | None, said: list[Said]) -> Iterator[bytes | memoryview]:
+    def _interleaved(
+        self, trades: Frames | None, messages: list[StreamMessage]
+    ) -> Iterator[bytes | memoryview]:
         if trades is None:
-            yield from map(self._frame, said)
+            yield from map(self._frame, messages)
             return
-        # What is said at an instant comes before the trades of that instant.
-        at_ns = np.array([one.at_ns for one in said], dtype=np.int64)
+        # What is no trade comes, at an instant, before the trades of that instant.
+        at_ns = np.array([one.at_ns for one in messages], dtype=np.int64)
         stops = trades.ends_before(at_ns)
         data, done = memoryview(trades.data.tobytes()), 0
-        for one, stop in zip(said, stops, strict=True):
+        for one, stop in zip(messages, stops, strict=True):
             yield data[done:stop]
             yield self._frame(one)
             done = stop
         yield data[done:]
 
-    def _messages(self, mine: dict[str, Frames], said: list[Said]) -> list[WireMessage]:
+    def _messages(
+        self, mine: dict[str, Frames], messages: list[StreamMessage]
+    ) -> list[WireMessage]:
         rows: list[tuple[tuple[int, int, int], WireMessage]] = []
-        for place, one in enumerate(said):
+        for place, one in enumerate(messages):
             message = WireMessage(
                 one.at_ns, one.stream, "", one.at_ns, self._frame(one), one.closes_ns
             )
@@ -223,7 +227,7 @@ class Connection:
         rows.sort(key=lambda row: row[0])
         return [message for _, message in rows]
 
-    def _frame(self, one: Said) -> bytes:
+    def _frame(self, one: StreamMessage) -> bytes:
         if self.address.combined:
             return frame(f'{{"stream":"{one.stream}","data":{one.text}}}'.encode())
         return frame(one.text.encode())

@@ -16,7 +16,7 @@ from kline_harness.columns import concat
 from kline_harness.comparison.compare import Comparison, Difference, Proof
 from kline_harness.exchange.served import Served, ServedFault
 from kline_harness.exchange.stream_names import TRADE_KINDS
-from kline_harness.exchange.truth import klines_of, later
+from kline_harness.exchange.truth import klines_of, shifted
 from kline_harness.exchange.wire_causes import CAUSE, Guess, Key, key_of, proof_of, with_proofs
 from kline_harness.interval import Interval
 from kline_harness.tape import Tape
@@ -102,6 +102,6 @@ def _of_formed(one: Difference, held: _Withheld, whole: Tape, by_ns: int) -> Pro
     window = (one.open_time_ns - by_ns, held.sent_ns)
     first, stop = np.searchsorted(whole.event_time_ns, window).tolist()
     part = whole[first : max(first, stop)]
-    part = later(part.take(part.of_symbol(one.symbol)), by_ns)
+    part = shifted(part.take(part.of_symbol(one.symbol)), by_ns)
     tables = klines_of([part], [one.interval], one.close_time_ns) if len(part) else {}
     return proof_of(one, tables, Guess((held.fault,), _FORMED, lambda tape, _: tape))

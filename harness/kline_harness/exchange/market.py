@@ -26,15 +26,15 @@ from kline_harness.units import INT64_MAX, NS_PER_HOUR, NS_PER_MINUTE, NS_PER_SE
 # once for a symbol and a slice is much where a slice has few trades of many symbols.
 SLICE_ROWS = 32_768
 SLICE_NS = NS_PER_HOUR
-# The same where klines are said: each change of one is a message.
-SAID_ROWS = 8_192
-SAID_NS = 15 * NS_PER_MINUTE
+# The same where klines are subscribed to: each change of one is a message.
+MESSAGE_ROWS = 8_192
+MESSAGE_NS = 15 * NS_PER_MINUTE
 MINI_TICKERS = "!miniTicker@arr"
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """A message that is no trade: its time, its stream, and its text.
+class StreamMessage:
+    """A message of a stream other than a trade: its time, its stream, and its text.
 
     `closes_ns` is when the kline opened whose last message it is.
     """
@@ -48,19 +48,19 @@ class Said:
 
 @dataclass(slots=True)
 class Slice:
-    """What happened in [start_ns, end_ns): trades by kind of stream, and everything else said."""
+    """What is sent for [start_ns, end_ns): trades by kind of stream, and other messages."""
 
     start_ns: int
     end_ns: int
     trades: dict[str, Tape]
-    said: list[Said] = field(default_factory=list)
+    messages: list[StreamMessage] = field(default_factory=list)
 
 
 class MarketState:
-    """Moves on through the recorded trades, and knows the state that REST replies show.
+    """Follows the recorded trades through virtual time; has the state that REST replies show.
 
     Klines are made by the exact aggregator; one is over at its close time, before any trade of
-    that instant. What is said at an instant covers the trades before it.
+    that instant. A message of an instant covers the trades before it.
     """
 
     def __init__(self, recorded: Recorded, start_ns: int) -> None:
@@ -77,24 +77,24 @@ class MarketState:
         self._unfed: list[Tape] = []
         self._tick_ns = NS_PER_SECOND if recorded.market == "spot" else NS_PER_MINUTE
         self._forming: dict[tuple[str, str], FormingKline] = {}
-        # Trades since the last instant at which klines were said.
-        self._unsaid = recorded.trades.read(-1)
+        # Trades since the last instant at which klines were sent.
+        self._unsent = recorded.trades.read(-1)
         self._open: tuple[int, KlineBatch] | None = None
         self._history()
         self._catch_up(start_ns)
 
     def next_end_ns(self, most_ns: int | None) -> int:
         """Return where the next slice ends, at most `most_ns` of time further."""
-        rows, span = (SAID_ROWS, SAID_NS) if self._forming else (SLICE_ROWS, SLICE_NS)
+        rows, span = (MESSAGE_ROWS, MESSAGE_NS) if self._forming else (SLICE_ROWS, SLICE_NS)
         span = min(span, most_ns or span)
         end_ns = self.reached_ns + span
         if span < UPDATE_NS:
-            # No instant at which something is said lies inside of a slice that is shorter.
+            # No instant at which messages are due lies inside of a shorter slice.
             return min(end_ns, self.reached_ns // UPDATE_NS * UPDATE_NS + UPDATE_NS)
         ahead = [reader.time_ahead_ns(rows, end_ns) for reader in self._readers.values()]
         times = [time for time in ahead if time is not None]
         if times:
-            # Up to the next instant at which something is said: slices are never empty of time.
+            # Up to the next instant at which messages are due: a slice has a length.
             least = max(min(times), self.reached_ns) // UPDATE_NS * UPDATE_NS + UPDATE_NS
             end_ns = min(end_ns, max(least, self.reached_ns + 1))
         return end_ns
@@ -110,12 +110,12 @@ class MarketState:
         if start_ns % UPDATE_NS == 0:
             self._follow(list(series))
         wanted = [one for one in series if one[1:] in self._forming]
-        said = list(self._updates(main, wanted, end_ns))
-        said += self._closed(main, start_ns, end_ns, wanted)
-        said += self._minis(main, end_ns, minis)
+        messages = list(self._updates(main, wanted, end_ns))
+        messages += self._closed(main, start_ns, end_ns, wanted)
+        messages += self._minis(main, end_ns, minis)
         self._open = None
         trades = {kind: taken.get(kind, main) for kind in self.recorded.kinds()}
-        return Slice(start_ns, end_ns, trades, sorted(said, key=lambda s: (s.at_ns, s.order)))
+        return Slice(start_ns, end_ns, trades, sorted(messages, key=lambda s: (s.at_ns, s.order)))
 
     def open_kline(self, symbol: str, interval: str) -> KlineBatch:
         """Return the kline of a symbol and interval that is forming, if there is one."""
@@ -208,10 +208,10 @@ class MarketState:
 
     def _updates(
         self, main: Tape, wanted: list[tuple[str, str, str]], end_ns: int
-    ) -> Iterator[Said]:
-        main = concat([self._unsaid, main]) if len(self._unsaid) else main
+    ) -> Iterator[StreamMessage]:
+        main = concat([self._unsent, main]) if len(self._unsent) else main
         cut = int(np.searchsorted(main.event_time_ns, end_ns // UPDATE_NS * UPDATE_NS))
-        main, self._unsaid = main[:cut], main[cut:]
+        main, self._unsent = main[:cut], main[cut:]
         if not wanted:
             return
         kinds: dict[tuple[str, str], list[str]] = {}
@@ -231,11 +231,11 @@ class MarketState:
                     continue
                 for kind in kinds[symbol, interval]:
                     text = now.event(part.at_ns, kind, closed=False)
-                    yield Said(part.at_ns, 1, stream_of(kind, symbol, interval), text)
+                    yield StreamMessage(part.at_ns, 1, stream_of(kind, symbol, interval), text)
 
     def _closed(
         self, main: Tape, start_ns: int, end_ns: int, wanted: list[tuple[str, str, str]]
-    ) -> list[Said]:
+    ) -> list[StreamMessage]:
         self._unfed.append(main)
         first = start_ns // self._tick_ns * self._tick_ns + self._tick_ns
         ticks = range(first, end_ns + 1, self._tick_ns)
@@ -253,7 +253,7 @@ class MarketState:
         of_asked = np.array([one.symbol in names for one in klines.instruments])
         texts = texts_of(klines.take(of_asked[klines.symbol]), klines.instruments) if asked else []
         return [
-            Said(
+            StreamMessage(
                 one.close_ns,
                 0,
                 stream_of(kind, one.instrument.symbol, one.interval),
@@ -269,18 +269,18 @@ class MarketState:
 
         Without a tick nothing is: a kline is over before any trade of the next one.
         """
-        trades = concat(self._unfed) if self._unfed else self._unsaid[:0]
+        trades = concat(self._unfed) if self._unfed else self._unsent[:0]
         self._unfed = []
         places = np.searchsorted(trades.event_time_ns, ticks, side="left").tolist()
         feed = FeedSlice(trades, tuple(Tick(t, t) for t in ticks), tuple(places))
         return self._exact.advance(feed).klines
 
-    def _minis(self, main: Tape, end_ns: int, minis: bool) -> Iterator[Said]:
+    def _minis(self, main: Tape, end_ns: int, minis: bool) -> Iterator[StreamMessage]:
         if not minis:
             self.tickers.add(main)
             return
         for at_ns, texts in self.tickers.minis(main, end_ns):
-            yield Said(at_ns, 2, MINI_TICKERS, f"[{','.join(texts)}]")
+            yield StreamMessage(at_ns, 2, MINI_TICKERS, f"[{','.join(texts)}]")
 
 
 def stream_of(kind: str, symbol: str, interval: str) -> str:

@@ -1,4 +1,4 @@
-"""The files to be served: opened, read through once, and put in order before anybody is served."""
+"""The files to be served: opened, read through once, and put in order before the server starts."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Recorded:
         return self.spools.get(kind, self.trades)
 
     def close(self) -> None:
-        """Give the room on disk back."""
+        """Delete the files on disk."""
         for spool in self.spools.values():
             spool.close()
 

@@ -231,8 +231,8 @@ class ExchangeServer:
         now_ns = self.clock.now_ns()
         refusal = charge.refusal or self.faults.refused(endpoint, now_ns)
         if refusal is None:
-            told_ns = self.faults.told_time_ns(now_ns) if endpoint == "time" else now_ns
-            reply = self._rest.answer(endpoint, request.query, told_ns)
+            stated_ns = self.faults.stated_time_ns(now_ns) if endpoint == "time" else now_ns
+            reply = self._rest.answer(endpoint, request.query, stated_ns)
         else:
             until = charge.banned_until_minute or minute + BAN_MINUTES
             reply = self._refused(request.remote or "", refusal, until)
@@ -263,7 +263,7 @@ class ExchangeServer:
         return error_reply(429, -1003, words)
 
     async def _control(self, request: web.Request) -> web.Response:
-        """Pause, resume or step the clock; tell where it is."""
+        """Pause, resume or step the clock; answer with its state."""
         if request.method == "POST":
             try:
                 self._lead(await request.json())

@@ -80,11 +80,11 @@ class Sockets:
         self._closing = False
 
     def open(self) -> list[Connection]:
-        """Return the connections that can be sent something."""
+        """Return the connections that are open."""
         return [one for one in self.all if one.open]
 
     def series(self) -> set[tuple[str, str, str]]:
-        """Return the streams of klines that anybody has subscribed to."""
+        """Return the streams of klines with a subscriber."""
         return {key for one in self.open() for key in one.series()}
 
     async def subscribed(self, streams: int) -> None:

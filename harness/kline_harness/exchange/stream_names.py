@@ -1,4 +1,4 @@
-"""Names of streams, addresses of websockets, and which of them say anything."""
+"""Names of streams, addresses of websockets, and on which of them messages are sent."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def exists(address: Address, routes: Routes) -> bool:
 
 
 def parse_stream(name: str, symbols: Mapping[str, str]) -> Stream | None:
-    """Return the stream of a name, None where it says nothing for ever.
+    """Return the stream of a name, None where nothing is ever sent on it.
 
     `symbols` are those served, by their names in lower case: a name in upper case is no stream.
     """
@@ -92,7 +92,7 @@ def parse_stream(name: str, symbols: Mapping[str, str]) -> Stream | None:
 
 
 def is_sent(stream: Stream, route: str, routes: Routes, market: str) -> bool:
-    """Tell whether a stream says anything on a route."""
+    """Tell whether a route sends the messages of a stream."""
     if market == "spot":
         return True
     if not route:

@@ -110,7 +110,7 @@ class Truth:
         }
         for by_ns in moves.keys() - {0}:
             mine = [interval for interval in intervals if moved(interval) == by_ns]
-            tapes = (later(tape, by_ns) for tape in served.tapes())
+            tapes = (shifted(tape, by_ns) for tape in served.tapes())
             tables |= klines_of(tapes, mine, served.until_ns + by_ns)
         return Truth(tables, trades, windows)
 
@@ -124,7 +124,7 @@ class Truth:
         return ReferenceKlines(series[0], interval, kept_rows, FIELDS, SOURCE, closes=True)
 
 
-def later(tape: Tape, by_ns: int) -> Tape:
+def shifted(tape: Tape, by_ns: int) -> Tape:
     """Return trades as if they had been made that much later."""
     moved = tape.event_time_ns + by_ns
     return tape.with_columns({"event_time_ns": moved, "arrival_ns": moved})

@@ -44,7 +44,7 @@ _BACKFILL = ("aggTrades", "klines", "continuousKlines", "trades")
 
 @dataclass(slots=True)
 class _Record:
-    """What came of one fault; `detected` is None where the wire cannot show it."""
+    """The effect of one fault; `detected` is None where the wire cannot show it."""
 
     effects: int = 0
     first_ns: int | None = None
@@ -126,7 +126,7 @@ class WireFaults:
                 record.strike(at_ns)
 
     def next_ns(self, after_ns: int) -> int | None:
-        """Return the next instant after which something is another: slices end there."""
+        """Return the next instant at which a fault begins or ends: slices end there."""
         instants = []
         for fault in self.faults:
             if isinstance(fault, SocketFault):
@@ -156,7 +156,7 @@ class WireFaults:
     def cut(
         self, kind: WireFault | type[WireFault], one: Connection, streams: Iterable[str]
     ) -> None:
-        """Note streams that a fault cut off: what is not sent on them from now on is its doing."""
+        """Note streams that a fault cut off: messages that lack from now on are its effect."""
         for place, fault in enumerate(self.faults):
             if fault is kind or type(fault) is kind:
                 for name in streams:
@@ -228,8 +228,8 @@ class WireFaults:
                 status = fault.status
         return status
 
-    def told_time_ns(self, now_ns: int) -> int:
-        """Return the time that REST tells."""
+    def stated_time_ns(self, now_ns: int) -> int:
+        """Return the time that the REST interface states."""
         for fault, record in zip(self.faults, self._records, strict=True):
             if isinstance(fault, WireServerTime) and now_ns >= fault.at_ns:
                 record.strike(now_ns)
@@ -246,13 +246,13 @@ class WireFaults:
         return times
 
     def connected(self, at_ns: int) -> None:
-        """Note that a client opened a websocket: whoever was cut off has noticed."""
+        """Note that a client opened a websocket again after it had been cut off."""
         for fault, record in zip(self.faults, self._records, strict=True):
             if isinstance(fault, _CUTS_OFF) and record.effects:
                 record.detected = True
 
     def records(self) -> tuple[ServedFault, ...]:
-        """Return what came of every fault."""
+        """Return the effect of every fault."""
         return tuple(
             ServedFault(
                 *(fault.KIND, number, record.effects, record.first_ns, record.detected),

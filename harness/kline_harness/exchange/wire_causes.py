@@ -15,7 +15,7 @@ from kline_harness.comparison.compare import Comparison, Difference, Proof
 from kline_harness.comparison.extent import CLOSE_TIME
 from kline_harness.comparison.series_rows import opens_ns
 from kline_harness.exchange.served import Served, ServedFault
-from kline_harness.exchange.truth import klines_of, later
+from kline_harness.exchange.truth import klines_of, shifted
 from kline_harness.faults.wire import WireDelay, WireDuplicate, WireReorder
 from kline_harness.interval import Interval
 from kline_harness.kline import FIELDS
@@ -95,7 +95,7 @@ class WireCauses:
             for interval in {one.interval.text: one.interval for one in open_questions}.values():
                 changed = guess.change(whole, interval) if whole is not None else None
                 by_ns = moved(interval)
-                made = [] if changed is None else [later(changed, by_ns)]
+                made = [] if changed is None else [shifted(changed, by_ns)]
                 tables = klines_of(made, [interval], until_ns + by_ns)
                 for one in open_questions:
                     proof = proof_of(one, tables, guess)

@@ -18,7 +18,7 @@ from kline_harness.id_rule import IdRule
 from kline_harness.interfaces import FeedSlice
 from kline_harness.interval import CODE, Interval, parse_interval
 from kline_harness.kline import Emission, KlineBatch
-from kline_harness.live.klines import TheirKlines
+from kline_harness.live.klines import GivenKlines
 from kline_harness.pending_rows import Pending
 from kline_harness.tape import Tape, TradeKind
 from kline_harness.trade_ids import Gap, IdBook
@@ -155,7 +155,7 @@ class LiveFindings:
     def __init__(
         self,
         finest: Interval,
-        theirs: TheirKlines,
+        theirs: GivenKlines,
         rules: Mapping[str, IdRule],
         audits: Mapping[str, CompletenessAuditor | LifecycleChecker],
         ready: Collection[str] = (),
@@ -306,7 +306,7 @@ def _symbols(trades: Tape) -> set[str]:
 def differences(
     ours: KlineBatch,
     theirs: KlineBatch,
-    given: TheirKlines,
+    given: GivenKlines,
     symbol: str,
     interval: str,
     check: str = "comparison",

@@ -1,4 +1,4 @@
-"""What a page is sent: everything once, and from then on what has changed."""
+"""The messages to a page: the whole state once, then what has changed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _STORED_MAX = 300
 
 
 class PageView:
-    """One page: the series it shows, and how much of everything it has seen."""
+    """One page: the series it shows, and what has been sent to it."""
 
     def __init__(self) -> None:
         self.begin()

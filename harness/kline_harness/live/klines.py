@@ -138,8 +138,8 @@ def rows_of(klines: KlineBatch, fields: Sequence[str] | None = None) -> list[Row
     return [list(row) for row in zip(*columns, strict=True)]
 
 
-class TheirKlines:
-    """The exchange's klines by series, where they were given; their rows stay where they are."""
+class GivenKlines:
+    """The exchange's klines that were given, by series; their rows are not copied."""
 
     def __init__(self, given: Sequence[ExchangeKlines]) -> None:
         found: dict[tuple[str, str], list[ExchangeKlines]] = {}

@@ -1,4 +1,4 @@
-"""What a page can know of a run: kept by an observer, read by whoever serves the pages."""
+"""The state of a run that pages show: kept by an observer, read by the server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kline_harness.interval import CODE, Interval, interval_named
 from kline_harness.kline import Emission
 from kline_harness.ledger import Equation, trade_equations
 from kline_harness.live.findings import LiveFindings
-from kline_harness.live.klines import FinalsLog, RecentTrades, TheirKlines
+from kline_harness.live.klines import FinalsLog, GivenKlines, RecentTrades
 from kline_harness.live.moments import Moments
 from kline_harness.live.pace import Throttle
 from kline_harness.live.stored import StoredSide
@@ -54,7 +54,7 @@ class Consumed:
 
 
 class LiveRun(Observer):
-    """Sees one run and keeps what pages show of it.
+    """The state of one run that pages show.
 
     The simulation's thread calls the hooks, the server's thread reads: both hold `lock`. `state`
     tells what is kept of a moment, for pages that look at it later.
@@ -66,7 +66,7 @@ class LiveRun(Observer):
         self.symbols = sources.symbols()
         self.intervals = sorted(run.scenario.intervals, key=CODE.__getitem__)
         self.finest: Interval = self.intervals[0]
-        self.theirs = TheirKlines(sources.klines)
+        self.theirs = GivenKlines(sources.klines)
         self.stored = StoredSide()
         self.store_said = ""
         self.finals = FinalsLog()
@@ -188,12 +188,12 @@ class LiveRun(Observer):
             return self.findings.catch_up()
 
     @property
-    def other(self) -> TheirKlines:
+    def other(self) -> GivenKlines:
         """The other side of the candles: what a service stored where one is followed."""
         return self.stored.klines if self.stored.readings else self.theirs
 
     def disturbances(self) -> list[Disturbance]:
-        """Return what is broken on purpose, and when."""
+        """Return the faults and outages of the scenario, and when they strike."""
         faults = []
         for fault in self.run.scenario.faults:
             begin = getattr(fault, "from_ns", getattr(fault, "at_ns", None))

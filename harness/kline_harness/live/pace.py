@@ -1,4 +1,4 @@
-"""How fast a feed passes on the wall: paced, held, tick by tick, or up to the next finding."""
+"""The pace of a feed in wall-clock time: a speed, paused, tick by tick, or up to a finding."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OF_A_DAY, _OF_MORE = 96, 240
 
 
 class Seek(Enum):
-    """What a feed that is held is let run up to."""
+    """Up to what a paused feed is let run."""
 
     TICK = "tick"
     FINDING = "finding"
@@ -93,7 +93,7 @@ class FeedGate:
         self._changed.set()
 
     def _next(self, rest: FeedSlice) -> tuple[FeedSlice, FeedSlice]:
-        """Wait until something of a piece may pass; return that, and what is left."""
+        """Wait until the first events of a piece are due; return these, and what is left."""
         horizon_ns = None
         if self.held or self.speed is not None:
             horizon_ns = self._called(self._admitted(first_ns(rest)))
@@ -120,7 +120,7 @@ class FeedGate:
         return None
 
     async def _reached(self, clock: VirtualClock, until_ns: int) -> bool:
-        """Wait until it is that late; False where the pace was changed meanwhile."""
+        """Wait until an instant is due; False where the pace was changed meanwhile."""
         waits = [asyncio.ensure_future(clock.until(until_ns))]
         waits.append(asyncio.ensure_future(self._woken()))
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -133,7 +133,7 @@ class FeedGate:
         await self._changed.wait()
 
     def _passed(self, head: FeedSlice) -> None:
-        """Hold the feed again where what was sought has come."""
+        """Pause the feed again once the tick or finding sought has come."""
         target = self.seeking
         if target is Seek.TICK:
             came = any(isinstance(signal, Tick) for signal in head.signals)
@@ -150,14 +150,14 @@ class FeedGate:
 
 
 class Throttle:
-    """Lets something be done once in `seconds` at most, and for a twentieth of the time at most."""
+    """Limits calls to one in `seconds`, and to a twentieth of the time."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._due = 0.0
 
     def run(self, act: Callable[[], None]) -> None:
-        """Do it, where enough time has passed since it was done."""
+        """Call `act`, unless too little time has passed since the last call."""
         begin = time.monotonic()
         if begin < self._due:
             return

@@ -11,7 +11,7 @@ from kline_harness.checks.finding_log import kline_finding
 from kline_harness.interval import Interval
 from kline_harness.kline import KlineBatch
 from kline_harness.live.findings import Entries, differences
-from kline_harness.live.klines import FinalsLog, TheirKlines
+from kline_harness.live.klines import FinalsLog, GivenKlines
 from kline_harness.units import NS_PER_SECOND, Int64Array
 from kline_harness.verdict import Finding
 
@@ -27,7 +27,7 @@ class StoredSide:
     """
 
     def __init__(self) -> None:
-        self.klines = TheirKlines([])
+        self.klines = GivenKlines([])
         self.readings = 0
         self._found: set[tuple[str, ...]] = set()
 
@@ -41,7 +41,7 @@ class StoredSide:
     ) -> None:
         """Take a reading of the store, and list what of it is not as it should be."""
         known = [one for one in given if one.interval in intervals]
-        self.klines = TheirKlines(known)
+        self.klines = GivenKlines(known)
         self.readings += 1
         now: dict[tuple[str, ...], Finding] = {}
         for interval in intervals:

@@ -1,4 +1,4 @@
-"""A replay that is watched: its pace, its page, and what the page is told of it."""
+"""A replay with a live page: its pace, its server, and the state that the page shows."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _TURN_SECONDS = 0.25
 
 
 class Watched:
-    """Serves the page while a replay runs, and after it while anybody looks.
+    """Serves the page while a replay runs, and afterwards as long as a page is open.
 
-    `pace` is the gate of the feed, `observer` makes who sees the run.
+    `pace` is the gate of the feed, `observer` makes the observer of the run.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Watched:
 
     @property
     def model(self) -> LiveRun:
-        """What the page knows of the run, once that has begun."""
+        """The state of the run that the page shows, once it has begun."""
         assert self.server.model is not None
         return self.server.model
 
@@ -77,7 +77,7 @@ class Watched:
         self.server.stop()
 
     def observer(self, run: Run, sources: Sources) -> LiveRun:
-        """Return who sees a run, and show it on the pages."""
+        """Return the observer of a run, and show that run on the pages."""
         model = LiveRun(run, sources, state)
         if model.claimed is not None:
             self.pace.spread(model.claimed[1] - model.claimed[0])
@@ -85,7 +85,7 @@ class Watched:
         return model
 
     def linger(self, seconds: int | None) -> None:
-        """Serve the page until nobody has looked at it for so long, or somebody ended it."""
+        """Serve the page until none has been open for so long, or one asked for the end."""
         left = float(_LINGER_SECONDS if seconds is None else seconds)
         rest = left
         while rest > 0 and not self.server.ended.wait(_TURN_SECONDS):
