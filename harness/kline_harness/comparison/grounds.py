@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -60,7 +60,8 @@ def with_bearing(found: Comparison) -> Comparison:
     bearing = bearing_of(found)
     if not bearing.klines:
         return found
-    doubts = [doubt for result in found.series if (doubt := _doubt(result))]
+    doubts = [*_not_one_seen(found)]
+    doubts += [doubt for result in found.series if (doubt := _doubt(result))]
     evidence: dict[str, Any] = {
         "sentence": bearing.sentence(),
         "klines": bearing.klines,
@@ -72,6 +73,19 @@ def with_bearing(found: Comparison) -> Comparison:
     severity = Severity.DOUBT if doubts else Severity.NOTICE
     note = Finding(CHECK, "rests_on_consistent", severity, evidence=evidence)
     return replace(found, notes=(*found.notes, note))
+
+
+def _not_one_seen(found: Comparison) -> Iterator[str]:
+    """Say of which symbols every kline that was compared rests on what was not seen."""
+    seen: dict[str, bool] = {}
+    for result in found.series:
+        proved = any(one.category is Class.PROVED for one in result.differences)
+        equal = result.identical > 0 or proved
+        seen[result.symbol] = seen.get(result.symbol, False) or equal
+    differing = {result.symbol for result in found.series if result.differences}
+    for symbol, equal in seen.items():
+        if symbol in differing and not equal:
+            yield f"no kline of {symbol} is equal to the exchange's, or proved"
 
 
 def _doubt(result: SeriesResult) -> str:
