@@ -233,6 +233,23 @@ def test_a_day_that_went_quiet_by_the_exchanges_klines(tmp_path: Path) -> None:
     assert kinds(ran, "files") == {"stops_early": "notice"}
 
 
+@pytest.mark.parametrize("end", ["first", "last"])
+def test_a_long_kline_that_says_what_lacks_bears_nothing_out(tmp_path: Path, end: str) -> None:
+    """Half an hour lacks at an end of the day; the kline over it is explained by just that."""
+    tape = hours_of(0, 24)
+    half = HOUR // 2
+    start, stop = (DAY + half, DAY + 24 * HOUR) if end == "first" else (DAY, DAY + 24 * HOUR - half)
+    kept = [one for one in tape if start <= one.time_ns < stop]
+    trades = write_trades(tmp_path / "GNUUSDT-trades-2024-07-18.csv", kept)
+    rows = candles(tape, "4h")
+    frame = write_klines(tmp_path / "GNUUSDT-4h-2024-07-18.csv", rows)
+    ran = run(tmp_path, trades, "--klines", frame, "--intervals=4h")
+    assert ran.exit_code == 3, ran.output
+    kind = {"first": "starts_late", "last": "stops_early"}[end]
+    assert kinds(ran, "files") == {kind: "doubt"}
+    assert "5 identical, 1 consistent" in ran.run["sentence"]
+
+
 def test_rows_outside_of_the_named_day_make_no_coverage(tmp_path: Path) -> None:
     tape = traded(35, minutes=12)
     other = write_trades(tmp_path / "GNUUSDT-trades-2024-07-20.csv", tape)

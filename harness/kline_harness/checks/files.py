@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from kline_harness.checks import row_laws
+from kline_harness.checks.borne_out import borne_out
 from kline_harness.checks.left_out import file_without_klines
 from kline_harness.comparison.compare import Comparison, ReferenceKlines
 from kline_harness.tape import Tape, TradeKind
@@ -281,25 +282,6 @@ def files_verdict(
             findings.append(_kind_not_known(symbol, mine, is_compared="volume" in fields))
     findings += [file_without_klines(CHECK, *one) for one in sorted(left_out.items())]
     return Verdict.of(CHECK, counts, findings, NOT_CHECKED)
-
-
-def borne_out(
-    found: Comparison, references: Sequence[ReferenceKlines]
-) -> tuple[dict[str, tuple[int, int]], dict[str, set[str]]]:
-    """Return, by symbol, the time in which klines bear the trades out, and in which fields."""
-    reached: dict[str, tuple[int, int]] = {}
-    compared: dict[str, set[str]] = {}
-    left = {one.symbol for one in found.not_compared if one.is_doubt}
-    left |= {one.symbol for one in found.differences if one.proof is None}
-    for result, reference in zip(found.series, references, strict=False):
-        if not result.paired or result.symbol in left:
-            continue
-        compared.setdefault(result.symbol, set()).update(result.compared)
-        opens = reference.rows.opens_ns()
-        low, high = int(opens.min()), reference.interval.close_time_ns(int(opens.max()))
-        before = reached.get(result.symbol, (low, high))
-        reached[result.symbol] = min(low, before[0]), max(high, before[1])
-    return reached, compared
 
 
 def _outside(watch: FileWatch) -> Finding:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from kline_harness.checks.files import CHECK, FileWatch, borne_out, edge_limit_ns, minutes_text
+from kline_harness.checks.borne_out import borne_out
+from kline_harness.checks.files import CHECK, FileWatch, edge_limit_ns, minutes_text
 from kline_harness.comparison.compare import Comparison, ReferenceKlines
 from kline_harness.units import utc_text
 from kline_harness.verdict import Finding, Severity, Verdict
