@@ -20,7 +20,7 @@ _SUMS = ("volume", "quote_volume", "count", "taker_buy_volume", "taker_buy_quote
 _CONTRACTS = (100, 10)
 # Trades that were not seen can have prices beyond all that were, but hardly further than so many
 # times what lies between those, where that is more than this part of the price.
-_FURTHER, _FURTHER_MIN = 10, Decimal("0.01")
+_FURTHER, _FURTHER_MIN = 10, Decimal("0.1")
 
 
 @dataclass(frozen=True, slots=True)
