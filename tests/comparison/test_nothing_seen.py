@@ -42,3 +42,11 @@ def test_all_klines_lack_a_trade(tmp_path: Path) -> None:
     ran = judged(tmp_path, without(whole, gone), exchange_files(whole))
     assert (ran.exit_code, ran.run["verdict"]) == (3, "unknown"), ran.output
     assert classes(ran) == {"consistent": 2}
+
+
+def test_quote_volumes_within_the_rounding_of_trades_that_were_seen(tmp_path: Path) -> None:
+    """Of aggregates nobody knows the raw trades, whose quote quantities were rounded."""
+    world = plain_world(30, ("15m",), "aggTrades", price_decimals=5, quantity_decimals=5)
+    ran = judged(tmp_path, world, exchange_files(world))
+    assert (ran.exit_code, ran.run["verdict"]) == (0, "valid"), ran.output
+    assert classes(ran) == {"consistent": 2}

@@ -20,6 +20,8 @@ from kline_harness.verdict import Finding, Severity
 _LOST_MAX = Decimal("0.01")
 # ... and so much can rest on anything that was not seen.
 _UNSEEN_MAX = Decimal("0.1")
+# Causes that need no trade that was not seen.
+_OF_SEEN_TRADES = {"quote_rounding", "straddling_aggregate"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +81,19 @@ def _not_one_seen(found: Comparison) -> Iterator[str]:
     """Say of which symbols every kline that was compared rests on what was not seen."""
     seen: dict[str, bool] = {}
     for result in found.series:
-        proved = any(one.category is Class.PROVED for one in result.differences)
-        equal = result.identical > 0 or proved
+        equal = result.identical > 0 or any(map(_is_seen, result.differences))
         seen[result.symbol] = seen.get(result.symbol, False) or equal
     differing = {result.symbol for result in found.series if result.differences}
     for symbol, equal in seen.items():
         if symbol in differing and not equal:
             yield f"no kline of {symbol} is equal to the exchange's, or proved"
+
+
+def _is_seen(kline: Difference) -> bool:
+    """Tell whether a kline is that of trades that were seen, be it that their sum has a bound."""
+    if kline.proof is None or not kline.proof.consistent:
+        return kline.proof is not None
+    return kline.proof.doubt is None and _OF_SEEN_TRADES.issuperset(kline.proof.cause.split("+"))
 
 
 def _doubt(result: SeriesResult) -> str:
