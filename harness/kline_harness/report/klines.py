@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -75,16 +76,29 @@ def read_klines(directory: Path) -> tuple[Series, ...]:
 
     Raises InputError for a part that is not a table of klines.
     """
-    parts = [read_table(path, _COLUMNS) for path in sorted(directory.glob("part-*.parquet"))]
-    if not parts:
+    pieces: list[dict[str, Any]] = []
+    names: tuple[dict[str, int], dict[str, int]] = ({}, {})
+    for path in sorted(directory.glob("part-*.parquet")):
+        pieces += (_columns(table, names) for table in _row_groups(path, _COLUMNS))
+    if not pieces:
         return ()
-    table = pa.concat_tables(parts)
+    # One column at a time: all of them twice would be most of what a page takes.
+    columns = {name: np.concatenate([piece.pop(name) for piece in pieces]) for name in [*pieces[0]]}
+    return tuple(_split(columns, list(names[0]), list(names[1])))
+
+
+def _columns(table: pa.Table, names: tuple[dict[str, int], dict[str, int]]) -> dict[str, Any]:
+    """Return the columns of a row group; symbols and intervals are codes of all names so far."""
     columns: dict[str, Any] = {name: _floats(table[name]) for name in (*_PRICES, "volume")}
     columns |= {name: times_ns(table[name]) for name in _TIMES}
     columns["count"] = numbers(table["count"])
-    triggers, names = text_codes(table["trigger"])
-    columns["ended"] = triggers == (names.index("end") if "end" in names else -2)
-    return tuple(_split(table, columns))
+    triggers, found = text_codes(table["trigger"])
+    columns["ended"] = triggers == (found.index("end") if "end" in found else -2)
+    for name, known in zip(_TEXT, names, strict=True):
+        codes, found = text_codes(table[name])
+        places = [known.setdefault(text, len(known)) for text in found]
+        columns[name] = np.array(places, dtype=np.int32)[codes]
+    return columns
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
@@ -92,12 +106,24 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
 
     Raises InputError when it cannot be read, or lacks one of the columns.
     """
+    with _opened(path, columns or []) as file:
+        return file.read(columns=columns)
+
+
+def _row_groups(path: Path, columns: list[str]) -> Iterator[pa.Table]:
+    with _opened(path, columns) as file:
+        for group in range(file.num_row_groups):
+            yield file.read_row_group(group, columns=columns)
+
+
+@contextmanager
+def _opened(path: Path, columns: list[str]) -> Iterator[pq.ParquetFile]:
     try:
         with pq.ParquetFile(path) as file:
-            lacking = sorted(set(columns or ()) - set(file.schema_arrow.names))
+            lacking = sorted(set(columns) - set(file.schema_arrow.names))
             if lacking:
                 raise InputError(path, f"the columns {', '.join(lacking)}", "none of that name")
-            return file.read(columns=columns)
+            yield file
     except (pa.ArrowException, OSError) as error:
         raise InputError(path, "a Parquet file", str(error).partition("\n")[0]) from error
 
@@ -139,18 +165,17 @@ def _buffer(values: pa.Array, none: float) -> NDArray[Any]:
     return np.frombuffer(filled.buffers()[1] or b"", dtype=np.int64)[start:stop]
 
 
-def _split(table: pa.Table, columns: dict[str, Any]) -> Iterator[Series]:
-    """Cut the table into series, each by open time."""
-    symbol_codes, symbols = text_codes(table["symbol"])
-    interval_codes, intervals = text_codes(table["interval"])
-    keys = symbol_codes * len(intervals) + interval_codes
+def _split(columns: dict[str, Any], symbols: list[str], intervals: list[str]) -> Iterator[Series]:
+    """Cut the columns into series, each by open time."""
+    keys = columns.pop("symbol").astype(np.int64) * len(intervals) + columns.pop("interval")
     order = np.lexsort((columns["open_time"], keys))
     found, starts = np.unique(keys[order], return_index=True)
     stops = np.append(starts[1:], len(order))
+    for name in columns:
+        columns[name] = columns[name][order]
     names = [(symbols[key // len(intervals)], intervals[key % len(intervals)]) for key in found]
     for place in sorted(range(len(names)), key=lambda at: (names[at][0], *_key(names[at][1]))):
-        rows = order[starts[place] : stops[place]]
-        cut = {name: values[rows] for name, values in columns.items()}
+        cut = {name: values[starts[place] : stops[place]] for name, values in columns.items()}
         for name in _TIMES:
             cut[f"{name}_ns"] = cut.pop(name)
         yield Series(*names[place], **cut)
