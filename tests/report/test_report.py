@@ -398,3 +398,9 @@ def test_data_is_json(reports: dict[str, Path]) -> None:
     assert json.loads(json.dumps(data)) == data
     assert len(data["differences"]) == 40
     assert min(row["open_time_ns"] for row in data["differences"]) >= DAY_NS
+
+
+def test_what_is_not_met_stands_before_what_is(reports: dict[str, Path]) -> None:
+    page = (reports["invalid"] / "report.html").read_text("utf-8")
+    results = [row[-1] for row in table(page, "expectation-table") if row[-1].endswith("met")]
+    assert results == ["not met", "met"]
