@@ -44,7 +44,7 @@ _NANOSECOND_DIGITS = 9
 
 
 class ForeignTrades:
-    """Reads the trades of one symbol of a file in a dialect; `symbol` once a row has told it.
+    """Reads the trades of one symbol of a file in a dialect; `symbol` comes with the first row.
 
     A file without ids numbers its trades from 1 in their order, which must be that of time; one
     without sides counts every buyer as the taker. With `contract_size`, quantities are contracts

@@ -56,7 +56,7 @@ class FileInfo:
 
     @property
     def is_recording(self) -> bool:
-        """Whether somebody received it all the time from its first row to its last.
+        """Whether it was received without a pause from its first row to its last.
 
         A seller's table with receive times may be cut off anywhere.
         """

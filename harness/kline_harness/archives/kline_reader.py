@@ -42,7 +42,7 @@ _LENGTHS = [interval.length_ns for interval in INTERVALS if interval.length_ns i
 
 
 class KlineReader:
-    """Reads a file's klines; `lines` is told what became of lines that are no rows."""
+    """Reads a file's klines; `lines` counts the lines that are no rows."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Trades in somebody's own columns by a column map: a table's as columns, a CSV file's as lines."""
+"""Trades in columns of any names, by a column map: a table's as columns, a CSV file's as lines."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def contradictions(
     stated: Mapping[str, Sequence[str]] | None = None,
     given: str | None = None,
 ) -> tuple[str, ...]:
-    """Return a sentence for each thing of which two names of a file, or name and rows, differ.
+    """Return a sentence for each contradiction of two names of a file, or of name and rows.
 
     `member` is the name inside of a zip or gz file; `pattern` finds the symbol in the names of the
     file's exchange; `stated` are the symbols, the interval and the kind that rows state. A symbol

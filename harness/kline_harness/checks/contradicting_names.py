@@ -1,4 +1,4 @@
-"""Files whose names contradict each other, or their rows: nobody can tell which is right."""
+"""Files whose names contradict each other, or their rows: which is right is not known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files without trade ids that do not follow each other: what lies between them nobody knows."""
+"""Files without trade ids that do not follow each other: what lies between them is not known."""
 
 from __future__ import annotations
 

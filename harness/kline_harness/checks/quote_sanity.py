@@ -43,7 +43,7 @@ def rules_of(
 
 
 def quote_rounds_to_nothing(klines: KlineBatch, size: Decimal | None = None) -> BoolArray:
-    """Find where something was traded, for less than the smallest quotes that can be stated."""
+    """Find klines with trades whose quote volume is below the smallest that can be stated."""
     found = np.zeros(len(klines), dtype=np.bool_)
     for symbol, rows, mine in _alike(klines, (*AMOUNTS, "count"), size):
         found[rows] = QuoteRules(size).rounds_to_nothing(symbol, mine)
@@ -53,7 +53,7 @@ def quote_rounds_to_nothing(klines: KlineBatch, size: Decimal | None = None) -> 
 def symbols_of_no_rule(
     klines: KlineBatch, fields: Iterable[str], size: Decimal | None = None
 ) -> list[str]:
-    """Return the symbols of contracts whose size nobody gave: their quotes are not checked."""
+    """Return the symbols of contracts whose size was not given: their quotes are not checked."""
     rows = _alike(klines, fields, size)
     found = [_rules(symbol, mine, size).unknown() for symbol, _, mine in rows]
     return [symbol for symbols in found for symbol in symbols]

@@ -9,7 +9,7 @@ from kline_harness.verdict import Finding, Severity, Verdict
 
 
 def with_closed_klines(verdict: Verdict, recordings: Mapping[str, int]) -> Verdict:
-    """Return a verdict that names the recordings whose own closed klines nobody compared."""
+    """Return a verdict that names the recordings whose own closed klines were not compared."""
     findings = list(verdict.findings)
     for name, count in sorted(recordings.items()):
         sentence = f"{name} has {count:,} closed klines, not compared: give it as --klines too"

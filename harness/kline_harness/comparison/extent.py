@@ -60,7 +60,7 @@ class NotCompared:
 
     @property
     def is_finding(self) -> bool:
-        """Whether it is a finding; else it is only counted: nobody asked for more."""
+        """Whether it is a finding; else it is only counted, as it was not asked for."""
         return self.is_doubt or bool(self.names)
 
     @property

@@ -1,4 +1,4 @@
-"""The server's clock: virtual time that keeps pace with the wall, stands, steps, or runs ahead."""
+"""The server's clock: virtual time at a multiple of real time, paused, stepped or at full speed."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class VirtualClock:
         return self.now_ns() // NS_PER_MINUTE
 
     def wall_seconds(self, virtual_ns: int) -> float:
-        """Return how long a virtual time lasts; at full speed as long as on the wall."""
+        """Return how long a virtual time lasts; at full speed as long as in real time."""
         return virtual_ns / NS_PER_SECOND / (self.speed or 1)
 
     def pause(self) -> None:

@@ -1,4 +1,4 @@
-"""Klines that are still forming, at the instants at which they are said."""
+"""Klines that are still forming, at the instants at which they are sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plain trades and pulls of the klagg model, folded into its bars until something is not plain."""
+"""Plain trades and pulls of the klagg model, folded into its bars in compiled loops."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class Gateway:
     _findings: list[Finding] = field(default_factory=list)
 
     def on_answer(self, requested_ns: int, at_ns: int, records: Sequence[Any]) -> None:
-        """Take the answer to a pull; it is too late when nobody waits for it any more."""
+        """Take the answer to a pull; it is lost when the pull has timed out."""
         self.answers += 1
         if at_ns - requested_ns > self.options.pull_timeout_ns:
             self.timeouts += 1

@@ -1,4 +1,4 @@
-"""What a scenario says of klagg, and what klagg has beside its aggregator."""
+"""The options of klagg in a scenario, and the parts of klagg other than its aggregator."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ class PullChecker:
         self._finals.append((at_ns, (*key, open_ns), values))
 
     def on_removed(self, symbol: str) -> None:
-        """Learn that a symbol is gone: nothing is to be told of it any more."""
+        """Forget a removed symbol: its changes are not owed any more."""
         for key in [key for key in self._changes if key[0] == symbol]:
             del self._changes[key]
         self._finals = [final for final in self._finals if final[1][0] != symbol]
@@ -101,7 +101,7 @@ class PullChecker:
         self._has_pulled = True
 
     def verdict(self) -> Verdict:
-        """Return what was not told, or told wrongly."""
+        """Return the changes that no answer showed, or showed wrongly."""
         counts = self._counts | dict(sorted(self._log.counts.items()))
         return Verdict.of(CHECK, counts, self._log.findings(), NOT_CHECKED)
 

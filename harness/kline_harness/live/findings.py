@@ -193,7 +193,7 @@ class LiveFindings:
             audit.on_rows(now_ns, rows)
 
     def lagged(self, consumer: str, now_ns: int, missed: int) -> None:
-        """Take what a consumer was told that it missed."""
+        """Take how many values a consumer missed."""
         if consumer in self.audits:
             self.audits[consumer].on_lag(now_ns, missed)
             return

@@ -1,4 +1,4 @@
-"""The server of the live page, on loopback, in a thread beside the simulation's."""
+"""The server of the live page, on loopback, in a thread of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a subject declares beside its aggregator, asked for and not trusted to keep the seam."""
+"""A subject's checks and duties, guarded: it may break the seam."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that decides a run, beside its input files."""
+"""The options of a run: with the input files they decide it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Column sums of trades and of klines, taken apart from whoever handles them in between."""
+"""Column sums of trades and of klines, taken independently of the parts between."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ class BroadcastChannel:
 
     @property
     def sent(self) -> int:
-        """Return how many values were sent while somebody listened."""
+        """Return how many values were sent while there was a receiver."""
         return self._sender.tail
 
     @property

@@ -64,7 +64,7 @@ class ConsumerRecord:
 
 @dataclass(frozen=True, slots=True)
 class ChannelRecord:
-    """What one channel carried; `unsent` was published while nobody listened.
+    """What one channel carried; `unsent` was published without a receiver.
 
     `refused` found no room: that happens to a queue only.
     """

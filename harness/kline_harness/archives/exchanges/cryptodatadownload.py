@@ -17,7 +17,7 @@ _COIN_VOLUME = re.compile(r"volume[ _(]*([A-Z0-9]{2,})\)?", re.IGNORECASE)
 def volumes_by_coin(
     names: Sequence[str], columns: Sequence[str], stated: str, file_names: Sequence[str]
 ) -> tuple[str, ...]:
-    """Return the columns with those meant by names such as `Volume BTC` told.
+    """Return the columns, names such as `Volume BTC` replaced by what they mean.
 
     They are volumes of the base coin, with which the symbol begins (the one that a row has
     `stated`, else the one in the files' names), or of the quote coin, with which it ends. Where

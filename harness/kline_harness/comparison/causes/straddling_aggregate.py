@@ -27,7 +27,7 @@ Options = Callable[[DifferingKline, Hypothesis], Iterable[Hypothesis]]
 
 
 class UnrecordedCause(Protocol):
-    """A cause of what is left when all splits are applied: trades that nobody recorded."""
+    """A cause of what is left when all splits are applied: trades that were not recorded."""
 
     def applies(self, case: DifferingKline) -> bool:
         """Tell whether the cause can be one of a case."""
