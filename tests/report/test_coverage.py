@@ -15,7 +15,7 @@ from kline_harness.report.klines import Series
 from kline_harness.report.pictures import draw_pictures
 from kline_harness.run_record import RunRecord
 from kline_harness.run_rows import ComparedRow, ComparisonRows, StretchRow
-from kline_harness.units import NS_PER_HOUR, NS_PER_MINUTE, Int64Array
+from kline_harness.units import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE, Int64Array
 
 from tests.report.run_figures import DAY_NS
 
@@ -145,3 +145,18 @@ def test_the_caption_tells_what_the_states_mean() -> None:
     assert "Halted: the exchange has no kline" in picture.caption
     assert "Lost" not in picture.caption
     assert set(pictures.states) == {"halted", "uncompared", "quiet"}
+
+
+def test_a_month_is_drawn_to_its_end() -> None:
+    frames = {"1d": range(40), "1M": (-14, 17)}
+    lines = []
+    for name, days in frames.items():
+        opens: Int64Array = DAY_NS + np.array(days, dtype=np.int64) * NS_PER_DAY
+        closes, ones = parse_interval(name).close_times_ns(opens), np.ones(len(opens))
+        count, ended = np.ones(len(opens), dtype=np.int64), np.zeros(len(opens), dtype=np.bool_)
+        prices = (ones, ones, ones, ones, ones)
+        lines.append(Series("ALFAUSDT", name, opens, closes, closes, *prices, count, ended))
+    rows = dict(mapped(data(lines, [])).rows)
+    may, june = rows["1M"]
+    # 2024-05-15 to 2024-06-01: May has 31 days.
+    assert may.end_ns == june.start_ns == DAY_NS + 17 * NS_PER_DAY

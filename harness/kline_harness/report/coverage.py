@@ -189,10 +189,13 @@ def _cells(
     bucket_ns: int,
 ) -> Iterator[Cell]:
     """Group klines shorter than a column by column; a longer one is a cell of its own."""
-    length = _length_ns(interval)
+    length, frame = _length_ns(interval), interval_named(interval)
     if length >= bucket_ns:
-        for open_ns, state in sorted(zip(opens.tolist(), states.tolist(), strict=True)):
-            start, end = max(open_ns, start_ns), min(open_ns + length, end_ns)
+        # A month is as long as it is.
+        closes = frame.close_times_ns(opens) if frame is not None else opens + length
+        rows = zip(opens.tolist(), closes.tolist(), states.tolist(), strict=True)
+        for open_ns, close_ns, state in sorted(rows):
+            start, end = max(open_ns, start_ns), min(close_ns, end_ns)
             if start < end:
                 yield Cell(start, end, 1, tuple(int(state == code) for code in range(len(STATES))))
         return
