@@ -110,3 +110,25 @@ def test_an_id_alone_is_not_complete(tmp_path: Path) -> None:
     pq.write_table(table.set_column(place, table.schema.field(place), ids), part)
     found = InProcessExpectations().result(folder)
     assert [one["name"] for one in found["expectations"] if not one["success"]] == ["complete"]
+
+
+def test_mapped_rows_out_of_order_are_told_as_a_time(tmp_path: Path) -> None:
+    rows = ["t,p,q", "1770112810811,2.5,1", "1770112810800,2.5,1"]
+    (tmp_path / "FOXUSDT.csv").write_text("\n".join(rows) + "\n")
+    (tmp_path / "m.toml").write_text('time = "t"\nprice = "p"\nquantity = "q"\n')
+    words = ("--columns", tmp_path / "m.toml", "--out", tmp_path / "run")
+    ran = command("replay", tmp_path / "FOXUSDT.csv", *words)
+    assert ran.exit_code == 2
+    assert "line 3: expected trades without ids in order of time" in ran.output
+    assert "found 2026-02-03T10:00:10.800Z" in ran.output
+
+
+def test_files_without_a_trade_of_the_symbol_are_not_of_one_time(tmp_path: Path) -> None:
+    head = "exchange,symbol,timestamp,local_timestamp,id,side,price,amount"
+    for day in (3, 4):
+        at = 1_770_112_810_811_000 + day * 86_400_000_000
+        row = f"bybit,HENUSDT,{at},{at},x-{day},buy,2.5,1"
+        (tmp_path / f"{day}.csv").write_text(f"{head}\n{row}\n")
+    words = ("--symbol", "FOXUSDT", "--out", tmp_path / "run")
+    ran = command("replay", tmp_path / "3.csv", tmp_path / "4.csv", *words)
+    assert (ran.exit_code, "expected trades, found none" in ran.output) == (2, True), ran.output

@@ -33,6 +33,15 @@ def copied(run: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(run, tmp_path / "copy"))
 
 
+@pytest.mark.parametrize("content", [None, ""])
+def test_findings_that_the_record_counts_are_there(copied: Path, content: str | None) -> None:
+    assert any(check["findings"] for check in whole_run(copied)["checks"])
+    (copied / "findings.ndjson").unlink()
+    if content is not None:
+        (copied / "findings.ndjson").write_text(content)
+    assert "findings.ndjson: expected findings, as run.json counts, found none" in said(copied)
+
+
 def said(folder: Path) -> str:
     ran: Ran = command("report", folder)
     assert ran.exit_code == 2

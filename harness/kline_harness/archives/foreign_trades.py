@@ -24,7 +24,7 @@ from kline_harness.background import in_background
 from kline_harness.columns import Instrument
 from kline_harness.errors import InputError
 from kline_harness.tape import Tape, TradeKind
-from kline_harness.units import BoolArray, Int64Array, TimeUnit
+from kline_harness.units import BoolArray, Int64Array, TimeUnit, utc_text
 
 _KINDS: dict[str, Literal["integer", "exact", "text"]] = {
     "id": "integer",
@@ -229,7 +229,12 @@ class ForeignTrades:
         backwards = times[own] < before
         if backwards.any():
             expected = "trades without ids in order of time, the oldest first"
-            raise rows.bad(int(own[np.argmax(backwards)]), expected, "time")
+            error = rows.bad(int(own[np.argmax(backwards)]), expected, "time")
+            if self._layout.source == "table":
+                # By a column map times have become nanoseconds that stand in no file.
+                found = utc_text(int(times[own[np.argmax(backwards)]]))
+                raise InputError(error.path, expected, found, line=error.line)
+            raise error
         ids = np.arange(self._next_id, self._next_id + len(times), dtype=np.int64)
         self._next_id += len(times)
         if len(own):

@@ -80,6 +80,7 @@ class FileWatch:
             market = tape.kind == TradeKind.MARKET
             self.market += int(np.count_nonzero(market))
             self.unknown += int(np.count_nonzero(tape.kind == TradeKind.OTHER))
+            self._break("zero_quantity", tape.kind == TradeKind.ZERO_QUANTITY, tape, 0)
             makers = makers & market
         else:
             self.market += len(tape)

@@ -23,6 +23,7 @@ LAWS = {
         "state no base quantity, and no --contract-size was given: a contract is taken for 10 USD",
         "quote_volume",
     ),
+    "zero_quantity": ("have the quantity 0, and are in no kline", "count"),
     "contract_sizes": ("state a base quantity of another contract size", "quote_volume"),
 }
 

@@ -386,7 +386,8 @@ def _first_time(file: TradeFile) -> tuple[int, str]:
 def _same_start(first: FileInfo, second: FileInfo) -> bool:
     if first.coverage and second.coverage:
         return first.coverage[0] < second.coverage[1] and second.coverage[0] < first.coverage[1]
-    return first.first_event_time_ns == second.first_event_time_ns
+    # Files without a trade of the symbol have no time.
+    return first.first_event_time_ns == second.first_event_time_ns is not None
 
 
 def _sorted(chunks: Iterator[Tape]) -> Iterator[Tape]:

@@ -79,11 +79,15 @@ def read_run(run_dir: Path) -> ReportData:
     """
     run = read_stored(run_dir)
     klines = _read(run_dir / "klines", read_klines)
+    findings = _read(run_dir / "findings.ndjson", _read_findings)
+    # Of very many some are only counted.
+    if not findings and any(check["findings"] for check in run.checks):
+        raise InputError(run_dir / "findings.ndjson", "findings, as run.json counts", "none")
     return ReportData(
         run=run,
         klines=klines,
         differences=_read(run_dir / "differences.parquet", read_differences),
-        findings=_read(run_dir / "findings.ndjson", _read_findings),
+        findings=findings,
         expectations=_read(run_dir / "expectations.json", _read_expectations),
         timeline=_read(run_dir / "timeline.parquet", _read_timeline),
         ledger=_read(run_dir / LEDGER_FILE, _read_ledger) if run.ledger else (),
