@@ -256,6 +256,8 @@ class Judged:
         rest = self.doubts - {"beyond_trades", "beyond_klines"}
         if not rest:
             return "unknown: klines beyond the trades"
+        if rest == {"rests_on_consistent"}:
+            return "unknown: too little was seen"
         lost = rest <= {"missing_trade_ids", "lost_stretch", "rests_on_consistent"}
         return f"unknown: {'trades known to be lost' if lost else 'an explanation in doubt'}"
 
