@@ -170,3 +170,29 @@ def test_a_base_quantity_of_another_size(tmp_path: Path, size: str, wrong: int |
     ran = replay(tmp_path / "run", trades, "--intervals=1m", "--audit=off")
     assert ran.exit_code == (0 if wrong is None else 3), ran.output
     assert ("contract size" in " ".join(ran.output.split())) == (wrong is not None)
+
+
+@pytest.mark.parametrize(
+    ("size", "words", "code"),
+    [
+        (100, (), 0),
+        (10, (), 3),
+        (10, ("--contract-size", "10"), 0),
+        (100, ("--contract-size", "10"), 3),
+    ],
+)
+def test_base_quantities_of_another_size_than_is_known(
+    tmp_path: Path, size: int, words: tuple[str, ...], code: int
+) -> None:
+    """The documents name BTCUSD contracts with 100 USD: a file that says else contradicts them."""
+    tape = contracts(77, "BTCUSD_PERP")
+    rows = ["id,price,qty,base_qty,time,is_buyer_maker"]
+    for one in tape:
+        maker, time = str(one.buyer_is_maker).lower(), one.time_ns // 1_000_000
+        base = base_of(one, Decimal(size))
+        rows.append(f"{one.id},{one.price},{one.quantity},{base},{time},{maker}")
+    file = write_rows(tmp_path / "BTCUSD_PERP-trades.csv", rows)
+    ran = replay(tmp_path / "run", file, "--intervals=1m", "--audit=off", *words)
+    assert (ran.exit_code, "of another contract size" in ran.output) == (code, code == 3), (
+        ran.output
+    )

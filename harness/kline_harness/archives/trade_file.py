@@ -69,7 +69,7 @@ class TradeFile:
         check_contracts(market, contract_size)
         # Only contracts settled in the base asset have a size in USD.
         market = market if contract_size is None else "cm"
-        self._contract_size = contract_size
+        self.contract_size = contract_size
         self.path = str(path)
         self._file: TextFile
         if known is not None:
@@ -184,12 +184,12 @@ class TradeFile:
         self, block_bytes: int, *, background: bool
     ) -> tuple[Recording | None, LinesRead, Iterator[Tape]]:
         if self._layout.kind == "stream":
-            recording = Recording(self.path, self._symbol, self._market, self._contract_size)
+            recording = Recording(self.path, self._symbol, self._market, self.contract_size)
             tapes = recording.tapes(self._file, block_bytes, background=background)
             return recording, LinesRead(), tapes
         if self._foreign is not None:
             # Each pass has its own reader: a look at the first rows must not disturb another's.
-            given = (self._symbol, self._contract_size)
+            given = (self._symbol, self.contract_size)
             self._foreign = foreign = ForeignTrades(self._file, self._layout, *given)
             return None, foreign.lines, foreign.tapes(block_bytes, background=background)
         assert self._symbol is not None
@@ -204,7 +204,7 @@ class TradeFile:
             background=background,
             lenient=self._lenient,
             lines=lines,
-            contract_size=self._contract_size,
+            contract_size=self.contract_size,
         )
         return None, lines, tapes
 
@@ -245,7 +245,7 @@ class TradeFile:
 
     def _sizes_not_stated(self, market: str | None) -> tuple[str, ...]:
         is_stated = "base" in self._layout.columns or "quote" in self._layout.columns
-        is_assumed = market == "cm" and not is_stated and self._contract_size is None
+        is_assumed = market == "cm" and not is_stated and self.contract_size is None
         return ("contract size",) if is_assumed else ()
 
     def _contradictions(self, recording: Recording | None) -> tuple[str, ...]:

@@ -25,11 +25,9 @@ from kline_harness.archives.read_ahead import ReadAhead
 from kline_harness.checks.contradicting_names import names_contradict
 from kline_harness.checks.files import CHECK as FILES
 from kline_harness.checks.files import FileWatch
-from kline_harness.checks.row_laws import ContractSize
 from kline_harness.columns import by_symbol, concat
 from kline_harness.comparison.compare import ReferenceKlines
 from kline_harness.comparison.coverage import Coverage, FileTime
-from kline_harness.contracts import is_size_documented
 from kline_harness.errors import UsageError
 from kline_harness.id_rule import IdRule
 from kline_harness.ledger import Equation
@@ -38,6 +36,7 @@ from kline_harness.replay.references import outside_of_name, reference_of
 from kline_harness.replay.scenario import Scenario
 from kline_harness.replay.trade_numbers import Numbering, refuse_mixture
 from kline_harness.replay.trade_set import TradeSet
+from kline_harness.replay.watches import watch_of
 from kline_harness.run_rows import InputRow
 from kline_harness.simulation.feed import Disorder, Reception, in_order, received, streamed
 from kline_harness.simulation.merge import merged
@@ -286,7 +285,7 @@ class Sources:
             for _, part in by_symbol(tape):
                 symbol = part.symbol_text(0)
                 if symbol not in mine:
-                    mine[symbol] = watch_of(info, symbol)
+                    mine[symbol] = watch_of(info, symbol, file.contract_size)
                 mine[symbol].add(part)
             return tape
 
@@ -361,22 +360,6 @@ def _opened(
         if path not in klines
     ]
     return trades, klines
-
-
-def watch_of(info: FileInfo, symbol: str) -> FileWatch:
-    """Return the watch over one symbol's trades of a file, as its first lines describe it."""
-    return FileWatch(
-        Path(info.path).name,
-        symbol,
-        info.coverage,
-        sides_stated="sides" not in info.not_stated,
-        ids_stated=info.ids_stated,
-        is_aggregated=info.layout == "aggTrades",
-        is_recorded=info.layout == "stream",
-        quotes_stated=info.layout == "trades" and info.market != "cm",
-        size_assumed="contract size" in info.not_stated and not is_size_documented(symbol),
-        size=ContractSize() if info.layout == "trades" and info.market == "cm" else None,
-    )
 
 
 def _first_time(file: TradeFile) -> tuple[int, str]:
