@@ -180,7 +180,7 @@ class DayCache:
         before = _marks(path)
         file = reading.open(path)
         peeked = file.peek()
-        watch = watch_of(peeked, peeked.symbols[0])
+        watch = watch_of(peeked, peeked.symbols[0], file.contract_size)
         frame = parse_interval(reading.frame)
         digest, summary = _digested(file, watch, frame)
         summary = replace(summary, digest_rows=len(digest), source_bytes=file.info.bytes)

@@ -131,7 +131,7 @@ class DigestedFile:
     """
 
     def __init__(self, file: TradeFile, digested: Digested) -> None:
-        self.path = file.path
+        self.path, self.contract_size = file.path, file.contract_size
         self.file, self._digested = file, digested
         self.fresh = True
 
