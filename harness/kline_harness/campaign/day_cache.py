@@ -27,7 +27,7 @@ from kline_harness.columns import Instrument, concat
 from kline_harness.errors import InputError
 from kline_harness.interval import INTERVALS, Interval, parse_interval
 from kline_harness.ledger import Equation
-from kline_harness.replay.watches import watch_of
+from kline_harness.replay.sources import watch_of
 from kline_harness.whole_file import replacing
 
 # Raised when digests are made or written in another way.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from decimal import Decimal
 from itertools import chain
 from pathlib import Path
 
@@ -25,18 +26,19 @@ from kline_harness.archives.read_ahead import ReadAhead
 from kline_harness.checks.contradicting_names import names_contradict
 from kline_harness.checks.files import CHECK as FILES
 from kline_harness.checks.files import FileWatch
+from kline_harness.checks.row_laws import ContractSize
 from kline_harness.columns import by_symbol, concat
 from kline_harness.comparison.compare import ReferenceKlines
 from kline_harness.comparison.coverage import Coverage, FileTime
+from kline_harness.contracts import is_size_documented, size_of
 from kline_harness.errors import UsageError
 from kline_harness.id_rule import IdRule
 from kline_harness.ledger import Equation
 from kline_harness.replay.assembly import TradeSource
 from kline_harness.replay.references import outside_of_name, reference_of
 from kline_harness.replay.scenario import Scenario
-from kline_harness.replay.trade_numbers import Numbering, refuse_mixture
+from kline_harness.replay.trade_numbers import Numbering, refuse_mixture, refuse_overlap
 from kline_harness.replay.trade_set import TradeSet
-from kline_harness.replay.watches import watch_of
 from kline_harness.run_rows import InputRow
 from kline_harness.simulation.feed import Disorder, Reception, in_order, received, streamed
 from kline_harness.simulation.merge import merged
@@ -93,8 +95,9 @@ class Sources:
             raise UsageError("no file of trades was given, only klines")
         sources = Sources(sorted(trades, key=_first_time), klines, scenario.clock_offset_ns)
         sources.left_out = {**others, **more, **given.left_out}
-        sources._refuse_overlap()
-        refuse_mixture([file.peek() for file in sources.trades])
+        infos = [file.peek() for file in sources.trades]
+        refuse_overlap(infos)
+        refuse_mixture(infos)
         return sources
 
     def symbols(self) -> list[str]:
@@ -302,20 +305,6 @@ class Sources:
         for symbol, watch in mine.items():
             watches.setdefault(symbol, []).append(watch)
 
-    def _refuse_overlap(self) -> None:
-        """Refuse two files that hold the same symbol's trades of the same time."""
-        seen: dict[str, FileInfo] = {}
-        for file in self.trades:
-            info = file.peek()
-            for symbol in info.symbols:
-                before = seen.get(symbol)
-                if before is not None and _same_start(before, info):
-                    raise UsageError(
-                        f"{before.path} and {info.path} both hold {symbol} trades of the same "
-                        "time: give one of them"
-                    )
-                seen[symbol] = info
-
 
 class _InTurn:
     """Files that are read one after the other, with their chunks.
@@ -362,15 +351,32 @@ def _opened(
     return trades, klines
 
 
+def watch_of(info: FileInfo, symbol: str, given: Decimal | None = None) -> FileWatch:
+    """Return the watch over one symbol's trades of a file, as its first lines describe it.
+
+    Base quantities that it states are held to the `given` contract size, else to the one that the
+    documents name for the symbol.
+    """
+    size = None
+    if info.layout == "trades" and info.market == "cm":
+        known = size_of(symbol, given) if given or is_size_documented(symbol) else None
+        size = ContractSize() if known is None else ContractSize(float(known), float(known))
+    return FileWatch(
+        Path(info.path).name,
+        symbol,
+        info.coverage,
+        sides_stated="sides" not in info.not_stated,
+        ids_stated=info.ids_stated,
+        is_aggregated=info.layout == "aggTrades",
+        is_recorded=info.layout == "stream",
+        quotes_stated=info.layout == "trades" and info.market != "cm",
+        size_assumed="contract size" in info.not_stated and not is_size_documented(symbol),
+        size=size,
+    )
+
+
 def _first_time(file: TradeFile) -> tuple[int, str]:
     return file.peek().first_event_time_ns or 0, file.path
-
-
-def _same_start(first: FileInfo, second: FileInfo) -> bool:
-    if first.coverage and second.coverage:
-        return first.coverage[0] < second.coverage[1] and second.coverage[0] < first.coverage[1]
-    # Files without a trade of the symbol have no time.
-    return first.first_event_time_ns == second.first_event_time_ns is not None
 
 
 def _sorted(chunks: Iterator[Tape]) -> Iterator[Tape]:

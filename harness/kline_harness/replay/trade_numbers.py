@@ -1,4 +1,4 @@
-"""Numbers for trades whose source states no ids: on and on through all files of a symbol."""
+"""How files of one symbol go on: which are refused together, and numbers where none are stated."""
 
 from __future__ import annotations
 
@@ -93,3 +93,27 @@ def refuse_mixture(infos: Sequence[FileInfo]) -> None:
                     f"{having.path} states ids of {symbol} trades and {without.path} does not: "
                     "give files of one sort"
                 )
+
+
+def refuse_overlap(infos: Sequence[FileInfo]) -> None:
+    """Refuse two files that hold the same symbol's trades of the same time.
+
+    Raises UsageError, naming both.
+    """
+    seen: dict[str, FileInfo] = {}
+    for info in infos:
+        for symbol in info.symbols:
+            before = seen.get(symbol)
+            if before is not None and _same_start(before, info):
+                raise UsageError(
+                    f"{before.path} and {info.path} both hold {symbol} trades of the same "
+                    "time: give one of them"
+                )
+            seen[symbol] = info
+
+
+def _same_start(first: FileInfo, second: FileInfo) -> bool:
+    if first.coverage and second.coverage:
+        return first.coverage[0] < second.coverage[1] and second.coverage[0] < first.coverage[1]
+    # Files without a trade of the symbol have no time.
+    return first.first_event_time_ns == second.first_event_time_ns is not None
