@@ -28,12 +28,17 @@ _FLAGS = (
 def pytest_configure(config: pytest.Config) -> None:
     """Name the marker for tests whose replays lose something on purpose; let programs be ended.
 
-    What runs in the background ignores Ctrl-C, and so would every program that it starts; a
-    signal that is caught has its default there. Source: execve(2).
+    The width of this terminal, which the readline library puts into the environment of every
+    program that is started, is none that a user asked for. What runs in the background ignores
+    Ctrl-C, and so would every program that it starts; a signal that is caught has its default
+    there. Source: execve(2).
     """
     for number in (signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, lambda number, frame: None)
+    for name in ("COLUMNS", "LINES"):
+        os.environ.pop(name, None)
+        os.unsetenv(name)
     config.addinivalue_line("markers", "unbalanced: a replay's ledger does not balance, as planned")
 
 

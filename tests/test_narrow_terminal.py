@@ -35,3 +35,4 @@ def test_a_file_is_a_paragraph_with_its_whole_name(
     assert lines[-2].endswith("ALFAUSDT-1d-2024-05-15.zip")
     assert "1d klines" in lines[-1]
     assert lines[-1].endswith("1 row")
+    assert "valid: nothing is wrong with what was looked at" in ran.output.splitlines()[-1]

@@ -63,15 +63,15 @@ def show_inspection(inspection: Inspection) -> None:
         _findings(f"{verdict.check} ({compared:,} compared)", verdict.findings, console)
         if verdict.check == "klines_and_trades" and compared:
             text = f"{counted(compared, 'kline')} held to the volume of their trades"
-            console.print(Text(text, style="dim"))
+            console.print(Text(text, style="dim"), soft_wrap=True)
         for reason in verdict.not_checked if verdict.check in _SAID else ():
-            console.print(Text(f"not checked: {reason}", style="dim"))
+            console.print(Text(f"not checked: {reason}", style="dim"), soft_wrap=True)
     validity = inspection.validity
     left_out = sum(not report.looked_at for report in inspection.files)
     of_all = f"; {left_out} of {len(inspection.files)} files were not looked at" if left_out else ""
     some = any(report.looked_at for report in inspection.files)
     sentence = _SENTENCE[validity] if some else "unknown: nothing is known of what was given"
-    console.print(Text(sentence + of_all, style=STYLE[validity]))
+    console.print(Text(sentence + of_all, style=STYLE[validity]), soft_wrap=True)
 
 
 def _files(inspection: Inspection) -> Table:
