@@ -31,25 +31,22 @@ def trade(number: int, time_ms: int) -> dict[str, Any]:
     return {"s": "A", "T": time_ms, "a": number, "p": "5", "q": "1", "f": 1, "l": 1, "m": True}
 
 
-def test_a_quiet_kline_after_one_that_lacks_trades_may_have_another_price(bars: ModuleType) -> None:
-    """REST gave the first minute up to its half, the stream began later: its close is not known."""
+def test_a_quiet_kline_has_the_close_of_what_was_fetched_again(bars: ModuleType) -> None:
+    """REST gave the first minute up to its half; then trades were missed, and it is asked again."""
     published: list[Any] = []
     aggregator = bars.Aggregator(("1m",), published.append, lambda *_: None)
     row = [0, "3", "3", "3", "3", "1", 59_999, "3", 1, "0", "0", "0"]
     aggregator.seed(bars.Bar.of_row("A", "1m", row))
     aggregator.complete_from = {"A": 40_000}
+    aggregator.tick(MINUTE_MS)
+    whole = bars.Bar.of_row("A", "1m", [0, "3", "4", "3", "4", "2", 59_999, "7", 2, "0", "0", "0"])
+    aggregator.settle(whole)
     aggregator.tick(2 * MINUTE_MS)
+    # A kline that has trades, and one that does not follow, keep their prices.
     aggregator.trade(trade(1, 2 * MINUTE_MS + 10))
-    aggregator.tick(4 * MINUTE_MS)
-    assert [one.open_ms // MINUTE_MS for one in published] == [0, 1, 2, 3]
-    assert [one.whole for one in published] == [False, False, False, True]
-    assert [one.close for one in published] == [Decimal(3), Decimal(3), Decimal(5), Decimal(5)]
-    # The first trade of the stream in the first minute makes its close known, not its volume.
-    published.clear()
-    aggregator = bars.Aggregator(("1m",), published.append, lambda *_: None)
-    aggregator.seed(bars.Bar.of_row("A", "1m", row))
-    aggregator.complete_from = {"A": 40_000}
-    aggregator.trade(trade(1, 40_000))
-    aggregator.tick(2 * MINUTE_MS)
-    assert [one.whole for one in published] == [False, True]
-    assert [one.close for one in published] == [Decimal(5), Decimal(5)]
+    aggregator.settle(whole)
+    aggregator.settle(published[1])
+    aggregator.tick(3 * MINUTE_MS)
+    assert [one.open_ms // MINUTE_MS for one in published] == [0, 1, 2]
+    assert [one.whole for one in published] == [False, True, True]
+    assert [one.open for one in published] == [Decimal(3), Decimal(4), Decimal(5)]

@@ -91,7 +91,6 @@ class Aggregator:
 
     A trade that comes after its kline was closed is late: `again` is called with the kline's
     symbol, interval and open time. `complete_from` is, by symbol, since when no trade was missed.
-    A kline without trades has the close before it: it is whole only if the last trade is known.
     """
 
     def __init__(
@@ -103,7 +102,6 @@ class Aggregator:
         self._intervals, self._publish, self._again = tuple(intervals), publish, again
         self._bars: dict[tuple[str, str], Bar] = {}
         self._last_ids: dict[str, int] = {}
-        self._last_known: set[str] = set()
         self.complete_from: dict[str, int] = {}
         self.trades = self.late = self.duplicates = self.finals = 0
 
@@ -111,12 +109,17 @@ class Aggregator:
         """Begin a series with its last kline of REST."""
         self._bars[bar.symbol, bar.interval] = bar
 
+    def settle(self, bar: Bar) -> None:
+        """Learn a kline that is over from REST: the one after it, if quiet so far, begins there."""
+        after = self._bars.get((bar.symbol, bar.interval))
+        if after is not None and after.open_ms == bar.close_ms and after.count == 0:
+            after.open = after.high = after.low = after.close = bar.close
+
     def interrupted(self) -> None:
         """Learn that trades may be missed from now on: no open kline is whole any more."""
         for bar in self._bars.values():
             bar.whole = False
         self.complete_from.clear()
-        self._last_known.clear()
 
     def trade(self, message: dict[str, Any]) -> None:
         """Take an aggregate trade of the stream."""
@@ -128,8 +131,6 @@ class Aggregator:
         price, size = Decimal(message["p"]), Decimal(message["q"])
         trades = int(message["l"]) - int(message["f"]) + 1
         self.trades += 1
-        if self._is_whole(symbol, time_ms):
-            self._last_known.add(symbol)
         late = False
         for interval in self._intervals:
             bar = self._roll(symbol, interval, time_ms, price)
@@ -162,8 +163,7 @@ class Aggregator:
         while bar.open_ms < opened:
             self.finals += 1
             self._publish(bar)
-            is_known = bar.whole or symbol in self._last_known
-            whole = is_known and self._is_whole(symbol, bar.close_ms)
+            whole = self._is_whole(symbol, bar.close_ms)
             bar = Bar.flat(symbol, interval, bar.close_ms, bar.close, whole)
             self._bars[symbol, interval] = bar
         return bar

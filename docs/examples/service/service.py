@@ -226,7 +226,9 @@ class Service:
                     say("refetch_failed", symbol=symbol, interval=interval, error=str(error))
                     row = None
                 if row is not None:
-                    self.finals.send(Bar.of_row(symbol, interval, row))
+                    bar = Bar.of_row(symbol, interval, row)
+                    self.finals.send(bar)
+                    self.aggregator.settle(bar)
                     self.counts["refetched"] += 1
                     break
                 await self.clock.sleep(5_000)
