@@ -217,6 +217,8 @@ def test_joining_late_is_not_the_aggregators_fault() -> None:
     text = "f0'@60.1 p1' T@60.1 t1@70 f1@121 l2"
     assert errors(checked(lives(text), joined_late=True).verdict()) == []
     assert errors(checked(lives(text)).verdict()) == [("illegal_transition", 0)]
+    back = checked(lives("l5@301 u3@302 l6@361"), joined_late=True).verdict()
+    assert ("illegal_transition", 3) in errors(back)
 
 
 def test_lateness_is_exact() -> None:

@@ -47,23 +47,21 @@ def test_the_first_number_of_symbols_whose_finals_are_too_many() -> None:
     assert "klines = 32768" in told
 
 
-def test_the_finals_that_are_missed_are_said_and_come_true(tmp_path: Path) -> None:
-    """Two symbols of twelve intervals end 24 klines at midnight: 16 are too few, 32 are enough."""
+@pytest.mark.parametrize(
+    ("channel", "said", "capacities", "check", "verdict"),
+    [
+        # Two symbols of twelve intervals end 24 klines at midnight, and have 49 events.
+        ("klines", "the channel of finals holds 16 klines", (16, 32), "writer", "invalid"),
+        ("life", "the lifecycle channel holds 32 events", (32, 64), "lifecycle", "unknown"),
+    ],
+)
+def test_what_will_be_missed_is_said_and_comes_true(
+    channel: str, said: str, capacities: tuple[int, int], check: str, verdict: str, tmp_path: Path
+) -> None:
     days = sorted(UM_DAY.glob("*-aggTrades-2024-05-15.zip"))
-    for capacity, says in ((16, True), (32, False)):
+    for capacity, says in zip(capacities, (True, False), strict=True):
         small = tmp_path / f"{capacity}.toml"
-        small.write_text(f"expectations = false\n[channels]\nklines = {capacity}\n")
+        small.write_text(f"expectations = false\n[channels]\n{channel} = {capacity}\n")
         ran = replay(tmp_path / str(capacity), *days, "--scenario", small)
-        assert ("notice: the channel of finals holds 16 klines" in ran.output) is says
-        assert (ran.check("writer")["verdict"] == "invalid") is says
-
-
-def test_it_is_said_and_comes_true(tmp_path: Path) -> None:
-    """Two symbols of twelve intervals have 49 events at midnight: 32 are too few, 64 are enough."""
-    days = sorted(UM_DAY.glob("*-aggTrades-2024-05-15.zip"))
-    for capacity, says in ((32, True), (64, False)):
-        small = tmp_path / f"{capacity}.toml"
-        small.write_text(f"expectations = false\n[channels]\nlife = {capacity}\n")
-        ran = replay(tmp_path / str(capacity), *days, "--scenario", small)
-        assert ("notice: the lifecycle channel holds 32 events" in ran.output) is says
-        assert (ran.check("lifecycle")["verdict"] == "unknown") is says
+        assert (f"notice: {said}" in ran.output) is says
+        assert (ran.check(check)["verdict"] == verdict) is says

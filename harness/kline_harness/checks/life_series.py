@@ -61,7 +61,7 @@ class OneSeries:
         if open_ns > self.latest_ns:
             before: int = KlineState.UNKNOWN if self.lost else KlineState.ABSENT
             expected = NONE if self.lost else self.latest_close_ns
-            if self.lost:
+            if self.lost and self.losses:
                 self.unsure_before_ns = open_ns
             self._move_to(open_ns, close_ns)
             self.state, self.since, self.lost = after, position, False
